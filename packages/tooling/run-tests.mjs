@@ -1,0 +1,192 @@
+// `npm test`: builds, checks the repository, runs every package's tests on one adapter and ends with the counts.
+// Arguments: --long (also what is slow, with recorded results), and parts of file names to run only those test files.
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { startVitest } from 'vitest/node';
+import { browserConfig, browserTests, findChromium } from './browser-tests.mjs';
+import { workspaces } from './files.mjs';
+import { bold, dim, indent, mark, red, seconds } from './terminal.mjs';
+import { newTally, reporter, skipLines } from './test-reporter.mjs';
+
+const root = resolve(import.meta.dirname, '../..');
+const long = process.argv.includes('--long');
+const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const asked = process.env.LIMN_ADAPTER || 'auto';
+const started = performance.now();
+const tally = newTally();
+const scratch = mkdtempSync(join(tmpdir(), 'limn-tests-'));
+const channel = join(scratch, 'report.jsonl');
+
+process.chdir(root);
+Object.assign(process.env, {
+  LIMN_ADAPTER: asked,
+  LIMN_TEST_REPORT: channel,
+  TURBO_TELEMETRY_DISABLED: '1',
+  DO_NOT_TRACK: '1',
+});
+if (long) process.env.LIMN_LONG = '1';
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
+tally.giveUp = () => {
+  summary();
+  process.exit(1);
+};
+
+console.log(
+  bold(`limn tests${long ? ', the long ones too' : ''}`) +
+    dim(`  adapter asked for: ${asked}, Node ${process.version}\n`),
+);
+await check('build', 'turbo', ['run', 'build', '--continue', '--output-logs=errors-only']);
+await check('import boundaries', 'node', ['packages/tooling/check-boundaries.mjs']);
+await check('lock file', 'node', ['packages/tooling/check-lock.mjs']);
+await check('lint', 'oxlint', ['--deny-warnings']);
+await check('format', 'prettier', ['--check', '--log-level=warn', '.']);
+await check('types', 'node', ['packages/tooling/check-types.mjs']);
+await check('publishing', 'node', ['packages/tooling/check-publish.mjs']);
+console.log('');
+await runTests();
+await runBrowserTests();
+summary();
+process.exit(tally.failed || !tally.tests ? 1 : 0);
+
+/** Runs one command quietly; its output is shown when it fails. Each check counts as one test. */
+async function check(name, command, args) {
+  const from = performance.now();
+  const program = command === 'node' ? process.execPath : join(root, 'node_modules/.bin', command);
+  const { code, output } = await new Promise((done) => {
+    const child = spawn(program, args, { env: process.env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    child.stdout.on('data', (data) => (output += data));
+    child.stderr.on('data', (data) => (output += data));
+    child.on('error', (error) => done({ code: -1, output: error.message }));
+    child.on('close', (code, signal) => done({ code: code ?? signal, output }));
+  });
+  const ok = code === 0;
+  const note = command === 'node' ? output.trim().split('\n').at(-1) : '';
+  console.log(`  ${mark(ok)} ${name.padEnd(18)} ${seconds(performance.now() - from).padStart(7)}  ${dim(note)}`);
+  if (ok) tally.passed++;
+  else {
+    tally.failed++;
+    tally.failures.push({ where: name, text: essential(output) });
+    console.log(`\n${indent(essential(output), 6)}\n`);
+  }
+}
+
+/** Without what turbo, npm and stack traces say around the message of a tool. */
+function essential(output) {
+  const noise =
+    /^\s*$|npm (warn|error)|cache (miss|hit)|^\s*•|^\S+:(build|typecheck): (>|\s+at |$)|Remote caching|finished with error|ERROR {2}command/;
+  return output
+    .split('\n')
+    .filter((line) => !noise.test(line))
+    .slice(0, 200)
+    .join('\n');
+}
+
+/** All packages in one run; one worker process at a time, so that one device exists at a time. */
+async function runTests() {
+  const projects = workspaces(root)
+    .map(({ folder }) => `${folder}/vitest.config.ts`)
+    .filter((path) => existsSync(path));
+  const vitest = await startVitest('test', filters, {
+    root,
+    config: false,
+    watch: false,
+    projects,
+    pool: 'forks',
+    maxWorkers: 1,
+    fileParallelism: false,
+    passWithNoTests: true,
+    reporters: [reporter(root, tally, { patience: long ? 3_600_000 : 300_000 })],
+  });
+  await vitest?.close();
+}
+
+/** The core packages once more in headless Chromium, where one is found. */
+async function runBrowserTests() {
+  const executable = findChromium();
+  if (!executable) {
+    tally.skipped.push({
+      where: 'gpu, tensor and hooks in a browser',
+      reason: 'no Chromium found; set CHROME_PATH to one',
+    });
+    return;
+  }
+  const files = browserTests(root).filter((file) => filters.every((part) => file.includes(part)));
+  if (!files.length) return;
+  const { test, vite } = browserConfig(root, executable, files);
+  const patience = long ? 3_600_000 : 300_000;
+  const vitest = await startVitest(
+    'test',
+    [],
+    { ...test, reporters: [reporter(root, tally, { label: 'browser ', patience })] },
+    vite,
+  );
+  await vitest?.close();
+}
+
+/** What the tests reported about themselves: adapters opened, notes, recorded results. */
+function reports() {
+  if (!existsSync(channel)) return [];
+  return readFileSync(channel, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+}
+
+function summary() {
+  const lines = reports();
+  const adapters = lines.filter((line) => line.kind === 'adapter');
+  const sources = new Set(adapters.map((line) => line.source));
+  const wrong = adapters.find((line) => asked !== 'auto' && line.source !== asked);
+  if (tally.skipped.length) console.log(['', bold('Skipped'), ...skipLines(tally.skipped)].join('\n'));
+  const notes = lines.filter((line) => line.kind === 'note');
+  if (notes.length) console.log(['', bold('Notes'), ...notes.map((line) => indent(line.text, 2))].join('\n'));
+
+  if (long && adapters.length) {
+    const name = [...sources].join('+');
+    const results = Object.fromEntries(
+      lines.filter((line) => line.kind === 'result').map((line) => [line.name, line.value]),
+    );
+    const path = join(root, 'bench/results', `tests-long-${name}.json`);
+    mkdirSync(join(path, '..'), { recursive: true });
+    const counts = { passed: tally.passed, failed: tally.failed, skipped: tally.skipped.length };
+    const record = {
+      adapter: adapters[0],
+      node: process.version,
+      counts,
+      notes: notes.map((line) => line.text),
+      results,
+    };
+    writeFileSync(path, `${JSON.stringify(record, undefined, 2)}\n`);
+    console.log(`\nRecorded in bench/results/tests-long-${name}.json`);
+  }
+
+  if (wrong) refuse(`adapter '${asked}' was asked for and '${wrong.source}' (${wrong.description}) was used`);
+  else if (asked !== 'auto' && !adapters.length && !filters.length)
+    refuse(`adapter '${asked}' was asked for and no test opened one`);
+  if (!tally.tests) refuse('no test ran');
+  if (tally.failures.length)
+    console.log(
+      [
+        '',
+        bold('Failed'),
+        ...tally.failures.map((f) => `  ${red('✗')} ${f.where}: ${dim(f.text.trim().split('\n')[0])}`),
+      ].join('\n'),
+    );
+  const used = [
+    ...new Set(
+      adapters.map(
+        (a) => `${a.description} (${a.source}; f16 ${a.f16 ? 'yes' : 'no'}, subgroups ${a.subgroups ? 'yes' : 'no'})`,
+      ),
+    ),
+  ];
+  console.log(`\nAdapter: ${used.join(', ') || 'none was opened'}   Time: ${seconds(performance.now() - started)}`);
+  console.log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped.length} skipped`);
+}
+
+function refuse(text) {
+  tally.failed++;
+  tally.failures.push({ where: 'the run itself', text });
+}
