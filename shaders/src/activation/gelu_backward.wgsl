@@ -1,0 +1,24 @@
+// dx = dy · gelu′(x)   (form 1: tanh, form 2: erf; see prelude/gelu.wgsl)
+// uses: gelu
+// x [count]
+// dy [count]
+// dx [count]
+struct Params {
+  count: u32,
+  form: u32,
+}
+
+override WG: u32 = 64u;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> dy: array<f32>;
+@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn gelu_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * WG + id.x;
+  if (i < params.count) {
+    dx[i] = dy[i] * gelu_slope(x[i], params.form);
+  }
+}

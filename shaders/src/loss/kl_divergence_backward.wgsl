@@ -1,0 +1,29 @@
+// dx[n, v] = dy[n] · (exp(x[n, v] − lse[n]) − exp(logp[n, v]))
+// logp [N, V], log-probabilities
+// x [N, V]
+// lse [N], log Σ exp of x
+// dy [N]
+// dx [N, V], size = N · V
+struct Params {
+  size: u32,
+  width: u32,
+}
+
+override WG: u32 = 64u;
+
+@group(0) @binding(0) var<storage, read> logp: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> lse: array<f32>;
+@group(0) @binding(3) var<storage, read> dy: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(5) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn kl_divergence_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * WG + id.x;
+  if (i >= params.size) {
+    return;
+  }
+  let row = i / params.width;
+  dx[i] = dy[row] * (exp(x[i] - lse[row]) - exp(logp[i]));
+}

@@ -1,0 +1,42 @@
+// y[n, v] = x[n, v] − log Σ_w exp(x[n, w])
+// uses: reduce
+// x [rows, width]
+// y [rows, width]
+struct Params {
+  rows: u32,
+  width: u32,
+}
+
+override WG: u32 = 64u;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn log_softmax_forward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = group.y * groups.x + group.x;
+  if (row >= params.rows) {
+    return;
+  }
+  let start = row * params.width;
+  // Softmax in two passes: the row's maximum, then Σ exp(x − maximum).
+  var top = x[start];
+  for (var j = lane; j < params.width; j += WG) {
+    top = max(top, x[start + j]);
+  }
+  top = workgroup_max(top, lane);
+  var total = 0.0;
+  for (var j = lane; j < params.width; j += WG) {
+    total += exp(x[start + j] - top);
+  }
+  total = workgroup_sum(total, lane);
+  let offset = log(total);
+  for (var j = lane; j < params.width; j += WG) {
+    y[start + j] = (x[start + j] - top) - offset;
+  }
+}

@@ -1,0 +1,41 @@
+// lse[n] = log Σ_v exp(x[n, v])
+// uses: reduce
+// x [rows, width]
+// lse [rows]
+struct Params {
+  rows: u32,
+  width: u32,
+}
+
+override WG: u32 = 64u;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> lse: array<f32>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn log_sum_exp(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let row = group.y * groups.x + group.x;
+  if (row >= params.rows) {
+    return;
+  }
+  let start = row * params.width;
+  // Softmax in two passes: the row's maximum, then Σ exp(x − maximum).
+  var top = x[start];
+  for (var j = lane; j < params.width; j += WG) {
+    top = max(top, x[start + j]);
+  }
+  top = workgroup_max(top, lane);
+  var total = 0.0;
+  for (var j = lane; j < params.width; j += WG) {
+    total += exp(x[start + j] - top);
+  }
+  total = workgroup_sum(total, lane);
+  if (lane == 0u) {
+    lse[row] = top + log(total);
+  }
+}

@@ -1,0 +1,35 @@
+// gelu(x) = ½ x (1 + tanh(√(2/π) (x + 0.044715 x³))) (form 1, GPT-2's gelu_new) or ½ x (1 + erf(x / √2)) (form 2), and their derivatives.
+const GELU_TANH = 1u;
+const GELU_ERF = 2u;
+const SQRT_2_OVER_PI = 0.7978845608028654;
+const SQRT_HALF = 0.7071067811865476;
+const INV_SQRT_2PI = 0.3989422804014327;
+
+// tanh z = sign(z) (1 − e) / (1 + e), e = exp(−2|z|) ≤ 1: cannot overflow, and no less exact than exp (built-in tanh may be 1e-5 off).
+fn tanh_by_exp(z: f32) -> f32 {
+  let e = exp(-2.0 * abs(z));
+  return sign(z) * (1.0 - e) / (1.0 + e);
+}
+
+// erf by Abramowitz & Stegun 7.1.26: |error| ≤ 1.5e-7 absolute, before f32 rounding.
+fn erf_by_exp(z: f32) -> f32 {
+  let a = abs(z);
+  let t = 1.0 / (1.0 + 0.3275911 * a);
+  let poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  return sign(z) * (1.0 - poly * exp(-a * a));
+}
+
+fn gelu(x: f32, form: u32) -> f32 {
+  if (form == GELU_ERF) {
+    return 0.5 * x * (1.0 + erf_by_exp(SQRT_HALF * x));
+  }
+  return 0.5 * x * (1.0 + tanh_by_exp(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x)));
+}
+
+fn gelu_slope(x: f32, form: u32) -> f32 {
+  if (form == GELU_ERF) {
+    return 0.5 * (1.0 + erf_by_exp(SQRT_HALF * x)) + x * INV_SQRT_2PI * exp(-0.5 * x * x);
+  }
+  let t = tanh_by_exp(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x));
+  return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * SQRT_2_OVER_PI * (1.0 + 0.134145 * x * x);
+}

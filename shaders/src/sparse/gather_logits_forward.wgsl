@@ -1,0 +1,30 @@
+// y[n, a] = ids[n, a] < V ? x[n, ids[n, a]] : 0
+// x [N, V]
+// ids [N, A]
+// y [N, A], size = N · A
+struct Params {
+  size: u32,
+  width: u32,
+  picks: u32,
+}
+
+override WG: u32 = 64u;
+
+@group(0) @binding(0) var<storage, read> x: array<f32>;
+@group(0) @binding(1) var<storage, read> ids: array<u32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+@group(0) @binding(3) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn gather_logits_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * WG + id.x;
+  if (i >= params.size) {
+    return;
+  }
+  let id = ids[i];
+  if (id < params.width) {
+    y[i] = x[(i / params.picks) * params.width + id];
+  } else {
+    y[i] = 0.0;
+  }
+}
