@@ -29,6 +29,7 @@ export function browserTests(root) {
     .filter((file) => !reachable(file).some(([, specifier]) => isNodeOnly(specifier)));
 }
 
+/** Vite and vitest settings for these files in the Chromium at `executablePath`. */
 export function browserConfig(root, executablePath, files) {
   const args = [
     '--no-sandbox',
@@ -41,9 +42,6 @@ export function browserConfig(root, executablePath, files) {
     '--disable-sync',
   ];
   const test = {
-    root,
-    config: false,
-    watch: false,
     include: files,
     testTimeout: 60_000,
     hookTimeout: 60_000,
@@ -57,5 +55,6 @@ export function browserConfig(root, executablePath, files) {
       instances: [{ browser: 'chromium' }],
     },
   };
-  return { test, vite: { resolve: { conditions }, define: { 'process.env': '{}' }, logLevel: 'error' } };
+  const environment = JSON.stringify(process.env.LIMN_LONG ? { LIMN_LONG: process.env.LIMN_LONG } : {});
+  return { root, resolve: { conditions }, define: { 'process.env': environment }, logLevel: 'error', test };
 }

@@ -45,8 +45,8 @@ await check('format', 'prettier', ['--check', '--log-level=warn', '.']);
 await check('types', 'node', ['packages/tooling/check-types.mjs']);
 await check('publishing', 'node', ['packages/tooling/check-publish.mjs']);
 console.log('');
-await runTests();
-await runBrowserTests();
+await attempt('vitest', runTests);
+await attempt('vitest in Chromium', runBrowserTests);
 summary();
 process.exit(tally.failed || !tally.tests ? 1 : 0);
 
@@ -84,6 +84,17 @@ function essential(output) {
     .join('\n');
 }
 
+/** A runner that cannot even start is a failure like any other. */
+async function attempt(where, run) {
+  try {
+    await run();
+  } catch (error) {
+    tally.failed++;
+    tally.failures.push({ where, text: error.message });
+    console.log(`\n${indent(error.stack ?? String(error), 6)}\n`);
+  }
+}
+
 /** All packages in one run; one worker process at a time, so that one device exists at a time. */
 async function runTests() {
   const projects = workspaces(root)
@@ -115,14 +126,10 @@ async function runBrowserTests() {
   }
   const files = browserTests(root).filter((file) => filters.every((part) => file.includes(part)));
   if (!files.length) return;
-  const { test, vite } = browserConfig(root, executable, files);
   const patience = long ? 3_600_000 : 300_000;
-  const vitest = await startVitest(
-    'test',
-    [],
-    { ...test, reporters: [reporter(root, tally, { label: 'browser ', patience })] },
-    vite,
-  );
+  const reporters = [reporter(root, tally, { label: 'browser ', patience })];
+  const options = { root, config: false, watch: false, reporters };
+  const vitest = await startVitest('test', [], options, browserConfig(root, executable, files));
   await vitest?.close();
 }
 

@@ -1,4 +1,6 @@
 // Colours and layout of the lines that the tools print; plain where the output is not a terminal or NO_COLOR is set.
+import { stripVTControlCharacters } from 'node:util';
+
 const coloured = process.stdout.isTTY && !process.env.NO_COLOR;
 const style = (open, close) => (text) => (coloured ? `\u001b[${open}m${text}\u001b[${close}m` : String(text));
 
@@ -16,3 +18,5 @@ export function seconds(milliseconds) {
   return s < 100 ? `${s.toFixed(1)} s` : `${Math.floor(s / 60)} min ${String(Math.round(s % 60)).padStart(2, '0')} s`;
 }
 export const indent = (text, spaces) => text.replace(/^/gm, ' '.repeat(spaces));
+/** Text of others without their colour codes where ours are off. */
+export const plain = (text) => (coloured ? text : stripVTControlCharacters(text));

@@ -1,6 +1,6 @@
 // A vitest reporter that keeps one tally over all packages and prints a line per package, failures in full, skips with reasons.
 import { relative } from 'node:path';
-import { bold, dim, indent, mark, red, seconds, yellow } from './terminal.mjs';
+import { bold, dim, indent, mark, plain, red, seconds, yellow } from './terminal.mjs';
 
 /** Counts and lists shared by every run of one `npm test`. */
 export const newTally = () => ({ passed: 0, failed: 0, skipped: [], failures: [], tests: 0 });
@@ -14,6 +14,7 @@ export function reporter(root, tally, { label = '', patience }) {
   const queued = new Set();
   let current;
   let watchdog;
+  let printed = [];
   const packageOf = (module) =>
     relative(root, module.moduleId)
       .replace(/^packages\//, '')
@@ -44,7 +45,9 @@ export function reporter(root, tally, { label = '', patience }) {
   }
 
   return {
-    onTestModuleQueued: (module) => queued.add(fileOf(module)),
+    onTestRunStart(specifications) {
+      for (const specification of specifications) queued.add(fileOf(specification));
+    },
     onTestModuleCollected(module) {
       start(module);
     },
@@ -56,6 +59,7 @@ export function reporter(root, tally, { label = '', patience }) {
       pending.delete(file);
       queued.delete(file);
       current.files++;
+      const before = tally.failed;
       for (const error of module.errors()) fail(file, describe(error));
       for (const suite of module.children.allSuites())
         for (const error of suite.errors()) fail(`${file} › ${suite.fullName}`, describe(error));
@@ -72,6 +76,12 @@ export function reporter(root, tally, { label = '', patience }) {
           tally.skipped.push({ where: `${file} › ${test.fullName}`, reason: result.note ?? 'no reason given' });
         }
       }
+      if (tally.failed > before && printed.length)
+        console.log(indent(`${dim('printed by this file:')}\n${printed.slice(-30).join('\n')}`, 6));
+      printed = [];
+    },
+    onUserConsoleLog(log) {
+      printed.push(...plain(log.content).trimEnd().split('\n'));
     },
     onTestRunEnd(_modules, errors) {
       clearTimeout(watchdog);
@@ -83,8 +93,8 @@ export function reporter(root, tally, { label = '', patience }) {
       for (const file of queued)
         if (!pending.has(file))
           fail(file, 'This file was never run, because the process that should run it had ended.');
-      for (const error of errors)
-        if (!(pending.size && /exited unexpectedly/.test(error.message))) fail('outside any test', describe(error));
+      const explained = (error) => pending.size && /exited unexpectedly/.test(error.cause?.message ?? error.message);
+      for (const error of errors) if (!explained(error)) fail('outside any test', describe(error));
       finishPackage();
     },
   };
@@ -116,14 +126,14 @@ function describe(error) {
   return [
     error.code ? `[${error.code}] ${message}` : message,
     cause,
-    error.diff ? difference(error.diff) : '',
+    error.diff ? firstLines(plain(error.diff), 40) : '',
     ...trace,
   ]
     .filter(Boolean)
     .join('\n');
 }
 
-const difference = (text) => text.split('\n').slice(0, 40).join('\n');
+const firstLines = (text, count) => text.split('\n').slice(0, count).join('\n');
 
 /** Skips grouped by reason, most frequent first. */
 export function skipLines(skipped) {

@@ -62,10 +62,10 @@ test.each([
     'reaches into another package',
   ],
   [
-    'a dynamic import upwards',
+    'a dynamic import of testing',
     'packages/gpu/src/device.ts',
-    `export const f = () => import('limn');\n`,
-    'may not import limn',
+    `export const f = () => import('@limn/testing');\n`,
+    'may not import @limn/testing',
   ],
   [
     'an undeclared dependency',
