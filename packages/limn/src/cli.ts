@@ -1,0 +1,114 @@
+// The `limn` command: words to options, errors to exit codes, Ctrl-C to an AbortSignal.
+import { LimnError } from '@limn/gpu';
+import { Command, CommanderError } from 'commander';
+import { addCircuitCommand } from './commands/circuit.js';
+import { addDemoCommand } from './commands/demo.js';
+import { addDoctorCommand } from './commands/doctor.js';
+import { addRunCommand } from './commands/run.js';
+import { addTrainCommand } from './commands/train.js';
+import { Console, type TextStream } from './console.js';
+import type { CommandContext } from './context.js';
+import { EXIT, exitCodeOf, isCoded, type ExitCode } from './exit-code.js';
+import { discardUnfinishedOutputs } from './output.js';
+import { redact } from './redact.js';
+import { version } from './version.js';
+
+/** Everything of the process that the command touches; tests pass their own. */
+export interface Environment {
+  readonly stdout: TextStream;
+  readonly stderr: TextStream;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+}
+
+/** Runs one command of `limn` in this process, with Ctrl-C and SIGTERM stopping it cleanly. Resolves to its exit code. */
+export async function main(words: readonly string[]): Promise<ExitCode> {
+  const controller = new AbortController();
+  const stop = (): void => {
+    if (controller.signal.aborted) {
+      discardUnfinishedOutputs();
+      process.exit(EXIT.interrupted);
+    }
+    controller.abort();
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  try {
+    return await runCli(words, {
+      stdout: process.stdout,
+      stderr: process.stderr,
+      env: process.env,
+      signal: controller.signal,
+    });
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+  }
+}
+
+/** {@link main} without touching the process: what `limn` prints goes to `environment`, and the exit code comes back. */
+export async function runCli(words: readonly string[], environment: Environment): Promise<ExitCode> {
+  const console = new Console({
+    stdout: environment.stdout,
+    stderr: environment.stderr,
+    json: words.includes('--json'),
+    quiet: words.includes('--quiet'),
+  });
+  const context: CommandContext = { console, signal: environment.signal, env: environment.env, words };
+  try {
+    await buildProgram(context, environment).parseAsync([...words], { from: 'user' });
+    console.endProgress();
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return EXIT.ok;
+    return explain(error, context);
+  }
+}
+
+function buildProgram(context: CommandContext, environment: Environment): Command {
+  const program = new Command('limn')
+    .description('Look inside GPT-2-family language models: find circuits, measure them, and read the report.')
+    .version(version)
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({
+      writeOut: (text) => void environment.stdout.write(text),
+      writeErr: (text) => void environment.stderr.write(text),
+      // Parse errors are printed once, by explain(), together with their code.
+      outputError: () => undefined,
+    });
+  addDoctorCommand(program, context);
+  addDemoCommand(program, context);
+  addRunCommand(program, context);
+  addTrainCommand(program, context);
+  addCircuitCommand(program, context);
+  for (const command of program.commands) command.copyInheritedSettings(program);
+  return program;
+}
+
+/** Prints what went wrong, why and what to do, and says which exit code that is. */
+function explain(thrown: unknown, { console, env, signal }: CommandContext): ExitCode {
+  if (thrown instanceof CommanderError && thrown.code === 'commander.help') return EXIT.usage;
+  const error = thrown instanceof CommanderError ? fromCommander(thrown) : thrown;
+  const interrupted = signal.aborted && (error === signal.reason || exitCodeOf(error) === EXIT.interrupted);
+  const exitCode = interrupted ? EXIT.interrupted : exitCodeOf(error);
+  const code = interrupted ? 'aborted' : isCoded(error) ? error.code : 'internal';
+  const message = redact(error instanceof Error ? error.message : String(error), env);
+  const hint = isCoded(error) && error.hint !== undefined ? redact(error.hint, env) : undefined;
+  console.warn(interrupted ? `limn: stopped: ${message}` : `limn: ${message}`);
+  if (hint !== undefined && !message.includes(hint)) console.warn(`  try: ${hint}`);
+  console.warn(`  code: ${code}`);
+  if (code === 'internal' && error instanceof Error && error.stack !== undefined)
+    console.warn(redact(error.stack, env));
+  console.result({ ok: false, exitCode, error: { code, message, ...(hint === undefined ? {} : { hint }) } });
+  return exitCode;
+}
+
+/** Commander's message already names the nearest command or option. */
+function fromCommander(error: CommanderError): LimnError {
+  const [message = error.message, ...suggestion] = error.message.replace(/^error: /, '').split('\n');
+  return new LimnError(`usage/${error.code.replace(/^commander\./, '')}`, message, {
+    hint:
+      suggestion.length > 0
+        ? suggestion.join(' ')
+        : '`limn --help` lists the commands, `limn COMMAND --help` their options',
+  });
+}

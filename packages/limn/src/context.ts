@@ -1,0 +1,14 @@
+// What every command is given: where to speak, when to stop, the environment, and the words it was called with.
+import type { Console } from './console.js';
+
+export interface CommandContext {
+  readonly console: Console;
+  /** Aborted by Ctrl-C or SIGTERM. */
+  readonly signal: AbortSignal;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The words after `limn`. */
+  readonly words: readonly string[];
+}
+
+/** A command's options after parsing are strings, numbers and flags; each command narrows its own. */
+export type Run<Options> = (options: Options, context: CommandContext) => Promise<void>;

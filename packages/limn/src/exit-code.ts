@@ -1,0 +1,45 @@
+// From the stable code of an error to the exit code of the process: 0 ok, 1 failure, 2 usage, 3 no GPU, memory or disk, 4 bad data, 130 interrupted.
+
+/** The exit codes of `limn`, by name. */
+export const EXIT = { ok: 0, failure: 1, usage: 2, resource: 3, data: 4, interrupted: 130 } as const;
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** What every coded error of limn's packages has in common; the classes differ, the shape does not. */
+export interface CodedError extends Error {
+  readonly code: string;
+  readonly hint?: string | undefined;
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
+}
+
+export function isCoded(error: unknown): error is CodedError {
+  return error instanceof Error && typeof (error as { code?: unknown }).code === 'string';
+}
+
+/** Errno values of a disk that is full, read-only, failing or out of handles. */
+const DISK = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EMFILE', 'ENFILE', 'EACCES', 'EPERM']);
+
+/** Codes whose meaning differs from that of their family. */
+const SINGLE: Readonly<Record<string, ExitCode>> = {
+  aborted: EXIT.interrupted,
+  ABORT_ERR: EXIT.interrupted,
+  ENOENT: EXIT.data,
+  ENOTDIR: EXIT.data,
+  EISDIR: EXIT.data,
+};
+
+/** Meaning of the part before the slash. */
+const FAMILY: Readonly<Record<string, ExitCode>> = {
+  usage: EXIT.usage,
+  gpu: EXIT.resource,
+  memory: EXIT.resource,
+  disk: EXIT.resource,
+  data: EXIT.data,
+};
+
+/** The exit code that `error` ends the process with. */
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof Error && error.name === 'AbortError') return EXIT.interrupted;
+  if (!isCoded(error)) return EXIT.failure;
+  const family = error.code.split('/', 1)[0] ?? '';
+  return SINGLE[error.code] ?? (DISK.has(error.code) ? EXIT.resource : undefined) ?? FAMILY[family] ?? EXIT.failure;
+}

@@ -1,0 +1,53 @@
+// Options that every command has, and the parsers of option values: each refuses with a usage error that names the option.
+import { LimnError } from '@limn/gpu';
+import { nearest } from '@limn/tasks';
+import type { Command } from 'commander';
+
+export interface SharedOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+export function withSharedOptions(command: Command): Command {
+  return command
+    .option('--json', 'print one JSON object on stdout and nothing else there')
+    .option('--quiet', 'print nothing but errors');
+}
+
+/** An integer of at least `least`. */
+export function integerOption(name: string, least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= least) return value;
+    throw new LimnError('usage/bad-number', `${name} ${text}: expected a whole number of at least ${least}`, {
+      details: { option: name, given: text },
+      hint: `for example ${name} ${Math.max(least, 5)}`,
+    });
+  };
+}
+
+/** One of `names`; a misspelt one is answered with the nearest. `what` is the singular noun, e.g. `metric`. */
+export function nameOption<Name extends string>(
+  option: string,
+  what: string,
+  names: readonly Name[],
+): (text: string) => Name {
+  return (text) => {
+    const found = names.find((name) => name === text);
+    if (found !== undefined) return found;
+    throw new LimnError(`usage/unknown-${what}`, `${option} ${text}: there is no ${what} of that name`, {
+      details: { option, given: text, known: [...names] },
+      hint: `did you mean ${nearest(text, names) ?? names[0]}? known: ${names.join(', ')}`,
+    });
+  };
+}
+
+/** Token ids separated by commas. Whether they are in the vocabulary is for the model to say. */
+export function tokenListOption(text: string): number[] {
+  const ids = text.split(',').map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : NaN));
+  if (ids.every((id) => Number.isSafeInteger(id))) return ids;
+  throw new LimnError('usage/bad-tokens', `--tokens ${text}: expected token ids separated by commas`, {
+    details: { option: '--tokens', given: text },
+    hint: 'for example --tokens 1,2,3',
+  });
+}

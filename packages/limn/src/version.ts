@@ -1,0 +1,3 @@
+// The version of limn, kept equal to package.json by a test.
+
+export const version = '0.1.0';
