@@ -1,0 +1,55 @@
+// The one error class of this package: a stable code, what was given, what is allowed, what to do.
+
+/** Fields of a {@link TasksError}; the same shape as every other error of limn. */
+export interface TasksErrorFields {
+  /** Stable machine-readable code, e.g. `tasks/unknown-task`. */
+  readonly code: string;
+  /** Names the thing, what was given and what is allowed. */
+  readonly message: string;
+  /** The values involved, for programs. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** What to do about it. */
+  readonly hint?: string;
+}
+
+/** Every error this package throws. */
+export class TasksError extends Error {
+  readonly code: string;
+  readonly details: Readonly<Record<string, unknown>>;
+  readonly hint: string | undefined;
+
+  constructor(fields: TasksErrorFields) {
+    super(fields.hint === undefined ? fields.message : `${fields.message} ${fields.hint}`);
+    this.name = 'TasksError';
+    this.code = fields.code;
+    this.details = fields.details ?? {};
+    this.hint = fields.hint;
+  }
+}
+
+/** The candidate with the smallest edit distance (insert, delete, replace) to `given`; the first one on ties. */
+export function nearest(given: string, candidates: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Infinity;
+  for (const candidate of candidates) {
+    const distance = editDistance(given.toLowerCase(), candidate.toLowerCase());
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (previous[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(replaced, (previous[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+    }
+    previous = row;
+  }
+  return previous[b.length] ?? 0;
+}
