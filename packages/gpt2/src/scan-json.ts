@@ -1,0 +1,106 @@
+// A strict JSON reader for headers written by strangers: objects become Maps, a repeated key and deep nesting are errors.
+
+/** A JSON value whose objects are Maps, so that a key such as `__proto__` is an ordinary key. */
+export type ScannedJson = string | number | boolean | null | readonly ScannedJson[] | ReadonlyMap<string, ScannedJson>;
+
+/** What was wrong with the text; `offset` counts UTF-16 units. */
+export class JsonScanError extends Error {
+  constructor(
+    readonly reason: 'syntax' | 'duplicate-key' | 'too-deep',
+    message: string,
+    readonly offset: number,
+  ) {
+    super(`${message} at character ${offset}`);
+  }
+}
+
+/** Reads one JSON value. `maxDepth` is how many objects and arrays may be open at once. */
+export function scanJson(text: string, maxDepth = 64): ScannedJson {
+  let at = 0;
+  const fail = (message: string): never => {
+    throw new JsonScanError('syntax', message, at);
+  };
+  const space = (): void => {
+    while (at < text.length && ' \t\n\r'.includes(text[at] as string)) at++;
+  };
+  const expect = (sign: string): void => {
+    if (text[at] !== sign) fail(`expected ${JSON.stringify(sign)}`);
+    at++;
+  };
+  const string = (): string => {
+    const from = at;
+    expect('"');
+    while (at < text.length && text[at] !== '"') {
+      if (text.charCodeAt(at) < 0x20) fail('control character in a string');
+      at += text[at] === '\\' ? 2 : 1;
+    }
+    expect('"');
+    try {
+      return JSON.parse(text.slice(from, at)) as string;
+    } catch {
+      at = from;
+      return fail('malformed string');
+    }
+  };
+  const scalarPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
+  const scalar = (): number | boolean | null => {
+    scalarPattern.lastIndex = at;
+    const word = scalarPattern.exec(text)?.[0] ?? fail('expected a value');
+    at += word.length;
+    return JSON.parse(word) as number | boolean | null;
+  };
+  const object = (depth: number): Map<string, ScannedJson> => {
+    const result = new Map<string, ScannedJson>();
+    at++;
+    space();
+    if (text[at] === '}') {
+      at++;
+      return result;
+    }
+    for (;;) {
+      space();
+      const keyAt = at;
+      const key = string();
+      if (result.has(key)) throw new JsonScanError('duplicate-key', `the key ${JSON.stringify(key)} is there twice`, keyAt);
+      space();
+      expect(':');
+      result.set(key, value(depth));
+      space();
+      if (text[at] === '}') {
+        at++;
+        return result;
+      }
+      expect(',');
+    }
+  };
+  const array = (depth: number): ScannedJson[] => {
+    const result: ScannedJson[] = [];
+    at++;
+    space();
+    if (text[at] === ']') {
+      at++;
+      return result;
+    }
+    for (;;) {
+      result.push(value(depth));
+      space();
+      if (text[at] === ']') {
+        at++;
+        return result;
+      }
+      expect(',');
+    }
+  };
+  const value = (depth: number): ScannedJson => {
+    space();
+    const sign = text[at];
+    if (sign === '"') return string();
+    if (sign !== '{' && sign !== '[') return scalar();
+    if (depth >= maxDepth) throw new JsonScanError('too-deep', `more than ${maxDepth} nested objects or arrays`, at);
+    return sign === '{' ? object(depth + 1) : array(depth + 1);
+  };
+  const result = value(0);
+  space();
+  if (at !== text.length) fail('text after the end of the value');
+  return result;
+}

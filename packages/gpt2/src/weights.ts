@@ -1,0 +1,181 @@
+// Reads the weights of a Hugging Face GPT-2 folder: one file or shards, any prefix, tied or untied, checked and fingerprinted.
+import { LimnError } from '@limn/gpu';
+import type { Gpt2Config } from './config.js';
+import { missingFile, type ModelFiles } from './files.js';
+import { readSafetensorsHeader, readTensorF32, type SafetensorsEntry } from './safetensors.js';
+import { JsonScanError, scanJson, type ScannedJson } from './scan-json.js';
+import { canonicalName, isLinearWeight, isMaskBuffer, weightShapes, type HostTensor } from './weight-names.js';
+
+/** Weights found and checked by name and shape, not yet read. */
+export interface FoundWeights {
+  readonly tied: boolean;
+  /** By canonical name, in the order of `weightShapes`. */
+  readonly entries: ReadonlyMap<string, SafetensorsEntry>;
+}
+
+/** How an exporter stored linear weights: GPT-2's own [in, out], or nn.Linear's [out, in]. Never guessed: c_proj is square. */
+export type LinearOrientation = 'in-out' | 'out-in';
+
+/**
+ * Finds every weight of a model in a folder and checks names and shapes before any data is read.
+ * @throws LimnError `weights/…`: no-safetensors, missing, unexpected, duplicate, shape, bad-index, tie-mismatch; or `safetensors/…`.
+ */
+export async function findWeights(
+  files: ModelFiles,
+  config: Gpt2Config,
+  orientation: LinearOrientation = 'in-out',
+): Promise<FoundWeights> {
+  const found = new Map<string, SafetensorsEntry>();
+  for (const file of await weightFiles(files)) {
+    for (const entry of (await readSafetensorsHeader(files, file)).tensors.values()) {
+      const name = canonicalName(entry.name);
+      if (isMaskBuffer(name)) continue;
+      const other = found.get(name);
+      if (other) {
+        throw new LimnError('weights/duplicate', `${files.label}: ${name} is there twice, as ${other.name} in ${other.file} and as ${entry.name} in ${file}`);
+      }
+      found.set(name, entry);
+    }
+  }
+  const head = found.get('lm_head.weight');
+  const tied = config.tied ?? (!head || (await sameData(files, head, found.get('wte.weight'))));
+  if (config.tied === true && head) {
+    if (!(await sameData(files, head, found.get('wte.weight')))) {
+      throw new LimnError('weights/tie-mismatch', `${files.label}: config.json says tie_word_embeddings, but lm_head.weight differs from wte.weight`, {
+        hint: 'Set tie_word_embeddings to false in config.json to use the separate head, or remove lm_head.weight.',
+      });
+    }
+  }
+  if (tied) found.delete('lm_head.weight');
+
+  const shapes = weightShapes(config, tied);
+  const missing = [...shapes.keys()].filter((name) => !found.has(name));
+  if (missing.length > 0) {
+    throw new LimnError('weights/missing', `${files.label} lacks ${missing.length} of ${shapes.size} weights: ${missing.slice(0, 4).join(', ')}`, {
+      details: { missing: missing.slice(0, 100), found: [...found.keys()].slice(0, 100) },
+      hint: 'config.json and the weights must belong to the same model.',
+    });
+  }
+  const unexpected = [...found.keys()].filter((name) => !shapes.has(name));
+  if (unexpected.length > 0) {
+    throw new LimnError('weights/unexpected', `${files.label} has weights that this model does not use: ${unexpected.slice(0, 4).join(', ')}`, {
+      details: { unexpected: unexpected.slice(0, 100) },
+      hint: 'config.json and the weights must belong to the same model.',
+    });
+  }
+  const entries = new Map<string, SafetensorsEntry>();
+  for (const [name, shape] of shapes) {
+    const entry = found.get(name) as SafetensorsEntry;
+    const stored = orientation === 'out-in' && isLinearWeight(name) ? [...shape].reverse() : shape;
+    if (entry.shape.join() !== stored.join()) {
+      const flipped = isLinearWeight(name) && entry.shape.join() === [...stored].reverse().join();
+      throw new LimnError('weights/shape', `${files.label}: ${entry.name} has shape [${entry.shape.join(', ')}], expected [${stored.join(', ')}]`, {
+        details: { name, shape: entry.shape, expected: stored },
+        hint: flipped
+          ? `It looks transposed: pass orientation '${orientation === 'in-out' ? 'out-in' : 'in-out'}'.`
+          : 'config.json and the weights must belong to the same model.',
+      });
+    }
+    entries.set(name, entry);
+  }
+  return { tied, entries };
+}
+
+/**
+ * Reads one found weight as f32 in [in, out] orientation.
+ * @throws LimnError `weights/not-finite` naming tensor and index of the first NaN or infinity.
+ */
+export async function readWeight(
+  files: ModelFiles,
+  name: string,
+  entry: SafetensorsEntry,
+  orientation: LinearOrientation = 'in-out',
+): Promise<HostTensor> {
+  const data = await readTensorF32(files, entry);
+  const at = data.findIndex((value) => !Number.isFinite(value));
+  if (at >= 0) {
+    const index = unravel(at, entry.shape);
+    throw new LimnError('weights/not-finite', `${files.label}: ${entry.name}[${index.join(', ')}] is ${data[at]}`, {
+      details: { name: entry.name, index, value: String(data[at]) },
+      hint: 'The checkpoint is damaged or its training diverged. Load an earlier one.',
+    });
+  }
+  if (orientation === 'in-out' || !isLinearWeight(name)) return { shape: entry.shape, data };
+  const [rows, columns] = entry.shape as [number, number];
+  const turned = new Float32Array(data.length);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) turned[c * rows + r] = data[r * columns + c] as number;
+  return { shape: [columns, rows], data: turned };
+}
+
+/** Collects sha256 of weights into one fingerprint. */
+export class Fingerprint {
+  private readonly lines: string[] = [];
+
+  /** Adds a tensor: its f32 values in little-endian order count, not the dtype or the file they were stored in. */
+  async add(name: string, { shape, data }: HostTensor): Promise<void> {
+    this.lines.push(`${name} [${shape.join(',')}] ${await sha256(data)}`);
+  }
+
+  /** sha256 of the sorted lines `name [shape] sha256-of-the-f32-bytes`: equal for equal weights, however they are sharded or named. */
+  async digest(): Promise<string> {
+    return sha256(new TextEncoder().encode(`${[...this.lines].sort().join('\n')}\n`));
+  }
+}
+
+/** Lower-case hex sha256 of the bytes of a view. */
+export async function sha256(view: ArrayBufferView): Promise<string> {
+  const bytes = new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+function unravel(flat: number, shape: readonly number[]): number[] {
+  const index: number[] = [];
+  let rest = flat;
+  for (const extent of [...shape].reverse()) {
+    index.unshift(rest % extent);
+    rest = Math.floor(rest / extent);
+  }
+  return index;
+}
+
+async function sameData(files: ModelFiles, a: SafetensorsEntry, b: SafetensorsEntry | undefined): Promise<boolean> {
+  if (!b || a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) return false;
+  const [x, y] = [await files.read(a.file, a.begin, a.end), await files.read(b.file, b.begin, b.end)];
+  return x.length === y.length && x.every((byte, i) => byte === y[i]);
+}
+
+/** model.safetensors, or the shards that its index names. */
+async function weightFiles(files: ModelFiles): Promise<string[]> {
+  const there = await files.list();
+  if (there.includes('model.safetensors')) return ['model.safetensors'];
+  const index = 'model.safetensors.index.json';
+  if (!there.includes(index)) {
+    const pickle = there.find((name) => /\.(bin|pt|pth|ckpt)$/.test(name));
+    if (!pickle) throw missingFile(files.label, 'model.safetensors', there);
+    throw new LimnError('weights/no-safetensors', `${files.label} has ${pickle} but no model.safetensors`, {
+      details: { found: pickle },
+      hint: 'Pickle files can run code and are not read. In Python: AutoModelForCausalLM.from_pretrained(dir).save_pretrained(dir, safe_serialization=True).',
+    });
+  }
+  const bad = (message: string): LimnError =>
+    new LimnError('weights/bad-index', `${index} in ${files.label}: ${message}`, { hint: 'Download it again.' });
+  let root: ScannedJson;
+  try {
+    root = scanJson(new TextDecoder('utf-8', { fatal: true }).decode(await files.read(index)), 4);
+  } catch (cause) {
+    if (cause instanceof JsonScanError || cause instanceof TypeError) throw bad(cause.message);
+    throw cause;
+  }
+  const map = root instanceof Map ? root.get('weight_map') : undefined;
+  if (!(map instanceof Map) || map.size === 0) throw bad('weight_map is not an object with entries');
+  const shards = new Set<string>();
+  for (const [tensor, shard] of map) {
+    // A shard name is a bare file name: no folders, drives, NUL or leading dot can lead out of the model's folder.
+    if (typeof shard !== 'string' || !/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,250}\.safetensors$/.test(shard) || shard.includes('..')) {
+      throw bad(`the shard of ${JSON.stringify(tensor)} is ${JSON.stringify(shard)}, which is not a plain .safetensors file name`);
+    }
+    shards.add(shard);
+  }
+  return [...shards].sort();
+}

@@ -1,0 +1,160 @@
+// Constructors of interventions: patch, scale, add, ablate, interpolate, freeze, replaceMlp, withAdapter, and intervene for any other.
+import { LimnError, type Step } from '@limn/gpu';
+import { add as plus, detach, matmul, mul, reshape, scale as times, slice, sub, type Tensor } from '@limn/tensor';
+import { describeExtent, extentOf, type Extent, type Intervention, type InterventionContext, type Json } from './intervention.js';
+import type { LinearSite } from './model.js';
+import type { BlockSite, HookName } from './names.js';
+
+function make(
+  kind: string,
+  at: HookName,
+  extent: Extent,
+  described: string,
+  options: Record<string, Json>,
+  tensors: Record<string, Tensor>,
+  apply: Intervention['apply'],
+  reads?: readonly HookName[],
+): Intervention {
+  const where = extentOf(extent);
+  const spec = Object.freeze({ kind, options: Object.freeze({ at, ...options, ...(where as Record<string, Json>) }), tensors: Object.freeze(tensors) });
+  return Object.freeze({ at, ...where, ...(reads ? { reads: Object.freeze([...reads]) } : {}), spec, label: `${described} ${at}${describeExtent(extent)}`, apply });
+}
+
+/**
+ * A value given for the caller's whole batch [N, …], for this run's rows only [B, …], or without leading axes (repeated):
+ * brought to the shape of the site in this run.
+ */
+function fit(value: Tensor, x: Tensor, ctx: InterventionContext): Tensor {
+  const [rows, ...rest] = value.shape;
+  if (value.shape.length === x.shape.length && rest.join() === x.shape.slice(1).join()) {
+    if (rows === ctx.rows.count) return value;
+    if (rows !== undefined && rows >= ctx.rows.start + ctx.rows.count) return slice(ctx.step, value, 0, ctx.rows.start, ctx.rows.count);
+  }
+  if (x.shape.slice(x.shape.length - value.shape.length).join() === value.shape.join()) return value;
+  throw new LimnError('hooks/wrong-shape', `a value of shape [${value.shape.join(', ')}] does not fit ${ctx.site} of shape [${x.shape.join(', ')}]`, {
+    details: { site: ctx.site, given: value.shape, expected: x.shape },
+    hint: 'Give the whole shape of the site, or its trailing axes, which are then repeated.',
+  });
+}
+
+/** `fit`, with repeated trailing axes written out. */
+function spread(value: Tensor, x: Tensor, ctx: InterventionContext): Tensor {
+  const fitted = fit(value, x, ctx);
+  return fitted.shape.length === x.shape.length ? fitted : plus(ctx.step, times(ctx.step, detach(x), 0), fitted);
+}
+
+/** Replaces the tensor at a site by `value`: activation patching. */
+export function patch(at: HookName, value: Tensor, extent: Extent = {}): Intervention {
+  return make('patch', at, extent, 'patch', {}, { value }, (x, ctx) => spread(value, x, ctx));
+}
+
+/** Multiplies the site by a number, or by a tensor over its trailing axes (per head: [H, 1] is not one; give [H, K]). */
+export function scale(at: HookName, factor: number | Tensor, extent: Extent = {}): Intervention {
+  if (typeof factor === 'number') return make('scale', at, extent, `scale by ${factor}`, { factor }, {}, (x, ctx) => times(ctx.step, x, factor));
+  return make('scale', at, extent, 'scale', {}, { factor }, (x, ctx) => mul(ctx.step, x, fit(factor, x, ctx)));
+}
+
+/** Adds a vector or a whole tensor to the site: steering. */
+export function add(at: HookName, vector: Tensor, extent: Extent = {}): Intervention {
+  return make('add', at, extent, 'add to', {}, { vector }, (x, ctx) => plus(ctx.step, x, fit(vector, x, ctx)));
+}
+
+/** Sets the site to zero, or to a mean given as a tensor over its trailing axes. */
+export function ablate(at: HookName, to: 'zero' | Tensor, extent: Extent = {}): Intervention {
+  if (to === 'zero') return make('ablate', at, extent, 'zero', { to }, {}, (x, ctx) => times(ctx.step, detach(x), 0));
+  return make('ablate', at, extent, 'mean-ablate', { to: 'mean' }, { mean: to }, (x, ctx) => spread(to, x, ctx));
+}
+
+/** Sets the site to from + alpha·(to − from): a point on the path of integrated gradients. */
+export function interpolate(at: HookName, from: Tensor, to: Tensor, alpha: number, extent: Extent = {}): Intervention {
+  return make('interpolate', at, extent, `interpolate ${alpha} at`, { alpha }, { from, to }, (x, ctx) => {
+    const start = spread(from, x, ctx);
+    return plus(ctx.step, start, times(ctx.step, sub(ctx.step, spread(to, x, ctx), start), alpha));
+  });
+}
+
+/** Keeps the value but lets no gradient through: attribution with frozen attention patterns and LayerNorm scales. */
+export function freeze(at: HookName, extent: Extent = {}): Intervention {
+  return make('freeze', at, extent, 'freeze', {}, {}, (x, ctx) => detach(x));
+}
+
+/** Stands in for an MLP: a function of one of its inputs, recorded on the tape. */
+export interface MlpReplacement {
+  readonly label: string;
+  /** Which site of the same layer it reads. */
+  readonly input: Extract<BlockSite, 'ln2.hook_normalized' | 'hook_mlp_in' | 'hook_resid_mid'>;
+  /** [B, T, C] → [B, T, C]. */
+  apply(step: Step, x: Tensor): Tensor;
+}
+
+/** Replaces the output of layer `layer`'s MLP by a transcoder or another function of its input. */
+export function replaceMlp(layer: number, replacement: MlpReplacement, extent: Extent = {}): Intervention {
+  const read: HookName = `blocks.${layer}.${replacement.input}`;
+  return make(
+    'replace-mlp',
+    `blocks.${layer}.hook_mlp_out`,
+    extent,
+    `replace with ${replacement.label}`,
+    { layer, replacement: replacement.label, input: replacement.input },
+    {},
+    (_, ctx) => replacement.apply(ctx.step, ctx.at(read)),
+    [read],
+  );
+}
+
+/** A low-rank change of one linear map: y += factor · x·A·B. */
+export interface LowRank {
+  readonly linear: LinearSite;
+  /** [in, r] */
+  readonly a: Tensor;
+  /** [r, out] */
+  readonly b: Tensor;
+  /** alpha / r */
+  readonly factor: number;
+}
+
+/**
+ * Adds a LoRA to a model: one intervention per output site of each map it changes. With `rows`, different rows of a batch can carry
+ * different adapters.
+ */
+export function withAdapter(name: string, changes: readonly LowRank[], extent: Extent = {}): Intervention[] {
+  return changes.flatMap(({ linear, a, b, factor }) => {
+    const share = linear.outWidth / linear.outputs.length;
+    return linear.outputs.map((at, part) =>
+      make(
+        'adapter',
+        at,
+        extent,
+        `adapter ${name} on`,
+        { adapter: name, linear: linear.name, factor, part },
+        { a, b },
+        (y, ctx) => {
+          const input = ctx.at(linear.input);
+          const x = reshape(input, [input.size / linear.inWidth, linear.inWidth]);
+          const columns = linear.outputs.length === 1 ? b : slice(ctx.step, b, 1, part * share, share);
+          const delta = matmul(ctx.step, matmul(ctx.step, x, a), columns);
+          return plus(ctx.step, y, reshape(times(ctx.step, delta, factor), y.shape));
+        },
+        [linear.input],
+      ),
+    );
+  });
+}
+
+/** Any other edit, written by hand. Its spec is `custom`: it cannot be stored or sent to a worker. */
+export function intervene(
+  at: HookName,
+  label: string,
+  apply: Intervention['apply'],
+  options: Extent & { readonly reads?: readonly HookName[] } = {},
+): Intervention {
+  const { reads, ...extent } = options;
+  return Object.freeze({
+    at,
+    ...extentOf(extent),
+    ...(reads ? { reads: Object.freeze([...reads]) } : {}),
+    spec: Object.freeze({ kind: 'custom' }),
+    label,
+    apply,
+  });
+}

@@ -1,0 +1,131 @@
+// Checks a run's request against the model before any work: names, reach, order of reads, rows; and says what each site is needed for.
+import { LimnError } from '@limn/gpu';
+import type { Intervention } from './intervention.js';
+import type { ModelInfo, RunInput, RunOptions } from './model.js';
+import { hookNames, parseHookName, type HookName } from './names.js';
+import { lastRows } from './token-batch.js';
+
+/** A checked request. */
+export interface RunPlan {
+  readonly B: number;
+  readonly T: number;
+  readonly lengths: readonly number[];
+  readonly edits: ReadonlyMap<HookName, readonly Intervention[]>;
+  /** Sites whose tensor is kept for `run.at`. */
+  readonly captured: ReadonlySet<HookName>;
+  /** Sites whose tensor is kept for `ctx.at` or `run.at`. */
+  readonly kept: ReadonlySet<HookName>;
+  /** First block that runs, and the first that does not. */
+  readonly firstLayer: number;
+  readonly endLayer: number;
+  /** Flat rows of the logits; 'all'; or undefined when there are none. */
+  readonly logitRows: 'all' | Uint32Array | undefined;
+  readonly rows: { readonly start: number; readonly count: number };
+  readonly phase: 'prompt' | 'generated';
+  /** Absolute position of column 0. */
+  readonly past: number;
+}
+
+/**
+ * Checks and sorts a request.
+ * @throws LimnError `hooks/unknown-site`, `hooks/unreachable-site`, `hooks/late-read`, `hooks/bad-input`, `hooks/bad-rows`, `hooks/bad-layer`,
+ * `tokens/too-long`.
+ */
+export function planRun(info: ModelInfo, input: RunInput, options: RunOptions = {}, past = 0): RunPlan {
+  const { B, T, lengths } = extent(info, input);
+  if (past + T > info.maxPositions) {
+    throw new LimnError('tokens/too-long', `${past + T} positions are needed; the model has ${info.maxPositions}`, {
+      details: { needed: past + T, maxPositions: info.maxPositions },
+      hint: 'Shorten the prompt or generate fewer tokens.',
+    });
+  }
+  const firstLayer = 'resid' in input ? checkLayer('start layer', input.layer, info.layers) : 0;
+  const endLayer = options.stopAtLayer === undefined ? info.layers : checkLayer('stopAtLayer', options.stopAtLayer, info.layers);
+  if (endLayer < firstLayer) {
+    throw new LimnError('hooks/bad-layer', `the run starts at layer ${firstLayer} but is to stop before layer ${endLayer}`);
+  }
+  if (options.stopAtLayer !== undefined && options.logits !== undefined && options.logits !== 'none') {
+    throw new LimnError('hooks/bad-rows', `a run that stops at layer ${endLayer} has no logits`, { hint: "Leave out 'logits' or pass 'none'." });
+  }
+  const logitRows = options.stopAtLayer === undefined ? chooseRows(options.logits ?? 'all', lengths, B, T) : undefined;
+
+  const order = new Map(hookNames(info).map((name, i) => [name, i]));
+  const place = (name: HookName): number => order.get(name) as number;
+  const first = 'resid' in input ? place(`blocks.${firstLayer}.hook_resid_${input.at}`) : 0;
+  const reached = (name: HookName): boolean => {
+    if (place(name) < first) return false;
+    const { layer } = parseHookName(name, info);
+    if (layer !== undefined) return layer < endLayer;
+    return !name.startsWith('ln_final') || logitRows !== undefined;
+  };
+  const resolve = (given: string, role: string): HookName => {
+    const { name } = parseHookName(given, info);
+    if (reached(name)) return name;
+    const from = 'resid' in input ? `starts from resid_${input.at} of layer ${firstLayer}` : 'starts at the embeddings';
+    const to = logitRows === undefined ? `stops before ${endLayer < info.layers ? `layer ${endLayer}` : 'the final LayerNorm'}` : 'ends with logits';
+    throw new LimnError('hooks/unreachable-site', `${role} ${name}: this run ${from} and ${to}, so it never gets there`, {
+      details: { site: name },
+      hint: 'Choose a site inside the run, or run more of the model.',
+    });
+  };
+
+  const captured = new Set((options.capture ?? []).map((name) => resolve(name, 'capture')));
+  const kept = new Set(captured);
+  const edits = new Map<HookName, Intervention[]>();
+  for (const edit of options.interventions ?? []) {
+    const at = resolve(edit.at, `intervention "${edit.label}" at`);
+    for (const given of edit.reads ?? []) {
+      const read = resolve(given, `intervention "${edit.label}" reads`);
+      if (place(read) >= place(at)) {
+        throw new LimnError('hooks/late-read', `intervention "${edit.label}" at ${at} reads ${read}, which is not computed before it`, {
+          details: { at, read },
+          hint: 'An intervention can read only earlier sites of the same run.',
+        });
+      }
+      kept.add(read);
+    }
+    edits.set(at, [...(edits.get(at) ?? []), edit]);
+  }
+  const rows = options.rows ?? { start: 0, count: B };
+  if (rows.count !== B || rows.start < 0) {
+    throw new LimnError('hooks/bad-rows', `rows says ${rows.count} rows from ${rows.start}, but the run has ${B}`);
+  }
+  return { B, T, lengths, edits, captured, kept, firstLayer, endLayer, logitRows, rows, phase: options.phase ?? 'prompt', past };
+}
+
+function extent(info: ModelInfo, input: RunInput): { B: number; T: number; lengths: readonly number[] } {
+  if ('tokens' in input) return input.tokens;
+  const x = 'embeddings' in input ? input.embeddings : input.resid;
+  const [B, T, C] = x.shape;
+  const { lengths } = input;
+  if (x.shape.length !== 3 || C !== info.width || B === undefined || T === undefined) {
+    throw new LimnError('hooks/bad-input', `the run's input has shape [${x.shape.join(', ')}]; expected [B, T, ${info.width}]`);
+  }
+  if (lengths.length !== B || lengths.some((n) => !Number.isInteger(n) || n < 1 || n > T)) {
+    throw new LimnError('hooks/bad-input', `lengths are [${lengths.join(', ')}]; expected ${B} whole numbers from 1 to ${T}`);
+  }
+  return { B, T, lengths };
+}
+
+function checkLayer(what: string, layer: number, layers: number): number {
+  if (Number.isInteger(layer) && layer >= 0 && layer <= layers) return layer;
+  throw new LimnError('hooks/bad-layer', `${what} is ${layer}; this model has blocks 0–${layers - 1}`, {
+    hint: `Use a whole number from 0 to ${layers}.`,
+  });
+}
+
+function chooseRows(
+  choice: NonNullable<RunOptions['logits']>,
+  lengths: readonly number[],
+  B: number,
+  T: number,
+): 'all' | Uint32Array | undefined {
+  if (choice === 'all') return 'all';
+  if (choice === 'none') return undefined;
+  if (choice === 'last') return lastRows(lengths, T);
+  const bad = Array.from(choice).find((row) => !Number.isInteger(row) || row < 0 || row >= B * T);
+  if (bad !== undefined || choice.length === 0) {
+    throw new LimnError('hooks/bad-rows', `logit rows must be flat indices b·T + t from 0 to ${B * T - 1}; got ${bad ?? 'none'}`);
+  }
+  return Uint32Array.from(choice);
+}
