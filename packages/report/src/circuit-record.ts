@@ -1,0 +1,98 @@
+// What is written down about one circuit: how it was scored, how faithful it is at every size, and on which prompts.
+import { finite, list, object, oneOf, orNull, row, text, whole, yesNo } from './schema.js';
+import type { Infer } from './schema.js';
+
+/** Source and destination of one edge, in the names of EAP-IG: `a0.h1->a2.h3<q>`, `input->m0`, `m3->logits`. */
+export const edgeName = /^(input|a\d+\.h\d+|m\d+)->(a\d+\.h\d+<[qkv]>|m\d+|logits)$/;
+
+const token = text({ longest: 1000 });
+const answer = text({ longest: 1000 });
+
+/** One pair of prompts, as token strings. Both have the same length. */
+const pair = object(
+  { clean: list(token, { most: 4096 }), corrupted: list(token, { most: 4096 }) },
+  {
+    correct: list(answer, { most: 1000 }),
+    incorrect: list(answer, { most: 1000 }),
+    /** The metric of this pair, where it was kept. */
+    values: object({ clean: finite, corrupted: finite }),
+  },
+);
+
+/** One evaluated size: `n` edges asked for, `kept` after pruning, `fraction` = n / all edges. */
+const point = object(
+  { n: whole(), kept: whole(), fraction: finite, faithfulness: orNull(finite) },
+  {
+    /** Why there is no faithfulness. */ reason: text(),
+    /** The metric of the circuit itself. */ value: orNull(finite),
+  },
+);
+
+/** `headline`: even steps on a log axis; `mib`: the ten sizes of MIB (arXiv 2504.13151). */
+const curve = object({
+  selection: oneOf('absolute', 'signed'),
+  sizes: oneOf('headline', 'mib'),
+  points: list(point, { most: 1000 }),
+});
+
+/** The edges of one circuit, as indices into `edges`. */
+const drawn = object({ n: whole(1), selection: oneOf('absolute', 'signed'), edges: list(whole(), { most: 50_000 }) });
+
+/** How the scores agree with exact patching of every edge. */
+const agreement = object(
+  {
+    reference: text({ longest: 200 }),
+    topOverlap: object({ k: whole(1), value: finite }),
+    spearman: orNull(finite),
+    signAgreement: orNull(finite),
+    pearson: orNull(finite),
+    pearsonWithoutLargest: orNull(finite),
+  },
+  { kendall: orNull(finite), edges: whole() },
+);
+
+export const circuitFields = {
+  kind: oneOf('circuit'),
+  task: object(
+    { name: text({ longest: 200 }), pairs: whole(1) },
+    { title: text({ longest: 500 }), description: text(), source: text({ longest: 2000 }) },
+  ),
+  metric: object({ name: text({ longest: 100 }) }, { description: text() }),
+  /** Mean metric of the whole model on clean prompts, and with everything corrupted. */
+  baselines: object({ clean: finite, corrupted: finite }),
+  method: object(
+    { name: text({ longest: 100 }) },
+    { title: text({ longest: 500 }), igSteps: whole(1), igRule: oneOf('left', 'right', 'midpoint') },
+  ),
+  graph: object({
+    layers: whole(1, 1000),
+    heads: whole(1, 1000),
+    block: oneOf('sequential', 'parallel'),
+    edgeCount: whole(1),
+  }),
+  /** Every edge: name, score (positive: the edge helps), whether the circuit has it, and the exact score if it was measured. */
+  edges: list(row([text({ longest: 60, pattern: edgeName }), orNull(finite), yesNo, orNull(finite)], 3), {
+    most: 300_000,
+  }),
+  /** The circuit that `edges` marks: asked for, and left after pruning. */
+  circuit: object({ selection: oneOf('absolute', 'signed'), n: whole(), kept: whole(), faithfulness: orNull(finite) }),
+  /** Circuits that a page can draw, from small to large. */
+  circuits: list(drawn, { most: 200 }),
+  curves: list(curve, { most: 8 }),
+  /** CPR (signed, MIB's sizes), CMD (absolute, MIB's sizes), and the mean of f over the log axis of the headline sizes. */
+  areas: object({ cpr: orNull(finite), cmd: orNull(finite), logArea: orNull(finite) }),
+  /** The smallest evaluated n whose faithfulness reaches the threshold; null where none does. */
+  smallest: list(object({ threshold: finite, n: orNull(whole()) }), { most: 10 }),
+  /** Some of the pairs, for the reader. */
+  pairs: list(pair, { most: 1000 }),
+  /** What a reader should know before believing a figure: duplicate or zero sizes, saturated gradients, … */
+  flags: list(object({ code: text({ longest: 100 }), text: text() }), { most: 100 }),
+};
+
+const circuitRecord = object(circuitFields);
+export type CircuitFields = Infer<typeof circuitRecord>;
+export type EdgeRow = CircuitFields['edges'][number];
+export type CurveRecord = Infer<typeof curve>;
+export type PointRecord = Infer<typeof point>;
+export type PairRecord = Infer<typeof pair>;
+export type DrawnCircuit = Infer<typeof drawn>;

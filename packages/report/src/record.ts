@@ -1,0 +1,150 @@
+// The record of one result: who computed it, with what, how to compute it again, and what came out. One schema for every kind.
+import { circuitFields } from './circuit-record.js';
+import { ReportError } from './error.js';
+import { anyJson, object, oneOf, orNull, record, text, whole } from './schema.js';
+import type { Infer, Issue, Json } from './schema.js';
+import { maskSecrets } from './secrets.js';
+
+export const SCHEMA_NAME = 'limn.result';
+export const SCHEMA_VERSION = 1;
+
+const provenanceSchema = object(
+  {
+    /** Versions of limn, the runtime and the WebGPU implementation. */
+    versions: record(text({ longest: 200 })),
+    adapter: record(anyJson(3)),
+    model: object(
+      {
+        name: text({ longest: 1000 }),
+        weightsSha256: text({ pattern: /^[0-9a-f]{64}$/ }),
+        weightProcessing: text({ longest: 1000 }),
+      },
+      { architecture: text({ longest: 200 }), parameters: whole() },
+    ),
+    options: record(anyJson()),
+    seed: orNull(whole()),
+    /** What to type to get the same result again. */
+    commandLine: text({ longest: 20_000 }),
+  },
+  { /** Kernel variants in use: equal bits are promised per plan. */ kernelPlan: text({ longest: 20_000 }) },
+);
+
+/** A result of kind `circuit`; kinds to come join this union. */
+const circuitSchema = object({
+  schema: oneOf(SCHEMA_NAME),
+  version: oneOf(SCHEMA_VERSION),
+  title: text({ longest: 500 }),
+  provenance: provenanceSchema,
+  ...circuitFields,
+});
+
+export type Provenance = Infer<typeof provenanceSchema>;
+export type CircuitRecord = Infer<typeof circuitSchema>;
+export type ResultRecord = CircuitRecord;
+
+/** The JSON Schema of a record, for other tools. */
+export const resultJsonSchema: Readonly<Record<string, Json>> = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'limn result',
+  ...circuitSchema.json,
+};
+
+/**
+ * Returns `value` typed, or throws `data/record-invalid` with every fault's JSON Pointer (the first 50),
+ * `data/record-version` for a version this code does not know.
+ */
+export function checkRecord(value: unknown): ResultRecord {
+  const given =
+    typeof value === 'object' && value !== null ? new Map<string, unknown>(Object.entries(value)) : undefined;
+  const version = given?.get('version');
+  if (given?.get('schema') === SCHEMA_NAME && typeof version === 'number' && version !== SCHEMA_VERSION)
+    throw new ReportError(
+      'data/record-version',
+      `The record is of schema version ${version}; this version of limn reads ${SCHEMA_VERSION}.`,
+      {
+        details: { given: version, allowed: [SCHEMA_VERSION] },
+        hint: version > SCHEMA_VERSION ? 'Update limn, or compute the result again.' : 'Compute the result again.',
+      },
+    );
+  const issues: Issue[] = [];
+  circuitSchema.check(value, '', issues);
+  if (!issues.length) issues.push(...inconsistencies(value as CircuitRecord));
+  const [first] = issues;
+  if (!first) return value as CircuitRecord;
+  throw new ReportError(
+    'data/record-invalid',
+    `The record is not a limn result: at ${first.path || 'its top'} it has ${first.given}, allowed is ${first.allowed}` +
+      (issues.length > 1 ? ` (and ${issues.length - 1} more).` : '.'),
+    {
+      details: { issues: issues.slice(0, 50) },
+      hint: 'Write records with recordToJson, or compare with resultJsonSchema.',
+    },
+  );
+}
+
+/** What a schema of single values cannot say: references inside the record that must fit together. */
+function inconsistencies(result: CircuitRecord): Issue[] {
+  const issues: Issue[] = [];
+  const { layers, heads, block, edgeCount } = result.graph;
+  const seen = new Set<string>();
+  if (result.edges.length > edgeCount)
+    issues.push({ path: '/edges', given: `${result.edges.length} edges`, allowed: `at most edgeCount = ${edgeCount}` });
+  result.edges.forEach(([name], i) => {
+    const [from, to] = name.split('->') as [string, string];
+    const path = `/edges/${i}/0`;
+    if (seen.has(name)) issues.push({ path, given: `${name} for the second time`, allowed: 'each edge once' });
+    seen.add(name);
+    for (const end of [from, to]) {
+      const [layer, head] = (end.match(/\d+/g) ?? []).map(Number);
+      if ((layer ?? 0) >= layers || (head ?? 0) >= heads)
+        issues.push({ path, given: end, allowed: `${layers} layers of ${heads} heads` });
+    }
+    if (depth(from, block) >= depth(to, block))
+      issues.push({ path, given: name, allowed: 'an edge from an earlier node to a later one' });
+  });
+  result.circuits.forEach((circuit, c) => {
+    const bad = circuit.edges.find((index) => index >= result.edges.length);
+    if (bad !== undefined)
+      issues.push({
+        path: `/circuits/${c}/edges`,
+        given: `edge ${bad}`,
+        allowed: `indices below ${result.edges.length}`,
+      });
+  });
+  result.pairs.forEach(({ clean, corrupted }, p) => {
+    if (clean.length !== corrupted.length)
+      issues.push({
+        path: `/pairs/${p}`,
+        given: `${clean.length} and ${corrupted.length} tokens`,
+        allowed: 'prompts of equal length',
+      });
+  });
+  return issues;
+}
+
+/** Order of computation: input, then per layer the heads and the MLP (side by side in a parallel block), then logits. */
+function depth(node: string, block: 'sequential' | 'parallel'): number {
+  if (node === 'input') return -1;
+  if (node === 'logits') return Infinity;
+  const layer = Number(/\d+/.exec(node)?.[0]);
+  return 2 * layer + (node.startsWith('m') && block === 'sequential' ? 1 : 0);
+}
+
+/** Checked, with access tokens masked, as JSON text with a final newline: the same record gives the same bytes anywhere. */
+export function recordToJson(result: ResultRecord): string {
+  return `${JSON.stringify(maskSecrets(checkRecord(result)), undefined, 1)}\n`;
+}
+
+/** Parses and checks. `data/record-json` when the text is not JSON. */
+export function recordFromJson(json: string): ResultRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch (cause) {
+    throw new ReportError('data/record-json', 'The record is not JSON.', {
+      cause,
+      hint: 'The file may be cut off: compute the result again.',
+    });
+  }
+  return checkRecord(value);
+}
