@@ -89,8 +89,11 @@ export const circuitFields = {
   flags: list(object({ code: text({ longest: 100 }), text: text() }), { most: 100 }),
 };
 
-const circuitRecord = object(circuitFields);
-export type CircuitFields = Infer<typeof circuitRecord>;
+export const optionalCircuitFields = { agreement };
+
+const circuitRecord = object(circuitFields, optionalCircuitFields);
+type CircuitFields = Infer<typeof circuitRecord>;
+export type AgreementRecord = Infer<typeof agreement>;
 export type EdgeRow = CircuitFields['edges'][number];
 export type CurveRecord = Infer<typeof curve>;
 export type PointRecord = Infer<typeof point>;

@@ -1,6 +1,6 @@
 // @limn/report: the record of a result, and single-file pages made from records.
 export { SCHEMA_NAME, SCHEMA_VERSION, checkRecord, recordFromJson, recordToJson, resultJsonSchema } from './record.js';
 export type { CircuitRecord, Provenance, ResultRecord } from './record.js';
-export type { CurveRecord, DrawnCircuit, EdgeRow, PairRecord, PointRecord } from './circuit-record.js';
+export type { CurveRecord, DrawnCircuit, EdgeRow, AgreementRecord, PairRecord, PointRecord } from './circuit-record.js';
 export type { Json } from './schema.js';
 export { ReportError } from './error.js';

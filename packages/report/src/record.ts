@@ -1,5 +1,5 @@
 // The record of one result: who computed it, with what, how to compute it again, and what came out. One schema for every kind.
-import { circuitFields } from './circuit-record.js';
+import { circuitFields, optionalCircuitFields } from './circuit-record.js';
 import { ReportError } from './error.js';
 import { anyJson, object, oneOf, orNull, record, text, whole } from './schema.js';
 import type { Infer, Issue, Json } from './schema.js';
@@ -30,13 +30,16 @@ const provenanceSchema = object(
 );
 
 /** A result of kind `circuit`; kinds to come join this union. */
-const circuitSchema = object({
-  schema: oneOf(SCHEMA_NAME),
-  version: oneOf(SCHEMA_VERSION),
-  title: text({ longest: 500 }),
-  provenance: provenanceSchema,
-  ...circuitFields,
-});
+const circuitSchema = object(
+  {
+    schema: oneOf(SCHEMA_NAME),
+    version: oneOf(SCHEMA_VERSION),
+    title: text({ longest: 500 }),
+    provenance: provenanceSchema,
+    ...circuitFields,
+  },
+  optionalCircuitFields,
+);
 
 export type Provenance = Infer<typeof provenanceSchema>;
 export type CircuitRecord = Infer<typeof circuitSchema>;
