@@ -1,0 +1,50 @@
+// Edge scores: a dense [nForward, nBackward] matrix, NaN where there is no edge; score > 0 means that the edge helps (corrupting it raises the loss).
+import { LimnError } from '@limn/gpu';
+import type { Graph } from './graph.js';
+
+/** How a selection orders edges: by |score|, or by score (most helpful first). */
+export type Ranking = 'absolute' | 'signed';
+
+/** Scores of every edge of a graph. */
+export interface Scores {
+  readonly graph: Graph;
+  /** [nForward × nBackward] row-major, mean over examples; NaN where not an edge. */
+  readonly values: Float64Array;
+  /** One matrix per example when they were asked for, in the order of the pairs. */
+  readonly perExample?: readonly Float32Array[];
+}
+
+/** A matrix with `value(u, v)` at every edge and NaN elsewhere. */
+export function scoresOf(graph: Graph, value: (u: number, v: number) => number): Scores {
+  const values = new Float64Array(graph.nForward * graph.nBackward).fill(Number.NaN);
+  for (const { u, v } of graph.edges()) values[graph.dense(u, v)] = value(u, v);
+  return { graph, values };
+}
+
+/** The score of edge (u, v); NaN where there is none. */
+export function scoreAt(scores: Scores, u: number, v: number): number {
+  return scores.graph.isEdge(u, v) ? (scores.values[scores.graph.dense(u, v)] ?? Number.NaN) : Number.NaN;
+}
+
+/** What a selection compares; an edge without a score (NaN) comes after all others. */
+export function rankingKey(score: number, ranking: Ranking): number {
+  if (Number.isNaN(score)) return Number.NEGATIVE_INFINITY;
+  return ranking === 'absolute' ? Math.abs(score) : score;
+}
+
+/** Dense indices of all edges, best first; ties by lower dense index u·nBackward + v. */
+export function rankedEdges(scores: Scores, ranking: Ranking): Uint32Array {
+  const { graph, values } = scores;
+  if (values.length !== graph.nForward * graph.nBackward)
+    throw new LimnError(
+      'data/score-shape',
+      `Scores hold ${values.length} numbers; this graph needs ${graph.nForward} × ${graph.nBackward}.`,
+      { details: { given: values.length, sources: graph.nForward, slots: graph.nBackward } },
+    );
+  const order = new Uint32Array(graph.edgeCount);
+  let count = 0;
+  for (const { u, v } of graph.edges()) order[count++] = graph.dense(u, v);
+  const keys = new Float64Array(values.length);
+  for (const index of order) keys[index] = rankingKey(values[index] ?? Number.NaN, ranking);
+  return order.sort((a, b) => (keys[b] ?? 0) - (keys[a] ?? 0) || a - b);
+}

@@ -1,0 +1,129 @@
+// From scores to a circuit of n edges: top-n, threshold, or greedy best-first search from the logits (arXiv 2403.17806 §3).
+import { LimnError } from '@limn/gpu';
+import { Circuit } from './circuit.js';
+import type { Graph } from './graph.js';
+import { rankedEdges, rankingKey, scoreAt } from './scores.js';
+import type { Ranking, Scores } from './scores.js';
+
+export interface SelectionOptions {
+  /** 'absolute' compares |score| (the paper, CMD); 'signed' keeps the most helpful edges (CPR). Default 'absolute'. */
+  readonly ranking?: Ranking;
+}
+
+/** The n best edges, before pruning; ties by lower dense index. n beyond the edge count keeps everything. */
+export function selectTopN(scores: Scores, n: number, { ranking = 'absolute' }: SelectionOptions = {}): Circuit {
+  return ofDense(scores.graph, rankedEdges(scores, ranking).subarray(0, checkedSize(n)));
+}
+
+/** For many sizes at once: one ranking, one circuit per size. */
+export function selectTopNs(
+  scores: Scores,
+  sizes: readonly number[],
+  { ranking = 'absolute' }: SelectionOptions = {},
+): Circuit[] {
+  const order = rankedEdges(scores, ranking);
+  return sizes.map((n) => ofDense(scores.graph, order.subarray(0, checkedSize(n))));
+}
+
+/** Every edge whose |score| (or score) is at least `threshold`, before pruning. */
+export function selectThreshold(
+  scores: Scores,
+  threshold: number,
+  { ranking = 'absolute' }: SelectionOptions = {},
+): Circuit {
+  return Circuit.where(scores.graph, (u, v) => rankingKey(scoreAt(scores, u, v), ranking) >= threshold);
+}
+
+/**
+ * Best-first search: start from `logits`; take the best edge whose destination is already reached, which reaches its
+ * source; stop after n edges. O(E log E) with a binary heap. Ties by lower dense index.
+ */
+export function selectGreedy(scores: Scores, n: number, { ranking = 'absolute' }: SelectionOptions = {}): Circuit {
+  const { graph } = scores;
+  let left = checkedSize(n);
+  const mask = new Uint8Array(graph.nForward * graph.nBackward);
+  const keys = new Float64Array(mask.length);
+  for (const { u, v } of graph.edges()) keys[graph.dense(u, v)] = rankingKey(scoreAt(scores, u, v), ranking);
+  const heap = new EdgeHeap(keys);
+  const reach = (v: number): void => {
+    for (let u = 0; u < graph.prev(v); u++) heap.push(graph.dense(u, v));
+  };
+  reach(graph.nBackward - 1);
+  const reached = new Uint8Array(graph.nForward);
+  for (let edge = heap.pop(); left > 0 && edge !== undefined; edge = heap.pop()) {
+    mask[edge] = 1;
+    left--;
+    const u = Math.floor(edge / graph.nBackward);
+    if (reached[u]) continue;
+    reached[u] = 1;
+    for (const v of graph.inputsOf(u)) reach(v);
+  }
+  return new Circuit(graph, mask);
+}
+
+/** A max-heap of dense edge indices by key, then by lower index. */
+class EdgeHeap {
+  readonly #keys: Float64Array;
+  readonly #items: number[] = [];
+
+  constructor(keys: Float64Array) {
+    this.#keys = keys;
+  }
+
+  push(edge: number): void {
+    const items = this.#items;
+    let i = items.push(edge) - 1;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      if (!this.#before(i, parent)) break;
+      this.#swap(i, parent);
+      i = parent;
+    }
+  }
+
+  pop(): number | undefined {
+    const items = this.#items;
+    const top = items[0];
+    const last = items.pop();
+    if (top === undefined || last === undefined || items.length === 0) return top;
+    items[0] = last;
+    let i = 0;
+    for (;;) {
+      const left = 2 * i + 1;
+      let best = i;
+      if (left < items.length && this.#before(left, best)) best = left;
+      if (left + 1 < items.length && this.#before(left + 1, best)) best = left + 1;
+      if (best === i) return top;
+      this.#swap(i, best);
+      i = best;
+    }
+  }
+
+  #before(i: number, j: number): boolean {
+    const a = this.#items[i] ?? 0;
+    const b = this.#items[j] ?? 0;
+    const difference = (this.#keys[a] ?? 0) - (this.#keys[b] ?? 0);
+    return difference > 0 || (!(difference < 0) && a < b);
+  }
+
+  #swap(i: number, j: number): void {
+    const items = this.#items;
+    const kept = items[i] ?? 0;
+    items[i] = items[j] ?? 0;
+    items[j] = kept;
+  }
+}
+
+function ofDense(graph: Graph, edges: Iterable<number>): Circuit {
+  const mask = new Uint8Array(graph.nForward * graph.nBackward);
+  for (const edge of edges) mask[edge] = 1;
+  return new Circuit(graph, mask);
+}
+
+function checkedSize(n: number): number {
+  if (!Number.isInteger(n) || n < 0)
+    throw new LimnError('usage/circuit-size', `A circuit has a whole number of edges, at least 0; given ${n}.`, {
+      details: { n },
+    });
+  return n;
+}

@@ -1,0 +1,63 @@
+import { describe, expect, it } from 'vitest';
+import {
+  MIB_PROPORTIONS,
+  cmdArea,
+  cprArea,
+  headlineSizes,
+  logAxisArea,
+  mibSizes,
+  normalisedFaithfulness,
+  smallestSize,
+} from '../src/index.js';
+
+describe('faithfulness', () => {
+  it('is 1 for the full model, 0 for the corrupted one, unclipped, and says why it does not exist', () => {
+    expect(normalisedFaithfulness(3, 3, 1).value).toBe(1);
+    expect(normalisedFaithfulness(1, 3, 1).value).toBe(0);
+    expect(normalisedFaithfulness(5, 3, 1).value).toBe(2);
+    expect(normalisedFaithfulness(2, 1, 1)).toEqual({ value: null, reason: expect.stringContaining('the same') });
+    expect(normalisedFaithfulness(Number.NaN, 1, 0)).toEqual({
+      value: null,
+      reason: expect.stringContaining('circuit'),
+    });
+  });
+
+  it("has MIB's ten sizes for GPT-2 small and flags what small graphs do to them", () => {
+    expect(mibSizes(32_491).map(({ size }) => size)).toEqual([32, 64, 162, 324, 649, 1624, 3249, 6498, 16_245, 32_491]);
+    expect(mibSizes(32_491).some(({ zero, duplicate }) => zero || duplicate)).toBe(false);
+    const small = mibSizes(479); // 4 layers of 4 heads
+    expect(small.map(({ size }) => size)).toEqual([0, 0, 2, 4, 9, 23, 47, 95, 239, 479]);
+    expect(small.map(({ zero }) => zero)).toEqual([true, true, ...Array.from({ length: 8 }, () => false)]);
+    expect(small.map(({ duplicate }) => duplicate)).toEqual([false, true, ...Array.from({ length: 8 }, () => false)]);
+  });
+
+  it('gives the published areas of a perfect and of a useless circuit', () => {
+    const perfect = MIB_PROPORTIONS.map(() => 1);
+    const useless = MIB_PROPORTIONS.map((k) => (k === 1 ? 1 : 0));
+    expect(cprArea(perfect)).toBeCloseTo(0.999, 12);
+    expect(cmdArea(perfect)).toBe(0);
+    expect(cprArea(useless)).toBeCloseTo(0.25, 12);
+    expect(cmdArea(useless)).toBeCloseTo(0.749, 12);
+    expect(cprArea(useless.map((f, i) => (i === 3 ? null : f)))).toBeNull();
+    expect(() => cprArea([1, 1])).toThrow(RangeError);
+  });
+
+  it('steps evenly on a log axis and ends with the whole graph', () => {
+    expect(headlineSizes(46)).toEqual([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 46]);
+    expect(headlineSizes(48)).toEqual([1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48]);
+    expect(headlineSizes(479).slice(-5)).toEqual([128, 192, 256, 384, 479]);
+    expect(headlineSizes(1)).toEqual([1]);
+  });
+
+  it('reads the log-axis area and the smallest faithful size', () => {
+    const points = headlineSizes(479).map((size) => ({
+      size,
+      faithfulness: { value: Math.log(size) / Math.log(479) },
+    }));
+    expect(logAxisArea(points)).toBeCloseTo(0.5, 12);
+    expect(logAxisArea(points.map((p) => ({ ...p, faithfulness: { value: 1 } })))).toBeCloseTo(1, 12);
+    expect(logAxisArea([{ size: 3, faithfulness: { value: 1 } }])).toBeNull();
+    expect(smallestSize(points, 0.85)).toBe(192);
+    expect(smallestSize(points, 2)).toBeNull();
+  });
+});

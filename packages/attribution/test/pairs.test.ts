@@ -1,0 +1,106 @@
+import { describe, expect, it } from 'vitest';
+import { align, checkPairs, parsePairs } from '../src/index.js';
+import type { ParsePairsOptions } from '../src/index.js';
+
+const words = ['<bos>', ' the', ' cat', ' dog', ' sat', ' very', ' still', ' on'];
+const tokenizer = {
+  encode: (text: string) =>
+    [...text.matchAll(/ \S+/g)].map(([word]) => {
+      const id = words.indexOf(word);
+      return id < 0 ? 99 : id;
+    }),
+  decode: (ids: readonly number[]) => ids.map((id) => words[id] ?? '?').join(''),
+};
+const options: ParsePairsOptions = {
+  model: { vocabulary: 8, maxPositions: 6, bosId: 0 },
+  tokenizer,
+  file: 'pairs.jsonl',
+};
+const line = (fields: object): string =>
+  JSON.stringify({ clean: [1, 2], corrupted: [1, 3], correct: [4], incorrect: [6], ...fields });
+const codeOf = (text: string, more: Partial<ParsePairsOptions> = {}): string => {
+  try {
+    parsePairs(text, { ...options, ...more });
+  } catch (error) {
+    return (error as { code: string }).code;
+  }
+  return 'no error';
+};
+
+describe('pairs files', () => {
+  it('take ids verbatim and give text one BOS', () => {
+    const text = `${line({})}\n\n${line({ clean: ' the cat', corrupted: ' the dog', correct: [' sat'], incorrect: [' still', 7] })}\n`;
+    expect(parsePairs(text, options)).toEqual({
+      pairs: [
+        { clean: [1, 2], corrupted: [1, 3], correct: [4], incorrect: [6] },
+        { clean: [0, 1, 2], corrupted: [0, 1, 3], correct: [4], incorrect: [6, 7] },
+      ],
+      bos: 'prepended',
+    });
+    const bare = parsePairs(line({ clean: ' the cat', corrupted: ' the dog' }), { ...options, bos: false });
+    expect(bare.bos).toBe('none');
+    expect(bare.pairs[0]?.clean).toEqual([1, 2]);
+  });
+
+  it('show token by token where two prompts part', () => {
+    const bad = line({ clean: ' the cat sat', corrupted: ' the cat very still sat' });
+    expect(() => parsePairs(`${line({})}\n${bad}`, options)).toThrow(
+      [
+        'pairs.jsonl:2: the clean prompt has 4 tokens and the corrupted one 6:',
+        '    clean      corrupted',
+        '    …',
+        '    1 " the"   1 " the"',
+        '    2 " cat"   2 " cat"',
+        '  ≠ ·          5 " very"',
+        '  ≠ ·          6 " still"',
+        '    4 " sat"   4 " sat"',
+      ].join('\n'),
+    );
+  });
+
+  it('align by the fewest edits', () => {
+    expect(align([1, 2, 3], [1, 9, 3])).toEqual([
+      [1, 1],
+      [2, 9],
+      [3, 3],
+    ]);
+    expect(align([1, 2, 3], [1, 3])).toEqual([
+      [1, 1],
+      [2, undefined],
+      [3, 3],
+    ]);
+    expect(align([], [5])).toEqual([[undefined, 5]]);
+  });
+
+  it.each([
+    ['', 'data/pairs-empty'],
+    ['{"clean": [1', 'data/pairs-json'],
+    ['[1]', 'data/pairs-json'],
+    ['{"clean": [1], "corrupted": [1], "correct": [1]}', 'data/pairs-field'],
+    [line({ clean: 5 }), 'data/pairs-field'],
+    [line({ clean: [], corrupted: [] }), 'data/pairs-field'],
+    [line({ correct: 4 }), 'data/pairs-field'],
+    [line({ correct: [null] }), 'data/pairs-field'],
+    [line({ clean: [1, 8] }), 'data/pairs-unknown-id'],
+    [line({ clean: [1, 1.5] }), 'data/pairs-unknown-id'],
+    [line({ incorrect: [-1] }), 'data/pairs-unknown-id'],
+    [line({ clean: [1, 2, 3] }), 'data/pairs-length-mismatch'],
+    [line({ clean: [1, 1, 1, 1, 1, 1, 1], corrupted: [1, 1, 1, 1, 1, 1, 2] }), 'data/pairs-too-long'],
+    [line({ correct: [' sat on'] }), 'data/pairs-answer'],
+    [line({ correct: ['x'] }), 'data/pairs-answer'],
+  ])('refuse %s with %s', (text, code) => {
+    expect(codeOf(text)).toBe(code);
+  });
+
+  it('refuse text without a tokenizer or a BOS', () => {
+    const text = line({ clean: ' the cat', corrupted: ' the dog' });
+    expect(codeOf(text, { tokenizer: undefined })).toBe('data/pairs-no-tokenizer');
+    expect(codeOf(text, { model: { vocabulary: 8, maxPositions: 6 } })).toBe('data/pairs-no-bos');
+  });
+
+  it('check pairs made by a program as well', () => {
+    expect(() => checkPairs([{ clean: [1], corrupted: [1, 2], correct: [], incorrect: [] }], options)).toThrow(
+      expect.objectContaining({ code: 'data/pairs-length-mismatch' }),
+    );
+  });
+});
