@@ -33,7 +33,7 @@ export class ModelTokenizer {
     if (there.includes('tokenizer.json')) {
       const definition = await json('tokenizer.json');
       const settings = there.includes('tokenizer_config.json') ? await json('tokenizer_config.json') : {};
-      const made = await guarded(files, 'tokenizer.json', async () => new Tokenizer(definition, settings));
+      const made = await guarded(files, 'tokenizer.json', async () => new Tokenizer(withSupportedModel(definition), settings));
       return new ModelTokenizer(made, 'tokenizer.json', bosId ?? bosFrom(made, settings));
     }
     if (there.includes('vocab.json') && there.includes('merges.txt')) {
@@ -117,6 +117,17 @@ function bosFrom(tokenizer: Tokenizer, settings: Record<string, unknown>): numbe
   const named = settings['bos_token'];
   const text = typeof named === 'string' ? named : (named as { content?: unknown } | null | undefined)?.content;
   return tokenizer.token_to_id(typeof text === 'string' ? text : '<|endoftext|>');
+}
+
+/**
+ * The library has no WordLevel model. WordPiece with a continuation mark that no entry has means the same: a piece that is not a whole
+ * entry has no continuation, so the whole piece becomes the unknown token.
+ */
+function withSupportedModel(definition: Record<string, unknown>): Record<string, unknown> {
+  const model = definition['model'] as { type?: unknown; vocab?: unknown; unk_token?: unknown } | null | undefined;
+  if (model?.type !== 'WordLevel') return definition;
+  const { vocab, unk_token } = model;
+  return { ...definition, model: { type: 'WordPiece', vocab, unk_token, continuing_subword_prefix: '\u0000', max_input_chars_per_word: 1e6 } };
 }
 
 /** The tokenizer.json that means the same as GPT-2's vocab.json and merges.txt. */
