@@ -1,1 +1,32 @@
-export {};
+// Public face of @limn/gpu, free of Node modules; Node's own opening is in './node.js'.
+export type { ShaderBinding, ShaderModule, ShaderParam } from '@limn/shaders';
+export { defaultLimits, dryCapabilities, limitNames, type Capabilities, type LimitName } from './capabilities.js';
+export { Counters, type CounterSnapshot } from './counters.js';
+export type { Progress } from './engine.js';
+export {
+  AbortedError,
+  DeviceLostError,
+  LimnError,
+  messageOf,
+  OutOfMemoryError,
+  ShaderError,
+  type ErrorOptionsOfLimn,
+  type LimnErrorJson,
+} from './errors.js';
+export { dryGpu, Gpu, SUBMIT_SECONDS, type TypedArrayOf } from './gpu.js';
+export {
+  defineKernel,
+  type AnyShader,
+  type BindingsOf,
+  type Grid,
+  type Kernel,
+  type KernelRules,
+  type OverridesOf,
+  type UniformsOf,
+  type Variant,
+} from './kernel.js';
+export { openGpu, type OpenOptions } from './open.js';
+export type { PlanReport } from './plan.js';
+export { Step, type CopyRange, type DispatchOptions, type StepOptions } from './step.js';
+export { Storage, type StorageKind } from './storage.js';
+export type { KernelTiming } from './timing.js';

@@ -1,1 +1,99 @@
-export {};
+// Opens a device in Node through Dawn (npm package webgpu), on the machine's driver or on SwiftShader.
+import { LimnError, messageOf, openGpu, type Gpu, type OpenOptions } from './index.js';
+
+/** 'auto': the machine's driver, SwiftShader when it gives no adapter. 'system': only the machine's. 'swiftshader': only that. */
+export type AdapterChoice = 'auto' | 'system' | 'swiftshader';
+
+/** How to open a device in Node. */
+export interface OpenNodeOptions extends Omit<OpenOptions, 'provider' | 'source'> {
+  /** LIMN_ADAPTER from the environment by default, else 'auto'. */
+  readonly adapter?: AdapterChoice;
+  /** Told once per process when SwiftShader stands in for a missing driver; written to stderr by default. */
+  readonly onNotice?: (message: string) => void;
+}
+
+/**
+ * Dawn ends the process when the object from create() is collected before its devices, so every one is kept here,
+ * on globalThis because test runners load a module more than once.
+ */
+interface DawnState {
+  readonly providers: GPU[];
+  noticed: boolean;
+}
+
+const globals = globalThis as { [key: symbol]: unknown };
+const key = Symbol.for('limn.dawn');
+const state = (globals[key] ??= { providers: [], noticed: false } satisfies DawnState) as DawnState;
+
+/** Timestamps are otherwise rounded to 100 µs. */
+const flags = ['disable-dawn-features=timestamp_quantization'];
+
+/** Opens a device in Node. Throws 'gpu/no-dawn', 'gpu/no-adapter', 'gpu/adapter-choice' and what openGpu throws. */
+export async function openNodeGpu(options: OpenNodeOptions = {}): Promise<Gpu> {
+  const { adapter: asked, onNotice, ...rest } = options;
+  const choice = asked ?? process.env['LIMN_ADAPTER'] ?? 'auto';
+  if (choice !== 'auto' && choice !== 'system' && choice !== 'swiftshader')
+    throw new LimnError('gpu/adapter-choice', `adapter '${choice}' is unknown; it can be auto, system or swiftshader`, {
+      details: { adapter: choice, allowed: ['auto', 'system', 'swiftshader'] },
+      hint: 'Check the environment variable LIMN_ADAPTER.',
+    });
+  const create = await loadDawn();
+  if (choice !== 'swiftshader') {
+    const provider = await answering(create, rest);
+    if (provider) return openGpu({ ...rest, provider, source: 'system' });
+    if (choice === 'system') throw noAdapter('LIMN_ADAPTER=system rules out the software fallback');
+  }
+  return openSwiftShader(create, rest, choice === 'auto' ? (onNotice ?? console.error) : undefined);
+}
+
+type Create = (options: string[]) => GPU;
+
+async function loadDawn(): Promise<Create> {
+  try {
+    return (await import('webgpu')).create;
+  } catch (error) {
+    throw new LimnError('gpu/no-dawn', `Dawn for Node could not be loaded: ${messageOf(error)}`, {
+      hint: 'npm install webgpu@0.6.2 (Linux and Windows x64 or arm64, macOS).',
+      cause: error,
+    });
+  }
+}
+
+/** A provider whose requestAdapter answers; only that tells whether a driver works. */
+async function answering(create: Create, options: OpenOptions): Promise<GPU | undefined> {
+  const provider = create(flags);
+  const adapter = await provider.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
+  if (!adapter) return undefined;
+  state.providers.push(provider);
+  return provider;
+}
+
+async function openSwiftShader(
+  create: Create,
+  options: OpenOptions,
+  notice: ((message: string) => void) | undefined,
+): Promise<Gpu> {
+  const { withSoftwareVulkan } = await import('@limn/software-vulkan').catch((error: unknown) => {
+    throw noAdapter('the package @limn/software-vulkan, which brings a software driver, is not installed', error);
+  });
+  const result = await withSoftwareVulkan(async () => {
+    const provider = await answering(create, options);
+    return provider ? await openGpu({ ...options, provider, source: 'swiftshader' }) : undefined;
+  });
+  if (result === undefined) throw noAdapter('SwiftShader was loaded, but it gave no adapter either');
+  if ('available' in result) throw noAdapter(result.reason);
+  if (notice && !state.noticed) {
+    state.noticed = true;
+    notice(
+      'limn: no Vulkan driver gave an adapter; using SwiftShader on the CPU, which is slow (a system driver, or Mesa lavapipe 25, is faster).',
+    );
+  }
+  return result;
+}
+
+function noAdapter(reason: string, cause?: unknown): LimnError {
+  return new LimnError('gpu/no-adapter', `no GPU adapter: ${reason}`, {
+    hint: 'Install a Vulkan driver (on Debian or Ubuntu: mesa-vulkan-drivers and libvulkan1), or @limn/software-vulkan on Linux x64.',
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

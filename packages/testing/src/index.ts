@@ -1,0 +1,2 @@
+// What the tests of all packages share.
+export { testGpu } from './gpu.js';

@@ -1,0 +1,266 @@
+// Runs recordings on a device: plan, encode, submit in cuts, read back; one engine per Gpu.
+import { BindGroupCache } from './bind-groups.js';
+import { BufferPool, usage, type PhysicalBuffer } from './buffers.js';
+import type { Counters } from './counters.js';
+import { AbortedError, LimnError } from './errors.js';
+import { explainGpuError, Health, type Check } from './health.js';
+import { encodeCommands } from './encode.js';
+import { PipelineCache } from './pipelines.js';
+import { PlanCache, type Plan } from './plan-cache.js';
+import { cutByBudget, totalFlops } from './plan.js';
+import { Readback } from './readback.js';
+import type { Recording } from './recording.js';
+import { unretain } from './storage.js';
+import { SubmissionQueue } from './submission-queue.js';
+import { TimingLedger } from './timing.js';
+
+/** Work done so far and in all, in floating-point operations. */
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+}
+
+/** How one step runs. */
+export interface RunOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  readonly timing: boolean;
+  readonly budgetFlops: number;
+}
+
+/** A step on its way: what must be checked, and where its reads will arrive. */
+interface InFlight {
+  readonly plan: Plan | undefined;
+  readonly checks: Check[];
+  readonly readback: Readback;
+}
+
+/** Idle buffers of the pool may hold this many bytes. */
+const IDLE_BYTES = 512 * 2 ** 20;
+
+/** All that belongs to one open device. */
+export class Engine {
+  readonly health: Health;
+  readonly pool: BufferPool;
+  readonly queue = new SubmissionQueue();
+  readonly timing: TimingLedger;
+  readonly #pipelines: PipelineCache;
+  readonly #groups: BindGroupCache;
+  readonly #plans: PlanCache;
+  #uniforms: PhysicalBuffer | undefined;
+
+  constructor(
+    readonly device: GPUDevice,
+    readonly counters: Counters,
+  ) {
+    this.health = new Health(device);
+    this.pool = new BufferPool(device, this.health, counters, IDLE_BYTES);
+    this.timing = new TimingLedger(device, this.pool);
+    this.#pipelines = new PipelineCache(device, this.health, counters);
+    this.#groups = new BindGroupCache(device, counters);
+    this.#plans = new PlanCache(this.#pipelines, this.#groups, counters, this.pool, device.limits.maxBufferSize);
+    this.pool.onDestroy = (buffer) => this.#groups.forget(buffer);
+  }
+
+  /** Runs a recording after those before it; resolves to its reads when the GPU has done all of it. */
+  async execute(recording: Recording, options: RunOptions): Promise<ArrayBuffer[]> {
+    const flight: InFlight = { plan: undefined, checks: [], readback: new Readback(this.pool) };
+    const sent = this.queue.run(() => this.#send(recording, options, flight));
+    try {
+      await this.health.guard(sent);
+      return await this.#finish(flight, recording, options);
+    } catch (error) {
+      flight.readback.abandon();
+      throw error;
+    }
+  }
+
+  /** Writes host bytes into a buffer, in order with the steps. */
+  write(buffer: PhysicalBuffer, offset: number, data: Uint8Array<ArrayBuffer>): void {
+    this.counters.uploads += 1;
+    const bytes = this.queue.idle ? data : data.slice();
+    void this.queue.run(() => {
+      if (!buffer.destroyed) this.device.queue.writeBuffer(buffer.gpuBuffer, offset, bytes);
+    });
+  }
+
+  /** Sets a whole buffer to zero, in order with the steps. */
+  clear(buffer: PhysicalBuffer): void {
+    void this.queue.run(() => {
+      const encoder = this.device.createCommandEncoder({ label: 'clear' });
+      encoder.clearBuffer(buffer.gpuBuffer);
+      this.#submit(encoder);
+    });
+  }
+
+  /** Copies a buffer's first `bytes` to the host, after the steps submitted before. */
+  async read(buffer: PhysicalBuffer, bytes: number): Promise<ArrayBuffer> {
+    const readback = new Readback(this.pool);
+    readback.reserve(bytes);
+    try {
+      await this.health.guard(
+        this.queue.run(() => {
+          readback.open();
+          const encoder = this.device.createCommandEncoder({ label: 'read' });
+          readback.copy(encoder, 0, buffer.gpuBuffer);
+          this.#submit(encoder);
+        }),
+      );
+      this.counters.readbacks += 1;
+      const [result] = await this.health.guard(readback.collect());
+      await this.health.settle();
+      return result!;
+    } catch (error) {
+      readback.abandon();
+      throw error;
+    }
+  }
+
+  /** Drops plans and idle buffers. */
+  trim(): void {
+    this.#plans.clear();
+    if (this.queue.idle && this.#uniforms) {
+      this.pool.destroy(this.#uniforms);
+      this.#uniforms = undefined;
+    }
+    this.pool.trim();
+  }
+
+  dispose(): void {
+    this.pool.dispose();
+    this.device.destroy();
+  }
+
+  /** Encodes and submits. Synchronous for a step within its work budget; else waits at every cut. */
+  #send(recording: Recording, options: RunOptions, flight: InFlight): void | Promise<void> {
+    let later: void | Promise<void>;
+    try {
+      later = this.#sendSegments(recording, options, flight);
+    } catch (error) {
+      recording.storages.forEach(unretain);
+      throw error;
+    }
+    if (!later) recording.storages.forEach(unretain);
+    return later?.finally(() => recording.storages.forEach(unretain));
+  }
+
+  #sendSegments(recording: Recording, options: RunOptions, flight: InFlight): void | Promise<void> {
+    throwIfAborted(options.signal, recording.label, 0, 1);
+    if (this.health.lostError) throw this.health.lostError;
+    const prepared = this.#prepare(recording, flight);
+    const segments = cutByBudget(recording.commands, options.budgetFlops);
+    const send = (n: number): void => {
+      const [start, end] = segments[n]!;
+      const encoder = this.device.createCommandEncoder({ label: recording.label });
+      const timing = options.timing ? this.timing.begin() : undefined;
+      encodeCommands(encoder, recording.commands, start, end, prepared, timing);
+      timing?.finish(encoder);
+      this.#submit(encoder);
+      if (timing) this.timing.add(timing);
+      for (let i = start; i < end; i += 1)
+        if (recording.commands[i]!.kind === 'dispatch') this.counters.dispatches += 1;
+    };
+    if (segments.length > 0) this.#checked(flight, recording.label, () => send(0));
+    return segments.length > 1 ? this.#sendRest(recording, options, flight, segments, send) : undefined;
+  }
+
+  async #sendRest(
+    recording: Recording,
+    options: RunOptions,
+    flight: InFlight,
+    segments: readonly (readonly [number, number])[],
+    send: (n: number) => void,
+  ): Promise<void> {
+    const total = totalFlops(recording.commands);
+    for (let n = 1; n < segments.length; n += 1) {
+      await this.health.guard(this.device.queue.onSubmittedWorkDone());
+      await this.#throwFailed(flight);
+      const done = totalFlops(recording.commands.slice(0, segments[n]![0]));
+      options.onProgress?.({ done, total });
+      throwIfAborted(options.signal, recording.label, done, total);
+      this.#checked(flight, recording.label, () => send(n));
+    }
+  }
+
+  /** Plan, memory, bind groups and host data: everything before the first command. */
+  #prepare(recording: Recording, flight: InFlight): Parameters<typeof encodeCommands>[4] {
+    const { checks, readback } = flight;
+    for (const command of recording.commands)
+      if (command.kind === 'read') readback.reserve(recording.storages[command.source]!.byteLength);
+    const plan = this.#plans.get(recording, checks);
+    Object.assign(flight, { plan });
+    readback.open(checks);
+    for (const pipeline of new Set(plan.pipelines)) if (pipeline) checks.push(pipeline.check);
+    const uniforms = this.#uniformBuffer(recording.uniforms.byteLength, checks);
+    return this.#checked(flight, recording.label, () => {
+      const physical = this.#plans.resolve(plan, recording);
+      const groups = this.#plans.bind(plan, recording, physical, uniforms);
+      if (uniforms && recording.uniforms.byteLength > 0)
+        this.device.queue.writeBuffer(uniforms.gpuBuffer, 0, recording.uniforms.bytes);
+      for (const { target, data } of recording.uploads) {
+        const buffer = physical[target];
+        if (!buffer) continue;
+        this.device.queue.writeBuffer(buffer.gpuBuffer, 0, data);
+        this.counters.uploads += 1;
+      }
+      return { pipelines: plan.pipelines, groups, physical, readback };
+    });
+  }
+
+  /** One buffer for the uniforms of every step; steps run in order, so each overwrites the last one's. */
+  #uniformBuffer(bytes: number, checks: Check[]): PhysicalBuffer | undefined {
+    if (bytes === 0 || (this.#uniforms && !this.#uniforms.destroyed && this.#uniforms.bytes >= bytes))
+      return this.#uniforms;
+    const flags = usage.uniform | usage.copyTarget;
+    // Doubling keeps the number of replacements, each of which renews bind groups, to a few in a program's life.
+    const size = 2 ** Math.ceil(Math.log2(Math.max(bytes, 65536)));
+    const grown = this.pool.take(size, flags, 'uniforms', checks).buffer;
+    if (this.#uniforms) this.pool.destroy(this.#uniforms);
+    this.#uniforms = grown;
+    return grown;
+  }
+
+  #checked<T>(flight: InFlight, label: string, body: () => T): T {
+    const { value, check } = this.health.scoped(body, (error) => explainGpuError(error, `in step '${label}'`));
+    flight.checks.push(check);
+    return value;
+  }
+
+  #submit(encoder: GPUCommandEncoder): void {
+    this.device.queue.submit([encoder.finish()]);
+    this.counters.submits += 1;
+  }
+
+  async #throwFailed(flight: InFlight): Promise<void> {
+    const failures = await this.health.guard(Promise.all(flight.checks));
+    flight.checks.length = 0;
+    if (this.health.lostError) throw this.health.lostError;
+    const first = failures.find((failure) => failure !== undefined);
+    if (!first) return;
+    if (flight.plan) this.#plans.drop(flight.plan);
+    throw first;
+  }
+
+  async #finish(flight: InFlight, recording: Recording, options: RunOptions): Promise<ArrayBuffer[]> {
+    const { readback } = flight;
+    await this.#throwFailed(flight);
+    let results: ArrayBuffer[] = [];
+    if (readback.empty) await this.health.guard(this.device.queue.onSubmittedWorkDone());
+    else {
+      results = await this.health.guard(readback.collect());
+      this.counters.readbacks += results.length;
+    }
+    await this.health.settle();
+    const total = totalFlops(recording.commands);
+    options.onProgress?.({ done: total, total });
+    return results;
+  }
+}
+
+function throwIfAborted(signal: AbortSignal | undefined, label: string, done: number, total: number): void {
+  if (!signal?.aborted) return;
+  throw new AbortedError(`step '${label}' was aborted after ${done} of ${total} operations`, {
+    details: { step: label, done, total },
+    cause: signal.reason instanceof LimnError ? signal.reason : undefined,
+  });
+}

@@ -1,0 +1,79 @@
+// Opens a device: adapter, features, limits, speed.
+import { limitNames, readCapabilities } from './capabilities.js';
+import { measureFlops } from './calibrate.js';
+import { LimnError, messageOf } from './errors.js';
+import { Gpu, SUBMIT_SECONDS } from './gpu.js';
+
+/** How to open a device. */
+export interface OpenOptions {
+  /** Instead of `navigator.gpu`. */
+  readonly provider?: GPU;
+  /** What `capabilities.source` shall say; 'browser' by default, 'provider' with a provider. */
+  readonly source?: string;
+  /** 'high-performance' by default: it puts a discrete GPU first where there are two. */
+  readonly powerPreference?: GPUPowerPreference;
+  /** 'all' (default): shader-f16, subgroups and timestamp-query where the adapter has them. A list: exactly these. */
+  readonly features?: 'all' | readonly GPUFeatureName[];
+  /** 'adapter' (default): all that the adapter has. 'default': WebGPU's guaranteed minimum. Or single limits by name. */
+  readonly limits?: 'adapter' | 'default' | Readonly<Record<string, number>>;
+  /** Operations per submit; measured at open (about 50 ms) when not given. */
+  readonly workBudgetFlops?: number;
+  readonly label?: string;
+}
+
+const wantedFeatures: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
+
+/** Opens a device in a browser, or with any WebGPU provider. Throws 'gpu/no-webgpu', 'gpu/no-adapter', 'gpu/feature' or 'gpu/limits'. */
+export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
+  const provider = options.provider ?? (globalThis.navigator as Navigator | undefined)?.gpu;
+  if (!provider)
+    throw new LimnError('gpu/no-webgpu', 'this environment has no WebGPU (navigator.gpu is missing)', {
+      hint: 'Use a browser with WebGPU on a secure origin; in Node, openNodeGpu from @limn/gpu/node.',
+    });
+  const adapter = await provider.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
+  if (!adapter)
+    throw new LimnError('gpu/no-adapter', 'WebGPU found no adapter: there is no GPU it can use', {
+      hint: 'Check the graphics driver and, in a browser, its GPU page; in Node on Linux, @limn/software-vulkan is a fallback.',
+    });
+  const device = await requestDevice(adapter, options);
+  const source = options.source ?? (options.provider ? 'provider' : 'browser');
+  try {
+    const budget = options.workBudgetFlops;
+    if (budget !== undefined && !(budget > 0))
+      throw new LimnError('gpu/work', `workBudgetFlops is ${budget}; a positive number of operations is needed`, {
+        details: { workBudgetFlops: budget },
+      });
+    const flopsPerSecond = budget === undefined ? await measureFlops(device) : budget / SUBMIT_SECONDS;
+    const capabilities = readCapabilities(adapter.info, device, source, flopsPerSecond);
+    return new Gpu(device, capabilities, budget ?? flopsPerSecond * SUBMIT_SECONDS);
+  } catch (error) {
+    device.destroy();
+    throw error;
+  }
+}
+
+async function requestDevice(adapter: GPUAdapter, options: OpenOptions): Promise<GPUDevice> {
+  const { features = 'all', limits = 'adapter' } = options;
+  const wanted = features === 'all' ? wantedFeatures.filter((f) => adapter.features.has(f)) : features;
+  const missing = wanted.filter((f) => !adapter.features.has(f));
+  if (missing.length > 0)
+    throw new LimnError('gpu/feature', `this adapter (${adapter.info.device}) has no ${missing.join(', ')}`, {
+      details: { missing, available: [...adapter.features] },
+    });
+  const requiredLimits: Record<string, number> = {};
+  if (limits === 'adapter') for (const name of limitNames) requiredLimits[name] = adapter.limits[name];
+  else if (limits !== 'default') Object.assign(requiredLimits, limits);
+  try {
+    return await adapter.requestDevice({
+      label: options.label ?? 'limn',
+      requiredFeatures: [...wanted],
+      requiredLimits,
+    });
+  } catch (error) {
+    throw new LimnError('gpu/limits', `this adapter (${adapter.info.device}) gave no device: ${messageOf(error)}`, {
+      details: { requiredLimits, features: [...wanted] },
+      hint: 'Ask for less: limits: "default", features: [].',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,115 @@
+// Compute pipelines, compiled once per program; a compile error names the .wgsl file and line.
+import type { Counters } from './counters.js';
+import { LimnError, ShaderError } from './errors.js';
+import type { Check, Health } from './health.js';
+import type { Program } from './program.js';
+import { joinSource, type SourceText } from './source-text.js';
+
+/** A compiled program. */
+export interface Pipeline {
+  readonly gpuPipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+  /** Pipelines with equal layouts share it; bind groups are cached under it. */
+  readonly layoutKey: string;
+  /** Failure of the compilation, known after the first await. */
+  readonly check: Check;
+  /** The uniform block's size in bytes, 0 without parameters. */
+  readonly uniformBytes: number;
+}
+
+/** Binding flag of compute shaders (GPUShaderStage.COMPUTE). */
+const COMPUTE = 4;
+
+/** Size of `struct Params`: four bytes a field, padded to 16. */
+export function uniformSize(fields: number): number {
+  return Math.ceil(fields / 4) * 16;
+}
+
+/** The pipelines of one device. Few and small, they are kept until the device goes. */
+export class PipelineCache {
+  readonly #layouts = new Map<string, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
+  readonly #pipelines = new Map<number, Pipeline>();
+
+  constructor(
+    readonly device: GPUDevice,
+    readonly health: Health,
+    readonly counters: Counters,
+  ) {}
+
+  get(program: Program): Pipeline {
+    let pipeline = this.#pipelines.get(program.id);
+    if (!pipeline) this.#pipelines.set(program.id, (pipeline = this.#create(program)));
+    return pipeline;
+  }
+
+  #create(program: Program): Pipeline {
+    const { shader } = program;
+    const limit = this.device.limits.maxStorageBuffersPerShaderStage;
+    if (shader.bindings.length > limit)
+      throw new LimnError(
+        'gpu/bindings',
+        `kernel ${shader.name} binds ${shader.bindings.length} storage buffers; this device allows ${limit}`,
+        {
+          details: { kernel: shader.name, bindings: shader.bindings.length, limit },
+        },
+      );
+    const layoutKey =
+      shader.bindings.map((b) => (b.access === 'read' ? 'r' : 'w')).join('') + (shader.params.length > 0 ? 'u' : '');
+    const layout = this.#layout(layoutKey);
+    const source = joinSource(program);
+    let compiled: GPUShaderModule | undefined;
+    const { value, check } = this.health.scoped(
+      () => {
+        compiled = this.device.createShaderModule({ code: source.code, label: shader.file });
+        return this.device.createComputePipeline({
+          layout: layout.pipeline,
+          compute: { module: compiled, entryPoint: shader.name, constants: program.overrides },
+          label: program.label,
+        });
+      },
+      (error) => explainCompile(program, source, compiled, error),
+    );
+    this.counters.pipelinesCreated += 1;
+    return {
+      gpuPipeline: value,
+      layout: layout.group,
+      layoutKey,
+      check,
+      uniformBytes: uniformSize(shader.params.length),
+    };
+  }
+
+  #layout(key: string): { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {
+    let layout = this.#layouts.get(key);
+    if (layout) return layout;
+    const entries = [...key].map((kind, binding): GPUBindGroupLayoutEntry => {
+      if (kind === 'u') return { binding, visibility: COMPUTE, buffer: { type: 'uniform', hasDynamicOffset: true } };
+      return { binding, visibility: COMPUTE, buffer: { type: kind === 'r' ? 'read-only-storage' : 'storage' } };
+    });
+    const group = this.device.createBindGroupLayout({ entries, label: key });
+    layout = { group, pipeline: this.device.createPipelineLayout({ bindGroupLayouts: [group], label: key }) };
+    this.#layouts.set(key, layout);
+    return layout;
+  }
+}
+
+async function explainCompile(
+  program: Program,
+  source: SourceText,
+  module: GPUShaderModule | undefined,
+  error: GPUError,
+): Promise<ShaderError> {
+  const info = await module?.getCompilationInfo().catch(() => undefined);
+  const first = info?.messages.find((m) => m.type === 'error');
+  const { shader } = program;
+  if (!first)
+    return new ShaderError(`${shader.file}: kernel ${program.label} does not make a pipeline: ${error.message}`, {
+      details: { kernel: shader.name, file: shader.file, program: program.label },
+      cause: error,
+    });
+  const { file, line } = source.locate(first.lineNum);
+  return new ShaderError(`${file}:${line}:${first.linePos}: ${first.message} (kernel ${program.label})`, {
+    details: { kernel: shader.name, file, line, column: first.linePos, program: program.label, message: first.message },
+    cause: error,
+  });
+}

@@ -1,0 +1,346 @@
+// A step: records work, plans its memory, runs once; the unit of encoding, memory and time.
+import { align4, storageUsage } from './buffers.js';
+import { assertBindable, assertGrid, assertNoAliasing, bindingError, dryError } from './dispatch-checks.js';
+import { LimnError } from './errors.js';
+import type { Progress, RunOptions } from './engine.js';
+import type { Gpu } from './gpu.js';
+import { internal } from './internal.js';
+import type { AnyShader, BindingsOf, Grid, Kernel, OverridesOf, UniformsOf, Variant } from './kernel.js';
+import { reportPlan, type PlanReport } from './plan.js';
+import { settleProgram } from './program.js';
+import type { Recording, Upload } from './recording.js';
+import { retain, Storage, unretain, type StorageHome } from './storage.js';
+import { UniformBlock } from './uniforms.js';
+
+/** How a step runs. */
+export interface StepOptions {
+  readonly label?: string;
+  /** Checked before the step and at every cut; the step then rejects with AbortedError and its values are undefined. */
+  readonly signal?: AbortSignal;
+  /** Called after every cut and at the end. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** One pass per dispatch with GPU timestamps, where the device has them; read by `gpu.timings()`. */
+  readonly timing?: boolean;
+  /** Operations per submit, instead of the device's own budget. */
+  readonly workBudgetFlops?: number;
+}
+
+/** Per-dispatch choices. */
+export interface DispatchOptions<S extends AnyShader> {
+  readonly overrides?: Partial<OverridesOf<S>>;
+  readonly variant?: Variant;
+  /** Instead of the kernel's own rule. */
+  readonly grid?: Grid;
+  /** For timings; the kernel's name by default. */
+  readonly label?: string;
+}
+
+/** Byte ranges of a copy; multiples of four. */
+export interface CopyRange {
+  readonly fromOffset?: number;
+  readonly toOffset?: number;
+  /** To the end of the shorter one by default. */
+  readonly byteLength?: number;
+}
+
+/** Records dispatches over storages. Nothing runs until `submit` or `read`; then everything runs in the order recorded. */
+export class Step implements StorageHome {
+  readonly gpu: Gpu;
+  readonly label: string;
+  readonly #options: StepOptions;
+  readonly #recording: Recording;
+  readonly #indices = new Map<Storage, number>();
+  readonly #written = new Set<number>();
+  readonly #readers: { resolve: (data: ArrayBuffer) => void; reject: (error: unknown) => void }[] = [];
+  #phase: StorageHome['phase'] = 'open';
+  #result: Promise<void> | undefined;
+
+  /** Steps are made by `gpu.step()`. */
+  constructor(gpu: Gpu, options: StepOptions = {}) {
+    this.gpu = gpu;
+    this.label = options.label ?? 'step';
+    this.#options = options;
+    this.#recording = {
+      label: this.label,
+      commands: [],
+      storages: [],
+      uploads: [] as Upload[],
+      uniforms: new UniformBlock(),
+    };
+  }
+
+  get phase(): StorageHome['phase'] {
+    return this.#phase;
+  }
+
+  /**
+   * Records one kernel run. Checks names, uniforms, grid, sizes and aliasing at once.
+   * A 'write' binding may be updated in place; no storage may be bound twice when one of the bindings writes.
+   */
+  dispatch<S extends AnyShader>(
+    kernel: Kernel<S>,
+    bindings: BindingsOf<S>,
+    uniforms: UniformsOf<S>,
+    options: DispatchOptions<S> = {},
+  ): void {
+    this.#assertOpen('dispatch');
+    const { shader } = kernel;
+    const { capabilities } = this.gpu;
+    const program = settleProgram(shader, capabilities, options.variant, options.overrides);
+    const label = options.label ?? shader.name;
+    const given: Readonly<Record<string, Storage>> = bindings;
+    const slots = shader.bindings.map(({ name }) => {
+      const storage = given[name];
+      if (!(storage instanceof Storage)) throw bindingError(shader, name, 'is missing', given);
+      assertBindable(shader, name, storage, capabilities.limits.maxStorageBufferBindingSize);
+      return this.#use(storage, `kernel ${shader.name}, binding ${name}`);
+    });
+    if (Object.keys(given).length !== slots.length) {
+      const known = new Set(shader.bindings.map((b) => b.name));
+      throw bindingError(
+        shader,
+        Object.keys(given).find((name) => !known.has(name))!,
+        'is unknown',
+        given,
+      );
+    }
+    assertNoAliasing(shader, slots, (slot) => this.#recording.storages[slot]!.label);
+    const overrides = program.overrides as OverridesOf<S>;
+    const grid = options.grid ?? kernel.grid(uniforms, overrides);
+    assertGrid(shader, grid, capabilities.limits.maxComputeWorkgroupsPerDimension);
+    const flops = kernel.work
+      ? kernel.work(uniforms)
+      : slots.reduce((sum, s) => sum + this.#recording.storages[s]!.byteLength, 0);
+    if (!(Number.isFinite(flops) && flops >= 0))
+      throw new LimnError('gpu/work', `kernel ${shader.name}: work is ${flops}, not a finite count of operations`, {
+        details: { kernel: shader.name, flops },
+      });
+    shader.bindings.forEach(({ name, access }, i) => {
+      if (access === 'read') this.#assertWritten(slots[i]!, `kernel ${shader.name} (binding ${name})`);
+    });
+    const uniformOffset = shader.params.length > 0 ? this.#recording.uniforms.push(shader, uniforms) : -1;
+    shader.bindings.forEach(({ access }, i) => access === 'write' && this.#written.add(slots[i]!));
+    this.#recording.commands.push({ kind: 'dispatch', program, slots, grid, uniformOffset, flops, label });
+  }
+
+  /** A step-local storage. It holds nothing defined until a kernel, copy or clear has written it. */
+  allocate(byteLength: number, label = 'values'): Storage {
+    this.#assertOpen('allocate');
+    const storage = new Storage(byteLength, label, {
+      kind: 'step',
+      owner: this.gpu,
+      buffer: undefined,
+      home: this,
+      references: 0,
+      disposed: false,
+      release: (buffer) => this.gpu[internal].engine?.pool.give(buffer),
+    });
+    this.#use(storage, 'allocate');
+    return storage;
+  }
+
+  /** A step-local storage filled with a copy of `data` before the step's first command. */
+  upload(data: ArrayBufferView, label = 'upload'): Storage {
+    const storage = this.allocate(data.byteLength, label);
+    const target = this.#indices.get(storage)!;
+    const bytes = new Uint8Array(align4(data.byteLength));
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    this.#recording.uploads.push({ target, data: bytes });
+    this.#written.add(target);
+    return storage;
+  }
+
+  /** Copies bytes between two different storages. */
+  copy(from: Storage, to: Storage, range: CopyRange = {}): void {
+    this.#assertOpen('copy');
+    const { fromOffset = 0, toOffset = 0 } = range;
+    const bytes = range.byteLength ?? Math.min(from.byteLength - fromOffset, to.byteLength - toOffset);
+    const sound = [fromOffset, toOffset, bytes].every((n) => Number.isInteger(n) && n >= 0 && n % 4 === 0);
+    if (
+      from === to ||
+      !sound ||
+      fromOffset + bytes > align4(from.byteLength) ||
+      toOffset + bytes > align4(to.byteLength)
+    )
+      throw new LimnError(
+        'gpu/copy',
+        `cannot copy ${bytes} bytes from '${from.label}' at ${fromOffset} (of ${from.byteLength}) to '${to.label}' at ${toOffset} (of ${to.byteLength}): two different storages, multiples of four, inside both`,
+        {
+          details: { from: from.label, to: to.label, fromOffset, toOffset, bytes },
+        },
+      );
+    const source = this.#use(from, 'copy');
+    const target = this.#use(to, 'copy');
+    this.#assertWritten(source, 'copy');
+    this.#written.add(target);
+    this.#recording.commands.push({ kind: 'copy', from: source, to: target, fromOffset, toOffset, bytes });
+  }
+
+  /** Sets a storage to zero. */
+  clear(storage: Storage): void {
+    this.#assertOpen('clear');
+    const target = this.#use(storage, 'clear');
+    this.#written.add(target);
+    this.#recording.commands.push({ kind: 'clear', target, bytes: align4(storage.byteLength) });
+  }
+
+  /** Lets a step-local storage outlive the step: it gets a buffer of its own until `dispose()`. Returns the same object. */
+  keep(storage: Storage): Storage {
+    this.#assertOpen('keep');
+    this.#use(storage, 'keep');
+    const state = storage[internal];
+    if (state.kind !== 'step') return storage;
+    state.buffer = this.gpu[internal].engine?.pool.take(storage.byteLength, storageUsage, storage.label).buffer;
+    state.kind = 'kept';
+    return storage;
+  }
+
+  /**
+   * The bytes a storage has at this point of the recording. Runs the step at the end of the current synchronous code, so that
+   * all reads recorded until then share one submit. Kept and persistent storages can be read after the step, too.
+   */
+  read(storage: Storage): Promise<ArrayBuffer> {
+    if (this.#phase === 'submitted' && storage.kind !== 'step') return this.gpu.read(storage);
+    try {
+      this.#assertOpen('read');
+      const source = this.#use(storage, 'read');
+      this.#assertWritten(source, 'read');
+      this.#recording.commands.push({ kind: 'read', source, order: this.#readers.length });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const result = new Promise<ArrayBuffer>((resolve, reject) => this.#readers.push({ resolve, reject }));
+    // A caller who awaits submit() first sees the failure there; the read's own rejection must not end the process before.
+    result.catch(() => undefined);
+    if (this.#readers.length === 1) queueMicrotask(() => this.#start());
+    return result;
+  }
+
+  /** Runs the step; resolves when the GPU has done all of it. Further calls give the same promise. */
+  submit(): Promise<void> {
+    if (this.#phase === 'discarded') return Promise.reject(this.#closed('submit'));
+    return this.#start();
+  }
+
+  /** What the step would cost as recorded so far. Needs no device. */
+  plan(): PlanReport {
+    return reportPlan(this.#recording, this.gpu.capabilities.limits.maxBufferSize, this.#budget());
+  }
+
+  /** Ends the step. One with reads under way is submitted first; one never submitted is dropped without running. */
+  dispose(): void {
+    if (this.#phase !== 'open') return;
+    if (this.#readers.length > 0) void this.#start().catch(() => undefined);
+    else this.#discard();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #budget(): number {
+    return this.#options.workBudgetFlops ?? this.gpu.workBudgetFlops;
+  }
+
+  #start(): Promise<void> {
+    if (this.#result) return this.#result;
+    const readers = this.#readers;
+    const run = this.#run();
+    run.then(
+      (reads) => reads.forEach((data, i) => readers[i]!.resolve(data)),
+      (error: unknown) => readers.forEach((reader) => reader.reject(error)),
+    );
+    this.#result = run.then(() => undefined);
+    // When reads carry the result, they carry its failure as well.
+    if (readers.length > 0) this.#result.catch(() => undefined);
+    return this.#result;
+  }
+
+  #run(): Promise<ArrayBuffer[]> {
+    const { engine } = this.gpu[internal];
+    try {
+      if (!engine) throw dryError('submit a step');
+      this.gpu[internal].assertUsable();
+      for (const storage of this.#recording.storages) this.#assertReady(storage);
+    } catch (error) {
+      this.#discard();
+      return Promise.reject(error);
+    }
+    this.#phase = 'submitted';
+    const options: RunOptions = {
+      signal: this.#options.signal,
+      onProgress: this.#options.onProgress,
+      timing: this.#options.timing === true && this.gpu.capabilities.timestamps,
+      budgetFlops: this.#budget(),
+    };
+    return engine.execute(this.#recording, options);
+  }
+
+  #discard(): void {
+    if (this.#phase !== 'open') return;
+    this.#phase = 'discarded';
+    this.#recording.storages.forEach(unretain);
+  }
+
+  /** The storage's number in this recording, after checking that it may be used here. */
+  #use(storage: Storage, where: string): number {
+    const state = storage[internal];
+    const details = { storage: storage.label, id: storage.id, where, step: this.label };
+    if (state.owner !== this.gpu)
+      throw new LimnError('gpu/other-device', `'${storage.label}' belongs to another Gpu (${where})`, { details });
+    if (state.disposed)
+      throw new LimnError('gpu/disposed', `'${storage.label}' was disposed before ${where}`, { details });
+    const known = this.#indices.get(storage);
+    if (known !== undefined) return known;
+    if (state.kind === 'step' && state.home !== this)
+      throw new LimnError(
+        'gpu/other-step',
+        `'${storage.label}' lives in step '${state.home?.label}', not in '${this.label}' (${where})`,
+        {
+          details,
+          hint: 'Call step.keep() on it in the step that makes it.',
+        },
+      );
+    const index = this.#recording.storages.push(storage) - 1;
+    this.#indices.set(storage, index);
+    retain(storage);
+    return index;
+  }
+
+  #assertWritten(index: number, where: string): void {
+    const storage = this.#recording.storages[index]!;
+    if (this.#written.has(index) || storage[internal].home !== this) return;
+    throw new LimnError(
+      'gpu/read-before-write',
+      `'${storage.label}' is read by ${where} before anything has written it`,
+      {
+        details: { storage: storage.label, where, step: this.label },
+      },
+    );
+  }
+
+  /** A value kept by another step must have been computed by the time this one runs. */
+  #assertReady(storage: Storage): void {
+    const { home, kind } = storage[internal];
+    if (kind !== 'kept' || !home || home === this || home.phase === 'submitted') return;
+    throw new LimnError(
+      'gpu/step-order',
+      `step '${this.label}' uses '${storage.label}', but step '${home.label}', which makes it, ${home.phase === 'open' ? 'was not submitted yet' : 'was discarded'}`,
+      {
+        details: { storage: storage.label, step: this.label, maker: home.label },
+        hint: 'Submit the step that makes a value before the step that uses it.',
+      },
+    );
+  }
+
+  #assertOpen(what: string): void {
+    if (this.#phase !== 'open') throw this.#closed(what);
+  }
+
+  #closed(what: string): LimnError {
+    return new LimnError('gpu/step-closed', `step '${this.label}' is ${this.#phase}; ${what} comes too late`, {
+      details: { step: this.label, phase: this.#phase, call: what },
+      hint: 'A step runs once: make all reads before the first await, or keep() the value.',
+    });
+  }
+}
