@@ -1,1 +1,41 @@
-export {};
+// The public list of @limn/tensor.
+export {
+  defineOp,
+  type Forward,
+  type Gradients,
+  type Op,
+  type OpDefinition,
+  type VjpContext,
+  type Wanted,
+} from './define-op.js';
+export { halfBits, halfValue, packF16, unpackF16 } from './f16.js';
+export { groupsOf, perElement, perRow } from './grid.js';
+export { add, addScaled, div, mul, neg, scale, sub } from './ops/arithmetic.js';
+export { expand } from './ops/broadcast.js';
+export { crossEntropy, IGNORED_TARGET } from './ops/cross-entropy.js';
+export { gatherLogits, gatherProbabilities } from './ops/gather-logits.js';
+export { gatherRows } from './ops/gather-rows.js';
+export { toF16, toF32 } from './ops/half.js';
+export { klDivergence } from './ops/kl-divergence.js';
+export { logSoftmax, logSumExp, softmax } from './ops/log-softmax.js';
+export { concat, permute, slice, split, stack } from './ops/movement.js';
+export { dot, max, mean, sum, sumAll, type ReduceOptions } from './ops/reduce.js';
+export { selectRows } from './ops/select-rows.js';
+export { MAX_TOP_K, topK } from './ops/top-k.js';
+export { abs, exp, log, reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh, type UnaryName } from './ops/unary.js';
+export { gradients, type GradientOptions, type TapeNode } from './tape.js';
+export {
+  allocate,
+  expectDType,
+  fromData,
+  keep,
+  persistent,
+  read,
+  readFloats,
+  readWords,
+  Tensor,
+  type DType,
+  type TensorOrigin,
+} from './tensor.js';
+export { accumulate, assign, fill, zero } from './untaped.js';
+export { detach, identity, reshape } from './views.js';

@@ -1,0 +1,51 @@
+// loss[n] = log Σ_v exp(x[n, v]) − x[n, targets[n]], per row of logits.
+import * as shaders from '@limn/shaders';
+import { defineKernel, type Step } from '@limn/gpu';
+import { defineOp } from '../define-op.js';
+import { perElement, perRow } from '../grid.js';
+import { expectRank, expectShape, rowForm } from '../shape.js';
+import { allocate, expectDType, type Tensor } from '../tensor.js';
+import { mul } from './arithmetic.js';
+
+/** A target that takes its row out of the loss: padding. */
+export const IGNORED_TARGET = 0xffffffff;
+
+const forwardKernel = defineKernel(shaders.crossEntropyForward, { grid: perRow, work: (u) => 8 * u.rows * u.width });
+const backwardKernel = defineKernel(shaders.crossEntropyBackward, { grid: perElement, work: (u) => 8 * u.size });
+
+const crossEntropyOp = defineOp({
+  name: 'crossEntropy',
+  forward(step, [x, targets]: readonly [logits: Tensor, targets: Tensor]) {
+    const form = rowForm('crossEntropy', x.shape);
+    const loss = allocate(step, [form.rows], 'crossEntropy');
+    const lse = allocate(step, [form.rows], 'crossEntropy: log Σ exp');
+    const bindings = { x: x.storage, targets: targets.storage, loss: loss.storage, lse: lse.storage };
+    step.dispatch(forwardKernel, bindings, form);
+    return { outputs: [loss], saved: lse };
+  },
+  vjp(step, { inputs: [x, targets], saved: lse }, [dy], [wantX]) {
+    if (!dy || !wantX) return [undefined, undefined];
+    const dx = allocate(step, x.shape, 'crossEntropy (backward)');
+    step.dispatch(
+      backwardKernel,
+      { x: x.storage, lse: lse.storage, targets: targets.storage, dy: dy.storage, dx: dx.storage },
+      { size: x.size, width: x.shape.at(-1) as number },
+    );
+    return [dx, undefined];
+  },
+});
+
+/**
+ * Cross-entropy per row: logits [N, V], targets u32 [N] → [N] in nats, times `weights` [N] if given.
+ * A target of V or more (`IGNORED_TARGET`) gives loss 0 and no gradient; check ids on the host before they get here.
+ */
+export function crossEntropy(step: Step, logits: Tensor, targets: Tensor, weights?: Tensor): Tensor {
+  expectDType('crossEntropy', logits, ['f32'], 'logits');
+  expectDType('crossEntropy', targets, ['u32'], 'targets');
+  expectRank('crossEntropy', 'logits', logits.shape, 2);
+  expectShape('crossEntropy', 'targets', targets.shape, logits.shape.slice(0, 1));
+  const [loss] = crossEntropyOp(step, [logits, targets], undefined);
+  if (!weights) return loss;
+  expectShape('crossEntropy', 'weights', weights.shape, loss.shape);
+  return mul(step, loss, weights);
+}

@@ -1,0 +1,44 @@
+// KL(P ‖ Q)[n] = Σ_v p[n, v] · (log p[n, v] − log softmax(x)[n, v]), P given by log-probabilities, Q by logits x.
+import * as shaders from '@limn/shaders';
+import { defineKernel, type Step } from '@limn/gpu';
+import { defineOp } from '../define-op.js';
+import { perElement, perRow } from '../grid.js';
+import { expectRank, expectShape, rowForm } from '../shape.js';
+import { allocate, expectDType, type Tensor } from '../tensor.js';
+
+const forwardKernel = defineKernel(shaders.klDivergenceForward, { grid: perRow, work: (u) => 16 * u.rows * u.width });
+const backwardKernel = defineKernel(shaders.klDivergenceBackward, { grid: perElement, work: (u) => 12 * u.size });
+
+const klDivergenceOp = defineOp({
+  name: 'klDivergence',
+  forward(step, [reference, x]: readonly [reference: Tensor, logits: Tensor]) {
+    const form = rowForm('klDivergence', x.shape);
+    const kl = allocate(step, [form.rows], 'klDivergence');
+    const lse = allocate(step, [form.rows], 'klDivergence: log Σ exp');
+    const bindings = { logp: reference.storage, x: x.storage, kl: kl.storage, lse: lse.storage };
+    step.dispatch(forwardKernel, bindings, form);
+    return { outputs: [kl], saved: lse };
+  },
+  vjp(step, { inputs: [reference, x], saved: lse }, [dy], [, wantX]) {
+    if (!dy || !wantX) return [undefined, undefined];
+    const dx = allocate(step, x.shape, 'klDivergence (backward)');
+    step.dispatch(
+      backwardKernel,
+      { logp: reference.storage, x: x.storage, lse: lse.storage, dy: dy.storage, dx: dx.storage },
+      { size: x.size, width: x.shape.at(-1) as number },
+    );
+    return [undefined, dx];
+  },
+});
+
+/**
+ * KL(P ‖ softmax(logits)) per row in nats: reference log-probabilities [N, V] (normalised, for instance from `logSoftmax`),
+ * logits [N, V] → [N]. The reference is a constant: no gradient flows to it. A reference entry of −∞ or far below is 0.
+ */
+export function klDivergence(step: Step, reference: Tensor, logits: Tensor): Tensor {
+  expectDType('klDivergence', reference, ['f32'], 'the reference');
+  expectDType('klDivergence', logits, ['f32'], 'logits');
+  expectRank('klDivergence', 'logits', logits.shape, 2);
+  expectShape('klDivergence', 'the reference', reference.shape, logits.shape);
+  return klDivergenceOp(step, [reference, logits], undefined)[0];
+}

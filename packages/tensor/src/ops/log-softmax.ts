@@ -1,0 +1,70 @@
+// y[n, v] = x[n, v] − log Σ_w exp(x[n, w]) and log Σ exp itself, over the last axis.
+import * as shaders from '@limn/shaders';
+import { defineKernel, type Step } from '@limn/gpu';
+import { defineOp } from '../define-op.js';
+import { perElement, perRow } from '../grid.js';
+import { rowForm } from '../shape.js';
+import { allocate, expectDType, type Tensor } from '../tensor.js';
+import { exp } from './unary.js';
+
+const forwardKernel = defineKernel(shaders.logSoftmaxForward, { grid: perRow, work: (u) => 8 * u.rows * u.width });
+const backwardKernel = defineKernel(shaders.logSoftmaxBackward, { grid: perRow, work: (u) => 8 * u.rows * u.width });
+const logSumExpKernel = defineKernel(shaders.logSumExp, { grid: perRow, work: (u) => 8 * u.rows * u.width });
+const probabilitiesKernel = defineKernel(shaders.probabilitiesScaled, { grid: perElement, work: (u) => 8 * u.size });
+
+const logSoftmaxOp = defineOp({
+  name: 'logSoftmax',
+  forward(step, [x]: readonly [Tensor]) {
+    expectDType('logSoftmax', x, ['f32']);
+    const y = allocate(step, x.shape, 'logSoftmax');
+    step.dispatch(forwardKernel, { x: x.storage, y: y.storage }, rowForm('logSoftmax', x.shape));
+    return { outputs: [y], saved: undefined };
+  },
+  vjp(step, { inputs: [x], outputs: [y] }, [dy]) {
+    if (!dy) return [undefined];
+    const dx = allocate(step, x.shape, 'logSoftmax (backward)');
+    const bindings = { y: y.storage, dy: dy.storage, dx: dx.storage };
+    step.dispatch(backwardKernel, bindings, rowForm('logSoftmax', x.shape));
+    return [dx];
+  },
+});
+
+/** x − log Σ exp(x) over the last axis: x [N, V] → [N, V]. */
+export function logSoftmax(step: Step, x: Tensor): Tensor {
+  return logSoftmaxOp(step, [x], undefined)[0];
+}
+
+/** exp(x − log Σ exp(x)) over the last axis: x [N, V] → [N, V]. */
+export function softmax(step: Step, x: Tensor): Tensor {
+  return exp(step, logSoftmax(step, x));
+}
+
+/** log Σ exp of every row of the last axis, a leaf: x [N, V] → [N]. */
+export function rowLogSumExp(step: Step, x: Tensor): Tensor {
+  const form = rowForm('logSumExp', x.shape);
+  const lse = allocate(step, x.shape.length > 1 ? x.shape.slice(0, -1) : [1], 'logSumExp');
+  step.dispatch(logSumExpKernel, { x: x.storage, lse: lse.storage }, form);
+  return lse;
+}
+
+/** alpha · factor[n] · softmax(x)[n, v], a leaf shaped as x. */
+export function scaledProbabilities(step: Step, x: Tensor, lse: Tensor, factor: Tensor, alpha: number): Tensor {
+  const y = allocate(step, x.shape, 'probabilities');
+  const bindings = { x: x.storage, lse: lse.storage, factor: factor.storage, y: y.storage };
+  step.dispatch(probabilitiesKernel, bindings, { size: x.size, width: x.shape.at(-1) as number, alpha });
+  return y;
+}
+
+const logSumExpOp = defineOp({
+  name: 'logSumExp',
+  forward(step, [x]: readonly [Tensor]) {
+    expectDType('logSumExp', x, ['f32']);
+    return { outputs: [rowLogSumExp(step, x)], saved: undefined };
+  },
+  vjp: (step, { inputs: [x], outputs: [lse] }, [dy]) => [dy && scaledProbabilities(step, x, lse, dy, 1)],
+});
+
+/** log Σ exp(x) over the last axis: x [N, V] → [N]. */
+export function logSumExp(step: Step, x: Tensor): Tensor {
+  return logSumExpOp(step, [x], undefined)[0];
+}
