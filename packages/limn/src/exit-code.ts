@@ -21,19 +21,40 @@ const DISK = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EMFILE', 'ENFILE', 'E
 /** Codes whose meaning differs from that of their family. */
 const SINGLE: Readonly<Record<string, ExitCode>> = {
   aborted: EXIT.interrupted,
-  ABORT_ERR: EXIT.interrupted,
   ENOENT: EXIT.data,
   ENOTDIR: EXIT.data,
   EISDIR: EXIT.data,
+  'files/write': EXIT.resource,
+  'gpu/adapter-choice': EXIT.usage,
+  'gpu/binding-size': EXIT.resource,
+  'gpu/device': EXIT.resource,
+  'gpu/device-lost': EXIT.resource,
+  'gpu/feature': EXIT.resource,
+  'gpu/limits': EXIT.resource,
+  'gpu/no-adapter': EXIT.resource,
+  'gpu/no-dawn': EXIT.resource,
+  'gpu/no-webgpu': EXIT.resource,
+  'gpu/out-of-memory': EXIT.resource,
+  'gpu/self-test': EXIT.resource,
+  'gpu/size': EXIT.resource,
+  'gpu/write': EXIT.resource,
 };
 
-/** Meaning of the part before the slash. */
+/** Meaning of the part before the slash; a family that is not here is a failure of limn itself. */
 const FAMILY: Readonly<Record<string, ExitCode>> = {
   usage: EXIT.usage,
-  gpu: EXIT.resource,
+  hooks: EXIT.usage,
+  tasks: EXIT.usage,
   memory: EXIT.resource,
   disk: EXIT.resource,
+  checkpoint: EXIT.data,
+  config: EXIT.data,
   data: EXIT.data,
+  files: EXIT.data,
+  safetensors: EXIT.data,
+  tokenizer: EXIT.data,
+  tokens: EXIT.data,
+  weights: EXIT.data,
 };
 
 /** The exit code that `error` ends the process with. */

@@ -15,8 +15,6 @@ import {
 import path from 'node:path';
 import { LimnError } from '@limn/gpu';
 
-/** Written into every output folder, so that a later run knows the folder as its own. */
-const MARK = 'result.json';
 /** Every `result.json` of limn begins its `schema` field with this. */
 const SCHEMA_PREFIX = 'limn';
 
@@ -32,14 +30,22 @@ export interface OutputFolder {
   discard(): void;
 }
 
+/** How a folder is known as an earlier output. */
+export interface OutputLayout {
+  /** Every top-level entry that such an output may have. */
+  readonly entries: readonly string[];
+  /** A file that every such output has: a JSON result of limn. */
+  readonly mark: string;
+}
+
 /**
- * Starts an output folder that will hold the top-level entries `names`. The target may be absent, empty, or an earlier
- * output of limn without anything else in it; otherwise it is refused with `usage/output-exists` before any work is
- * done. Failures of the disk are `disk/write` errors.
+ * Starts an output folder. The target may be absent, empty, or an earlier output of the same layout without anything
+ * else in it; otherwise it is refused with `usage/output-exists` before any work is done. Failures of the disk are
+ * `disk/write` errors.
  */
-export function openOutputFolder(target: string, names: readonly string[]): OutputFolder {
+export function openOutputFolder(target: string, layout: OutputLayout): OutputFolder {
   const place = path.resolve(target);
-  refuseForeignFolder(place, target, names);
+  refuseForeignFolder(place, target, layout);
   const draft = siblingOf(place);
   guarded(place, () => mkdirSync(draft, { recursive: true }));
   removeAtExit.add(draft);
@@ -130,16 +136,18 @@ function existsAsFolder(place: string): boolean {
   return statSync(place, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
-function refuseForeignFolder(place: string, given: string, names: readonly string[]): void {
+function refuseForeignFolder(place: string, given: string, layout: OutputLayout): void {
   const found = guarded(place, () => statSync(place, { throwIfNoEntry: false }));
   if (found === undefined) return;
   if (!found.isDirectory()) throw outputExists(given, place, 'a file of that name exists');
   const entries = guarded(place, () => readdirSync(place));
   if (entries.length === 0) return;
-  const foreign = entries.find((entry) => !names.includes(entry));
+  const foreign = entries.find((entry) => !layout.entries.includes(entry));
   if (foreign !== undefined)
     throw outputExists(given, place, `the folder holds '${foreign}', which limn would not write`);
-  if (!isLimnResult(path.join(place, MARK))) throw outputExists(given, place, `the folder holds no ${MARK} of limn`);
+  if (!isLimnResult(path.join(place, layout.mark))) {
+    throw outputExists(given, place, `the folder holds no ${layout.mark} of limn`);
+  }
 }
 
 function outputExists(given: string, place: string, why: string): LimnError {

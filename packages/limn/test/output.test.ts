@@ -15,8 +15,8 @@ import { LimnError } from '@limn/gpu';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { discardUnfinishedOutputs, openOutputFolder, refuseForeignFile, writeFileWhole } from '../src/output.js';
 
-const NAMES = ['result.json', 'graph.json'];
-const RESULT = JSON.stringify({ schema: 'limn-result/1' });
+const LAYOUT = { entries: ['result.json', 'graph.json'], mark: 'result.json' };
+const RESULT = JSON.stringify({ schema: 'limn.result' });
 let folder: string;
 let out: string;
 
@@ -37,7 +37,7 @@ function codeOf(action: () => unknown): string {
 }
 
 function writeRun(content: string): void {
-  const output = openOutputFolder(out, NAMES);
+  const output = openOutputFolder(out, LAYOUT);
   output.write('result.json', RESULT);
   output.write('graph.json', content);
   output.commit();
@@ -45,7 +45,7 @@ function writeRun(content: string): void {
 
 describe('openOutputFolder', () => {
   it('shows nothing before commit and everything after', () => {
-    const output = openOutputFolder(out, NAMES);
+    const output = openOutputFolder(out, LAYOUT);
     output.write('result.json', RESULT);
     expect(existsSync(out)).toBe(false);
     output.commit();
@@ -57,7 +57,7 @@ describe('openOutputFolder', () => {
     writeRun('first');
     writeRun('second');
     expect(readFileSync(path.join(out, 'graph.json'), 'utf8')).toBe('second');
-    const output = openOutputFolder(out, NAMES);
+    const output = openOutputFolder(out, LAYOUT);
     output.write('graph.json', 'half');
     output.discard();
     expect(readFileSync(path.join(out, 'graph.json'), 'utf8')).toBe('second');
@@ -66,7 +66,7 @@ describe('openOutputFolder', () => {
 
   it('accepts an empty folder and leaves no draft after a hard stop', () => {
     mkdirSync(out);
-    openOutputFolder(out, NAMES).write('graph.json', 'half');
+    openOutputFolder(out, LAYOUT).write('graph.json', 'half');
     expect(readdirSync(folder)).toHaveLength(2);
     discardUnfinishedOutputs();
     expect(readdirSync(folder)).toEqual(['out']);
@@ -80,22 +80,22 @@ describe('openOutputFolder', () => {
     ['a file', () => writeFileSync(out, 'x')],
   ])('refuses %s', (_, prepare) => {
     prepare();
-    expect(codeOf(() => openOutputFolder(out, NAMES))).toBe('usage/output-exists');
+    expect(codeOf(() => openOutputFolder(out, LAYOUT))).toBe('usage/output-exists');
   });
 
   it('reports a parent that cannot be written as an error of the disk', () => {
     writeFileSync(path.join(folder, 'file'), '');
-    expect(codeOf(() => openOutputFolder(path.join(folder, 'file', 'out'), NAMES))).toBe('disk/write');
+    expect(codeOf(() => openOutputFolder(path.join(folder, 'file', 'out'), LAYOUT))).toBe('disk/write');
   });
 
   it.skipIf(process.getuid?.() === 0)('reports a read-only parent (skipped for root, who may write anywhere)', () => {
     chmodSync(folder, 0o500);
-    expect(codeOf(() => openOutputFolder(out, NAMES))).toBe('disk/write');
+    expect(codeOf(() => openOutputFolder(out, LAYOUT))).toBe('disk/write');
     chmodSync(folder, 0o700);
   });
 
   it('lets no name leave the folder', () => {
-    const output = openOutputFolder(out, NAMES);
+    const output = openOutputFolder(out, LAYOUT);
     expect(() => output.write('../escaped', 'x')).toThrow(RangeError);
     output.discard();
   });

@@ -1,0 +1,29 @@
+// Bundles the page into browser/dist: one script, one style sheet, one page, and pocket's files; nothing is loaded from elsewhere.
+import { cp, mkdir, rm } from 'node:fs/promises';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const here = path.dirname(fileURLToPath(import.meta.url));
+const out = path.resolve(process.argv[2] ?? path.join(here, 'dist'));
+
+await rm(out, { recursive: true, force: true });
+await mkdir(path.join(out, 'model'), { recursive: true });
+await build({
+  entryPoints: [path.join(here, 'main.ts')],
+  outfile: path.join(out, 'main.js'),
+  bundle: true,
+  minify: true,
+  sourcemap: true,
+  format: 'esm',
+  platform: 'browser',
+  target: 'es2022',
+  conditions: ['limn-source'],
+  logLevel: 'warning',
+});
+for (const file of ['index.html', 'style.css']) await cp(path.join(here, file), path.join(out, file));
+const model = path.join(here, '../../packages/pocket/model');
+for (const file of ['config.json', 'model.safetensors', 'tokenizer.json']) {
+  await cp(path.join(model, file), path.join(out, 'model', file));
+}
+console.log(`browser example: ${path.relative(process.cwd(), out)}`);

@@ -1,0 +1,59 @@
+// The three files of a circuit, and the few lines a person reads on the terminal.
+import { graphToJson } from '@limn/attribution';
+import { recordToJson, renderReport, type Provenance } from '@limn/report';
+import { circuitRecord, type Findings } from './circuit-record.js';
+import type { OutputLayout } from './output.js';
+
+export const CIRCUIT_FILES: OutputLayout = { entries: ['graph.json', 'result.json', 'report.html'], mark: 'result.json' };
+
+/** Names and contents. `show` gives the text of a token id. */
+export function circuitFiles(found: Findings, provenance: Provenance, show: (id: number) => string): readonly (readonly [name: string, content: string])[] {
+  const record = circuitRecord(found, provenance, show);
+  return [
+    ['graph.json', graphFile(found, provenance)],
+    ['result.json', recordToJson(record)],
+    ['report.html', renderReport(record)],
+  ];
+}
+
+/** EAP-IG's schema, with what upstream leaves out under `limn`. */
+export function graphFile({ scores, shown, method, metric, task }: Findings, provenance: Provenance): string {
+  const graph = graphToJson({
+    scores,
+    circuit: shown.circuit,
+    provenance: {
+      loss: `negated ${metric.name}`,
+      metric: metric.name,
+      method: method.name,
+      ...(method.igSteps === undefined ? {} : { igSteps: method.igSteps, igRule: method.igRule }),
+      pairs: task.pairs,
+      batch: 'mean over pairs',
+      selection: { ranking: 'absolute', n: shown.n, kept: shown.kept },
+      weightsSha256: provenance.model.weightsSha256,
+      weightProcessing: provenance.model.weightProcessing,
+      seed: provenance.seed,
+      versions: provenance.versions,
+      commandLine: provenance.commandLine,
+    },
+  });
+  return `${JSON.stringify(graph)}\n`;
+}
+
+/** A short summary: how good the model is at it, the circuit, its strongest edges. */
+export function describeFinding({ task, title, metric, curves, shown, scores }: Findings): string[] {
+  const { graph } = scores;
+  const { clean, corrupted } = curves.baselines;
+  const percent = (f: number | null): string => (f === null ? 'undefined' : `${(100 * f).toFixed(0)} %`);
+  const smallest = curves.smallest.map(({ threshold, n }) => `${percent(threshold)} with ${n ?? 'no size tested'}`).join(', ');
+  const strongest = [...graph.edges()]
+    .map(({ u, v }) => ({ name: graph.edgeName(u, v), score: scores.values[graph.dense(u, v)] ?? Number.NaN }))
+    .sort((a, b) => Math.abs(b.score) - Math.abs(a.score))
+    .slice(0, 5);
+  return [
+    `${title} (${task.pairs} pairs)`,
+    `  ${metric.name}: ${clean.toFixed(3)} on clean prompts, ${corrupted.toFixed(3)} with everything corrupted`,
+    `  circuit: ${shown.kept} of ${graph.edgeCount} edges keep ${percent(shown.faithfulness)} of that difference`,
+    `  edges needed: ${smallest}`,
+    `  strongest edges: ${strongest.map(({ name, score }) => `${name} ${score >= 0 ? '+' : '−'}${Math.abs(score).toPrecision(2)}`).join(', ')}`,
+  ];
+}

@@ -1,0 +1,112 @@
+// One circuit's findings as the record that result.json and the report page are made from.
+import type { Agreement, Pair, Scores } from '@limn/attribution';
+import type { CircuitRecord, Provenance } from '@limn/report';
+import type { Curve, Curves, Point } from './curves.js';
+import type { MethodChoice } from './methods.js';
+
+/** The whole table of edges is kept up to this size; beyond it, the edges of largest |score|. GPT-2 small has 32,491. */
+const EDGES_KEPT = 40_000;
+/** Pairs shown to the reader. */
+const PAIRS_SHOWN = 24;
+
+/** Everything found out about one task. */
+export interface Findings {
+  readonly task: CircuitRecord['task'];
+  readonly title: string;
+  readonly metric: CircuitRecord['metric'];
+  readonly method: MethodChoice;
+  readonly scores: Scores;
+  readonly curves: Curves;
+  /** The circuit that graph.json marks and that the page opens on. */
+  readonly shown: Point;
+  /** Pairs that the faithfulness was measured on, with the metric of each. */
+  readonly pairs: readonly Pair[];
+  readonly values?: { readonly clean: readonly number[]; readonly corrupted: readonly number[] };
+  readonly exact?: { readonly scores: Scores; readonly agreement: Agreement };
+  readonly flags: CircuitRecord['flags'];
+}
+
+/** `show` gives the text of a token id. */
+export function circuitRecord(found: Findings, provenance: Provenance, show: (id: number) => string): CircuitRecord {
+  const { scores, curves, shown, method } = found;
+  const { graph } = scores;
+  const order = edgesToKeep(found);
+  const indexOf = new Map(order.map(({ u, v }, i) => [graph.dense(u, v), i]));
+  const drawn = drawnCircuits(curves).map(({ point, selection }) => ({
+    n: point.n,
+    selection,
+    edges: [...point.circuit.edges()].flatMap(({ u, v }) => indexOf.get(graph.dense(u, v)) ?? []),
+  }));
+  return {
+    schema: 'limn.result',
+    version: 1,
+    title: found.title,
+    provenance,
+    kind: 'circuit',
+    task: found.task,
+    metric: found.metric,
+    baselines: curves.baselines,
+    method: {
+      name: method.name,
+      title: method.title,
+      ...(method.igSteps === undefined ? {} : { igSteps: method.igSteps }),
+      ...(method.igRule === undefined ? {} : { igRule: method.igRule }),
+    },
+    graph: { layers: graph.layers, heads: graph.heads, block: graph.block, edgeCount: graph.edgeCount },
+    edges: order.map(({ u, v }) => {
+      const row = [graph.edgeName(u, v), numberOrNull(scores, u, v), shown.circuit.has(u, v)] as const;
+      return found.exact === undefined ? row : ([...row, numberOrNull(found.exact.scores, u, v)] as const);
+    }),
+    circuit: { selection: 'absolute', n: shown.n, kept: shown.kept, faithfulness: shown.faithfulness },
+    circuits: drawn,
+    curves: curves.curves.map(({ selection, sizes, points }) => ({
+      selection,
+      sizes,
+      points: points.map(({ n, kept, fraction, faithfulness, value, reason }) => ({
+        n,
+        kept,
+        fraction,
+        faithfulness,
+        value: Number.isFinite(value) ? value : null,
+        ...(reason === undefined ? {} : { reason }),
+      })),
+    })),
+    areas: curves.areas,
+    smallest: curves.smallest,
+    pairs: found.pairs.slice(0, PAIRS_SHOWN).map((pair, i) => ({
+      clean: pair.clean.map(show),
+      corrupted: pair.corrupted.map(show),
+      correct: pair.correct.map(show),
+      incorrect: pair.incorrect.map(show),
+      ...(found.values === undefined
+        ? {}
+        : { values: { clean: found.values.clean[i] ?? 0, corrupted: found.values.corrupted[i] ?? 0 } }),
+    })),
+    flags: found.flags,
+    ...(found.exact === undefined ? {} : { agreement: { reference: 'exact edge patching', ...found.exact.agreement } }),
+  };
+}
+
+function numberOrNull({ graph, values }: Scores, u: number, v: number): number | null {
+  const score = values[graph.dense(u, v)] ?? Number.NaN;
+  return Number.isFinite(score) ? score : null;
+}
+
+/** Every edge in the order of the graph, or the edges of largest |score| together with those of every drawn circuit. */
+function edgesToKeep({ scores, curves }: Findings): readonly { readonly u: number; readonly v: number }[] {
+  const { graph } = scores;
+  const all = [...graph.edges()];
+  if (all.length <= EDGES_KEPT) return all;
+  const magnitude = ({ u, v }: { u: number; v: number }): number => Math.abs(scores.values[graph.dense(u, v)] ?? 0) || 0;
+  const strongest = all.map(magnitude).sort((a, b) => b - a)[EDGES_KEPT - 1] ?? 0;
+  const drawn = drawnCircuits(curves);
+  return all.filter((edge) => magnitude(edge) >= strongest || drawn.some(({ point }) => point.circuit.has(edge.u, edge.v)));
+}
+
+/** The headline circuits that a page can still draw, from small to large, without repeating one. */
+function drawnCircuits({ curves }: Curves): { readonly point: Point; readonly selection: Curve['selection'] }[] {
+  const [headline] = curves as readonly [Curve];
+  return headline.points
+    .filter(({ n, kept }, i, points) => n > 0 && kept > 0 && kept <= 1000 && kept !== points[i - 1]?.kept)
+    .map((point) => ({ point, selection: headline.selection }));
+}

@@ -1,0 +1,95 @@
+// `limn circuit`: scores every edge of a model for one behaviour, measures the circuits they select, and writes graph, result and report.
+import { METRICS, TASKS, type MetricName } from '@limn/tasks';
+import { LimnError } from '@limn/gpu';
+import type { Command } from 'commander';
+import type { CommandContext } from '../context.js';
+import { openDevice } from '../device.js';
+import { IG_RULES, METHODS, chooseMethod, type IgRule, type MethodName } from '../methods.js';
+import { openModel } from '../model-source.js';
+import { openOutputFolder } from '../output.js';
+import { checkTaskVocabulary, filePairs, taskPairs } from '../pairs-source.js';
+import { findCircuit } from '../pipeline.js';
+import { provenanceOf } from '../provenance.js';
+import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
+import { CIRCUIT_FILES, circuitFiles, describeFinding } from '../circuit-output.js';
+
+interface CircuitOptions extends SharedOptions {
+  readonly model: string;
+  readonly data?: string;
+  readonly evalData?: string;
+  readonly task?: string;
+  readonly metric?: MetricName;
+  readonly method: MethodName;
+  readonly igSteps: number;
+  readonly igRule: IgRule;
+  readonly pairs: number;
+  readonly evalPairs: number;
+  readonly seed: number;
+  readonly bos: boolean;
+  readonly out: string;
+}
+
+export function addCircuitCommand(program: Command, context: CommandContext): void {
+  const tasks = TASKS.map(({ id }) => id);
+  withSharedOptions(program.command('circuit'))
+    .description('find the edges that carry a behaviour, measure them, and write graph.json, result.json and report.html')
+    .requiredOption('--model <dir>', 'a Hugging Face GPT-2 folder, or `pocket`')
+    .option('--data <file>', 'pairs as JSON lines: {"clean", "corrupted", "correct", "incorrect"}')
+    .option('--eval-data <file>', 'other pairs to measure the circuits on (default: those of --data)')
+    .option('--task <name>', `a task in pocket's vocabulary: ${tasks.join(', ')}`, nameOption('--task', 'task', tasks))
+    .option('--metric <name>', `${METRICS.join(', ')} (default: the task's, else logit-diff)`, nameOption('--metric', 'metric', METRICS))
+    .option('--method <name>', METHODS.join(', '), nameOption('--method', 'method', METHODS), 'eap-ig-inputs')
+    .option('--ig-steps <n>', 'points on the path of integrated gradients', integerOption('--ig-steps', 1), 5)
+    .option('--ig-rule <name>', IG_RULES.join(', '), nameOption('--ig-rule', 'rule', IG_RULES), 'left')
+    .option('--pairs <n>', 'pairs of a task to search with', integerOption('--pairs', 1), 32)
+    .option('--eval-pairs <n>', 'held-out pairs of a task to measure on', integerOption('--eval-pairs', 1), 32)
+    .option('--seed <n>', 'which pairs of a task', integerOption('--seed', 0), 0)
+    .option('--no-bos', 'put no BOS in front of text')
+    .option('--out <dir>', 'where the three files go', 'limn-out')
+    .action((options: CircuitOptions) => run(options, context));
+}
+
+async function run(options: CircuitOptions, context: CommandContext): Promise<void> {
+  const { console, signal } = context;
+  if ((options.data === undefined) === (options.task === undefined)) {
+    throw new LimnError('usage/pairs-source', 'give the pairs either with --data FILE or with --task NAME', {
+      hint: 'for example: limn circuit --model pocket --task ioi',
+    });
+  }
+  const output = openOutputFolder(options.out, CIRCUIT_FILES);
+  try {
+    using device = await openDevice(context);
+    using model = await openModel(device.gpu, options.model, context);
+    if (options.task !== undefined) checkTaskVocabulary(options.task, model.hooked.info, model.tokenizer);
+    const sets =
+      options.task === undefined
+        ? await filePairs({
+            file: options.data as string,
+            evaluationFile: options.evalData,
+            info: model.hooked.info,
+            tokenizer: model.tokenizer,
+            bos: options.bos,
+          })
+        : taskPairs({ task: options.task, discovery: options.pairs, evaluation: options.evalPairs, seed: options.seed });
+    const metric = options.metric ?? sets.metric;
+    const method = chooseMethod(options.method, options.igSteps, options.igRule);
+    const found = await findCircuit({ model: model.hooked, sets, metric, method, signal, onProgress: console.progress });
+    const provenance = provenanceOf(device.gpu, model, context, {
+      seed: options.seed,
+      options: { ...resultOptions(options), metric, bos: sets.bos },
+    });
+    for (const [name, content] of circuitFiles(found, provenance, model.show)) output.write(name, content);
+    signal.throwIfAborted();
+    output.commit();
+    for (const line of describeFinding(found)) console.say(line);
+    console.say(`written to ${output.path}: ${CIRCUIT_FILES.entries.join(', ')}`);
+    console.result({ ok: true, command: 'circuit', out: output.path, files: CIRCUIT_FILES.entries });
+  } finally {
+    output.discard();
+  }
+}
+
+/** What decides the numbers; not where they are written or how they are printed. */
+function resultOptions({ json: _json, quiet: _quiet, out: _out, ...options }: CircuitOptions): Record<string, string | number | boolean> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,102 @@
+// `limn run`: one forward pass; prints what comes next, and writes logits and captured hooks as safetensors.
+import { writeSafetensors, type WritableTensor } from '@limn/gpt2';
+import { LimnError } from '@limn/gpu';
+import { parseHookName, tokenBatch, type HookName } from '@limn/hooks';
+import { read } from '@limn/tensor';
+import { logSoftmax } from '@limn/tasks';
+import type { Command } from 'commander';
+import type { CommandContext } from '../context.js';
+import { openDevice } from '../device.js';
+import { openModel, type OpenModel } from '../model-source.js';
+import { refuseForeignFile, writeFileWhole } from '../output.js';
+import { provenanceOf } from '../provenance.js';
+import { integerOption, tokenListOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
+
+/** In the metadata of every file that this command writes; how it knows its own. */
+const FORMAT = 'limn.activations';
+
+interface RunOptions extends SharedOptions {
+  readonly model: string;
+  readonly tokens?: readonly number[];
+  readonly prompt?: string;
+  readonly bos: boolean;
+  readonly capture: readonly string[];
+  readonly top: number;
+  readonly out?: string;
+}
+
+export function addRunCommand(program: Command, context: CommandContext): void {
+  withSharedOptions(program.command('run'))
+    .description('run a model once: print the likeliest next tokens, write logits and captured hooks')
+    .requiredOption('--model <dir>', 'a Hugging Face GPT-2 folder, or `pocket`')
+    .option('--tokens <ids>', 'token ids separated by commas', tokenListOption)
+    .option('--prompt <text>', 'text; one BOS is put in front')
+    .option('--no-bos', 'put no BOS in front of --prompt')
+    .option('--capture <hook>', 'a hook site to write, e.g. blocks.0.attn.hook_z; may be given several times', (name, all: string[]) => [...all, name], [])
+    .option('--top <n>', 'how many next tokens to print', integerOption('--top', 1), 5)
+    .option('--out <file>', 'safetensors file for the logits and the captured hooks')
+    .action((options: RunOptions) => run(options, context));
+}
+
+async function run(options: RunOptions, context: CommandContext): Promise<void> {
+  const { console, signal } = context;
+  if ((options.tokens === undefined) === (options.prompt === undefined)) {
+    throw new LimnError('usage/prompt', 'give the prompt either with --tokens 1,2,3 or with --prompt TEXT');
+  }
+  if (options.out !== undefined) refuseForeignFile(options.out, isActivations);
+  using device = await openDevice(context);
+  using model = await openModel(device.gpu, options.model, context);
+  const { info } = model.hooked;
+  const capture = [...new Set(options.capture.map((name) => parseHookName(name, info).name))];
+  const ids = options.tokens ?? encodePrompt(options, model);
+  const tokens = tokenBatch([ids], info);
+
+  using step = device.gpu.step({ label: 'limn run', signal, onProgress: () => undefined });
+  const forward = model.hooked.run(step, { tokens }, { capture, logits: 'all' });
+  const wanted: [string, ReturnType<typeof forward.at>][] = capture.map((name: HookName) => [name, forward.at(name)]);
+  const logits = forward.logits;
+  if (logits === undefined) throw new RangeError('a run with logits gave none');
+  const [logitValues, ...values] = (await Promise.all([logits, ...wanted.map(([, tensor]) => tensor)].map((tensor) => read(step, tensor)))) as Float32Array[];
+
+  const tensors = new Map<string, WritableTensor>();
+  tensors.set('logits', { shape: [1, ids.length, info.vocabulary], data: logitValues as Float32Array });
+  wanted.forEach(([name, tensor], i) => tensors.set(name, { shape: tensor.shape, data: values[i] as Float32Array }));
+  const next = likeliest((logitValues as Float32Array).subarray((ids.length - 1) * info.vocabulary), options.top);
+  if (options.out !== undefined) {
+    const provenance = provenanceOf(device.gpu, model, context, { options: { tokens: [...ids], capture }, seed: null });
+    writeFileWhole(options.out, writeSafetensors(tensors, { format: FORMAT, provenance: JSON.stringify(provenance) }));
+  }
+
+  console.say(`after ${ids.map((id) => JSON.stringify(model.show(id))).join(' ')}`);
+  for (const { id, probability } of next) {
+    console.say(`  ${(100 * probability).toFixed(1).padStart(5)} %  ${JSON.stringify(model.show(id))}  (id ${id})`);
+  }
+  if (options.out !== undefined) console.say(`written to ${options.out}: ${[...tensors.keys()].join(', ')}`);
+  console.result({
+    ok: true,
+    command: 'run',
+    tokens: ids,
+    next: next.map(({ id, probability }) => ({ id, token: model.show(id), probability })),
+    ...(options.out === undefined ? {} : { out: options.out, tensors: Object.fromEntries([...tensors].map(([name, { shape }]) => [name, shape])) }),
+  });
+}
+
+function encodePrompt({ prompt = '', bos }: RunOptions, { tokenizer, name }: OpenModel): readonly number[] {
+  if (tokenizer !== undefined) return tokenizer.encode(prompt, { prependBos: bos }).ids;
+  throw new LimnError('usage/no-tokenizer', `--prompt: ${name} has no tokenizer`, {
+    hint: 'give token ids with --tokens 1,2,3, or add tokenizer.json to the folder',
+  });
+}
+
+/** The `count` likeliest ids of one row of logits, with their probabilities. */
+function likeliest(row: Float32Array, count: number): { readonly id: number; readonly probability: number }[] {
+  const logProbabilities = logSoftmax(row);
+  return Array.from(row.keys())
+    .sort((a, b) => (logProbabilities[b] ?? 0) - (logProbabilities[a] ?? 0) || a - b)
+    .slice(0, count)
+    .map((id) => ({ id, probability: Math.exp(logProbabilities[id] ?? Number.NEGATIVE_INFINITY) }));
+}
+
+function isActivations(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.subarray(8, 200)).toString('latin1').startsWith(`{"__metadata__":{"format":"${FORMAT}"`);
+}

@@ -1,0 +1,59 @@
+// Who computed a result, with what, and what to type to compute it again.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
+import type { Gpu } from '@limn/gpu';
+import type { Provenance } from '@limn/report';
+import { commandLine } from './command-line.js';
+import type { CommandContext } from './context.js';
+import type { OpenModel } from './model-source.js';
+import { version } from './version.js';
+
+export interface ProvenanceRequest {
+  /** What decides the numbers. */
+  readonly options: Provenance['options'];
+  /** null where nothing is drawn at random. */
+  readonly seed: number | null;
+}
+
+export function provenanceOf(
+  gpu: Gpu,
+  model: OpenModel,
+  { words, env }: Pick<CommandContext, 'words' | 'env'>,
+  { options, seed }: ProvenanceRequest,
+): Provenance {
+  const { adapter, source, f16, subgroups } = gpu.capabilities;
+  const { info } = model.hooked;
+  return {
+    versions: { limn: version, node: process.versions.node, webgpu: versionOf('webgpu') },
+    adapter: { ...adapter, source, f16, subgroups },
+    model: {
+      name: model.name,
+      weightsSha256: info.fingerprint,
+      weightProcessing: info.processing,
+      architecture: info.architecture,
+    },
+    options,
+    seed,
+    commandLine: commandLine(words, env),
+  };
+}
+
+/** The installed version of a dependency, from its package.json. */
+function versionOf(name: string): string {
+  const require = createRequire(import.meta.url);
+  let folder = path.dirname(require.resolve(name));
+  for (; path.dirname(folder) !== folder; folder = path.dirname(folder)) {
+    const manifest = readManifest(path.join(folder, 'package.json'));
+    if (manifest?.name === name) return manifest.version ?? 'unknown';
+  }
+  return 'unknown';
+}
+
+function readManifest(file: string): { readonly name?: string; readonly version?: string } | undefined {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as { name?: string; version?: string };
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,59 @@
+// Exit codes by error code; every family of codes in the source of every package is known to the table.
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
+import { AbortedError, DeviceLostError, LimnError, OutOfMemoryError } from '@limn/gpu';
+import { TasksError } from '@limn/tasks';
+import { describe, expect, it } from 'vitest';
+import { EXIT, exitCodeOf } from '../src/exit-code.js';
+
+const errno = (code: string): Error => Object.assign(new Error(code), { code });
+
+describe('exitCodeOf', () => {
+  it.each([
+    [new Error('a bug'), EXIT.failure],
+    ['a string', EXIT.failure],
+    [new LimnError('gpu/shader', 'does not compile'), EXIT.failure],
+    [new LimnError('tensor/shape', 'a bug of ours'), EXIT.failure],
+    [new LimnError('usage/bad-number', ''), EXIT.usage],
+    [new LimnError('hooks/unknown-site', ''), EXIT.usage],
+    [new TasksError({ code: 'tasks/unknown-task', message: '' }), EXIT.usage],
+    [new DeviceLostError(''), EXIT.resource],
+    [new OutOfMemoryError(''), EXIT.resource],
+    [new LimnError('gpu/no-adapter', ''), EXIT.resource],
+    [new LimnError('files/write', ''), EXIT.resource],
+    [errno('ENOSPC'), EXIT.resource],
+    [errno('EROFS'), EXIT.resource],
+    [errno('ENOENT'), EXIT.data],
+    [new LimnError('safetensors/overlap', ''), EXIT.data],
+    [new LimnError('config/bad-value', ''), EXIT.data],
+    [new LimnError('weights/not-finite', ''), EXIT.data],
+    [new LimnError('tokens/too-long', ''), EXIT.data],
+    [new LimnError('data/pairs-length-mismatch', ''), EXIT.data],
+    [new AbortedError(''), EXIT.interrupted],
+    [new DOMException('stop', 'AbortError'), EXIT.interrupted],
+  ])('%s → %i', (error, code) => expect(exitCodeOf(error)).toBe(code));
+
+  it('knows every family of codes that the packages throw', () => {
+    const packages = path.resolve(import.meta.dirname, '../..');
+    const families = new Set<string>();
+    for (const name of readdirSync(packages)) {
+      for (const file of sourcesOf(path.join(packages, name, 'src'))) {
+        for (const [, family] of readFileSync(file, 'utf8').matchAll(/new LimnError\(\s*['`]([a-z]+)\//g)) families.add(family as string);
+      }
+    }
+    expect(families.size).toBeGreaterThan(5);
+    const failures = [...families].filter((family) => exitCodeOf(new LimnError(`${family}/x`, '')) === EXIT.failure);
+    // These are mistakes of a program, not of the person at the terminal.
+    expect(failures.sort()).toEqual(failures.filter((family) => ['gpu', 'tensor', 'testing', 'training'].includes(family)).sort());
+  });
+});
+
+function sourcesOf(folder: string): string[] {
+  try {
+    return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => path.join(folder, name));
+  } catch {
+    return [];
+  }
+}
