@@ -1,7 +1,7 @@
 // Options that every command has, and the parsers of option values: each refuses with a usage error that names the option.
 import { LimnError } from '@limn/gpu';
-import { nearest } from '@limn/tasks';
 import type { Command } from 'commander';
+import { closest } from 'fastest-levenshtein';
 
 export interface SharedOptions {
   readonly json?: boolean;
@@ -37,7 +37,7 @@ export function nameOption<Name extends string>(
     if (found !== undefined) return found;
     throw new LimnError(`usage/unknown-${what}`, `${option} ${text}: there is no ${what} of that name`, {
       details: { option, given: text, known: [...names] },
-      hint: `did you mean ${nearest(text, names) ?? names[0]}? known: ${names.join(', ')}`,
+      hint: `did you mean ${closest(text.slice(0, 100).toLowerCase(), names)}? known: ${names.join(', ')}`,
     });
   };
 }

@@ -16,7 +16,7 @@ describe('exitCodeOf', () => {
     [new LimnError('tensor/shape', 'a bug of ours'), EXIT.failure],
     [new LimnError('usage/bad-number', ''), EXIT.usage],
     [new LimnError('hooks/unknown-site', ''), EXIT.usage],
-    [new TasksError({ code: 'tasks/unknown-task', message: '' }), EXIT.usage],
+    [new TasksError('tasks/unknown-task', ''), EXIT.usage],
     [new DeviceLostError(''), EXIT.resource],
     [new OutOfMemoryError(''), EXIT.resource],
     [new LimnError('gpu/no-adapter', ''), EXIT.resource],
