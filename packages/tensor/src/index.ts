@@ -23,6 +23,28 @@ export { dot, max, mean, sum, sumAll, type ReduceOptions } from './ops/reduce.js
 export { selectRows } from './ops/select-rows.js';
 export { MAX_TOP_K, topK } from './ops/top-k.js';
 export { abs, exp, log, reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh, type UnaryName } from './ops/unary.js';
+export {
+  adamw,
+  AdamW,
+  type AdamWGroup,
+  type AdamWOptions,
+  type AdamWParameter,
+  type AdamWState,
+  type AdamWStepOptions,
+} from './optim/adamw.js';
+export {
+  fillNormal,
+  fillUniform,
+  permutation,
+  philox,
+  randomNormal,
+  randomNormalTensor,
+  randomU32,
+  randomU32Tensor,
+  randomUniform,
+  randomUniformTensor,
+  type RandomSource,
+} from './random.js';
 export { gradients, type GradientOptions, type TapeNode } from './tape.js';
 export {
   allocate,

@@ -2,13 +2,12 @@
 // uses: reduce
 // a [rows, width]
 // b [rows, width]
-// y[offset + …] [rows, chunks], chunks = ⌈width / chunk⌉
+// y [rows, chunks], chunks = ⌈width / chunk⌉
 struct Params {
   rows: u32,
   width: u32,
   chunk: u32,
   chunks: u32,
-  offset: u32,
 }
 
 override WG: u32 = 64u;
@@ -37,6 +36,6 @@ fn dot_rows(
   }
   total = workgroup_sum(total, lane);
   if (lane == 0u) {
-    y[params.offset + part] = total;
+    y[part] = total;
   }
 }

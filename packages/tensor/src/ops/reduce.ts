@@ -115,7 +115,7 @@ export function dotRows(step: Step, a: Tensor, b: Tensor, rows: number): Tensor 
   const chunks = Math.ceil(width / chunk);
   const y = allocate(step, [rows, chunks], 'dot');
   const bindings = { a: a.storage, b: b.storage, y: y.storage };
-  step.dispatch(dotRowsKernel, bindings, { rows, width, chunk, chunks, offset: 0 });
+  step.dispatch(dotRowsKernel, bindings, { rows, width, chunk, chunks });
   const total = chunks === 1 ? y : sumRun(step, y, 1, 2, 1);
   return new Tensor(total.storage, [rows], 'f32', { label: 'dot' });
 }

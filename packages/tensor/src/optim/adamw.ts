@@ -1,0 +1,383 @@
+// AdamW (Loshchilov & Hutter 2019): p ← p − rate · decay · p − rate · m̂ / (√v̂ + ε), in place on persistent tensors.
+import * as shaders from '@limn/shaders';
+import { defineKernel, LimnError, type Gpu, type Step } from '@limn/gpu';
+import { groupsOf, perElement } from '../grid.js';
+import { expectShape, showShape } from '../shape.js';
+import { allocate, expectDType, persistent, type Tensor } from '../tensor.js';
+
+/** A trained tensor, or a run of its rows along the first axis (one layer of a stacked tensor). */
+export interface AdamWParameter {
+  /** Unique within the optimiser; the key of its state. */
+  readonly name: string;
+  readonly tensor: Tensor;
+  readonly rows?: readonly [start: number, count: number];
+}
+
+/** Parameters with a schedule of their own: step count, rate, decay and clipping belong to the group. */
+export interface AdamWGroup {
+  /** Unique within the optimiser; 'group 0', 'group 1', … by default. */
+  readonly name?: string;
+  readonly params: readonly AdamWParameter[];
+  readonly rate: number;
+  /** Decay of the running means of g and g²; [0.9, 0.999] by default. */
+  readonly betas?: readonly [number, number];
+  /** Added to √v̂; 1e-8 by default. */
+  readonly epsilon?: number;
+  /** Decoupled decay; 0 by default. */
+  readonly weightDecay?: number;
+  /** The group's gradient is scaled down to this Euclidean norm. */
+  readonly clipNorm?: number;
+}
+
+/** Settings of the whole optimiser. */
+export interface AdamWOptions {
+  /** One norm over all groups together; groups may then have none of their own. */
+  readonly clipNorm?: number;
+}
+
+/** Settings of one update. */
+export interface AdamWStepOptions {
+  /** Multiplies the rate: a schedule, for all groups or one number each. */
+  readonly rateScale?: number | readonly number[];
+  /** Names of the groups to update, all by default; the others keep their count and moments. */
+  readonly groups?: readonly string[];
+}
+
+/** What a checkpoint stores; `load` restores it bit for bit. */
+export interface AdamWState {
+  readonly version: 1;
+  readonly groups: readonly {
+    readonly name: string;
+    /** Updates so far. */
+    readonly count: number;
+    readonly params: readonly { readonly name: string; readonly first: Float32Array; readonly second: Float32Array }[];
+  }[];
+}
+
+/** Elements of a gradient whose squares one workgroup sums. */
+const CHUNK = 4096;
+
+const updateKernel = defineKernel(shaders.adamw, { grid: perElement, work: (u) => 16 * u.size });
+const squareSumKernel = defineKernel(shaders.squareSum, {
+  grid: (u) => groupsOf(Math.ceil(u.size / u.chunk)),
+  work: (u) => 2 * u.size,
+});
+const clipKernel = defineKernel(shaders.clipFactor, { grid: () => [1, 1, 1], work: (u) => u.count });
+
+/** A parameter with its place and its moments. */
+interface Slot {
+  readonly name: string;
+  readonly tensor: Tensor;
+  /** Index into `tensors`. */
+  readonly place: number;
+  /** First element and number of elements. */
+  readonly offset: number;
+  readonly size: number;
+  /** Running means of g and g². */
+  readonly first: Tensor;
+  readonly second: Tensor;
+}
+
+interface Group {
+  readonly name: string;
+  readonly slots: readonly Slot[];
+  readonly settings: Required<Omit<AdamWGroup, 'name' | 'params' | 'clipNorm'>>;
+  readonly clipNorm: number | undefined;
+  count: number;
+}
+
+/** The optimiser: owns the moments, not the parameters. Made by `adamw`. */
+export class AdamW {
+  /** The distinct parameter tensors, in order: pass them to `gradients` as targets, and its result to `step`. */
+  readonly tensors: readonly Tensor[];
+  readonly #gpu: Gpu;
+  readonly #groups: readonly Group[];
+  readonly #clipNorm: number | undefined;
+  /** The factor of groups that are not clipped. */
+  readonly #one: Tensor;
+
+  /** See `adamw`. */
+  constructor(gpu: Gpu, groups: readonly AdamWGroup[], options: AdamWOptions = {}) {
+    this.#gpu = gpu;
+    this.#clipNorm = options.clipNorm;
+    const tensors: Tensor[] = [];
+    const names = new Set<string>();
+    const once = (name: string): string => {
+      if (names.has(name))
+        throw wrong(`the name '${name}' occurs twice`, 'Give every group and parameter a name of its own.', { name });
+      names.add(name);
+      return name;
+    };
+    for (const group of groups) checkSettings(group, options);
+    this.#groups = groups.map((group, index) => ({
+      name: once(group.name ?? `group ${index}`),
+      slots: group.params.map((parameter) => makeSlot(gpu, once(parameter.name), parameter, tensors)),
+      settings: {
+        rate: group.rate,
+        betas: group.betas ?? [0.9, 0.999],
+        epsilon: group.epsilon ?? 1e-8,
+        weightDecay: group.weightDecay ?? 0,
+      },
+      clipNorm: group.clipNorm,
+      count: 0,
+    }));
+    this.tensors = tensors;
+    checkApart(this.#groups.flatMap((group) => group.slots));
+    this.#one = persistent(gpu, [1], Float32Array.of(1), { label: 'adamw: no clipping' });
+  }
+
+  /** Updates so far, by group name. */
+  get counts(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#groups.map((group) => [group.name, group.count]));
+  }
+
+  /**
+   * Records one update of every (chosen) group: moments and parameters change in place when the step runs.
+   * `grads` are whole-tensor gradients in the order of `tensors`; a group reads only its own rows. Clipping happens on the
+   * GPU without a read-back. Returns the gradient norms before clipping, f32 [groups] (or [1] for one common norm), when
+   * anything is clipped. Rates, decay and bias correction are uniforms, so a repeated update reuses its plan.
+   */
+  step(
+    step: Step,
+    grads: readonly (Tensor | undefined)[],
+    options: AdamWStepOptions = {},
+  ): { norms: Tensor | undefined } {
+    const active = this.#active(options.groups);
+    const gradientOf = (slot: Slot): Tensor => {
+      const gradient = grads[slot.place];
+      if (!gradient)
+        throw wrong(
+          `there is no gradient for '${slot.name}'`,
+          'Give one per entry of `tensors`, or leave its group out of this update.',
+          { parameter: slot.name },
+        );
+      expectDType('adamw', gradient, ['f32'], `the gradient of '${slot.name}'`);
+      expectShape('adamw', `the gradient of '${slot.name}'`, gradient.shape, slot.tensor.shape);
+      return gradient;
+    };
+    for (const group of active) group.slots.forEach(gradientOf);
+    const scales = options.rateScale ?? 1;
+    if (typeof scales !== 'number' && scales.length !== this.#groups.length)
+      throw wrong(
+        `${scales.length} rate scales for ${this.#groups.length} groups`,
+        'Give one number, or one per group.',
+        {},
+      );
+
+    const clip = this.#clip(step, active, gradientOf);
+    for (const group of active) {
+      group.count += 1;
+      const { rate, betas, epsilon, weightDecay } = group.settings;
+      const index = this.#groups.indexOf(group);
+      const rateScale = typeof scales === 'number' ? scales : (scales[index] as number);
+      for (const slot of group.slots)
+        step.dispatch(
+          updateKernel,
+          {
+            gradient: gradientOf(slot).storage,
+            factors: (clip?.factors ?? this.#one).storage,
+            parameter: slot.tensor.storage,
+            first: slot.first.storage,
+            second: slot.second.storage,
+          },
+          {
+            size: slot.size,
+            offset: slot.offset,
+            factor_index: clip && this.#clipNorm === undefined ? active.indexOf(group) : 0,
+            rate: rate * rateScale,
+            beta1: betas[0],
+            beta2: betas[1],
+            epsilon,
+            decay: weightDecay,
+            correction1: 1 - betas[0] ** group.count,
+            correction2: 1 - betas[1] ** group.count,
+          },
+        );
+    }
+    return { norms: clip?.norms };
+  }
+
+  /** Counts and moments on the host. Reads after the steps submitted so far. */
+  async state(): Promise<AdamWState> {
+    const groups: AdamWState['groups'][number][] = [];
+    for (const group of this.#groups) {
+      const params: AdamWState['groups'][number]['params'][number][] = [];
+      for (const slot of group.slots)
+        params.push({
+          name: slot.name,
+          first: await this.#gpu.read(slot.first.storage, 'f32'),
+          second: await this.#gpu.read(slot.second.storage, 'f32'),
+        });
+      groups.push({ name: group.name, count: group.count, params });
+    }
+    return { version: 1, groups };
+  }
+
+  /** Takes over a state made by an optimiser of the same groups and parameters; throws 'tensor/optimiser' otherwise, changing nothing. */
+  load(state: AdamWState): void {
+    const shapeOf = (groups: readonly { name: string; params: readonly { name: string; size: number }[] }[]) =>
+      groups
+        .map((group) => `${group.name}: ${group.params.map((each) => `${each.name} (${each.size})`).join(', ')}`)
+        .join('; ');
+    const own = shapeOf(this.#groups.map((group) => ({ name: group.name, params: group.slots })));
+    const given = shapeOf(
+      state.groups.map((group) => ({
+        name: group.name,
+        params: group.params.map(({ name, first, second }) => ({
+          name,
+          size: first.length === second.length ? first.length : Number.NaN,
+        })),
+      })),
+    );
+    if (state.version !== 1 || own !== given)
+      throw wrong(
+        'the state belongs to other groups or parameters',
+        'Load it into an optimiser built like the one that saved it.',
+        { own, given, version: state.version },
+      );
+    state.groups.forEach((saved, index) => {
+      const group = this.#groups[index] as Group;
+      group.count = saved.count;
+      saved.params.forEach(({ first, second }, place) => {
+        const slot = group.slots[place] as Slot;
+        this.#gpu.write(slot.first.storage, first);
+        this.#gpu.write(slot.second.storage, second);
+      });
+    });
+  }
+
+  /** Releases the moments. The parameters stay. */
+  dispose(): void {
+    for (const group of this.#groups)
+      for (const slot of group.slots) {
+        slot.first.dispose();
+        slot.second.dispose();
+      }
+    this.#one.dispose();
+  }
+
+  #active(names: readonly string[] | undefined): readonly Group[] {
+    if (!names) return this.#groups;
+    for (const name of names)
+      if (!this.#groups.some((group) => group.name === name))
+        throw wrong(
+          `there is no group '${name}'`,
+          `Choose among ${this.#groups.map((group) => `'${group.name}'`).join(', ')}.`,
+          { name },
+        );
+    return this.#groups.filter((group) => names.includes(group.name));
+  }
+
+  /** Factors and norms: one per active group, or one for all of them. */
+  #clip(
+    step: Step,
+    active: readonly Group[],
+    gradientOf: (slot: Slot) => Tensor,
+  ): { factors: Tensor; norms: Tensor } | undefined {
+    const common = this.#clipNorm;
+    if (common === undefined && active.every((group) => group.clipNorm === undefined)) return undefined;
+    const domains =
+      common === undefined
+        ? active.map((group) => ({ slots: group.slots, limit: group.clipNorm ?? -1 }))
+        : [{ slots: active.flatMap((group) => group.slots), limit: common }];
+    const chunksOf = (slots: readonly Slot[]) => slots.reduce((sum, slot) => sum + Math.ceil(slot.size / CHUNK), 0);
+    const partials = allocate(
+      step,
+      [domains.reduce((sum, domain) => sum + chunksOf(domain.slots), 0)],
+      'adamw: squares',
+    );
+    const factors = allocate(step, [domains.length], 'adamw: clip factors');
+    const norms = allocate(step, [domains.length], 'adamw: gradient norms');
+    let offset = 0;
+    domains.forEach(({ slots, limit }, index) => {
+      const start = offset;
+      for (const slot of slots) {
+        const bindings = { x: gradientOf(slot).storage, y: partials.storage };
+        step.dispatch(squareSumKernel, bindings, { start: slot.offset, size: slot.size, chunk: CHUNK, offset });
+        offset += Math.ceil(slot.size / CHUNK);
+      }
+      const bindings = { partials: partials.storage, factors: factors.storage, norms: norms.storage };
+      step.dispatch(clipKernel, bindings, { start, count: offset - start, index, limit });
+    });
+    return { factors, norms };
+  }
+}
+
+/**
+ * An AdamW optimiser over groups of persistent f32 tensors. A group may be one run of rows of a stacked tensor, so that
+ * several adapters of one tensor train with rates and step counts of their own. Throws 'tensor/optimiser'.
+ */
+export function adamw(gpu: Gpu, groups: readonly AdamWGroup[], options: AdamWOptions = {}): AdamW {
+  return new AdamW(gpu, groups, options);
+}
+
+function wrong(problem: string, hint: string, details: Record<string, unknown>): LimnError {
+  return new LimnError('tensor/optimiser', `adamw: ${problem}. ${hint}`, { details, hint });
+}
+
+function checkSettings(group: AdamWGroup, options: AdamWOptions): void {
+  const { rate, betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0, clipNorm } = group;
+  const sound =
+    Number.isFinite(rate) &&
+    rate >= 0 &&
+    betas.every((beta) => beta >= 0 && beta < 1) &&
+    epsilon > 0 &&
+    weightDecay >= 0;
+  if (!sound)
+    throw wrong(
+      `rate ${rate}, betas ${showShape(betas)}, epsilon ${epsilon}, weightDecay ${weightDecay} cannot be used`,
+      'Give rate ≥ 0, betas in [0, 1), epsilon > 0 and weightDecay ≥ 0.',
+      { rate, betas, epsilon, weightDecay },
+    );
+  if (clipNorm !== undefined && options.clipNorm !== undefined)
+    throw wrong('both the optimiser and a group have a clipNorm', 'Clip either over everything or per group.', {
+      group: clipNorm,
+      optimiser: options.clipNorm,
+    });
+  for (const limit of [clipNorm, options.clipNorm])
+    if (limit !== undefined && !(limit > 0))
+      throw wrong(`clipNorm is ${limit}`, 'Give a positive norm, or leave it out.', { clipNorm: limit });
+}
+
+function makeSlot(gpu: Gpu, name: string, { tensor, rows }: AdamWParameter, tensors: Tensor[]): Slot {
+  expectDType('adamw', tensor, ['f32'], `parameter '${name}'`);
+  const [start, count] = rows ?? [0, tensor.shape[0] as number];
+  const length = tensor.shape[0] as number;
+  if (!Number.isInteger(start) || !Number.isInteger(count) || start < 0 || count < 1 || start + count > length)
+    throw wrong(
+      `rows [${start}, ${start + count}) of '${name}' do not lie in ${showShape(tensor.shape)}`,
+      `Give rows between 0 and ${length}.`,
+      { name, rows, shape: tensor.shape },
+    );
+  let place = tensors.indexOf(tensor);
+  if (place < 0) place = tensors.push(tensor) - 1;
+  const width = tensor.size / length;
+  const size = count * width;
+  return {
+    name,
+    tensor,
+    place,
+    offset: start * width,
+    size,
+    first: persistent(gpu, [size], undefined, { label: `${name}: m` }),
+    second: persistent(gpu, [size], undefined, { label: `${name}: v` }),
+  };
+}
+
+/** No element may belong to two slots. */
+function checkApart(slots: readonly Slot[]): void {
+  slots.forEach((slot, index) => {
+    const other = slots
+      .slice(0, index)
+      .find(
+        (each) =>
+          each.tensor.storage === slot.tensor.storage &&
+          each.offset < slot.offset + slot.size &&
+          slot.offset < each.offset + each.size,
+      );
+    if (other)
+      throw wrong(`'${slot.name}' and '${other.name}' train the same elements`, 'Give every element to one group.', {
+        names: [slot.name, other.name],
+      });
+  });
+}
