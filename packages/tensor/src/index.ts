@@ -12,17 +12,39 @@ export { halfBits, halfValue, packF16, unpackF16 } from './f16.js';
 export { groupsOf, perElement, perRow } from './grid.js';
 export { add, addScaled, div, mul, neg, scale, sub } from './ops/arithmetic.js';
 export { expand } from './ops/broadcast.js';
+export { causalAttention, FUSED_HEAD_WIDTH, type AttentionOptions } from './ops/attention.js';
+export { attentionMix, attentionScores, causalSoftmax } from './ops/attention-unfused.js';
 export { crossEntropy, IGNORED_TARGET } from './ops/cross-entropy.js';
+export { crossEntropyUnembed, type TileOptions } from './ops/cross-entropy-unembed.js';
+export { embed } from './ops/embed.js';
 export { gatherLogits, gatherProbabilities } from './ops/gather-logits.js';
 export { gatherRows } from './ops/gather-rows.js';
+export { gelu } from './ops/gelu.js';
 export { toF16, toF32 } from './ops/half.js';
+export { headProject, headPullback, headResults, type HeadsOptions } from './ops/heads.js';
 export { klDivergence } from './ops/kl-divergence.js';
+export { layernorm } from './ops/layernorm.js';
+export { affine, layernormParts, layernormScale, normalize, type LayernormParts } from './ops/layernorm-parts.js';
 export { logSoftmax, logSumExp, softmax } from './ops/log-softmax.js';
+export { matmul, type MatmulOptions } from './ops/matmul.js';
+export { chooseMatmul, type MatmulKernelName, type MatmulPlan, type MatmulShape } from './ops/choose-matmul.js';
 export { concat, permute, slice, split, stack } from './ops/movement.js';
 export { dot, max, mean, sum, sumAll, type ReduceOptions } from './ops/reduce.js';
+export {
+  asRowBlocks,
+  BLOCK_BYTES,
+  byteLengthOfRows,
+  rowBlocks,
+  rowsPerBlock,
+  type RowBlocks,
+  type RowBlocksOptions,
+  type RowSource,
+} from './ops/row-blocks.js';
 export { selectRows } from './ops/select-rows.js';
 export { MAX_TOP_K, topK } from './ops/top-k.js';
 export { abs, exp, log, reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh, type UnaryName } from './ops/unary.js';
+export { unembed } from './ops/unembed.js';
+export { type GeluForm } from './ops/multiply.js';
 export {
   adamw,
   AdamW,

@@ -1,15 +1,13 @@
-// dx = r (g − Σ g / C − x̂ Σ g x̂ / C) + add,  g = dy · γ,  x̂ = (x − μ) r; one workgroup a row
+// dx = r (g − Σ g / C − x̂ Σ g x̂ / C),  g = dy · γ,  x̂ = (x − μ) r; one workgroup a row
 // uses: reduce
 // x [rows, width]
 // gamma [width]
 // stats [rows, 2]: μ, r
 // dy [rows, width]
-// add [rows, width]: a gradient that arrives by another branch, added where add_on = 1
 // dx [rows, width]
 struct Params {
   rows: u32,
   width: u32,
-  add_on: u32,
 }
 
 override WG: u32 = 64u;
@@ -18,9 +16,8 @@ override WG: u32 = 64u;
 @group(0) @binding(1) var<storage, read> gamma: array<f32>;
 @group(0) @binding(2) var<storage, read> stats: array<f32>;
 @group(0) @binding(3) var<storage, read> dy: array<f32>;
-@group(0) @binding(4) var<storage, read> add: array<f32>;
-@group(0) @binding(5) var<storage, read_write> dx: array<f32>;
-@group(0) @binding(6) var<uniform> params: Params;
+@group(0) @binding(4) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(5) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)
 fn layernorm_backward(
@@ -46,10 +43,6 @@ fn layernorm_backward(
   let mean_gx = workgroup_sum(sum_gx, lane) / f32(params.width);
   for (var j = lane; j < params.width; j += WG) {
     let hat = (x[base + j] - mean) * rstd;
-    var value = rstd * (dy[base + j] * gamma[j] - mean_g - hat * mean_gx);
-    if (params.add_on == 1u) {
-      value += add[base + j];
-    }
-    dx[base + j] = value;
+    dx[base + j] = rstd * (dy[base + j] * gamma[j] - mean_g - hat * mean_gx);
   }
 }

@@ -1,4 +1,4 @@
-// partial[chunk] = (Σ_{row in chunk} dy · x̂, Σ_{row in chunk} dy),  x̂ = (x − μ) r; column_sum over chunks makes (dγ, dβ)
+// partial[chunk] = (Σ_{row in chunk} dy · x̂, Σ_{row in chunk} dy),  x̂ = (x − μ) r; summing over chunks makes (dγ, dβ)
 // x [rows, width]
 // stats [rows, 2]: μ, r
 // dy [rows, width]

@@ -1,0 +1,144 @@
+// C = epilogue(alpha · op(A) op(B)) over strided, two-level batches: the one way that ops run a matmul kernel.
+import * as shaders from '@limn/shaders';
+import { defineKernel, type Step, type Storage, type UniformsOf } from '@limn/gpu';
+import { groupsOf } from '../grid.js';
+import { chooseMatmul, type MatmulPlan } from './choose-matmul.js';
+
+/** GPT-2's gelu_new ('tanh') or the exact form ('erf'). */
+export type GeluForm = 'tanh' | 'erf';
+
+/** The form's number in prelude/gelu.wgsl. */
+export const geluNumber = { tanh: 1, erf: 2 } as const;
+
+/** Where a batch of matrices lies in a storage, in elements: matrix (outer, inner) starts at offset + outer · outer + inner · inner. */
+export interface Placement {
+  readonly storage: Storage;
+  readonly offset?: number;
+  /** Distance between outer batch items; 0 shares one matrix. */
+  readonly outer?: number;
+  /** Distance between inner batch items; 0 shares one matrix. */
+  readonly inner?: number;
+  /** Distance between stored rows. */
+  readonly row: number;
+}
+
+/** An input matrix; `transposed` means that it is stored as its transpose. */
+export interface Operand extends Placement {
+  readonly transposed?: boolean;
+}
+
+/** One batched product. */
+export interface Multiplication {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly outerCount?: number;
+  readonly innerCount?: number;
+  readonly a: Operand;
+  /** The second operand, which may be packed f16. */
+  readonly b: Operand & { readonly dtype?: 'f32' | 'f16' };
+  readonly c: Placement;
+  readonly alpha?: number;
+  /** [n] at offset + inner · inner. */
+  readonly bias?: { readonly storage: Storage; readonly offset?: number; readonly inner?: number };
+  /** gelu after the bias; the sum before it goes to `pre`, laid out as c. */
+  readonly gelu?: { readonly form: GeluForm; readonly pre: Storage };
+  /** Added after gelu, laid out as c. */
+  readonly residual?: Storage;
+  /** c += instead of c =. */
+  readonly accumulate?: boolean;
+  readonly label?: string;
+  /** For tests and benches; by default chooseMatmul decides. */
+  readonly plan?: MatmulPlan;
+}
+
+type MatmulUniforms = UniformsOf<typeof shaders.matmulNaive>;
+
+const work = (u: MatmulUniforms): number => 2 * u.batch * u.m * u.n * u.k;
+const splitsOf = (u: MatmulUniforms): number => Math.ceil(u.k / u.chunk);
+
+const naive = defineKernel(shaders.matmulNaive, {
+  grid: (u, { WG }) => groupsOf(Math.ceil((u.batch * splitsOf(u) * u.m * u.n) / WG)),
+  work,
+});
+const kernels = { naive } as const;
+
+const combine = defineKernel(shaders.matmulCombine, {
+  grid: (u, { WG }) => groupsOf(Math.ceil((u.batch * u.m * u.n) / WG)),
+  work: (u) => u.batch * u.m * u.n * u.splits,
+});
+
+/** Records the product. Shapes and placements are the caller's responsibility: ops check them. */
+export function multiply(step: Step, call: Multiplication): void {
+  const { m, n, k, a, b, c, bias, gelu, residual, alpha = 1, outerCount = 1, innerCount = 1, label = 'matmul' } = call;
+  const batch = outerCount * innerCount;
+  const transposeA = a.transposed === true;
+  const transposeB = b.transposed === true;
+  const plan = call.plan ?? chooseMatmul(step.gpu.capabilities, { m, n, k, batch, transposeA, transposeB });
+  const chunk = plan.splits === 1 ? k : Math.ceil(k / plan.splits);
+  const splits = Math.ceil(k / chunk);
+  const flags = (bias ? 1 : 0) | (residual ? 2 : 0) | (call.accumulate ? 4 : 0);
+  const unused = (): Storage => step.allocate(4, 'unused');
+  const target = {
+    c_offset: c.offset ?? 0,
+    c_outer: c.outer ?? 0,
+    c_inner: c.inner ?? 0,
+    c_row: c.row,
+    c_split: 0,
+  };
+  const epilogue = {
+    bias_offset: bias?.offset ?? 0,
+    bias_inner: bias?.inner ?? 0,
+    alpha,
+    flags,
+    gelu: gelu ? geluNumber[gelu.form] : 0,
+  };
+  // Bindings without a role in this call get the first operand, which a kernel may read twice.
+  const added = { bias: bias?.storage ?? a.storage, residual: residual ?? a.storage };
+  const split = splits > 1;
+  const size = batch * m * n;
+  const product = split ? step.allocate(4 * splits * size, `${label} parts`) : c.storage;
+  const partial = { c_offset: 0, c_outer: innerCount * m * n, c_inner: m * n, c_row: n, c_split: size };
+  const plain = { bias_offset: 0, bias_inner: 0, alpha: 1, flags: 0, gelu: 0 };
+  step.dispatch(
+    kernels[plan.kernel],
+    {
+      a: a.storage,
+      b: b.storage,
+      ...(split ? { bias: a.storage, residual: a.storage } : added),
+      c: product,
+      pre: (!split && gelu?.pre) || unused(),
+    },
+    {
+      m,
+      n,
+      k,
+      batch,
+      inner_count: innerCount,
+      chunk,
+      a_offset: a.offset ?? 0,
+      a_outer: a.outer ?? 0,
+      a_inner: a.inner ?? 0,
+      a_row: a.row,
+      b_offset: b.offset ?? 0,
+      b_outer: b.outer ?? 0,
+      b_inner: b.inner ?? 0,
+      b_row: b.row,
+      ...(split ? { ...partial, ...plain } : { ...target, ...epilogue }),
+    },
+    { overrides: { TA: transposeA ? 1 : 0, TB: transposeB ? 1 : 0 }, variant: { elem: b.dtype ?? 'f32' }, label },
+  );
+  if (!split) return;
+  step.dispatch(
+    combine,
+    {
+      partial: product,
+      bias: bias?.storage ?? product,
+      residual: residual ?? product,
+      c: c.storage,
+      pre: gelu?.pre ?? unused(),
+    },
+    { m, n, batch, inner_count: innerCount, splits, ...target, ...epilogue },
+    { label: `${label} sum` },
+  );
+}
