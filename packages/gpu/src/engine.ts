@@ -75,22 +75,30 @@ export class Engine {
     }
   }
 
-  /** Writes host bytes into a buffer, in order with the steps. */
-  write(buffer: PhysicalBuffer, offset: number, data: Uint8Array<ArrayBuffer>): void {
+  /** Writes host bytes into a buffer, in order with the steps; `done` is called when that has happened. */
+  write(buffer: PhysicalBuffer, offset: number, data: Uint8Array<ArrayBuffer>, done: () => void): void {
     this.counters.uploads += 1;
     const bytes = this.queue.idle ? data : data.slice();
-    void this.queue.run(() => {
-      if (!buffer.destroyed) this.device.queue.writeBuffer(buffer.gpuBuffer, offset, bytes);
+    this.#enqueue(() => {
+      try {
+        this.device.queue.writeBuffer(buffer.gpuBuffer, offset, bytes);
+      } finally {
+        done();
+      }
     });
   }
 
   /** Sets a whole buffer to zero, in order with the steps. */
   clear(buffer: PhysicalBuffer): void {
-    void this.queue.run(() => {
+    this.#enqueue(() => {
       const encoder = this.device.createCommandEncoder({ label: 'clear' });
       encoder.clearBuffer(buffer.gpuBuffer);
       this.#submit(encoder);
     });
+  }
+
+  #enqueue(job: () => void): void {
+    this.queue.run(job).catch((error: unknown) => this.health.note(error));
   }
 
   /** Copies a buffer's first `bytes` to the host, after the steps submitted before. */
@@ -145,7 +153,7 @@ export class Engine {
   }
 
   #sendSegments(recording: Recording, options: RunOptions, flight: InFlight): void | Promise<void> {
-    throwIfAborted(options.signal, recording.label, 0, 1);
+    throwIfAborted(options.signal, recording.label, 0, totalFlops(recording.commands));
     if (this.health.lostError) throw this.health.lostError;
     const prepared = this.#prepare(recording, flight);
     const segments = cutByBudget(recording.commands, options.budgetFlops);
@@ -234,11 +242,11 @@ export class Engine {
   async #throwFailed(flight: InFlight): Promise<void> {
     const failures = await this.health.guard(Promise.all(flight.checks));
     flight.checks.length = 0;
-    if (this.health.lostError) throw this.health.lostError;
     const first = failures.find((failure) => failure !== undefined);
-    if (!first) return;
-    if (flight.plan) this.#plans.drop(flight.plan);
-    throw first;
+    if (first && flight.plan) this.#plans.drop(flight.plan);
+    // What failed outside the step (the making of a buffer that it uses, say) came first and explains more.
+    await this.health.settle();
+    if (first) throw first;
   }
 
   async #finish(flight: InFlight, recording: Recording, options: RunOptions): Promise<ArrayBuffer[]> {

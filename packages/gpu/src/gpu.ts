@@ -1,5 +1,5 @@
 // A Gpu: one device with its counters and capabilities; makes steps and persistent storages.
-import { align4, storageUsage, tooLarge } from './buffers.js';
+import { align4, storageUsage, tooLarge, type PhysicalBuffer } from './buffers.js';
 import type { Capabilities } from './capabilities.js';
 import { dryCapabilities } from './capabilities.js';
 import { Counters } from './counters.js';
@@ -8,13 +8,13 @@ import { Engine } from './engine.js';
 import { LimnError, type DeviceLostError } from './errors.js';
 import { internal } from './internal.js';
 import { Step, type StepOptions } from './step.js';
-import { Storage } from './storage.js';
+import { retain, Storage, unretain } from './storage.js';
 import type { KernelTiming } from './timing.js';
 
 /** Seconds of work in one submit: long enough to keep the GPU busy, short enough for abort, progress and watchdogs. */
 export const SUBMIT_SECONDS = 0.5;
 
-/** Anything that `read` can give back as. */
+/** What `read` can give back. */
 export type TypedArrayOf = {
   f32: Float32Array<ArrayBuffer>;
   u32: Uint32Array<ArrayBuffer>;
@@ -105,14 +105,16 @@ export class Gpu {
     const direct = data.buffer instanceof ArrayBuffer && data.byteLength % 4 === 0;
     const bytes = direct ? (view as Uint8Array<ArrayBuffer>) : new Uint8Array(align4(data.byteLength));
     if (!direct) bytes.set(view);
-    this.#engine('write').write(buffer, byteOffset, bytes);
+    retain(storage);
+    this.#engine('write').write(buffer, byteOffset, bytes, () => unretain(storage));
   }
 
   /** The contents of a kept or persistent storage after the steps submitted so far: bytes, or an array of the given type. */
   async read<T extends keyof TypedArrayOf = 'bytes'>(storage: Storage, type?: T): Promise<TypedArrayOf[T]> {
     const engine = this.#engine('read');
     const buffer = this.#own(storage, 'read')!;
-    const bytes = await engine.read(buffer, storage.byteLength);
+    retain(storage);
+    const bytes = await engine.read(buffer, storage.byteLength).finally(() => unretain(storage));
     const views = {
       f32: () => new Float32Array(bytes),
       u32: () => new Uint32Array(bytes),
@@ -173,7 +175,7 @@ export class Gpu {
   }
 
   /** The buffer of a storage that has one of its own; undefined on a dry Gpu. */
-  #own(storage: Storage, what: string): import('./buffers.js').PhysicalBuffer | undefined {
+  #own(storage: Storage, what: string): PhysicalBuffer | undefined {
     this.#assertUsable();
     const state = storage[internal];
     const details = { storage: storage.label, what };

@@ -43,30 +43,38 @@ export class Health {
   }
 
   /** The promise, or a rejection with DeviceLostError when the device goes first. Leaves nothing behind on `lost`. */
-  guard<T>(promise: Promise<T>): Promise<T> {
-    if (this.#lostError) return Promise.reject(this.#lostError);
-    return new Promise<T>((resolve, reject) => {
-      this.#waiters.add(reject);
-      const done = (): void => void this.#waiters.delete(reject);
-      promise.then(
-        (value) => (done(), resolve(value)),
-        (error: unknown) => (done(), void this.#afterRejection(error).then(reject)),
-      );
+  async guard<T>(promise: Promise<T>): Promise<T> {
+    let waiter: (error: DeviceLostError) => void = () => undefined;
+    const loss = new Promise<never>((_, reject) => {
+      waiter = reject;
+      if (this.#lostError) reject(this.#lostError);
+      else this.#waiters.add(reject);
     });
+    try {
+      return await Promise.race([loss, promise]);
+    } catch (error) {
+      throw await this.#explainRejection(error);
+    } finally {
+      this.#waiters.delete(waiter);
+    }
   }
 
   /** A rejection that came from losing the device becomes the DeviceLostError, even if `lost` settles a little later. */
-  async #afterRejection(error: unknown): Promise<unknown> {
-    if (error instanceof LimnError) return error;
+  async #explainRejection(thrown: unknown): Promise<unknown> {
+    if (thrown instanceof LimnError) return thrown;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const grace = new Promise<undefined>((resolve) => {
       timer = setTimeout(() => resolve(undefined), LOSS_GRACE);
     });
     const loss = this.#lostError ?? (await Promise.race([this.lost, grace]));
     clearTimeout(timer);
-    return (
-      loss ??
-      new LimnError('gpu/device', `WebGPU refused a request: ${messageOf(error)}`, { cause: error, details: {} })
+    return loss ?? new LimnError('gpu/device', `WebGPU refused a request: ${messageOf(thrown)}`, { cause: thrown });
+  }
+
+  /** A failure that has no promise of its own: the next `settle` throws it. */
+  note(error: unknown): void {
+    this.#found.push(
+      error instanceof LimnError ? error : new LimnError('gpu/device', messageOf(error), { cause: error }),
     );
   }
 

@@ -17,13 +17,19 @@ export interface OpenNodeOptions extends Omit<OpenOptions, 'provider' | 'source'
  * on globalThis because test runners load a module more than once.
  */
 interface DawnState {
-  readonly providers: GPU[];
+  readonly providers: Partial<Record<'system' | 'swiftshader', GPU>>;
   noticed: boolean;
+  /** Devices are opened one at a time: which driver is found depends on the environment at that moment. */
+  turn: Promise<unknown>;
 }
 
 const globals = globalThis as { [key: symbol]: unknown };
 const key = Symbol.for('limn.dawn');
-const state = (globals[key] ??= { providers: [], noticed: false } satisfies DawnState) as DawnState;
+const state = (globals[key] ??= {
+  providers: {},
+  noticed: false,
+  turn: Promise.resolve(),
+} satisfies DawnState) as DawnState;
 
 /** Timestamps are otherwise rounded to 100 µs. */
 const flags = ['disable-dawn-features=timestamp_quantization'];
@@ -38,12 +44,23 @@ export async function openNodeGpu(options: OpenNodeOptions = {}): Promise<Gpu> {
       hint: 'Check the environment variable LIMN_ADAPTER.',
     });
   const create = await loadDawn();
+  const opened = state.turn.then(() => openOn(choice, create, rest, onNotice ?? console.error));
+  state.turn = opened.catch(() => undefined);
+  return opened;
+}
+
+async function openOn(
+  choice: AdapterChoice,
+  create: Create,
+  options: OpenOptions,
+  onNotice: (message: string) => void,
+): Promise<Gpu> {
   if (choice !== 'swiftshader') {
-    const provider = await answering(create, rest);
-    if (provider) return openGpu({ ...rest, provider, source: 'system' });
+    const provider = await answering('system', create, options);
+    if (provider) return openGpu({ ...options, provider, source: 'system' });
     if (choice === 'system') throw noAdapter('LIMN_ADAPTER=system rules out the software fallback');
   }
-  return openSwiftShader(create, rest, choice === 'auto' ? (onNotice ?? console.error) : undefined);
+  return openSwiftShader(create, options, choice === 'auto' ? onNotice : undefined);
 }
 
 type Create = (options: string[]) => GPU;
@@ -60,12 +77,15 @@ async function loadDawn(): Promise<Create> {
 }
 
 /** A provider whose requestAdapter answers; only that tells whether a driver works. */
-async function answering(create: Create, options: OpenOptions): Promise<GPU | undefined> {
-  const provider = create(flags);
+async function answering(
+  source: 'system' | 'swiftshader',
+  create: Create,
+  options: OpenOptions,
+): Promise<GPU | undefined> {
+  const provider = state.providers[source] ?? create(flags);
   const adapter = await provider.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
   if (!adapter) return undefined;
-  state.providers.push(provider);
-  return provider;
+  return (state.providers[source] = provider);
 }
 
 async function openSwiftShader(
@@ -77,7 +97,7 @@ async function openSwiftShader(
     throw noAdapter('the package @limn/software-vulkan, which brings a software driver, is not installed', error);
   });
   const result = await withSoftwareVulkan(async () => {
-    const provider = await answering(create, options);
+    const provider = await answering('swiftshader', create, options);
     return provider ? await openGpu({ ...options, provider, source: 'swiftshader' }) : undefined;
   });
   if (result === undefined) throw noAdapter('SwiftShader was loaded, but it gave no adapter either');

@@ -105,6 +105,8 @@ export class Step implements StorageHome {
       );
     }
     assertNoAliasing(shader, slots, (slot) => this.#recording.storages[slot]!.label);
+    // Before grid and work, which are computed from the uniforms.
+    const uniformOffset = shader.params.length > 0 ? this.#recording.uniforms.push(shader, uniforms) : -1;
     const overrides = program.overrides as OverridesOf<S>;
     const grid = options.grid ?? kernel.grid(uniforms, overrides);
     assertGrid(shader, grid, capabilities.limits.maxComputeWorkgroupsPerDimension);
@@ -118,7 +120,6 @@ export class Step implements StorageHome {
     shader.bindings.forEach(({ name, access }, i) => {
       if (access === 'read') this.#assertWritten(slots[i]!, `kernel ${shader.name} (binding ${name})`);
     });
-    const uniformOffset = shader.params.length > 0 ? this.#recording.uniforms.push(shader, uniforms) : -1;
     shader.bindings.forEach(({ access }, i) => access === 'write' && this.#written.add(slots[i]!));
     this.#recording.commands.push({ kind: 'dispatch', program, slots, grid, uniformOffset, flops, label });
   }
