@@ -6,16 +6,7 @@ import type { Contrast, Family } from './family.js';
 import { isAttractorHeldOut } from './held-out.js';
 import type { Split } from './held-out.js';
 import type { Random } from './random.js';
-import {
-  ADJECTIVES,
-  ADVERBS,
-  MATERIALS,
-  NOUNS,
-  PREPOSITIONS,
-  RELATIVE_VERBS,
-  VERBS,
-  plural,
-} from './words.js';
+import { ADJECTIVES, ADVERBS, MATERIALS, NOUNS, PREPOSITIONS, RELATIVE_VERBS, VERBS, plural } from './words.js';
 import type { GrammaticalNumber } from './words.js';
 
 /** What stands between subject and verb: its name, its words, its number of attractors. An adverb may follow. */

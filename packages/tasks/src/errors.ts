@@ -1,29 +1,30 @@
 // The one error class of this package: a stable code, what was given, what is allowed, what to do.
 
-/** Fields of a {@link TasksError}; the same shape as every other error of limn. */
-export interface TasksErrorFields {
-  /** Stable machine-readable code, e.g. `tasks/unknown-task`. */
-  readonly code: string;
-  /** Names the thing, what was given and what is allowed. */
-  readonly message: string;
+/** What may stand beside the code and the message of a {@link TasksError}. */
+export interface TasksErrorOptions {
   /** The values involved, for programs. */
   readonly details?: Readonly<Record<string, unknown>>;
   /** What to do about it. */
   readonly hint?: string;
 }
 
-/** Every error this package throws. */
+/** Every error this package throws; the same fields as every other error of limn. */
 export class TasksError extends Error {
+  /** Stable and machine-readable, e.g. `tasks/unknown-task`. */
   readonly code: string;
   readonly details: Readonly<Record<string, unknown>>;
-  readonly hint: string | undefined;
+  readonly hint?: string;
 
-  constructor(fields: TasksErrorFields) {
-    super(fields.hint === undefined ? fields.message : `${fields.message} ${fields.hint}`);
+  constructor(code: string, message: string, options: TasksErrorOptions = {}) {
+    super(message);
     this.name = 'TasksError';
-    this.code = fields.code;
-    this.details = fields.details ?? {};
-    this.hint = fields.hint;
+    this.code = code;
+    this.details = options.details ?? {};
+    if (options.hint !== undefined) this.hint = options.hint;
+  }
+
+  toJSON(): Record<string, unknown> {
+    return { name: this.name, code: this.code, message: this.message, details: this.details, hint: this.hint };
   }
 }
 

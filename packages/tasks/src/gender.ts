@@ -35,11 +35,16 @@ const opposite = (gender: Gender): Gender => (gender === 'he' ? 'she' : 'he');
 function compose(person: string, gender: Gender, frame: number, pronoun: Gender, mood: string): Document {
   const [name, middle] = GENDER_FRAMES[frame] ?? ['', ''];
   const plain = person === PLAIN[gender];
-  return fill('gender', `gender/${name}/${plain ? 'plain' : 'profession'}`, `the {person} ${middle} {!pronoun} was {mood} .`, {
-    person: { word: person, role: plain ? 'person' : 'profession', gender },
-    pronoun: { word: pronoun, role: 'answer', gender: pronoun },
-    mood: { word: mood, role: 'mood' },
-  });
+  return fill(
+    'gender',
+    `gender/${name}/${plain ? 'plain' : 'profession'}`,
+    `the {person} ${middle} {!pronoun} was {mood} .`,
+    {
+      person: { word: person, role: plain ? 'person' : 'profession', gender },
+      pronoun: { word: pronoun, role: 'answer', gender: pronoun },
+      mood: { word: mood, role: 'mood' },
+    },
+  );
 }
 
 const genderOf = (profession: string): Gender => PROFESSION_GENDER.get(profession) ?? 'he';

@@ -8,7 +8,7 @@ export type Split = 'train' | 'held-out';
 const ranked = (items: readonly string[], salt: string): readonly string[] =>
   [...items].sort((a, b) => hash(salt, a) - hash(salt, b) || (a < b ? -1 : 1));
 
-/** 8 names that are never the indirect object (nor either of the two possible receivers of an ABC document's answer). */
+/** 8 names that are never the indirect object: they are received only where no giver is repeated (ABC and one-person documents). */
 export const NEVER_RECEIVER: ReadonlySet<string> = new Set(ranked(NAMES, 'never-receiver').slice(0, 8));
 
 /** A fifth of the other names: each of them is missing from one frame altogether. */

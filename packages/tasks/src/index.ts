@@ -1,6 +1,6 @@
 // Pocket's world and the six tasks on it: vocabulary, documents, held-out rules, clean/corrupted pairs, metrics. No GPU.
 export { TasksError } from './errors.js';
-export type { TasksErrorFields } from './errors.js';
+export type { TasksErrorOptions } from './errors.js';
 export { Random, hash, mix } from './random.js';
 export * from './words.js';
 export { END_OF_TEXT, END_OF_TEXT_ID, NUMBERS, VOCABULARY, decode, encode, idOf, wordOf } from './vocabulary.js';
@@ -15,7 +15,8 @@ export {
   missingFrame,
 } from './held-out.js';
 export type { Split } from './held-out.js';
-export { ABC_PERCENT, IOI_FRAMES, ioiHeldOut } from './ioi.js';
+export { IOI_FORMS, IOI_FRAMES, ioiHeldOut } from './ioi.js';
+export type { IoiRule } from './ioi.js';
 export { CENTURIES, CORRUPTED_START_PERCENT } from './greater-than.js';
 export { GENDER_FRAMES, PLAIN_PERCENT, STEREOTYPE_PERCENT } from './gender.js';
 export { CAPITAL_FRAMES, CONTEXT_PERCENT } from './capital.js';

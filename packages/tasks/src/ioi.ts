@@ -6,7 +6,7 @@ import type { Contrast, Family } from './family.js';
 import { NEVER_RECEIVER, isNamePairHeldOut, missingFrame } from './held-out.js';
 import type { Split } from './held-out.js';
 import type { Random } from './random.js';
-import { NAMES, NAME_GENDER, OBJECTS, PLACES } from './words.js';
+import { NAMES, NAME_GENDER, OBJECTS, PLACES, PROFESSIONS, PROFESSION_GENDER } from './words.js';
 
 /** [name, pattern]; `first` and `second` are the two people, `giver` the one who acts, `receiver` the answer. */
 export const IOI_FRAMES: readonly (readonly [string, string])[] = [
@@ -15,7 +15,10 @@ export const IOI_FRAMES: readonly (readonly [string, string])[] = [
   ['then-went', 'then {first} and {second} went to the {place} . {giver} gave a {object} to {!receiver} .'],
   ['while-at', 'while {first} and {second} were at the {place} , {giver} passed a {object} to {!receiver} .'],
   ['went-then', '{first} and {second} went to the {place} . then {giver} gave a {object} to {!receiver} .'],
-  ['got-decided', 'when {first} and {second} got a {object} at the {place} , {giver} decided to give it to {!receiver} .'],
+  [
+    'got-decided',
+    'when {first} and {second} got a {object} at the {place} , {giver} decided to give it to {!receiver} .',
+  ],
   ['found', '{first} and {second} found a {object} at the {place} . {giver} gave it to {!receiver} .'],
   ['after-left', 'after {first} and {second} left the {place} , {giver} sent a {object} to {!receiver} .'],
   ['friends', 'the friends {first} and {second} met at the {place} . {giver} passed a {object} to {!receiver} .'],
@@ -56,17 +59,16 @@ function compose(scene: Scene): Document {
   });
 }
 
-/** Which rule keeps a scene out of training; undefined when none does. `abc` has two possible receivers. */
-export function ioiHeldOut(
-  frame: number,
-  receiver: string,
-  other: string,
-  giver: string,
-): 'pair' | 'frame' | 'receiver' | undefined {
-  if (NEVER_RECEIVER.has(receiver) || (giver !== other && NEVER_RECEIVER.has(other))) return 'receiver';
-  if (isNamePairHeldOut(receiver, other)) return 'pair';
-  if ([receiver, other, giver].some((name) => missingFrame(name, IOI_FRAMES.length) === frame)) return 'frame';
-  return undefined;
+/** A rule that keeps a scene out of training. */
+export type IoiRule = 'pair' | 'frame' | 'receiver';
+
+/** The rules that keep a scene out of training; none for a trained one. The ABC form (giver ≠ other) has no indirect object to hold out. */
+export function ioiHeldOut(frame: number, receiver: string, other: string, giver: string): IoiRule[] {
+  const rules: IoiRule[] = [];
+  if (giver === other && NEVER_RECEIVER.has(receiver)) rules.push('receiver');
+  if (isNamePairHeldOut(receiver, other)) rules.push('pair');
+  if ([receiver, other, giver].some((name) => missingFrame(name, IOI_FRAMES.length) === frame)) rules.push('frame');
+  return rules;
 }
 
 const otherThan = (random: Random, ...taken: readonly string[]): string =>
@@ -89,31 +91,52 @@ function drawScene(random: Random, abc: boolean): Scene {
   };
 }
 
-const rule = (scene: Scene): 'pair' | 'frame' | 'receiver' | undefined =>
-  ioiHeldOut(scene.frame, scene.receiver, scene.other, scene.giver);
+const rules = (scene: Scene): IoiRule[] => ioiHeldOut(scene.frame, scene.receiver, scene.other, scene.giver);
 
-/** A third of the documents are ABC, so that a corrupted prompt is an ordinary document with two equal answers. */
-export const ABC_PERCENT = 33;
+/** Documents with one person, whom anybody may give something: the names that are never an indirect object are received here. */
+const SOLO_FRAMES: readonly (readonly [string, string])[] = [
+  ['when-went', 'when {person} went to the {place} , the {profession} gave a {object} to {!receiver} .'],
+  ['then-went', 'then {person} went to the {place} . the {profession} handed a {object} to {!receiver} .'],
+  ['found', '{person} found a {object} at the {place} . the {profession} gave it to {!receiver} .'],
+];
+
+function drawSolo(random: Random): Document {
+  const [name, pattern] = random.pick(SOLO_FRAMES);
+  const word = random.pick(NAMES);
+  const gender = NAME_GENDER.get(word) ?? 'he';
+  const profession = random.pick(PROFESSIONS);
+  return fill('ioi', `ioi/${name}/solo`, pattern, {
+    person: { word, role: 'person', gender },
+    profession: { word: profession, role: 'profession', gender: PROFESSION_GENDER.get(profession) ?? 'he' },
+    receiver: { word, role: 'answer', gender },
+    place: { word: random.pick(PLACES), role: 'place' },
+    object: { word: random.pick(OBJECTS), role: 'object' },
+  });
+}
+
+/** Shares of the family's documents. ABC makes a corrupted prompt an ordinary document with two equal answers. */
+export const IOI_FORMS = { ioi: 0.44, abc: 0.44, solo: 0.12 } as const;
 
 export const ioiFamily: Family = {
   id: 'ioi',
   draw: (random) => {
-    const abc = random.percent(ABC_PERCENT);
+    const form = random.weighted(IOI_FORMS);
+    if (form === 'solo') return drawSolo(random);
     return compose(
       drawUntil(
-        () => drawScene(random, abc),
-        (scene) => rule(scene) === undefined,
+        () => drawScene(random, form === 'abc'),
+        (scene) => rules(scene).length === 0,
       ),
     );
   },
 };
 
-/** Clean ABBA or BABA; corrupted: the giver becomes a third person. Held-out scenes are half new pairs, a quarter new frames, a quarter new receivers. */
+/** Clean ABBA or BABA; corrupted: the giver becomes a third person. Held-out scenes break one rule each: half are new pairs, a quarter new frames, a quarter new receivers. */
 export function ioiContrast(random: Random, split: Split): Contrast {
   const wanted = split === 'train' ? undefined : (['pair', 'pair', 'frame', 'receiver'] as const)[random.below(4)];
   const scene = drawUntil(
     () => drawScene(random, false),
-    (drawn) => rule(drawn) === wanted,
+    (drawn) => rules(drawn).join() === (wanted ?? ''),
   );
   const third = drawUntil(
     () => otherThan(random, scene.receiver, scene.other),

@@ -162,15 +162,20 @@ const REGISTRY: readonly TaskWithDraw[] = [
 export const TASKS: readonly Task[] = REGISTRY;
 
 /** The six tasks of the EAP-IG paper, in its order. */
-export const SIX_TASKS: readonly TaskFamily[] = ['ioi', 'greater-than', 'gender', 'country-capital', 'sva', 'hypernymy'];
+export const SIX_TASKS: readonly TaskFamily[] = [
+  'ioi',
+  'greater-than',
+  'gender',
+  'country-capital',
+  'sva',
+  'hypernymy',
+];
 
 function find(id: string): TaskWithDraw {
   const found = REGISTRY.find((task) => task.id === id);
   if (found !== undefined) return found;
   const ids = REGISTRY.map((task) => task.id);
-  throw new TasksError({
-    code: 'tasks/unknown-task',
-    message: `There is no task '${id}'; the tasks are ${ids.join(', ')}.`,
+  throw new TasksError('tasks/unknown-task', `There is no task '${id}'; the tasks are ${ids.join(', ')}.`, {
     details: { given: id, allowed: ids, nearest: nearest(id, ids) },
     hint: `Did you mean '${nearest(id, ids)}'?`,
   });
@@ -197,12 +202,14 @@ export function generatePairs(task: string, options: PairOptions): Pair[] {
   const limit = 200 + 50 * n;
   for (let draw = 0; pairs.length < n; draw++) {
     if (draw >= limit) {
-      throw new TasksError({
-        code: 'tasks/too-few-pairs',
-        message: `Task '${task}' gave only ${pairs.length} distinct ${split} pairs in ${limit} draws; ${n} were asked for.`,
-        details: { task, split, asked: n, found: pairs.length },
-        hint: 'Ask for fewer pairs, or put one or two documents in front (prefixDocuments).',
-      });
+      throw new TasksError(
+        'tasks/too-few-pairs',
+        `Task '${task}' gave only ${pairs.length} distinct ${split} pairs in ${limit} draws; ${n} were asked for.`,
+        {
+          details: { task, split, asked: n, found: pairs.length },
+          hint: 'Ask for fewer pairs, or put one or two documents in front (prefixDocuments).',
+        },
+      );
     }
     const pair = drawPair(found, new Random('pairs', task, split, seed, draw), split, prefixDocuments, maxLength);
     const key = `${pair.cleanText}|${pair.corruptedText}`;
@@ -215,7 +222,7 @@ export function generatePairs(task: string, options: PairOptions): Pair[] {
 
 function checkOptions(n: number, split: string, prefixDocuments: number, maxLength: number): void {
   const bad = (message: string, details: Record<string, unknown>): TasksError =>
-    new TasksError({ code: 'tasks/bad-option', message, details });
+    new TasksError('tasks/bad-option', message, { details });
   if (!Number.isInteger(n) || n < 0) throw bad(`n is ${n}; it must be a whole number of pairs, 0 or more.`, { n });
   if (split !== 'train' && split !== 'held-out') {
     throw bad(`split is '${split}'; it must be 'train' or 'held-out'.`, { split });

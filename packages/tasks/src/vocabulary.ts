@@ -67,9 +67,7 @@ export const END_OF_TEXT_ID = 0;
 export function idOf(word: string): number {
   const id = ID_OF.get(word);
   if (id === undefined) {
-    throw new TasksError({
-      code: 'tasks/unknown-word',
-      message: `'${word}' is not one of pocket's ${VOCABULARY.length} words.`,
+    throw new TasksError('tasks/unknown-word', `'${word}' is not one of pocket's ${VOCABULARY.length} words.`, {
       details: { word, nearest: nearest(word, VOCABULARY) },
       hint: `Words are separated by spaces; the nearest one is '${nearest(word, VOCABULARY)}'.`,
     });
@@ -81,12 +79,11 @@ export function idOf(word: string): number {
 export function wordOf(id: number): string {
   const word = VOCABULARY[id];
   if (word === undefined) {
-    throw new TasksError({
-      code: 'tasks/unknown-id',
-      message: `Token id ${id} is outside pocket's vocabulary of ${VOCABULARY.length} words.`,
-      details: { id, size: VOCABULARY.length },
-      hint: `Ids run from 0 to ${VOCABULARY.length - 1}.`,
-    });
+    throw new TasksError(
+      'tasks/unknown-id',
+      `Token id ${id} is outside pocket's vocabulary of ${VOCABULARY.length} words.`,
+      { details: { id, size: VOCABULARY.length }, hint: `Ids run from 0 to ${VOCABULARY.length - 1}.` },
+    );
   }
   return word;
 }

@@ -6,10 +6,10 @@ export type GrammaticalNumber = 'singular' | 'plural';
 const split = (text: string): readonly string[] => text.trim().split(/\s+/);
 
 const SHE_NAMES = split(
-  'Alice Amy Anna Beth Clara Diana Emma Grace Helen Irene Jane Julia Kate Laura Lucy Maria Nina Olga Rose Ruth Sarah Susan Tina Wendy',
+  'Alice Amy Anna Beth Clara Diana Emma Grace Helen Irene Jane Julia Kate Laura Lucy Maria Nina Olga Rose Ruth',
 );
 const HE_NAMES = split(
-  'Adam Alan Bill Carl Daniel David Eric Frank George Henry Jack James John Kevin Leo Mark Martin Nick Oscar Paul Peter Robert Simon Tom',
+  'Adam Alan Bill Carl Daniel David Eric Frank George Henry Jack James John Kevin Leo Mark Martin Nick Oscar Paul',
 );
 
 /** First names, interleaved so that an index rule never separates the genders. */
@@ -24,9 +24,7 @@ export const OBJECTS = split('ring book ball letter basket lamp coin kite');
 export const EVENTS = split('war siege drought festival voyage strike trial storm');
 
 /** Singular forms; the plural adds -s or -es. */
-export const NOUNS = split(
-  'key cabinet door box boy girl dog cat car picture farmer table window chair student king',
-);
+export const NOUNS = split('key cabinet door box boy girl dog cat car picture farmer table window chair student king');
 export const plural = (noun: string): string => (noun.endsWith('x') ? `${noun}es` : `${noun}s`);
 
 /** [singular, plural] forms of the verbs that end a subject phrase. */
@@ -68,7 +66,9 @@ const COUNTRY_CAPITAL = split(`
   Peru Lima Chile Santiago Canada Ottawa Kenya Nairobi`);
 export const COUNTRIES: readonly string[] = COUNTRY_CAPITAL.filter((_, i) => i % 2 === 0);
 export const CAPITALS: readonly string[] = COUNTRY_CAPITAL.filter((_, i) => i % 2 === 1);
-const CAPITAL_OF: ReadonlyMap<string, string> = new Map(COUNTRIES.map((country, i) => [country, CAPITALS[i] ?? country]));
+const CAPITAL_OF: ReadonlyMap<string, string> = new Map(
+  COUNTRIES.map((country, i) => [country, CAPITALS[i] ?? country]),
+);
 /** The capital of a country of {@link COUNTRIES}. */
 export function capitalOf(country: string): string {
   return CAPITAL_OF.get(country) ?? country;
@@ -98,9 +98,9 @@ export const CATEGORY_OF: ReadonlyMap<string, string> = new Map(
 
 /** Words that belong to no list: the glue of the templates. */
 export const GLUE = split(`
-  . , : ? $ the a of and to in at from it its that then when after while every another other any all
+  . , : ? $ the a of and to in at from it its that then when after while every another other any
   went were found got left met had gave handed sent passed give decided friends lunch
-  lasted began ended year years price ranges costs between
+  lasted began ended year years price ranges between
   been said yelled whispered wished ran slept cried laughed fired promoted home because man woman he she
   capital city question answer what says visitors we people
   kind type thing saw my favorite or`);

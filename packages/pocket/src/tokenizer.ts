@@ -1,0 +1,85 @@
+// The files of a Hugging Face model folder that follow from the recipe alone: config.json and the word-level tokenizer.
+import { END_OF_TEXT, END_OF_TEXT_ID, VOCABULARY } from '@limn/tasks';
+import type { PocketConfig } from './recipe.js';
+
+/** tokenizer.json: words separated by white space; an unknown word becomes the end-of-text token, as in GPT-2; nothing is put in front. */
+export function tokenizerJson(): Record<string, unknown> {
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: [
+      {
+        id: END_OF_TEXT_ID,
+        content: END_OF_TEXT,
+        single_word: false,
+        lstrip: false,
+        rstrip: false,
+        normalized: false,
+        special: true,
+      },
+    ],
+    normalizer: null,
+    pre_tokenizer: { type: 'WhitespaceSplit' },
+    post_processor: null,
+    decoder: null,
+    model: {
+      type: 'WordLevel',
+      vocab: Object.fromEntries(VOCABULARY.map((token, id) => [token, id])),
+      unk_token: END_OF_TEXT,
+    },
+  };
+}
+
+/** tokenizer_config.json: lets AutoTokenizer load tokenizer.json as it is. */
+export function tokenizerConfigJson(positions: number): Record<string, unknown> {
+  return {
+    tokenizer_class: 'PreTrainedTokenizerFast',
+    model_max_length: positions,
+    bos_token: END_OF_TEXT,
+    eos_token: END_OF_TEXT,
+    unk_token: END_OF_TEXT,
+    clean_up_tokenization_spaces: false,
+  };
+}
+
+/** config.json of a GPT-2 with these sizes. */
+export function configJson(config: PocketConfig): Record<string, unknown> {
+  return {
+    model_type: 'gpt2',
+    architectures: ['GPT2LMHeadModel'],
+    vocab_size: config.vocabulary,
+    n_positions: config.positions,
+    n_ctx: config.positions,
+    n_embd: config.width,
+    n_layer: config.layers,
+    n_head: config.heads,
+    n_inner: config.mlpWidth,
+    activation_function: 'gelu_new',
+    layer_norm_epsilon: config.layerNormEpsilon,
+    attn_pdrop: 0,
+    embd_pdrop: 0,
+    resid_pdrop: 0,
+    initializer_range: 0.02,
+    scale_attn_weights: true,
+    scale_attn_by_inverse_layer_idx: false,
+    reorder_and_upcast_attn: false,
+    tie_word_embeddings: true,
+    use_cache: true,
+    bos_token_id: END_OF_TEXT_ID,
+    eos_token_id: END_OF_TEXT_ID,
+    torch_dtype: 'float32',
+  };
+}
+
+/** Every file of the model folder but the weights, by name. */
+export function modelFiles(config: PocketConfig): Record<string, string> {
+  const json = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
+  const special = { bos_token: END_OF_TEXT, eos_token: END_OF_TEXT, unk_token: END_OF_TEXT };
+  return {
+    'config.json': json(configJson(config)),
+    'tokenizer.json': json(tokenizerJson()),
+    'tokenizer_config.json': json(tokenizerConfigJson(config.positions)),
+    'special_tokens_map.json': json(special),
+  };
+}

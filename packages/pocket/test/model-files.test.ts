@@ -1,0 +1,49 @@
+// The committed model folder: files equal to what the code writes, and a tokenizer that another library reads.
+import { readFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+import { Tokenizer } from '@huggingface/tokenizers';
+import { Random, VOCABULARY, decode, drawDocument } from '@limn/tasks';
+import { RECIPE, modelFiles, modelFolder, rateAt, tokenizerConfigJson, tokenizerJson } from '@limn/pocket';
+
+describe('model folder', () => {
+  it('holds exactly the generated files', async () => {
+    for (const [name, text] of Object.entries(modelFiles(RECIPE.model))) {
+      expect(await readFile(new URL(name, modelFolder()), 'utf8')).toBe(text);
+    }
+  });
+
+  it('has sizes that the kernels like', () => {
+    const { vocabulary, width, heads, mlpWidth } = RECIPE.model;
+    expect(vocabulary).toBe(VOCABULARY.length);
+    expect([width % 32, mlpWidth % 32, width / heads]).toEqual([0, 0, 16]);
+  });
+});
+
+describe('tokenizer.json in @huggingface/tokenizers', () => {
+  const tokenizer = new Tokenizer(tokenizerJson(), tokenizerConfigJson(RECIPE.model.positions));
+
+  it('round-trips documents', () => {
+    const random = new Random('round-trip');
+    for (let i = 0; i < 300; i++) {
+      const ids = [0, ...drawDocument(random).tokens];
+      const text = decode(ids);
+      expect(tokenizer.encode(text).ids).toEqual(ids);
+      expect(tokenizer.decode(ids, { skip_special_tokens: false })).toBe(text);
+    }
+  });
+
+  it('turns an unknown word into the end-of-text token and puts nothing in front', () => {
+    expect(tokenizer.encode('the zebra').ids).toEqual([VOCABULARY.indexOf('the'), 0]);
+  });
+});
+
+describe('rateAt', () => {
+  it('warms up linearly, peaks, and ends at the final fraction', () => {
+    const schedule = { peakRate: 1, warmupSteps: 10, finalFraction: 0.1, steps: 110 };
+    expect(rateAt(schedule, 0)).toBeCloseTo(0.1, 12);
+    expect(rateAt(schedule, 9)).toBe(1);
+    expect(rateAt(schedule, 10)).toBe(1);
+    expect(rateAt(schedule, 60)).toBeCloseTo(0.55, 12);
+    expect(rateAt(schedule, 110)).toBeCloseTo(0.1, 12);
+  });
+});
