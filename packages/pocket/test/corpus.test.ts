@@ -35,7 +35,7 @@ describe('Corpus', () => {
         expect(tokens[at]).toBe(0);
         expect(start).toBe(at + 1);
         const rest = document.tokens.slice(0, length - start);
-        expect([...tokens.slice(start, start + rest.length)]).toEqual(rest);
+        expect(tokens.slice(start, start + rest.length)).toEqual(Uint32Array.from(rest));
         expect(tags.slice(start, start + rest.length)).toEqual(document.tags.slice(0, length - start));
         if (i < documents.length - 1) expect(rest.length).toBe(document.tokens.length);
         at = start + rest.length;
