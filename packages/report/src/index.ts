@@ -4,3 +4,8 @@ export type { CircuitRecord, Provenance, ResultRecord } from './record.js';
 export type { CurveRecord, DrawnCircuit, EdgeRow, AgreementRecord, PairRecord, PointRecord } from './circuit-record.js';
 export type { Json } from './schema.js';
 export { ReportError } from './error.js';
+export { renderReport } from './page.js';
+export type { ReportOptions } from './page.js';
+export { nodeWeights, summarise } from './summary.js';
+export type { NodeWeight, Summary } from './summary.js';
+export { visibleText } from './visible-text.js';

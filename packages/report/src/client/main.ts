@@ -1,0 +1,30 @@
+// The script inside a report page: finds each record's section and brings its drawing, table and copy buttons to life.
+import type { LiveData } from '../page.js';
+import { liveDrawing } from './drawing.js';
+import { liveTable } from './table.js';
+import { copyButton } from './copy.js';
+
+document.documentElement.classList.add('live');
+for (const section of document.querySelectorAll<HTMLElement>('[data-record]')) {
+  const json = section.querySelector('script[type="application/json"]')?.textContent;
+  if (!json) continue;
+  const data = JSON.parse(json) as LiveData;
+  liveDrawing(section, data);
+  liveTable(section, data);
+  const command = section.querySelector('[data-command]');
+  copyButton(section.querySelector('[data-copy]'), () => command?.textContent ?? '');
+}
+
+// Everything that folds is opened for printing, and folded again after it.
+const folded = new Set<HTMLDetailsElement>();
+addEventListener('beforeprint', () => {
+  for (const details of document.querySelectorAll('details'))
+    if (!details.open) {
+      folded.add(details);
+      details.open = true;
+    }
+});
+addEventListener('afterprint', () => {
+  for (const details of folded) details.open = false;
+  folded.clear();
+});

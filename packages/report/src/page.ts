@@ -1,0 +1,175 @@
+// renderReport: records in, one HTML file out, which needs no network and runs nothing but its own script.
+import { circuitDrawing, drawable } from './circuit-drawing.js';
+import { edgeTable, firstRows } from './edge-table.js';
+import { ReportError } from './error.js';
+import { faithfulnessPlot, seriesOf } from './faithfulness-plot.js';
+import { Markup, html, scriptJson } from './markup.js';
+import { numberText, percentText } from './number-text.js';
+import { script, style } from './page-assets.generated.js';
+import { prompts } from './prompts.js';
+import { provenance } from './provenance.js';
+import { checkRecord } from './record.js';
+import type { CircuitRecord, ResultRecord } from './record.js';
+import { maskSecrets } from './secrets.js';
+import { policyHash } from './sha256.js';
+import { summarise } from './summary.js';
+
+export interface ReportOptions {
+  /** Heading of the page; by default the title of the only record, or one made from the models' names. */
+  readonly title?: string;
+}
+
+/**
+ * One self-contained HTML page about the records, in their order. Deterministic: the same records give the same bytes.
+ * Errors: `data/record-invalid`, `data/record-version` for a record that is not one; `data/no-records` for none.
+ */
+export function renderReport(records: readonly ResultRecord[], options: ReportOptions = {}): string {
+  if (!records.length)
+    throw new ReportError('data/no-records', 'A report needs at least one record; given 0.', {
+      hint: 'Pass the records to draw.',
+    });
+  const checked = records.map((record) => maskSecrets(checkRecord(record)));
+  const title =
+    options.title ??
+    (checked.length === 1
+      ? (checked[0]?.title ?? '')
+      : `Circuits in ${[...new Set(checked.map((r) => r.provenance.model.name))].join(', ')}`);
+  const policy = [
+    `default-src 'none'`,
+    `script-src '${policyHash(script)}'`,
+    `style-src '${policyHash(style)}'`,
+    `base-uri 'none'`,
+    `form-action 'none'`,
+    `require-trusted-types-for 'script'`,
+    `trusted-types 'none'`,
+  ].join('; ');
+  const page = html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta http-equiv="Content-Security-Policy" content="${new Markup(policy)}" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta name="referrer" content="no-referrer" />
+        <title>${title} · limn</title>
+        ${new Markup(`<style>${style}</style>`)}
+      </head>
+      <body>
+        <a class="skip" href="#r1">Skip to the first circuit</a>
+        <header class="page-head">
+          <p class="mark">limn</p>
+          <h1>${title}</h1>
+          <div class="cards">${checked.map(card)}</div>
+        </header>
+        <main>${checked.map(section)}</main>
+        <footer>
+          Made by limn ${checked[0]?.provenance.versions['limn'] ?? ''}. A positive score means that the edge helps:
+          corrupting it makes the metric worse. Faithfulness is (circuit − corrupted) ÷ (clean − corrupted), and is not
+          clipped.
+        </footer>
+        ${new Markup(`<script>${script}</script>`)}
+      </body>
+    </html> `;
+  return page.text;
+}
+
+/** A circuit at a glance, at the top of the page. */
+function card(record: CircuitRecord, i: number): Markup {
+  const { circuit, graph, task } = record;
+  const figure = (value: string, name: string): Markup =>
+    html`<div>
+      <dd>${value}</dd>
+      <dt>${name}</dt>
+    </div>`;
+  return html`<a class="card" href="#r${i + 1}">
+    <h2>${task.title ?? task.name}</h2>
+    <dl>
+      ${figure(numberText(circuit.kept, 9), `of ${numberText(graph.edgeCount, 9)} edges`)}
+      ${figure(numberText(circuit.faithfulness, 2), 'faithfulness')}
+      ${record.smallest.map(({ threshold, n }) => figure(numberText(n, 9), `${n === 1 ? 'edge' : 'edges'} for ${percentText(threshold)}`))}
+    </dl>
+    <p>${summarise(record).headline}</p>
+  </a>`;
+}
+
+function section(record: CircuitRecord, i: number): Markup {
+  const id = `r${i + 1}`;
+  const { headline, sentences } = summarise(record);
+  return html`<section class="record" id="${id}" aria-labelledby="${id}-title" data-record>
+    <header>
+      <h2 id="${id}-title">${record.title}</h2>
+      <p class="lede">${headline}</p>
+      ${sentences.map((sentence) => html`<p>${sentence}</p>`)}
+      ${record.task.description && html`<p class="note">${record.task.description}</p>`}
+    </header>
+    <figure class="wide">
+      <h3>The circuit</h3>
+      ${circuitDrawing(record, id)}
+    </figure>
+    <figure>
+      <h3>How faithful it is</h3>
+      ${faithfulnessPlot(record, id)}
+    </figure>
+    <div class="part">
+      <h3>Prompts</h3>
+      ${prompts(record.pairs)}
+    </div>
+    ${
+      record.agreement &&
+      html`<div class="part">
+        <h3>Agreement with ${record.agreement.reference}</h3>
+        ${agreement(record.agreement)}
+      </div>`
+    }
+    <div class="part">
+      <h3>Every edge</h3>
+      ${edgeTable(record, id)}
+    </div>
+    <div class="part">
+      <h3>How to get this again</h3>
+      ${provenance(record)}
+    </div>
+    ${new Markup(`<script type="application/json">${scriptJson(liveData(record))}</script>`)}
+  </section>`;
+}
+
+function agreement(a: NonNullable<CircuitRecord['agreement']>): Markup {
+  const row = (name: string, value: number | null | undefined): Markup | false =>
+    value !== undefined &&
+    html`<tr>
+      <th scope="row">${name}</th>
+      <td>${numberText(value)}</td>
+    </tr>`;
+  return html`<table class="numbers">
+    <tbody>
+      ${row(`overlap of the ${a.topOverlap.k} strongest edges`, a.topOverlap.value)}${row('Spearman’s ρ of |score|', a.spearman)}${row('Kendall’s τ of |score|', a.kendall)}${row('same sign', a.signAgreement)}${row('Pearson’s r of the scores', a.pearson)}${row('Pearson’s r without the largest edge', a.pearsonWithoutLargest)}
+    </tbody>
+  </table>`;
+}
+
+/** What the page's script needs: edge names (checked against their grammar) and numbers, no text of the data. */
+function liveData(record: CircuitRecord) {
+  const { circuits, shown } = drawable(record);
+  const known = new Map(
+    seriesOf(record).flatMap(({ selection, points }) =>
+      points.map((p) => [`${selection} ${p.n}`, p.faithfulness] as const),
+    ),
+  );
+  const { circuit } = record;
+  if (!known.has(`${circuit.selection} ${circuit.n}`))
+    known.set(`${circuit.selection} ${circuit.n}`, circuit.faithfulness);
+  return {
+    edges: record.edges,
+    edgeCount: record.graph.edgeCount,
+    circuits: circuits.map(({ n, selection, edges }) => ({
+      n,
+      selection,
+      edges,
+      faithfulness: known.get(`${selection} ${n}`) ?? null,
+    })),
+    shown,
+    rows: firstRows,
+  };
+}
+
+export type LiveData = ReturnType<typeof liveData>;

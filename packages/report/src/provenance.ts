@@ -1,0 +1,40 @@
+// Where a result comes from: everything needed to compute it again.
+import type { CircuitRecord } from './record.js';
+import { html } from './markup.js';
+import type { Markup } from './markup.js';
+import { numberText } from './number-text.js';
+import type { Json } from './schema.js';
+
+export function provenance({ provenance: p, method, task, flags }: CircuitRecord): Markup {
+  const entry = (name: string, value: Markup | string | false): Markup | false =>
+    value !== false &&
+    html`<dt>${name}</dt>
+      <dd>${value}</dd>`;
+  return html`${
+      flags.length > 0 &&
+      html`<ul class="flags">
+        ${flags.map((flag) => html`<li>${flag.text} <code>${flag.code}</code></li>`)}
+      </ul>`
+    }
+    <div class="command">
+      <pre tabindex="0" aria-label="Command that computes this again"><code data-command>${p.commandLine}</code></pre>
+      <button type="button" class="only-live" data-copy>Copy</button>
+    </div>
+    <dl class="facts">
+      ${entry('Model', html`${p.model.name}${p.model.architecture && html`, ${p.model.architecture}`}${p.model.parameters !== undefined && html`, ${numberText(p.model.parameters, 9)} parameters`}`)}
+      ${entry('Weights', html`<code class="hash">${p.model.weightsSha256}</code> (SHA-256), ${p.model.weightProcessing}`)}
+      ${entry('Method', html`${method.title ?? method.name}${method.igSteps !== undefined && html`, ${method.igSteps} steps`}${method.igRule && html`, ${method.igRule} rule`}`)}
+      ${entry('Pairs', html`${numberText(task.pairs, 9)}${task.source && html` from ${task.source}`}`)}
+      ${entry('Seed', p.seed === null ? 'none' : String(p.seed))} ${entry('Adapter', pairs(p.adapter))}
+      ${entry('Versions', pairs(p.versions))} ${entry('Options', pairs(p.options))}
+      ${entry('Kernel plan', p.kernelPlan ? html`<code>${p.kernelPlan}</code>` : false)}
+    </dl>`;
+}
+
+function pairs(values: Readonly<Record<string, Json>>): Markup | false {
+  const all = Object.entries(values);
+  if (!all.length) return false;
+  const say = (value: Json): string =>
+    typeof value === 'string' ? value : typeof value === 'number' ? numberText(value, 12) : JSON.stringify(value);
+  return html`<span class="pairs">${all.map(([key, value]) => html`<span><i>${key}</i> ${say(value)}</span>`)}</span>`;
+}

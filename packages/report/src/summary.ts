@@ -1,0 +1,91 @@
+// A circuit's record in a few plain sentences: how few edges are enough, how faithful they are, which heads carry them.
+import type { CircuitRecord } from './record.js';
+import { edgeParts, nodeLabel, numberText, percentText } from './number-text.js';
+
+export interface Summary {
+  /** One sentence. */
+  readonly headline: string;
+  readonly sentences: readonly string[];
+}
+
+/** A node of the circuit and its share of Σ|score| over the circuit's edges, counted at both ends. */
+export interface NodeWeight {
+  readonly node: string;
+  readonly share: number;
+}
+
+/** Nodes of the marked circuit by the |score| that flows in and out of them, largest first; ties by order of computation. */
+export function nodeWeights(record: CircuitRecord): NodeWeight[] {
+  const weights = new Map<string, number>();
+  let total = 0;
+  for (const [name, score, inGraph] of record.edges) {
+    if (!inGraph || score === null) continue;
+    const [source, destination] = edgeParts(name);
+    for (const node of [source, destination]) weights.set(node, (weights.get(node) ?? 0) + Math.abs(score));
+    total += Math.abs(score);
+  }
+  return [...weights]
+    .map(([node, weight]) => ({ node, share: total ? weight / total : 0 }))
+    .sort((a, b) => b.share - a.share);
+}
+
+export function summarise(record: CircuitRecord): Summary {
+  return {
+    headline: headline(record),
+    sentences: [scoring(record), bearers(record), sizes(record), exactness(record)].filter(Boolean),
+  };
+}
+
+function headline({ circuit, graph, task, method }: CircuitRecord): string {
+  const name = task.title ?? task.name;
+  const size = `${numberText(circuit.kept, 9)} of ${numberText(graph.edgeCount, 9)} edges (${percentText(circuit.kept / graph.edgeCount)})`;
+  if (circuit.faithfulness === null)
+    return `${size} form the circuit for ${name} found by ${method.title ?? method.name}; its faithfulness could not be measured.`;
+  return `${size} keep ${percentText(circuit.faithfulness)} of the model’s ${name} behaviour.`;
+}
+
+function scoring({ method, graph, task, metric, baselines }: CircuitRecord): string {
+  const steps = method.igSteps ? ` (${method.igSteps} steps${method.igRule ? `, ${method.igRule} rule` : ''})` : '';
+  return (
+    `${method.title ?? method.name}${steps} scored all ${numberText(graph.edgeCount, 9)} edges on ${numberText(task.pairs, 9)} pairs of prompts. ` +
+    `The metric, ${metric.name}, is ${numberText(baselines.clean)} on clean prompts and ${numberText(baselines.corrupted)} with everything corrupted.`
+  );
+}
+
+function bearers(record: CircuitRecord): string {
+  const weights = nodeWeights(record);
+  const named = (kind: RegExp, most: number): string[] =>
+    weights
+      .filter(({ node }) => kind.test(node))
+      .slice(0, most)
+      .map(({ node, share }) => `${nodeLabel(node)} (${percentText(share)})`);
+  const heads = named(/^a/, 4);
+  const mlps = named(/^m/, 2);
+  if (!heads.length) return mlps.length ? `No attention head is in the circuit; its MLPs are led by ${and(mlps)}.` : '';
+  const one = heads.length === 1;
+  return `The ${one ? 'head' : 'heads'} that ${one ? 'matters' : 'matter'} most, by share of the circuit’s score: ${and(heads)}${mlps.length ? `; of the MLPs, ${and(mlps)}` : ''}.`;
+}
+
+function sizes({ smallest, graph }: CircuitRecord): string {
+  const found = smallest.map(({ threshold, n }) =>
+    n === null
+      ? `no evaluated size reaches ${numberText(threshold)}`
+      : `${numberText(n, 9)} ${n === 1 ? 'edge reaches' : 'edges reach'} a faithfulness of ${numberText(threshold)}${n === graph.edgeCount ? ' (the whole graph)' : ''}`,
+  );
+  return found.length ? `${capital(and(found))}.` : '';
+}
+
+function exactness({ agreement }: CircuitRecord): string {
+  if (!agreement) return '';
+  const { topOverlap, spearman, signAgreement } = agreement;
+  const parts = [
+    `${Math.round(topOverlap.value * topOverlap.k)} of the ${topOverlap.k} strongest edges are the same`,
+    spearman === null ? '' : `Spearman’s ρ is ${numberText(spearman)}`,
+    signAgreement === null ? '' : `${percentText(signAgreement)} of the signs agree`,
+  ];
+  return `Against ${agreement.reference}, ${and(parts.filter(Boolean))}.`;
+}
+
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+const and = (parts: readonly string[]): string =>
+  parts.length < 2 ? (parts[0] ?? '') : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`;
