@@ -1,5 +1,4 @@
 // The process-wide record of kernel checks: kernel, variant, case and error relative to its bound.
-import { appendFileSync, readFileSync } from 'node:fs';
 
 /** One comparison of one output of one kernel or op. */
 export interface LedgerEntry {
@@ -21,13 +20,19 @@ export const kernelLedger: LedgerEntry[] = (store[key] ??= []);
 /** Adds a check; with LIMN_LEDGER=path it is appended to that file too, one JSON line each, so that processes can be added up. */
 export function recordCase(entry: LedgerEntry): void {
   kernelLedger.push(entry);
-  const path = process.env['LIMN_LEDGER'];
-  if (path) appendFileSync(path, `${JSON.stringify(entry)}\n`);
+  const path = typeof process === 'undefined' ? undefined : process.env['LIMN_LEDGER'];
+  if (path) files().appendFileSync(path, `${JSON.stringify(entry)}\n`);
+}
+
+/** Node's file functions, reached without an import so that this file also loads in browsers. */
+function files(): typeof import('node:fs') {
+  return process.getBuiltinModule('node:fs');
 }
 
 /** Reads a file written through LIMN_LEDGER. */
 export function readLedger(path: string): LedgerEntry[] {
-  return readFileSync(path, 'utf8')
+  return files()
+    .readFileSync(path, 'utf8')
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as LedgerEntry);
