@@ -1,0 +1,63 @@
+// Makes models: from a Hugging Face folder, or with random weights; and writes them as such a folder.
+import type { Gpu } from '@limn/gpu';
+import { formatConfig, newConfig, parseConfig, type NewGpt2Config } from './config.js';
+import type { ModelFiles, WritableFiles } from './files.js';
+import { Gpt2 } from './model.js';
+import { initialWeight, uploadParameters } from './parameters.js';
+import { writeSafetensors, type SafetensorsEntry, type WritableTensor } from './safetensors.js';
+import { ModelTokenizer } from './tokenizer.js';
+import { findWeights, readWeight, type LinearOrientation } from './weights.js';
+
+/** How to load. */
+export interface LoadOptions {
+  /** How linear weights are stored: GPT-2's own [in, out] by default. */
+  readonly orientation?: LinearOrientation;
+  readonly signal?: AbortSignal;
+  /** Called after each weight. */
+  readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly name: string }) => void;
+}
+
+/** A model with its tokenizer, if its folder has one. */
+export interface LoadedGpt2 {
+  readonly model: Gpt2;
+  readonly tokenizer?: ModelTokenizer;
+  /** Where it came from. */
+  readonly source: string;
+}
+
+/**
+ * Loads config, weights and tokenizer. Nothing stays on the GPU if anything is wrong.
+ * @throws LimnError `files/…`, `config/…`, `safetensors/…`, `weights/…`, `tokenizer/…`; the signal's reason when aborted.
+ */
+export async function loadGpt2(gpu: Gpu, source: ModelFiles, options: LoadOptions = {}): Promise<LoadedGpt2> {
+  const config = parseConfig(new TextDecoder().decode(await source.read('config.json')));
+  const tokenizer = await ModelTokenizer.open(source, config.bosId);
+  const { tied, entries } = await findWeights(source, config, options.orientation);
+  let done = 0;
+  const parameters = await uploadParameters(gpu, config, tied, async (name) => {
+    options.signal?.throwIfAborted();
+    const tensor = await readWeight(source, name, entries.get(name) as SafetensorsEntry, options.orientation);
+    options.onProgress?.({ done: ++done, total: entries.size, name });
+    return tensor;
+  });
+  const model = new Gpt2(gpu, { ...config, tied }, parameters);
+  return { model, source: source.label, ...(tokenizer ? { tokenizer } : {}) };
+}
+
+/** A model with GPT-2's initial weights from a seed; the same seed gives the same bits on every machine. */
+export async function randomGpt2(gpu: Gpu, sizes: NewGpt2Config, seed: number): Promise<Gpt2> {
+  const config = newConfig(sizes);
+  const parameters = await uploadParameters(gpu, config, config.tied ?? true, async (name, shape) => initialWeight(config, seed, name, shape));
+  return new Gpt2(gpu, config, parameters);
+}
+
+/**
+ * Writes config.json and model.safetensors as transformers would. Tokenizer files are the caller's to copy.
+ * The weights come first and the config last, so that an interrupted write leaves no folder that looks complete.
+ */
+export async function saveGpt2(model: Gpt2, target: WritableFiles): Promise<void> {
+  const tensors = new Map<string, WritableTensor>();
+  for await (const [name, tensor] of model.hostWeights()) tensors.set(name === 'lm_head.weight' ? name : `transformer.${name}`, tensor);
+  await target.write('model.safetensors', writeSafetensors(tensors, { format: 'pt' }));
+  await target.write('config.json', new TextEncoder().encode(formatConfig({ ...model.config, tied: model.tied })));
+}
