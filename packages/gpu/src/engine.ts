@@ -79,7 +79,7 @@ export class Engine {
   write(buffer: PhysicalBuffer, offset: number, data: Uint8Array<ArrayBuffer>, done: () => void): void {
     this.counters.uploads += 1;
     const bytes = this.queue.idle ? data : data.slice();
-    this.#enqueue(() => {
+    this.#enqueue('a write', () => {
       try {
         this.device.queue.writeBuffer(buffer.gpuBuffer, offset, bytes);
       } finally {
@@ -90,15 +90,18 @@ export class Engine {
 
   /** Sets a whole buffer to zero, in order with the steps. */
   clear(buffer: PhysicalBuffer): void {
-    this.#enqueue(() => {
+    this.#enqueue('a clear', () => {
       const encoder = this.device.createCommandEncoder({ label: 'clear' });
       encoder.clearBuffer(buffer.gpuBuffer);
       this.#submit(encoder);
     });
   }
 
-  #enqueue(job: () => void): void {
-    this.queue.run(job).catch((error: unknown) => this.health.note(error));
+  /** A job without a promise of its own: what fails in it fails the next thing awaited. */
+  #enqueue(what: string, job: () => void): void {
+    const scoped = (): void =>
+      this.health.report(this.health.scoped(job, (error) => explainGpuError(error, `in ${what}`)).check);
+    this.queue.run(scoped).catch((error: unknown) => this.health.note(error));
   }
 
   /** Copies a buffer's first `bytes` to the host, after the steps submitted before. */
@@ -106,14 +109,19 @@ export class Engine {
     const readback = new Readback(this.pool);
     readback.reserve(bytes);
     try {
+      const checks: Check[] = [];
+      const copy = (): void => {
+        readback.open(checks);
+        const encoder = this.device.createCommandEncoder({ label: 'read' });
+        readback.copy(encoder, 0, buffer.gpuBuffer);
+        this.#submit(encoder);
+      };
       await this.health.guard(
         this.queue.run(() => {
-          readback.open();
-          const encoder = this.device.createCommandEncoder({ label: 'read' });
-          readback.copy(encoder, 0, buffer.gpuBuffer);
-          this.#submit(encoder);
+          checks.push(this.health.scoped(copy, (error) => explainGpuError(error, 'in a read')).check);
         }),
       );
+      await this.#throwFirst(checks);
       this.counters.readbacks += 1;
       const [result] = await this.health.guard(readback.collect());
       await this.health.settle();
@@ -240,12 +248,20 @@ export class Engine {
   }
 
   async #throwFailed(flight: InFlight): Promise<void> {
-    const failures = await this.health.guard(Promise.all(flight.checks));
+    try {
+      await this.#throwFirst(flight.checks);
+    } catch (error) {
+      if (flight.plan) this.#plans.drop(flight.plan);
+      throw error;
+    }
     flight.checks.length = 0;
-    const first = failures.find((failure) => failure !== undefined);
-    if (first && flight.plan) this.#plans.drop(flight.plan);
-    // What failed outside the step (the making of a buffer that it uses, say) came first and explains more.
+  }
+
+  async #throwFirst(checks: readonly Check[]): Promise<void> {
+    const failures = await this.health.guard(Promise.all(checks));
+    // What failed before (the making of a buffer that is used here, say) explains more than what followed from it.
     await this.health.settle();
+    const first = failures.find((failure) => failure !== undefined);
     if (first) throw first;
   }
 

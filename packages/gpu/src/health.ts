@@ -112,12 +112,17 @@ export class Health {
     this.#pending.add(entry);
   }
 
-  /** Waits for everything reported so far and throws the first failure that nobody has seen yet. */
+  /**
+   * Waits for everything reported so far and throws the first failure that nobody has seen yet. Those found with it, which
+   * usually follow from it, go into its details.
+   */
   async settle(): Promise<void> {
     if (this.#pending.size > 0) await this.guard(Promise.all(this.#pending));
     if (this.#lostError) throw this.#lostError;
-    const first = this.#found.shift();
-    if (first) throw first;
+    const [first, ...others] = this.#found.splice(0);
+    if (!first) return;
+    if (others.length > 0) first.details['followedBy'] = others.map((other) => other.message);
+    throw first;
   }
 }
 
