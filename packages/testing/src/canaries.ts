@@ -28,9 +28,23 @@ export interface CanaryStep {
 export function withCanaries(step: Step, variant: Variant = {}): CanaryStep {
   const guarded: { storage: Storage; bytes: number }[] = [];
   const kernels = new Set<string>();
+  const allocate = step.allocate.bind(step);
+  const upload = step.upload.bind(step);
+  // Uploads allocate too; they come from the host and need no canaries.
+  let uploading = false;
+  const plainUpload: Step['upload'] = (data, label) => {
+    uploading = true;
+    try {
+      return upload(data, label);
+    } finally {
+      uploading = false;
+    }
+  };
+  step.upload = plainUpload;
   step.allocate = (bytes, label = 'values') => {
+    if (uploading) return allocate(bytes, label);
     const whole = Math.ceil(bytes / 4) + CANARY_COUNT;
-    const storage = step.upload(new Uint32Array(whole).fill(CANARY_BITS), label);
+    const storage = plainUpload(new Uint32Array(whole).fill(CANARY_BITS), label);
     // Ops see the size they asked for; the true size returns before the step is planned.
     Object.defineProperty(storage, 'byteLength', { value: bytes, configurable: true });
     guarded.push({ storage, bytes });
