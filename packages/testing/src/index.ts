@@ -4,10 +4,18 @@ export { checkVjp, type DifferentiableReference, type FiniteDifferenceOptions } 
 export { testGpu } from './gpu.js';
 export { kernelLedger, printLedger, readLedger, recordCase, type LedgerEntry } from './ledger.js';
 export { referenceRandom, type ReferenceRandom } from './reference-rng.js';
+export * as referenceAdamw from './reference/adamw.js';
+export * as referenceArithmetic from './reference/arithmetic.js';
 export * as referenceAttention from './reference/attention.js';
+export * as referenceEap from './reference/eap.js';
 export * as referenceEmbed from './reference/embed.js';
+export * as referenceGather from './reference/gather.js';
 export * as referenceGelu from './reference/gelu.js';
 export * as referenceLayernorm from './reference/layernorm.js';
 export * as referenceMatmul from './reference/matmul.js';
+export * as referenceMovement from './reference/movement.js';
+export * as referenceReduce from './reference/reduce.js';
+export * as referenceSoftmaxLosses from './reference/softmax-losses.js';
+export * as referenceUnary from './reference/unary.js';
 export * as referenceUnembed from './reference/unembed.js';
 export { expectClose, expectSameBits, UNIT_F16, UNIT_F32, type ClosenessCase, type Reference } from './tolerance.js';
