@@ -1,6 +1,11 @@
 // The float64 reference itself, before it judges any kernel: golden values, finite differences, and the identities of the method.
 import { describe, expect, it } from 'vitest';
-import {
+import { referenceEap } from '@limn/testing';
+import { Circuit, buildGraph, normalisedFaithfulness } from '../src/index.js';
+import { golden, toyGraph } from './golden.js';
+import type { GoldenKey } from './golden.js';
+
+const {
   TOY_PAIR,
   TOY_SIZES,
   backwardCount,
@@ -17,14 +22,10 @@ import {
   sourcesBefore,
   tokenEmbeddings,
   waveModel,
-} from '@limn/testing';
-import type { EapMetric, EapPair } from '@limn/testing';
-import { Circuit, buildGraph, normalisedFaithfulness } from '../src/index.js';
-import { golden, toyGraph } from './golden.js';
-import type { GoldenKey } from './golden.js';
+} = referenceEap;
 
 const toy = waveModel();
-const METRICS: readonly EapMetric[] = ['logit-diff', 'prob-diff', 'kl'];
+const METRICS: readonly referenceEap.EapMetric[] = ['logit-diff', 'prob-diff', 'kl'];
 
 describe('reference on the golden toy', () => {
   it('has its logits and losses', () => {
@@ -61,7 +62,7 @@ describe('reference on the golden toy', () => {
   });
 });
 
-const PAIRS: readonly EapPair[] = [
+const PAIRS: readonly referenceEap.EapPair[] = [
   { clean: [1, 4, 7, 2, 9], corrupted: [1, 4, 3, 2, 9], correct: [8, 3], incorrect: [5] },
   { clean: [10, 0, 6], corrupted: [10, 5, 6], correct: [1], incorrect: [2, 7, 9] },
 ];
@@ -81,7 +82,7 @@ describe.each(variants)('reference on a %s block with %s norm', (block, norm) =>
   });
 
   it.each(METRICS)('has slot gradients equal to central differences (%s)', (metric) => {
-    const [pair] = PAIRS as [EapPair];
+    const [pair] = PAIRS as [referenceEap.EapPair];
     const embedding = tokenEmbeddings(model, pair.corrupted); // not the clean input, where KL is flat
     const clean = eapForward(model, tokenEmbeddings(model, pair.clean)).logits;
     const run = eapForward(model, embedding);
@@ -116,7 +117,7 @@ describe.each(variants)('reference on a %s block with %s norm', (block, norm) =>
   });
 
   it('IG with many midpoints is complete at `input`', () => {
-    const [pair] = PAIRS as [EapPair];
+    const [pair] = PAIRS as [referenceEap.EapPair];
     const { clean, corrupted, deltas } = eapRecord(model, pair);
     const gradients = eapPathGradients(model, pair, 'logit-diff', eapPath(64, 'midpoint'));
     let total = 0;

@@ -8,6 +8,7 @@ export * as referenceAdamw from './reference/adamw.js';
 export * as referenceArithmetic from './reference/arithmetic.js';
 export * as referenceAttention from './reference/attention.js';
 export * as referenceEap from './reference/eap.js';
+export * as referenceEdgeScores from './reference/edge-scores.js';
 export * as referenceEmbed from './reference/embed.js';
 export * as referenceGather from './reference/gather.js';
 export * as referenceGelu from './reference/gelu.js';

@@ -10,6 +10,9 @@ import {
 } from './eap-model.js';
 import type { EapModel, EapRun } from './eap-model.js';
 
+export * from './eap-model.js';
+export * from './eap-toy.js';
+
 export interface EapPair {
   readonly clean: readonly number[];
   readonly corrupted: readonly number[];

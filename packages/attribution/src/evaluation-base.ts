@@ -1,0 +1,178 @@
+// What circuits are measured against: for each slot the stream x'_v and for each node the output z'_u of the ablated model, and the clean answers.
+import { blockHook, lastRows, tokenBatch } from '@limn/hooks';
+import type { HookedModel, HookName, Run } from '@limn/hooks';
+import type { Step } from '@limn/gpu';
+import { add, detach, fill, keep, readFloats, reshape, sub, type Tensor } from '@limn/tensor';
+import type { Metric } from './metrics.js';
+import { layersOf, nodeOutputs, outputCaptures } from './node-outputs.js';
+import type { OutputWeights, SourceBlock } from './node-outputs.js';
+import type { Pair } from './pairs.js';
+
+/**
+ * What an edge outside of the circuit carries: 'patch' the node's output in the corrupted run; 'zero' nothing, so that
+ * only positions and biases are left (b_V stays inside the heads, and goes with them).
+ */
+export type Ablation = 'patch' | 'zero';
+
+/** Mean over the pairs, and the values themselves, by metric; higher is better (the negated loss). */
+export interface MetricValues {
+  readonly mean: Readonly<Record<string, number>>;
+  readonly perExample: Readonly<Record<string, Float64Array>>;
+}
+
+/** Kept on the GPU while the circuits of one batch of pairs are evaluated. */
+export class EvaluationBase {
+  private constructor(
+    readonly lengths: readonly number[],
+    readonly T: number,
+    /** [B, V] of the clean run. */
+    readonly cleanLogits: Tensor,
+    /** e − e' (or e, when ablated by zero), [1, B, T, C]. */
+    readonly inputChange: Tensor,
+    /** x' [B, T, C] that the heads of each layer read. */
+    readonly beforeHeads: readonly Tensor[],
+    /** x' [B, T, C] that the MLP of each layer reads. */
+    readonly beforeMlp: readonly Tensor[],
+    /** x' [B, T, C] that the logits read. */
+    readonly last: Tensor,
+    /** z' per layer, heads then MLP, [H + 1, B, T, C]. */
+    readonly outputs: readonly Tensor[],
+    /** Losses [B] per metric of the clean run and of the empty circuit. */
+    readonly cleanLosses: readonly Float32Array[],
+    readonly emptyLosses: readonly Float32Array[],
+  ) {}
+
+  static async of(
+    model: HookedModel,
+    weights: OutputWeights,
+    pairs: readonly Pair[],
+    metrics: readonly Metric[],
+    { ablation, signal }: { readonly ablation: Ablation; readonly signal: AbortSignal | undefined },
+  ): Promise<EvaluationBase> {
+    const step = model.gpu.step({ label: 'circuits: base', ...(signal ? { signal } : {}) });
+    const kept = new Set<Tensor>();
+    const hold = (x: Tensor): Tensor => {
+      const own = keep(step, detach(x));
+      kept.add(own);
+      return own;
+    };
+    try {
+      const clean = model.run(
+        step,
+        { tokens: tokenBatch(pairs.map((pair) => pair.clean), model.info) },
+        { capture: ['hook_embed'], logits: 'last' },
+      );
+      const ablated = ablation === 'patch' ? corruptedRun(step, model, weights, pairs) : zeroRun(step, model, clean);
+      const cleanLogits = hold(clean.logits as Tensor);
+      const emptyLogits = model.logits(step, ablated.last, lastRows(clean.lengths, clean.T));
+      const read = (logits: Tensor): Promise<Float32Array[]> =>
+        Promise.all(metrics.map((metric) => readFloats(step, metric.loss(step, logits, pairs, cleanLogits))));
+      const change = sub(step, detach(clean.at('hook_embed')), ablated.embed);
+      const held = {
+        inputChange: hold(reshape(change, [1, ...change.shape])),
+        beforeHeads: ablated.beforeHeads.map(hold),
+        beforeMlp: ablated.beforeMlp.map(hold),
+        last: hold(ablated.last),
+        outputs: ablated.outputs.map(hold),
+      };
+      const [cleanLosses, emptyLosses] = await Promise.all([read(cleanLogits), read(emptyLogits)]);
+      return new EvaluationBase(
+        clean.lengths,
+        clean.T,
+        cleanLogits,
+        held.inputChange,
+        held.beforeHeads,
+        held.beforeMlp,
+        held.last,
+        held.outputs,
+        cleanLosses,
+        emptyLosses,
+      );
+    } catch (error) {
+      for (const tensor of kept) tensor.dispose();
+      throw error;
+    } finally {
+      step.dispose();
+    }
+  }
+
+  dispose(): void {
+    for (const tensor of [this.cleanLogits, this.inputChange, this.last, ...this.beforeHeads, ...this.beforeMlp, ...this.outputs])
+      tensor.dispose();
+  }
+}
+
+interface AblatedRun {
+  readonly embed: Tensor;
+  readonly beforeHeads: readonly Tensor[];
+  readonly beforeMlp: readonly Tensor[];
+  readonly last: Tensor;
+  readonly outputs: readonly Tensor[];
+}
+
+function corruptedRun(step: Step, model: HookedModel, weights: OutputWeights, pairs: readonly Pair[]): AblatedRun {
+  const { info } = model;
+  const heads = (layer: number): HookName => blockHook(layer, 'hook_resid_pre');
+  const mlp = (layer: number): HookName => blockHook(layer, info.block === 'sequential' ? 'hook_resid_mid' : 'hook_resid_pre');
+  const last = blockHook(info.layers - 1, 'hook_resid_post');
+  const streams = layersOf(info).flatMap((layer) => [heads(layer), mlp(layer)]);
+  const run: Run = model.run(
+    step,
+    { tokens: tokenBatch(pairs.map((pair) => pair.corrupted), info) },
+    { capture: [...new Set([...outputCaptures(model), ...streams, last])], logits: 'none' },
+  );
+  const [, ...perLayer] = nodeOutputs(step, model, weights, run) as [SourceBlock, ...SourceBlock[]];
+  return {
+    embed: detach(run.at('hook_embed')),
+    beforeHeads: layersOf(info).map((layer) => run.at(heads(layer))),
+    beforeMlp: layersOf(info).map((layer) => run.at(mlp(layer))),
+    last: run.at(last),
+    outputs: perLayer.map(({ tensor }) => tensor),
+  };
+}
+
+/** Every node writes zero: x' is positions plus the output biases of the attention layers before. */
+function zeroRun(step: Step, model: HookedModel, clean: Run): AblatedRun {
+  const { info } = model;
+  const { B, T, lengths } = clean;
+  const beforeHeads: Tensor[] = [];
+  const beforeMlp: Tensor[] = [];
+  let stream = model.positions(step, lengths, T);
+  for (const layer of layersOf(info)) {
+    beforeHeads.push(stream);
+    const after = add(step, stream, model.attentionBias(layer));
+    beforeMlp.push(info.block === 'sequential' ? after : stream);
+    stream = after;
+  }
+  return {
+    embed: fill(step, [B, T, info.width], 0, 'zero'),
+    beforeHeads,
+    beforeMlp,
+    last: stream,
+    outputs: layersOf(info).map(() => fill(step, [info.heads + 1, B, T, info.width], 0, 'zero')),
+  };
+}
+
+/** Collects losses of batches into metric values. */
+export class MetricSum {
+  readonly #names: readonly string[];
+  readonly #values: readonly Float64Array[];
+
+  constructor(metrics: readonly Metric[], examples: number) {
+    this.#names = metrics.map(({ name }) => name);
+    this.#values = metrics.map(() => new Float64Array(examples));
+  }
+
+  /** `losses` per metric, of the examples from `start`. */
+  add(losses: readonly Float32Array[], start: number): void {
+    for (const [m, loss] of losses.entries()) for (const [b, x] of loss.entries()) (this.#values[m] as Float64Array)[start + b] = -x;
+  }
+
+  values(): MetricValues {
+    const entries = this.#names.map((name, m) => [name, this.#values[m] as Float64Array] as const);
+    return {
+      mean: Object.fromEntries(entries.map(([name, values]) => [name, values.reduce((a, b) => a + b, 0) / values.length])),
+      perExample: Object.fromEntries(entries),
+    };
+  }
+}

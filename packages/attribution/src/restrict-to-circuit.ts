@@ -1,0 +1,111 @@
+// A circuit as interventions, by its dense definition: x_v ← x_v + Σ_{(u,v) ∉ C} (z'_u − ẑ_u) at every slot, with ẑ of this very run. Composes with other edits.
+import { blockHook } from '@limn/hooks';
+import type { HookedModel, HookName, Intervention, InterventionContext } from '@limn/hooks';
+import { LimnError, type Step } from '@limn/gpu';
+import { add, concat, fromData, matmul, permute, reshape, slice, sub, type Tensor } from '@limn/tensor';
+import type { Circuit } from './circuit.js';
+import { HEAD_INPUTS } from './graph.js';
+import type { Graph } from './graph.js';
+import { layersOf, nodeOutputs, outputCaptures } from './node-outputs.js';
+import type { OutputWeights, SourceBlock } from './node-outputs.js';
+import { tokenBatch } from '@limn/hooks';
+
+/** The outputs z' of every node in a run over `prompts`, for {@link restrictToCircuit}; they live in this step unless kept. */
+export function recordNodeOutputs(
+  step: Step,
+  model: HookedModel,
+  weights: OutputWeights,
+  prompts: readonly (readonly number[])[],
+): SourceBlock[] {
+  const run = model.run(step, { tokens: tokenBatch(prompts, model.info) }, { capture: outputCaptures(model), logits: 'none' });
+  return nodeOutputs(step, model, weights, run);
+}
+
+/**
+ * Interventions that make a run carry only the circuit's edges: every other edge carries `ablated` (blocks of
+ * [sources, B, T, C] for the caller's whole batch). One per slot site that loses an edge. Node outputs are read after
+ * their own edits; the far cheaper form for many circuits is `evaluateCircuits`.
+ */
+export function restrictToCircuit(circuit: Circuit, ablated: readonly SourceBlock[]): Intervention[] {
+  const { graph } = circuit;
+  const interventions: Intervention[] = [];
+  const restrict = (at: HookName, columns: readonly number[]): void => {
+    const sources = graph.prev(columns[0] ?? 0);
+    // removed[h, u]: the edge u → slot h of this site is not in the circuit.
+    const removed = Float32Array.from({ length: columns.length * sources }, (_, i) =>
+      circuit.has(i % sources, columns[Math.floor(i / sources)] ?? 0) ? 0 : 1,
+    );
+    const edges = columns.flatMap((v) => circuit.sourcesOf(v).map((u) => graph.edgeName(u, v)));
+    if (!removed.includes(1)) return;
+    interventions.push(
+      Object.freeze({
+        at,
+        reads: Object.freeze(outputSites(graph, sources)),
+        spec: Object.freeze({
+          kind: 'restrict-to-circuit',
+          options: Object.freeze({ at, edges }),
+          tensors: Object.freeze(Object.fromEntries(ablated.map(({ first, tensor }) => [`ablated.${first}`, tensor]))),
+        }),
+        label: `circuit at ${at} (${edges.length} of ${removed.length} edges)`,
+        apply: (x: Tensor, ctx: InterventionContext) => {
+          const { step } = ctx;
+          const instead = sub(step, ablatedOutputs(ctx, graph, sources, ablated), currentOutputs(ctx, graph, sources));
+          const mask = fromData(step, removed, [columns.length, sources], { label: 'removed edges' });
+          const change = matmul(step, mask, reshape(instead, [sources, instead.size / sources]));
+          const [B = 0, T = 0, C = 0] = instead.shape.slice(1);
+          if (x.shape.length === 3) return add(step, x, reshape(change, x.shape));
+          return add(step, x, permute(step, reshape(change, [columns.length, B, T, C]), [1, 2, 0, 3]));
+        },
+      }),
+    );
+  };
+  for (const layer of layersOf(graph)) {
+    for (const input of HEAD_INPUTS)
+      restrict(
+        blockHook(layer, `hook_${input}_input`),
+        Array.from({ length: graph.heads }, (_, head) => graph.backwardIndex({ kind: 'head', layer, head, input })),
+      );
+    restrict(blockHook(layer, 'hook_mlp_in'), [graph.backwardIndex({ kind: 'mlp', layer })]);
+  }
+  restrict(blockHook(graph.layers - 1, 'hook_resid_post'), [graph.nBackward - 1]);
+  return interventions;
+}
+
+/** The sites that hold the outputs of the first `sources` sources. */
+function outputSites(graph: Graph, sources: number): HookName[] {
+  const sites: HookName[] = ['hook_embed'];
+  for (const layer of layersOf(graph)) {
+    const first = 1 + layer * (graph.heads + 1);
+    if (first < sources) sites.push(blockHook(layer, 'attn.hook_result'));
+    if (first + graph.heads < sources) sites.push(blockHook(layer, 'hook_mlp_out'));
+  }
+  return sites;
+}
+
+/** ẑ of the first `sources` sources in this run, [sources, B, T, C]. */
+function currentOutputs(ctx: InterventionContext, graph: Graph, sources: number): Tensor {
+  const parts = outputSites(graph, sources).map((site) => {
+    const x = ctx.at(site);
+    return x.shape.length === 4 ? permute(ctx.step, x, [2, 0, 1, 3]) : reshape(x, [1, ...x.shape]);
+  });
+  return concat(ctx.step, parts, 0);
+}
+
+/** z' of the first `sources` sources for this run's rows, [sources, B, T, C]. */
+function ablatedOutputs(ctx: InterventionContext, graph: Graph, sources: number, ablated: readonly SourceBlock[]): Tensor {
+  const { step, rows } = ctx;
+  const parts = ablated
+    .filter(({ first }) => first < sources)
+    .map(({ first, tensor }) => {
+      const [count = 0, B = 0] = tensor.shape;
+      if (rows.start + rows.count > B)
+        throw new LimnError('tensor/shape', `The ablated outputs hold ${B} rows; this run needs rows ${rows.start} to ${rows.start + rows.count - 1}.`, {
+          details: { rows: B, start: rows.start, count: rows.count },
+          hint: 'Record the ablated run over the same batch of prompts.',
+        });
+      const wanted = Math.min(count, sources - first);
+      const leading = wanted === count ? tensor : slice(step, tensor, 0, 0, wanted);
+      return rows.count === B ? leading : slice(step, leading, 1, rows.start, rows.count);
+    });
+  return concat(step, parts, 0);
+}
