@@ -1,0 +1,169 @@
+// Causal attention, fused and in parts, with padding, past and odd heads, against float64.
+import { describe, expect, it } from 'vitest';
+import { referenceAttention, referenceRandom, testGpu } from '@limn/testing';
+import {
+  attentionMix,
+  attentionScores,
+  causalAttention,
+  causalSoftmax,
+  fromData,
+  readFloats,
+} from '../../src/index.js';
+import { checkOp, reduceVariants } from '../check-op.js';
+
+const random = referenceRandom(13);
+
+interface Sizes {
+  readonly batch: number;
+  readonly heads: number;
+  readonly width: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly past?: number;
+  readonly lengths?: readonly number[];
+}
+
+const long: Sizes[] =
+  process.env['LIMN_LONG'] === '1' ? [{ batch: 1, heads: 12, width: 64, queries: 128, keys: 128 }] : [];
+const cases: Sizes[] = [
+  { batch: 1, heads: 1, width: 1, queries: 1, keys: 1 },
+  { batch: 2, heads: 4, width: 16, queries: 48, keys: 48 },
+  { batch: 3, heads: 3, width: 24, queries: 13, keys: 13, lengths: [13, 1, 7] },
+  { batch: 2, heads: 2, width: 7, queries: 5, keys: 5, lengths: [0, 3] },
+  { batch: 2, heads: 2, width: 8, queries: 3, keys: 11, past: 8, lengths: [11, 9] },
+  { batch: 1, heads: 2, width: 64, queries: 65, keys: 65 },
+  { batch: 1, heads: 1, width: 128, queries: 17, keys: 17 },
+  ...long,
+];
+
+function name({ batch, heads, width, queries, keys, past, lengths }: Sizes): string {
+  return `B${batch} H${heads} K${width} T${queries} S${keys}${past ? ` past ${past}` : ''}${lengths ? ` lengths ${lengths.join(' ')}` : ''}`;
+}
+
+describe('causalAttention', () => {
+  for (const sizes of cases)
+    it(name(sizes), async () => {
+      const { batch, heads, width, queries, keys, lengths } = sizes;
+      const shape = { ...sizes, scale: 1 / Math.sqrt(width) };
+      const q = random.normals(batch * queries * heads * width);
+      const k = random.normals(batch * keys * heads * width);
+      const v = random.normals(batch * keys * heads * width);
+      const perKey = [batch, keys, heads, width];
+      await checkOp({
+        kernel: 'causalAttention',
+        case: name(sizes),
+        inputs: [
+          { shape: [batch, queries, heads, width], values: q },
+          { shape: perKey, values: k },
+          { shape: perKey, values: v },
+          ...(lengths ? [{ shape: [batch], values: Uint32Array.from(lengths) }] : []),
+        ],
+        run: (step, [tq, tk, tv, tl]) => causalAttention(step, tq!, tk!, tv!, tl ? { lengths: tl } : {}),
+        expected: referenceAttention.attentionForward(q, k, v, shape),
+        n: keys,
+        vjp: (seed) => {
+          const d = referenceAttention.attentionVjp(q, k, v, shape, seed);
+          return [d.q, d.k, d.v];
+        },
+        vjpN: [keys, queries, queries],
+        masks: keys === 5,
+      });
+    });
+
+  it('refuses heads wider than its registers', async () => {
+    const gpu = await testGpu();
+    using step = gpu.step();
+    const x = fromData(step, new Float32Array(129), [1, 1, 1, 129]);
+    expect(() => causalAttention(step, x, x, x)).toThrow(/at most 128/);
+  });
+
+  it('refuses a past that does not fit the keys', async () => {
+    const gpu = await testGpu();
+    using step = gpu.step();
+    const x = fromData(step, new Float32Array(8), [1, 2, 1, 4]);
+    expect(() => causalAttention(step, x, x, x, { past: 1 })).toThrow(
+      expect.objectContaining({ code: 'tensor/shape' }),
+    );
+  });
+});
+
+describe('attention in parts', async () => {
+  for (const variant of await reduceVariants())
+    for (const sizes of cases)
+      it(`${name(sizes)} ${variant.reduce}`, async () => {
+        const { batch, heads, width, queries, keys, lengths, past } = sizes;
+        const shape = { ...sizes, scale: 1 / Math.sqrt(width) };
+        const q = random.normals(batch * queries * heads * width);
+        const k = random.normals(batch * keys * heads * width);
+        const pairs = [batch, heads, queries, keys];
+        const perQuery = [batch, queries, heads, width];
+        const perKey = [batch, keys, heads, width];
+        await checkOp({
+          kernel: 'attentionScores',
+          case: name(sizes),
+          variant,
+          inputs: [
+            { shape: perQuery, values: q },
+            { shape: perKey, values: k },
+          ],
+          run: (step, [tq, tk]) => attentionScores(step, tq!, tk!),
+          expected: referenceAttention.attentionScores(q, k, shape),
+          n: width,
+          vjp: (seed) => {
+            const d = referenceAttention.attentionScoresVjp(q, k, shape, seed);
+            return [d.q, d.k];
+          },
+          vjpN: [keys, queries],
+          masks: keys === 5,
+        });
+        const scores = random.normals(batch * heads * queries * keys, 2);
+        const pattern = referenceAttention.causalSoftmaxForward(scores, shape);
+        await checkOp({
+          kernel: 'causalSoftmax',
+          case: name(sizes),
+          variant,
+          inputs: [
+            { shape: pairs, values: scores },
+            ...(lengths ? [{ shape: [batch], values: Uint32Array.from(lengths) }] : []),
+          ],
+          run: (step, [t, tl]) =>
+            causalSoftmax(step, t!, { ...(past === undefined ? {} : { past }), ...(tl ? { lengths: tl } : {}) }),
+          expected: pattern,
+          n: keys,
+          vjp: (seed) => [referenceAttention.causalSoftmaxVjp(pattern.values, keys, seed)],
+          // The pattern that enters is the GPU's own, with its own rounding: the forward's bound once more.
+          vjpC: 16,
+        });
+        const p = pattern.values.map((value) => Math.fround(value));
+        await checkOp({
+          kernel: 'attentionMix',
+          case: name(sizes),
+          variant,
+          inputs: [
+            { shape: pairs, values: p },
+            { shape: perKey, values: k },
+          ],
+          run: (step, [tp, tv]) => attentionMix(step, tp!, tv!),
+          expected: referenceAttention.attentionMix(p, k, shape),
+          n: keys,
+          vjp: (seed) => {
+            const d = referenceAttention.attentionMixVjp(p, k, shape, seed);
+            return [d.pattern, d.v];
+          },
+          vjpN: [width, queries],
+          masks: keys === 5,
+        });
+      });
+
+  it('is the fused op', async () => {
+    const gpu = await testGpu();
+    using step = gpu.step();
+    const data = () => fromData(step, Float32Array.from(random.normals(2 * 9 * 3 * 8)), [2, 9, 3, 8]);
+    const [q, k, v] = [data(), data(), data()];
+    const lengths = fromData(step, Uint32Array.of(9, 4), [2]);
+    const fused = readFloats(step, causalAttention(step, q, k, v, { lengths }));
+    const pattern = causalSoftmax(step, attentionScores(step, q, k), { lengths });
+    const parts = await readFloats(step, attentionMix(step, pattern, v));
+    (await fused).forEach((value, i) => expect(Math.abs(value - parts[i]!)).toBeLessThan(2e-6));
+  });
+});
