@@ -21,9 +21,9 @@ fn gather_logits_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_
   if (i >= params.size) {
     return;
   }
-  let id = ids[i];
-  if (id < params.width) {
-    y[i] = x[(i / params.picks) * params.width + id];
+  let token = ids[i];
+  if (token < params.width) {
+    y[i] = x[(i / params.picks) * params.width + token];
   } else {
     y[i] = 0.0;
   }

@@ -23,10 +23,10 @@ fn gather_probabilities_forward(@builtin(global_invocation_id) id: vec3u, @built
   if (i >= params.size) {
     return;
   }
-  let id = ids[i];
+  let token = ids[i];
   let row = i / params.picks;
-  if (id < params.width) {
-    y[i] = exp(x[row * params.width + id] - lse[row]);
+  if (token < params.width) {
+    y[i] = exp(x[row * params.width + token] - lse[row]);
   } else {
     y[i] = 0.0;
   }

@@ -21,22 +21,22 @@ fn scatter_logits(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   if (i >= params.size) {
     return;
   }
-  let id = ids[i];
-  if (id >= params.width) {
+  let token = ids[i];
+  if (token >= params.width) {
     return;
   }
   let row = i / params.picks;
   let end = (row + 1u) * params.picks;
   for (var k = row * params.picks; k < i; k += 1u) {
-    if (ids[k] == id) {
+    if (ids[k] == token) {
       return;
     }
   }
   var total = 0.0;
   for (var k = i; k < end; k += 1u) {
-    if (ids[k] == id) {
+    if (ids[k] == token) {
       total += values[k];
     }
   }
-  y[row * params.width + id] += total;
+  y[row * params.width + token] += total;
 }
