@@ -1,5 +1,4 @@
 // Chooses which test files run in a browser and configures vitest for headless Chromium with WebGPU.
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { playwright } from '@vitest/browser-playwright';
 import { filesBelow } from './files.mjs';
@@ -7,21 +6,6 @@ import { isNodeOnly, reachable } from './imports.mjs';
 
 const core = ['gpu', 'tensor', 'hooks'];
 const conditions = ['limn-source', 'browser', 'module', 'import', 'default'];
-const usual = [
-  '/usr/bin/chromium',
-  '/usr/bin/chromium-browser',
-  '/usr/bin/google-chrome-stable',
-  '/usr/bin/google-chrome',
-];
-const macOS = '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome';
-
-/** CHROME_PATH where it is set ('none' means: do not look), else a Chromium in one of the usual places. */
-export function findChromium(environment = process.env) {
-  const named = environment.CHROME_PATH;
-  if (named) return named !== 'none' && existsSync(named) ? named : undefined;
-  return [...usual, macOS].find((path) => existsSync(path));
-}
-
 /** The core packages' test files that reach nothing which only Node has. */
 export function browserTests(root) {
   return core

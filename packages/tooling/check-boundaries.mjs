@@ -4,7 +4,7 @@ import { filesBelow, workspaces } from './files.mjs';
 import { importsOf, isNodeOnly, reachable, resolveRelative } from './imports.mjs';
 
 const machine = ['shaders', 'gpu', 'tensor'];
-const method = ['gpu', 'tensor', 'hooks', 'tasks'];
+const method = ['shaders', 'gpu', 'tensor', 'hooks', 'tasks'];
 const methods = ['attribution', 'transcoders', 'dit', 'steering'];
 const everything = [...machine, 'hooks', 'gpt2', 'tasks', ...methods, 'report', 'pocket', 'software-vulkan'];
 
@@ -26,7 +26,7 @@ const arrows = {
   testing: ['shaders', 'gpu', 'software-vulkan', 'tensor', 'hooks'],
   tooling: [],
 };
-/** Tests may besides import `testing`, and these: methods are proved on a real architecture and on pocket. */
+/** Tests may besides import `testing` and `tooling`, and these: methods are proved on a real architecture and on pocket. */
 const testsAlso = {
   ...Object.fromEntries(methods.map((name) => [name, ['gpt2', 'pocket']])),
   gpt2: ['pocket', 'tasks'],
@@ -67,7 +67,9 @@ for (const { home, manifest } of packages) {
     files++;
     const path = relative(home, file);
     const isTest = path.startsWith('test/') || name === 'testing' || name === 'tooling' || !path.includes('/');
-    const allowed = isTest ? [...arrows[name], name, 'testing', ...(testsAlso[name] ?? [])] : [...arrows[name], name];
+    const allowed = isTest
+      ? [...arrows[name], name, 'testing', 'tooling', ...(testsAlso[name] ?? [])]
+      : [...arrows[name], name];
     for (const specifier of importsOf(file)) {
       const neighbour = neighbourOf(specifier);
       if (specifier.startsWith('.')) {
@@ -76,7 +78,7 @@ for (const { home, manifest } of packages) {
           fault(file, `'${specifier}' reaches into another package; import it by its name`);
       } else if (neighbour && !allowed.includes(neighbour))
         fault(file, `${manifest.name} may not import ${specifier}; allowed: ${allowed.join(', ') || 'nothing'}`);
-      else if (!isTest && !specifier.startsWith('node:') && !declared.has(packageOf(specifier)))
+      else if (!isTest && !manifest.private && !specifier.startsWith('node:') && !declared.has(packageOf(specifier)))
         fault(file, `'${packageOf(specifier)}' is not among the dependencies of ${manifest.name}`);
     }
   }

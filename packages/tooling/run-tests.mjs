@@ -4,8 +4,10 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { Writable } from 'node:stream';
 import { startVitest } from 'vitest/node';
-import { browserConfig, browserTests, findChromium } from './browser-tests.mjs';
+import { browserConfig, browserTests } from './browser-tests.mjs';
+import { findChromium } from './chromium.mjs';
 import { workspaces } from './files.mjs';
 import { bold, dim, indent, mark, red, seconds } from './terminal.mjs';
 import { newTally, reporter, skipLines } from './test-reporter.mjs';
@@ -100,7 +102,7 @@ async function runTests() {
   const projects = workspaces(root)
     .map(({ folder }) => `${folder}/vitest.config.ts`)
     .filter((path) => existsSync(path));
-  const vitest = await startVitest('test', filters, {
+  const options = {
     root,
     config: false,
     watch: false,
@@ -110,8 +112,28 @@ async function runTests() {
     fileParallelism: false,
     passWithNoTests: true,
     reporters: [reporter(root, tally, { patience: long ? 3_600_000 : 300_000 })],
-  });
+  };
+  const vitest = await startVitest(
+    'test',
+    filters,
+    options,
+    {},
+    { stdout: process.stdout, stderr: withoutDawnsWarnings() },
+  );
   await vitest?.close();
+}
+
+/** Dawn says at every start that it lowered two limits of its own; nothing follows from it. */
+function withoutDawnsWarnings() {
+  return new Writable({
+    write(chunk, _, done) {
+      const kept = String(chunk)
+        .split('\n')
+        .filter((line) => !/^Warning: maxDynamic\w+ artificially reduced/.test(line));
+      if (kept.some(Boolean)) process.stderr.write(kept.join('\n'));
+      done();
+    },
+  });
 }
 
 /** The core packages once more in headless Chromium, where one is found. */

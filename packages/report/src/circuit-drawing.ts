@@ -6,12 +6,12 @@ import { arrowLength, layOut, portSpread } from './circuit-layout.js';
 import type { PlacedEdge, PlacedNode } from './circuit-layout.js';
 import { html } from './markup.js';
 import type { Markup } from './markup.js';
-import { edgeParts, nodeLabel, numberText } from './number-text.js';
+import { decimalsFor, edgeParts, nodeLabel, numberText, scoreText, sizeText, spokenNode } from './number-text.js';
 
 /** More edges than this cannot be told apart in a drawing: larger circuits are read in the table. */
 export const mostDrawn = 400;
 
-/** Circuits of the record that can be drawn; the record's own first choice is the one that `edges` marks. */
+/** Circuits of the record that can be drawn; shown at first is the one that `edges` marks, or the largest below it. */
 export function drawable(record: CircuitRecord): { circuits: DrawnCircuit[]; shown: number } {
   const marked = record.edges.flatMap(([, , inGraph], i) => (inGraph ? [i] : []));
   const own: DrawnCircuit = { n: Math.max(1, record.circuit.n), selection: record.circuit.selection, edges: marked };
@@ -19,7 +19,8 @@ export function drawable(record: CircuitRecord): { circuits: DrawnCircuit[]; sho
   const isOwn = (c: DrawnCircuit): boolean => c.n === own.n && c.selection === own.selection;
   const circuits = given.some(isOwn) || !marked.length || marked.length > mostDrawn ? [...given] : [...given, own];
   circuits.sort((a, b) => a.selection.localeCompare(b.selection) || a.n - b.n);
-  return { circuits, shown: Math.max(0, circuits.findIndex(isOwn)) };
+  const within = circuits.filter((c) => c.selection === own.selection && c.n <= own.n);
+  return { circuits, shown: Math.max(0, circuits.indexOf(within.at(-1) ?? own)) };
 }
 
 export function circuitDrawing(record: CircuitRecord, id: string): Markup {
@@ -44,6 +45,7 @@ export function circuitDrawing(record: CircuitRecord, id: string): Markup {
     <div class="drawing">
       <div class="scroll" tabindex="0" role="region" aria-label="Drawing of the circuit">
         <svg
+          class="${record.graph.heads > 6 && 'large'}"
           viewBox="0 0 ${layout.width} ${layout.height}"
           width="${layout.width}"
           height="${layout.height}"
@@ -86,23 +88,18 @@ function controls(record: CircuitRecord, circuits: readonly DrawnCircuit[], show
       ${kinds.length > 1 && html`<span class="choice" role="radiogroup" aria-label="Edges chosen">${kinds.map(choice)}</span>`}
     </div>
     <output id="${id}-says" data-says
-      >${describeCircuit(record, n, selection, circuits[shown]?.edges.length ?? 0)}</output
+      >${sizeText({ n, kept: circuits[shown]?.edges.length ?? 0, edgeCount: record.graph.edgeCount, faithfulness: faithfulnessOf(record, selection, n) })}</output
     >
   </div>`;
 }
 
 const checked = html`checked`;
 
-/** 'top 12 of 479 edges by |score|, 11 left after pruning, faithfulness 0.91' */
-export function describeCircuit(record: CircuitRecord, n: number, selection: string, kept: number): string {
-  const point = record.curves
-    .filter((c) => c.selection === selection)
-    .flatMap((c) => c.points)
-    .find((p) => p.n === n);
-  const own = record.circuit.n === n && record.circuit.selection === selection ? record.circuit.faithfulness : null;
-  const faithfulness = point?.faithfulness ?? own;
-  const pruned = kept === n ? '' : `, ${numberText(kept, 9)} left after pruning`;
-  return `top ${numberText(n, 9)} of ${numberText(record.graph.edgeCount, 9)} edges${pruned}${faithfulness === null ? '' : ` · faithfulness ${numberText(faithfulness)}`}`;
+/** Faithfulness of the circuit of that selection and size, where it was evaluated. */
+export function faithfulnessOf({ curves, circuit }: CircuitRecord, selection: string, n: number): number | null {
+  const points = curves.filter((curve) => curve.selection === selection).flatMap((curve) => curve.points);
+  const own = circuit.selection === selection && circuit.n === n ? circuit.faithfulness : null;
+  return points.find((point) => point.n === n)?.faithfulness ?? own;
 }
 
 function edgeShape(
@@ -140,7 +137,7 @@ function nodeShape({ name, x, y, width, height }: PlacedNode, active: boolean): 
     role="button"
     aria-pressed="false"
     tabindex="-1"
-    aria-label="${spoken(name)}"
+    aria-label="${spokenNode(name)}"
   >
     <rect x="${left}" y="${top}" width="${width}" height="${height}" rx="${kind === 'mlp' ? height / 2 : 5}" />
     <text class="name" x="${x}" y="${y + (kind === 'head' ? -1 : 4.5)}">${nodeLabel(name)}</text>
@@ -148,11 +145,9 @@ function nodeShape({ name, x, y, width, height }: PlacedNode, active: boolean): 
   </g>`;
 }
 
-const spoken = (name: string): string =>
-  name.replace(/^a(\d+)\.h(\d+)$/, 'layer $1 head $2').replace(/^m(\d+)$/, 'MLP of layer $1');
-
 /** The strongest edges as a list: what the drawing says, in words. */
 function strongest(record: CircuitRecord, edges: readonly number[]): Markup {
+  const decimals = decimalsFor(record.edges.map(([, score]) => score));
   const size = (index: number): number => Math.abs(record.edges[index]?.[1] ?? 0);
   const order = [...edges].sort((a, b) => size(b) - size(a) || a - b);
   const item = (index: number): Markup => {
@@ -160,7 +155,7 @@ function strongest(record: CircuitRecord, edges: readonly number[]): Markup {
     const [from, to, slot] = edgeParts(name);
     return html`<li>
       <span>${nodeLabel(from)} → ${nodeLabel(to)}${slot && html` <b>${slot}</b>`}</span>
-      <data value="${score ?? ''}">${numberText(score)}</data>
+      <data value="${score ?? ''}">${scoreText(score, decimals)}</data>
     </li>`;
   };
   return html`<h4>Strongest edges</h4>

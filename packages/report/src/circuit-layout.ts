@@ -40,12 +40,14 @@ export const arrowLength = 9;
 /** Distance of the q and v ports from the middle of a head's box, as a part of its width. */
 export const portSpread = 0.3;
 const margin = 14;
+/** Free px kept between an edge and a node that it passes. */
+const clearance = 7;
 const nodeHeight = 30;
 
 /** Every node of the model, whether or not a circuit has it: the picture stays put when the circuit changes. */
 export function placeNodes({ layers, heads, block }: Graph): { width: number; height: number; nodes: PlacedNode[] } {
   const lanes = heads + 1;
-  const pitch = Math.min(124, Math.max(58, 700 / lanes));
+  const pitch = Math.min(108, Math.max(58, 700 / lanes));
   const boxWidth = Math.min(64, pitch * 0.68);
   const width = lanes * pitch + 2 * margin + 0.5 * pitch;
   const rowsPerLayer = block === 'sequential' ? 2 : 1;
@@ -121,6 +123,7 @@ export function layOut(graph: Graph, edges: readonly { readonly index: number; r
     const points: [number, number][] = [[x0, y0]];
     for (let row = source.row + 1; row < destination.row; row++) {
       const obstacles = byRow.get(row) ?? [];
+      if (!obstacles.some((node) => overlaps(node, x0, x1))) continue;
       const rowY = obstacles[0]?.y ?? 0;
       const straight = x0 + ((x1 - x0) * (y0 - rowY)) / (y0 - y1);
       const gap = nearestGap(straight, obstacles, width);
@@ -137,12 +140,15 @@ export function layOut(graph: Graph, edges: readonly { readonly index: number; r
   return { width, height, nodes, edges: placed };
 }
 
+/** Could a curve between the two x's meet this node? Where none could, the curve keeps its one long bend. */
+const overlaps = ({ x, width }: PlacedNode, a: number, b: number): boolean =>
+  x + width / 2 + clearance > Math.min(a, b) && x - width / 2 - clearance < Math.max(a, b);
+
 /** The free stretch between two nodes of a row that is nearest to x. */
 function nearestGap(x: number, obstacles: readonly PlacedNode[], width: number) {
-  const pad = 7;
   const walls = [...obstacles]
     .sort((a, b) => a.x - b.x)
-    .map((n) => [n.x - n.width / 2 - pad, n.x + n.width / 2 + pad] as const);
+    .map((n) => [n.x - n.width / 2 - clearance, n.x + n.width / 2 + clearance] as const);
   const gaps = [...walls, [width - margin / 2, width] as const].map(([right], i) => {
     const left = i === 0 ? margin / 2 : (walls[i - 1]?.[1] ?? 0);
     return { left, right: Math.max(left, right), name: i };

@@ -2,7 +2,7 @@
 import type { CircuitRecord } from './record.js';
 import { html } from './markup.js';
 import type { Markup } from './markup.js';
-import { edgeParts, nodeLabel, numberText } from './number-text.js';
+import { decimalsFor, edgeParts, nodeLabel, numberText, scoreText } from './number-text.js';
 
 /** Rows in the page as it is written, and rows that the script adds at a time. */
 export const firstRows = 25;
@@ -11,6 +11,7 @@ export function edgeTable(record: CircuitRecord, id: string): Markup {
   const exact = record.edges.some((edge) => edge[3] !== undefined);
   const size = (i: number): number => Math.abs(record.edges[i]?.[1] ?? 0);
   const order = record.edges.map((_, i) => i).sort((a, b) => size(b) - size(a) || a - b);
+  const decimals = decimalsFor(record.edges.map(([, score]) => score));
   const row = (i: number, rank: number): Markup => {
     const [name, score, inGraph, reference] = record.edges[i] ?? ['', null, false];
     const [from, to, slot] = edgeParts(name);
@@ -19,13 +20,18 @@ export function edgeTable(record: CircuitRecord, id: string): Markup {
       <td>${nodeLabel(from)}</td>
       <td>${nodeLabel(to)}</td>
       <td>${slot}</td>
-      <td>${numberText(score)}</td>
-      ${exact && html`<td>${numberText(reference)}</td>`}
+      <td class="number">${scoreText(score, decimals)}</td>
+      ${exact && html`<td class="number">${scoreText(reference, decimals)}</td>`}
       <td>${inGraph ? 'yes' : ''}</td>
     </tr>`;
   };
   const head = (key: string, text: string, sorted = false): Markup =>
-    html`<th scope="col" data-key="${key}" ${sorted && descending}>
+    html`<th
+      scope="col"
+      class="${(key === 'score' || key === 'exact') && 'number'}"
+      data-key="${key}"
+      ${sorted && descending}
+    >
       <button type="button" data-sort="${key}">${text}</button>
     </th>`;
   return html`<div class="controls only-live">

@@ -15,7 +15,13 @@ interface Series {
   readonly points: readonly PointRecord[];
 }
 
-const size = { width: 640, height: 330, left: 46, right: 92, top: 18, bottom: 50 };
+/** Drawn twice, for wide and for narrow windows, so that its text keeps its size; the style shows one. */
+const sizes = [
+  { kind: 'wide', width: 700, height: 340, left: 46, right: 92, top: 18, bottom: 50 },
+  { kind: 'narrow', width: 388, height: 320, left: 42, right: 72, top: 18, bottom: 50 },
+] as const;
+/** Faithfulness is not clipped, but an axis that followed every outlier would flatten the curve between 0 and 1. */
+const axisEnds = [-1, 2.5] as const;
 const names: Readonly<Record<Selection, string>> = {
   absolute: 'top edges by |score|',
   signed: 'top edges by signed score',
@@ -33,76 +39,11 @@ export function seriesOf({ curves }: CircuitRecord): Series[] {
 
 export function faithfulnessPlot(record: CircuitRecord, id: string): Markup {
   const series = seriesOf(record);
-  const measured = series.flatMap(({ points }) => points).filter((p) => p.n > 0);
-  if (!measured.length) return html`<p class="note">No size was evaluated.</p>`;
-  const values = measured.flatMap((p) => (p.faithfulness === null ? [] : [p.faithfulness]));
-  const edges = record.graph.edgeCount;
-  const x = scaleLog(
-    [Math.min(...measured.map((p) => p.n)) / edges / 1.25, 1.12],
-    [size.left, size.width - size.right],
-  );
-  const y = scaleLinear(
-    [Math.min(-0.06, ...values) - 0.02, Math.max(1.08, ...values) + 0.02],
-    [size.height - size.bottom, size.top],
-  );
-  const { clean, corrupted } = record.baselines;
-  const [left, right, floor] = [size.left, size.width - size.right, size.height - size.bottom];
-  const percent = format('~%');
-  const ticks = x.ticks(5).filter((t) => t <= 1 && Number.isInteger(Math.round(Math.log10(t) * 1e6) / 1e6));
-  const lineTo = line<PointRecord>()
-    .defined((p) => p.faithfulness !== null)
-    .x((p) => x(p.fraction))
-    .y((p) => y(p.faithfulness ?? 0));
-
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Plot of faithfulness">
-      <svg
-        class="plot"
-        viewBox="0 0 ${size.width} ${size.height}"
-        width="${size.width}"
-        height="${size.height}"
-        role="img"
-        aria-labelledby="${id}-plot-says"
-      >
-        <g class="grid">
-          ${y.ticks(6).map((t) => html`<path d="M${left} ${y(t)}H${right}" /><text class="tick" x="${left - 8}" y="${y(t) + 4}">${numberText(t)}</text>`)}
-        </g>
-        <g class="grid">
-          ${ticks.map((t) => html`<path d="M${x(t)} ${size.top}V${floor}" /><text class="tick mid" x="${x(t)}" y="${floor + 18}">${percent(t)}</text><text class="tick mid soft" x="${x(t)}" y="${floor + 33}">${numberText(t * edges)}</text>`)}
-        </g>
-        <path class="axis" d="M${left} ${floor}H${right}" />
-        <text class="tick" x="${left - 8}" y="${floor + 18}" aria-hidden="true">part</text>
-        <text class="tick soft" x="${left - 8}" y="${floor + 33}" aria-hidden="true">edges</text>
-        <g class="baseline">
-          <path d="M${left} ${y(1)}H${right}" />
-          <text x="${right + 8}" y="${y(1) - 1}">clean</text>
-          <text class="soft" x="${right + 8}" y="${y(1) + 14}">${numberText(clean)}</text>
-          <path d="M${left} ${y(0)}H${right}" />
-          <text x="${right + 8}" y="${y(0) - 1}">corrupted</text>
-          <text class="soft" x="${right + 8}" y="${y(0) + 14}">${numberText(corrupted)}</text>
-        </g>
-        ${record.smallest.map(({ threshold, n }) => threshold > 0 && html`<g class="threshold"><path d="M${left} ${y(threshold)}H${n === null ? right : x(n / edges)}${n === null ? '' : `V${floor}`}" /><text x="${left + 6}" y="${y(threshold) - 4}">${numberText(threshold)}${n === null ? ' not reached' : ` at ${numberText(n, 9)}`}</text></g>`)}
-        ${series.map(({ selection, points }) => {
-          const seen = points.filter((p) => p.n > 0);
-          return html`<g class="series ${selection}"
-            ><path
-              class="curve"
-              d="${lineTo(seen) ?? ''}"
-            />${seen.map((p) => mark(p, selection, x(p.fraction), p.faithfulness === null ? floor : y(p.faithfulness)))}</g
-          >`;
-        })}
-      </svg>
-    </div>
+  if (!series.some(({ points }) => points.some((p) => p.n > 0)))
+    return html`<p class="note">No size was evaluated.</p>`;
+  return html`${sizes.map((size) => plot(record, series, size, id))}
     <ul class="legend">
-      ${series.map(
-        ({ selection }) =>
-          html`<li class="series ${selection}">
-            <svg viewBox="0 0 34 14" width="34" height="14" aria-hidden="true">
-              <path class="curve" d="M1 7H33" />
-              ${shape(selection, 17, 7)}
-            </svg>
-            ${names[selection]}
-          </li>`,
-      )}
+      ${series.map(({ selection }) => html`<li class="series ${selection}">${sample(selection)} ${names[selection]}</li>`)}
     </ul>
     <p class="note" id="${id}-plot-says">${inWords(record, series)}</p>
     <details>
@@ -110,6 +51,75 @@ export function faithfulnessPlot(record: CircuitRecord, id: string): Markup {
       <div class="scroll" tabindex="0" role="region" aria-label="Evaluated sizes">${table(series)}</div>
     </details>`;
 }
+
+function plot(record: CircuitRecord, series: readonly Series[], size: (typeof sizes)[number], id: string): Markup {
+  const measured = series.flatMap(({ points }) => points).filter((p) => p.n > 0);
+  const values = measured.flatMap((p) => (p.faithfulness === null ? [] : [p.faithfulness]));
+  const edges = record.graph.edgeCount;
+  const [left, right, floor] = [size.left, size.width - size.right, size.height - size.bottom];
+  const across = scaleLog([Math.min(...measured.map((p) => p.n)) / edges / 1.25, 1.12], [left, right]);
+  const lowest = Math.max(axisEnds[0], Math.min(-0.06, ...values) - 0.02);
+  const highest = Math.min(axisEnds[1], Math.max(1.08, ...values) + 0.02);
+  const upward = scaleLinear([lowest, highest], [floor, size.top]).clamp(true);
+  const x = (n: number): number => tenth(across(n / edges));
+  const y = (f: number): number => tenth(upward(f));
+  const curve = line<PointRecord>()
+    .defined((p) => p.faithfulness !== null)
+    .x((p) => x(p.n))
+    .y((p) => y(p.faithfulness ?? 0));
+  const percent = format('~%');
+  const powers = across.ticks(5).filter((t) => t <= 1 && Math.abs(Math.log10(t) - Math.round(Math.log10(t))) < 1e-6);
+  const level = (f: number): Markup =>
+    html`<path d="M${left} ${y(f)}H${right}" /><text class="tick" x="${left - 8}" y="${y(f) + 4}"
+        >${numberText(f)}</text
+      >`;
+  const part = (t: number): Markup =>
+    html`<path d="M${x(t * edges)} ${size.top}V${floor}" /><text class="tick mid" x="${x(t * edges)}" y="${floor + 18}"
+        >${percent(t)}</text
+      ><text class="tick mid soft" x="${x(t * edges)}" y="${floor + 33}"
+        >${numberText(Math.round(t * edges), 9)}</text
+      >`;
+  const baseline = (f: number, name: string, value: number): Markup =>
+    html`<path d="M${left} ${y(f)}H${right}" /><text x="${right + 7}" y="${y(f) - 1}">${name}</text
+      ><text class="soft" x="${right + 7}" y="${y(f) + 14}">${numberText(value)}</text>`;
+  const threshold = ({ threshold: f, n }: CircuitRecord['smallest'][number]): Markup =>
+    html`<path d="M${left} ${y(f)}H${n === null ? right : x(n)}${n !== null && `V${floor}`}" /><text
+        x="${left + 6}"
+        y="${y(f) + 12}"
+        >${numberText(f)} ${n === null ? 'not reached' : `at ${numberText(n, 9)}`}</text
+      >`;
+  const { baselines, smallest } = record;
+
+  return html`<svg
+    class="plot ${size.kind}"
+    viewBox="0 0 ${size.width} ${size.height}"
+    width="${size.width}"
+    height="${size.height}"
+    role="img"
+    aria-labelledby="${id}-plot-says"
+  >
+    <g class="grid">${upward.ticks(6).map(level)}</g>
+    <g class="grid">${powers.map(part)}</g>
+    <path class="axis" d="M${left} ${floor}H${right}" />
+    <text class="tick" x="${left - 8}" y="${floor + 18}">part</text>
+    <text class="tick soft" x="${left - 8}" y="${floor + 33}">edges</text>
+    <g class="baseline">${baseline(1, 'clean', baselines.clean)}${baseline(0, 'corrupted', baselines.corrupted)}</g>
+    <g class="threshold">${smallest.map(threshold)}</g>
+    ${series.map(({ selection, points }) => {
+      const seen = points.filter((p) => p.n > 0);
+      const marks = seen.map((p) => mark(p, selection, x(p.n), p.faithfulness === null ? floor : y(p.faithfulness)));
+      return html`<g class="series ${selection}"><path class="curve" d="${curve(seen) ?? ''}" />${marks}</g>`;
+    })}
+  </svg>`;
+}
+
+const tenth = (value: number): number => Math.round(value * 10) / 10;
+
+const sample = (selection: Selection): Markup =>
+  html`<svg viewBox="0 0 34 14" width="34" height="14" aria-hidden="true">
+    <path class="curve" d="M1 7H33" />
+    ${shape(selection, 17, 7)}
+  </svg>`;
 
 function shape(selection: Selection, x: number, y: number): Markup {
   return selection === 'absolute'
@@ -137,11 +147,18 @@ function inWords(record: CircuitRecord, series: readonly Series[]): string {
     return `With the ${names[selection]}, faithfulness goes from ${numberText(first.faithfulness)} at ${numberText(first.n, 9)} edge${first.n === 1 ? '' : 's'} to ${numberText(last.faithfulness)} at ${numberText(last.n, 9)}.`;
   });
   const zero = series.some(({ points }) => points.some((p) => p.n === 0));
-  const missing = series.flatMap(({ points }) => points).find((p) => p.faithfulness === null);
+  const missing = series.flatMap(({ points }) => points).find((p) => p.n > 0 && p.faithfulness === null);
   const { cpr, cmd, logArea } = record.areas;
   parts.push(
     `Areas: mean over the log axis ${numberText(logArea)} (1 is perfect), CMD ${numberText(cmd)} (0 is perfect), CPR ${numberText(cpr)}.`,
   );
+  const outside = series.some(({ points }) =>
+    points.some(({ faithfulness: f }) => f !== null && (f < axisEnds[0] || f > axisEnds[1])),
+  );
+  if (outside)
+    parts.push(
+      `Values outside ${numberText(axisEnds[0])} to ${numberText(axisEnds[1])} are drawn at the edge of the plot.`,
+    );
   if (zero) parts.push('Sizes of zero edges are left out of the plot.');
   if (missing) parts.push(`A cross marks a size without faithfulness: ${missing.reason ?? 'no reason recorded'}.`);
   return parts.join(' ');

@@ -6,13 +6,23 @@ export function numberText(value: number | null | undefined, digits = 3): string
   if (value === 0) return '0';
   const size = Math.abs(value);
   const text =
-    size >= 1e-4 && size < 10 ** digits
+    size >= 1e-4 && size < Math.min(1000, 10 ** digits)
       ? String(Number(value.toPrecision(digits)))
-      : size >= 10 ** digits && size < 1e9
+      : size >= 100 && size < 1e12
         ? Math.round(value).toLocaleString('en-US')
-        : value.toExponential(digits - 2);
+        : value.toExponential(Math.max(0, digits - 2));
   return text.replaceAll('-', '−').replace('e+', 'e');
 }
+
+/** Decimals that give the largest of the values four digits: scores in one column then stand point under point. */
+export function decimalsFor(values: readonly (number | null | undefined)[]): number {
+  const largest = values.reduce<number>((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
+  return largest ? Math.max(0, Math.min(12, 4 - Math.ceil(Math.log10(largest) + 1e-9))) : 1;
+}
+
+/** '0.532', '−1.200': a score with a fixed number of decimals; '–' for one that is not there. */
+export const scoreText = (value: number | null | undefined, decimals: number): string =>
+  value === null || value === undefined ? '–' : value.toFixed(decimals).replace('-', '−');
 
 /** '2.5 %' from 0.025. */
 export const percentText = (fraction: number, digits = 2): string => `${numberText(fraction * 100, digits)} %`;
@@ -27,4 +37,16 @@ export function edgeParts(name: string): readonly [source: string, destination: 
 export function nodeLabel(node: string): string {
   const head = /^a(\d+)\.h(\d+)$/.exec(node);
   return head ? `${head[1]}.${head[2]}` : node.replace(/^m(\d+)$/, 'MLP $1');
+}
+
+/** 'Layer 1, head 2', 'MLP of layer 3': a node as one says it. */
+export const spokenNode = (node: string): string =>
+  node.replace(/^a(\d+)\.h(\d+)$/, 'Layer $1, head $2').replace(/^m(\d+)$/, 'MLP of layer $1');
+
+/** 'top 12 of 479 edges, 11 left after pruning · faithfulness 0.91' */
+export function sizeText(size: { n: number; kept: number; edgeCount: number; faithfulness: number | null }): string {
+  const { n, kept, edgeCount, faithfulness } = size;
+  const pruned = kept === n ? '' : `, ${numberText(kept, 9)} left after pruning`;
+  const faithful = faithfulness === null ? '' : ` · faithfulness ${numberText(faithfulness)}`;
+  return `top ${numberText(n, 9)} of ${numberText(edgeCount, 9)} edges${pruned}${faithful}`;
 }

@@ -1,8 +1,8 @@
 // renderReport: records in, one HTML file out, which needs no network and runs nothing but its own script.
-import { circuitDrawing, drawable } from './circuit-drawing.js';
+import { circuitDrawing, drawable, faithfulnessOf } from './circuit-drawing.js';
 import { edgeTable, firstRows } from './edge-table.js';
 import { ReportError } from './error.js';
-import { faithfulnessPlot, seriesOf } from './faithfulness-plot.js';
+import { faithfulnessPlot } from './faithfulness-plot.js';
 import { Markup, html, scriptJson } from './markup.js';
 import { numberText, percentText } from './number-text.js';
 import { script, style } from './page-assets.generated.js';
@@ -150,14 +150,6 @@ function agreement(a: NonNullable<CircuitRecord['agreement']>): Markup {
 /** What the page's script needs: edge names (checked against their grammar) and numbers, no text of the data. */
 function liveData(record: CircuitRecord) {
   const { circuits, shown } = drawable(record);
-  const known = new Map(
-    seriesOf(record).flatMap(({ selection, points }) =>
-      points.map((p) => [`${selection} ${p.n}`, p.faithfulness] as const),
-    ),
-  );
-  const { circuit } = record;
-  if (!known.has(`${circuit.selection} ${circuit.n}`))
-    known.set(`${circuit.selection} ${circuit.n}`, circuit.faithfulness);
   return {
     edges: record.edges,
     edgeCount: record.graph.edgeCount,
@@ -165,7 +157,7 @@ function liveData(record: CircuitRecord) {
       n,
       selection,
       edges,
-      faithfulness: known.get(`${selection} ${n}`) ?? null,
+      faithfulness: faithfulnessOf(record, selection, n),
     })),
     shown,
     rows: firstRows,

@@ -1,5 +1,5 @@
 // The drawing of one circuit: choosing its size, and reading a node's edges by pointing at it or walking there with the keys.
-import { edgeParts, nodeLabel, numberText } from '../number-text.js';
+import { decimalsFor, edgeParts, nodeLabel, scoreText, sizeText, spokenNode } from '../number-text.js';
 import type { LiveData } from '../page.js';
 import { element } from './elements.js';
 
@@ -14,6 +14,7 @@ export function liveDrawing(section: HTMLElement, data: LiveData): void {
   );
   const nodes = new Map([...svg.querySelectorAll<SVGGElement>('[data-node]')].map((g) => [g.dataset['node'] ?? '', g]));
   const parts = data.edges.map(([name]) => edgeParts(name));
+  const decimals = decimalsFor(data.edges.map(([, score]) => score));
   const strength = (index: number): number => Math.abs(data.edges[index]?.[1] ?? 0);
   let selection = data.circuits[data.shown]?.selection ?? 'absolute';
   let sizes = data.circuits.filter((circuit) => circuit.selection === selection);
@@ -26,10 +27,8 @@ export function liveDrawing(section: HTMLElement, data: LiveData): void {
     current = next;
     slider.max = String(sizes.length - 1);
     slider.value = String(sizes.indexOf(next));
-    const { n, faithfulness } = next;
-    const pruned = next.edges.length === n ? '' : `, ${numberText(next.edges.length, 9)} left after pruning`;
-    const faithful = faithfulness === null ? '' : ` · faithfulness ${numberText(faithfulness)}`;
-    says.textContent = `top ${numberText(n, 9)} of ${numberText(data.edgeCount, 9)} edges${pruned}${faithful}`;
+    const { n, edges: kept, faithfulness } = next;
+    says.textContent = sizeText({ n, kept: kept.length, edgeCount: data.edgeCount, faithfulness });
     slider.setAttribute('aria-valuetext', says.textContent);
     const shown = new Set(next.edges);
     const active = new Set(next.edges.flatMap((index) => parts[index]?.slice(0, 2) ?? []));
@@ -53,7 +52,7 @@ export function liveDrawing(section: HTMLElement, data: LiveData): void {
     if (node === undefined) reading.replaceChildren(element('h4', 'Strongest edges'), ...list(listed, 12));
     else
       reading.replaceChildren(
-        element('h4', spoken(node)),
+        element('h4', spokenNode(node)),
         ...group('Reads from', inward),
         ...group('Writes to', outward),
       );
@@ -70,7 +69,7 @@ export function liveDrawing(section: HTMLElement, data: LiveData): void {
         `${nodeLabel(from)} → ${nodeLabel(to)}`,
         ...(slot ? [' ', element('b', slot)] : []),
       );
-      const item = element('li', where, ' ', element('data', numberText(data.edges[index]?.[1])));
+      const item = element('li', where, ' ', element('data', scoreText(data.edges[index]?.[1], decimals)));
       item.addEventListener('mouseenter', () => edges.get(index)?.classList.add('lit'));
       return item;
     });
@@ -155,6 +154,3 @@ export function liveDrawing(section: HTMLElement, data: LiveData): void {
     });
   choose(Math.max(0, current ? sizes.indexOf(current) : 0));
 }
-
-const spoken = (name: string): string =>
-  name.replace(/^a(\d+)\.h(\d+)$/, 'Layer $1, head $2').replace(/^m(\d+)$/, 'MLP of layer $1');

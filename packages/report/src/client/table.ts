@@ -1,5 +1,5 @@
 // The table of edges: sorting by any column, filtering, and rows made only as they are asked for, so that 32,000 edges stay quick.
-import { edgeParts, nodeLabel, numberText } from '../number-text.js';
+import { decimalsFor, edgeParts, nodeLabel, numberText, scoreText } from '../number-text.js';
 import type { LiveData } from '../page.js';
 import { copyButton } from './copy.js';
 import { element } from './elements.js';
@@ -21,6 +21,7 @@ export function liveTable(section: HTMLElement, data: LiveData): void {
     const words = `${name} ${nodeLabel(from)} ${nodeLabel(to)}`.toLowerCase();
     return { index, name, from, to, slot: as, score, exact: reference ?? null, in: inGraph, words };
   });
+  const decimals = decimalsFor(rows.map((row) => row.score));
   type Row = (typeof rows)[number];
   let sort: { key: Key; down: boolean } = { key: 'score', down: true };
   let shown = data.rows;
@@ -52,9 +53,11 @@ export function liveTable(section: HTMLElement, data: LiveData): void {
 
   function draw(from: number): void {
     const cells = (row: Row, rank: number): HTMLTableRowElement => {
-      const texts = [String(rank), nodeLabel(row.from), nodeLabel(row.to), row.slot, numberText(row.score)];
-      if (exact) texts.push(numberText(row.exact));
-      return element('tr', ...[...texts, row.in ? 'yes' : ''].map((text) => element('td', text)));
+      const texts = [String(rank), nodeLabel(row.from), nodeLabel(row.to), row.slot, scoreText(row.score, decimals)];
+      if (exact) texts.push(scoreText(row.exact, decimals));
+      const made = [...texts, row.in ? 'yes' : ''].map((text) => element('td', text));
+      for (const cell of made.slice(4, -1)) cell.className = 'number';
+      return element('tr', ...made);
     };
     const made = selected.slice(from, shown).map((row, i) => cells(row, from + i + 1));
     if (from === 0) body?.replaceChildren(...made);
