@@ -68,7 +68,17 @@ export class BufferPool {
 
   /** A buffer of at least `bytes`: the last one returned of that bucket and usage, or a new one. */
   take(bytes: number, flags: number, label: string, checks?: Check[]): { buffer: PhysicalBuffer; fresh: boolean } {
-    const size = this.sizeFor(bytes, label);
+    return this.#takeSize(this.#sizeFor(bytes, label, bucketSize), flags, label, checks);
+  }
+
+  /** The same for what lives long, sized to the next 256 bytes: weights shall not waste what short-lived values may. */
+  takeExact(bytes: number, flags: number, label: string): { buffer: PhysicalBuffer; fresh: boolean } {
+    const exact = (n: number, limit: number): number =>
+      Math.min(Math.ceil(n / SMALLEST) * SMALLEST, Math.floor(limit / 4) * 4);
+    return this.#takeSize(this.#sizeFor(bytes, label, exact), flags, label);
+  }
+
+  #takeSize(size: number, flags: number, label: string, checks?: Check[]): { buffer: PhysicalBuffer; fresh: boolean } {
     for (let i = this.#idle.length - 1; i >= 0; i -= 1) {
       const buffer = this.#idle[i]!;
       if (buffer.bytes !== size || buffer.usage !== flags) continue;
@@ -79,11 +89,11 @@ export class BufferPool {
     return { buffer: this.#create(size, flags, label, checks), fresh: true };
   }
 
-  /** The bucket for `bytes`; refuses what the device cannot hold before WebGPU is asked. */
-  sizeFor(bytes: number, label: string): number {
+  /** Refuses what the device cannot hold before WebGPU is asked. */
+  #sizeFor(bytes: number, label: string, round: (bytes: number, limit: number) => number): number {
     const limit = this.#device.limits.maxBufferSize;
     if (bytes > limit) throw tooLarge(bytes, limit, label);
-    return bucketSize(bytes, limit);
+    return round(bytes, limit);
   }
 
   /** Back to the pool, or destroyed when it failed or the pool is full. */

@@ -53,7 +53,7 @@ export async function measureFlops(device: GPUDevice): Promise<number> {
     let workgroups = 64;
     let speed = 0;
     // The best of several runs, since another program on the machine can only make a run slower.
-    for (let believed = 0; ; ) {
+    for (let believed = 0; ;) {
       const time = await run(workgroups);
       speed = Math.max(speed, (flopsOf(workgroups) / Math.max(time - latency, time / 8, 0.01)) * 1000);
       const next = time < ENOUGH ? Math.min(65535, workgroups * 4) : workgroups;

@@ -30,7 +30,7 @@ export interface RunOptions {
 
 /** A step on its way: what must be checked, and where its reads will arrive. */
 interface InFlight {
-  readonly plan: Plan | undefined;
+  plan: Plan | undefined;
   readonly checks: Check[];
   readonly readback: Readback;
 }
@@ -132,14 +132,14 @@ export class Engine {
     }
   }
 
-  /** Drops plans and idle buffers. */
+  /** Drops plans and idle buffers, once no step is under way that needs them. */
   trim(): void {
-    this.#plans.clear();
-    if (this.queue.idle && this.#uniforms) {
-      this.pool.destroy(this.#uniforms);
+    this.#enqueue('a trim', () => {
+      this.#plans.clear();
+      if (this.#uniforms) this.pool.destroy(this.#uniforms);
       this.#uniforms = undefined;
-    }
-    this.pool.trim();
+      this.pool.trim();
+    });
   }
 
   dispose(): void {
@@ -204,9 +204,9 @@ export class Engine {
     for (const command of recording.commands)
       if (command.kind === 'read') readback.reserve(recording.storages[command.source]!.byteLength);
     const plan = this.#plans.get(recording, checks);
-    Object.assign(flight, { plan });
+    flight.plan = plan;
     readback.open(checks);
-    for (const pipeline of new Set(plan.pipelines)) if (pipeline) checks.push(pipeline.check);
+    for (const pipeline of plan.distinct) checks.push(pipeline.check);
     const uniforms = this.#uniformBuffer(recording.uniforms.byteLength, checks);
     return this.#checked(flight, recording.label, () => {
       const physical = this.#plans.resolve(plan, recording);
@@ -251,7 +251,8 @@ export class Engine {
     try {
       await this.#throwFirst(flight.checks);
     } catch (error) {
-      if (flight.plan) this.#plans.drop(flight.plan);
+      // In its turn, since a step of the same plan may be between two cuts.
+      if (flight.plan) this.#enqueue('the end of a plan', () => this.#plans.drop(flight.plan!));
       throw error;
     }
     flight.checks.length = 0;

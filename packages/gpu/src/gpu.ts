@@ -78,7 +78,7 @@ export class Gpu {
       release: (buffer) => engine?.pool.give(buffer),
     });
     if (engine) {
-      const { buffer, fresh } = engine.pool.take(byteLength, storageUsage, label);
+      const { buffer, fresh } = engine.pool.takeExact(byteLength, storageUsage, label);
       storage[internal].buffer = buffer;
       if (!fresh && (data?.byteLength ?? 0) < byteLength) engine.clear(buffer);
     }
@@ -113,6 +113,15 @@ export class Gpu {
   async read<T extends keyof TypedArrayOf = 'bytes'>(storage: Storage, type?: T): Promise<TypedArrayOf[T]> {
     const engine = this.#engine('read');
     const buffer = this.#own(storage, 'read')!;
+    if (type !== undefined && type !== 'bytes' && storage.byteLength % 4 !== 0)
+      throw new LimnError(
+        'gpu/size',
+        `'${storage.label}' has ${storage.byteLength} bytes, which is no array of ${type}`,
+        {
+          details: { storage: storage.label, byteLength: storage.byteLength, type },
+          hint: 'Read it as bytes.',
+        },
+      );
     retain(storage);
     const bytes = await engine.read(buffer, storage.byteLength).finally(() => unretain(storage));
     const views = {

@@ -17,6 +17,8 @@ export interface Plan {
   readonly scratch: readonly PhysicalBuffer[];
   /** Per command; undefined for what is not a dispatch. */
   readonly pipelines: readonly (Pipeline | undefined)[];
+  /** The pipelines, each once. */
+  readonly distinct: readonly Pipeline[];
   /** Bind groups per command for the outside buffers that `boundTo` names. */
   groups: readonly (GPUBindGroup | undefined)[];
   boundTo: string;
@@ -108,6 +110,7 @@ export class PlanCache {
     const memory = planMemory(recording, this.maxBufferSize);
     const scratch = this.#scratch.acquire(memory.bufferBytes, recording.label, checks);
     this.counters.plansCreated += 1;
-    return { key, bufferOf: memory.bufferOf, scratch, pipelines, groups: [], boundTo: '' };
+    const distinct = [...new Set(pipelines)].filter((p) => p !== undefined);
+    return { key, bufferOf: memory.bufferOf, scratch, pipelines, distinct, groups: [], boundTo: '' };
   }
 }

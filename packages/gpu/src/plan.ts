@@ -13,6 +13,8 @@ export interface PlanReport {
   /** Most bytes of such values alive at one time: what a perfect plan could reach at best. */
   readonly bytesLowerBound: number;
   readonly submits: number;
+  /** Bytes of the values that `keep` takes out of the step. */
+  readonly bytesKept: number;
   /** Bytes sent from the host by uploads. */
   readonly bytesUploaded: number;
   /** The programs that run, sorted: the kernel plan that results and checkpoints record. */
@@ -125,6 +127,7 @@ export function reportPlan(recording: Recording, maxBufferSize: number, budgetFl
     bytesPeak: memory.bufferBytes.reduce((sum, bytes) => sum + bytes, 0),
     bytesLowerBound: memory.bytesLowerBound,
     submits: cutByBudget(commands, budgetFlops).length,
+    bytesKept: recording.kept.reduce((sum, storage) => sum + storage.byteLength, 0),
     bytesUploaded: recording.uploads.reduce((sum, u) => sum + u.data.byteLength, 0),
     kernels: [...new Set(dispatches.map((d) => d.program.label))].sort(),
   };

@@ -54,6 +54,8 @@ export interface Recording {
   readonly commands: Command[];
   readonly storages: Storage[];
   readonly uploads: Upload[];
+  /** Those of `storages` that this step keeps. */
+  readonly kept: Storage[];
   readonly uniforms: UniformBlock;
 }
 

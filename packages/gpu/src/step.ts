@@ -8,7 +8,7 @@ import { internal } from './internal.js';
 import type { AnyShader, BindingsOf, Grid, Kernel, OverridesOf, UniformsOf, Variant } from './kernel.js';
 import { reportPlan, type PlanReport } from './plan.js';
 import { settleProgram } from './program.js';
-import type { Recording, Upload } from './recording.js';
+import type { Recording } from './recording.js';
 import { retain, Storage, unretain, type StorageHome } from './storage.js';
 import { UniformBlock } from './uniforms.js';
 
@@ -64,7 +64,8 @@ export class Step implements StorageHome {
       label: this.label,
       commands: [],
       storages: [],
-      uploads: [] as Upload[],
+      uploads: [],
+      kept: [],
       uniforms: new UniformBlock(),
     };
   }
@@ -193,6 +194,7 @@ export class Step implements StorageHome {
     if (state.kind !== 'step') return storage;
     state.buffer = this.gpu[internal].engine?.pool.take(storage.byteLength, storageUsage, storage.label).buffer;
     state.kind = 'kept';
+    this.#recording.kept.push(storage);
     return storage;
   }
 

@@ -275,6 +275,7 @@ describe('a dry Gpu', () => {
       submits: 3,
       bytesPeak: 512,
       bytesLowerBound: 32,
+      bytesKept: 16,
       bytesUploaded: 16,
     });
     await expect(dry.submit()).rejects.toMatchObject({ code: 'gpu/dry' });
