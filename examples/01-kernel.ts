@@ -20,7 +20,9 @@ const total = scores.reduce((sum, score) => sum + Math.exp(score), 0);
 console.log('score   probability on the GPU   in JavaScript');
 scores.forEach((score, i) => {
   const probability = Math.exp(onGpu[i] ?? NaN);
-  console.log(`${score.toFixed(1).padStart(5)}   ${probability.toFixed(6).padStart(22)}   ${(Math.exp(score) / total).toFixed(6)}`);
+  console.log(
+    `${score.toFixed(1).padStart(5)}   ${probability.toFixed(6).padStart(22)}   ${(Math.exp(score) / total).toFixed(6)}`,
+  );
 });
 step.dispose();
 gpu.dispose();

@@ -46,6 +46,7 @@ function bars(before: number, now: number): SVGSVGElement {
 function bar(probability: number, className: string, top: number, height: number): SVGRectElement {
   const shape = document.createElementNS(SVG, 'rect');
   shape.setAttribute('class', className);
-  for (const [name, value] of Object.entries({ x: 0.5, y: top, width: 99 * probability, height })) shape.setAttribute(name, String(value));
+  for (const [name, value] of Object.entries({ x: 0.5, y: top, width: 99 * probability, height }))
+    shape.setAttribute(name, String(value));
   return shape;
 }

@@ -51,7 +51,8 @@ async function start(): Promise<void> {
 
 function listParts({ info }: HookedModel): void {
   for (let layer = 0; layer < info.layers; layer++) {
-    for (let head = 0; head < info.heads; head++) part.add(new Option(`layer ${layer}, attention head ${head}`, `${layer} ${head}`));
+    for (let head = 0; head < info.heads; head++)
+      part.add(new Option(`layer ${layer}, attention head ${head}`, `${layer} ${head}`));
     part.add(new Option(`layer ${layer}, MLP`, `${layer} mlp`));
   }
 }

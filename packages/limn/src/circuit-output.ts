@@ -4,15 +4,22 @@ import { recordToJson, renderReport, type Provenance } from '@limn/report';
 import { circuitRecord, type Findings } from './circuit-record.js';
 import type { OutputLayout } from './output.js';
 
-export const CIRCUIT_FILES: OutputLayout = { entries: ['graph.json', 'result.json', 'report.html'], mark: 'result.json' };
+export const CIRCUIT_FILES: OutputLayout = {
+  entries: ['graph.json', 'result.json', 'report.html'],
+  mark: 'result.json',
+};
 
 /** Names and contents. `show` gives the text of a token id. */
-export function circuitFiles(found: Findings, provenance: Provenance, show: (id: number) => string): readonly (readonly [name: string, content: string])[] {
+export function circuitFiles(
+  found: Findings,
+  provenance: Provenance,
+  show: (id: number) => string,
+): readonly (readonly [name: string, content: string])[] {
   const record = circuitRecord(found, provenance, show);
   return [
     ['graph.json', graphFile(found, provenance)],
     ['result.json', recordToJson(record)],
-    ['report.html', renderReport(record)],
+    ['report.html', renderReport([record])],
   ];
 }
 
@@ -44,7 +51,9 @@ export function describeFinding({ task, title, metric, curves, shown, scores }: 
   const { graph } = scores;
   const { clean, corrupted } = curves.baselines;
   const percent = (f: number | null): string => (f === null ? 'undefined' : `${(100 * f).toFixed(0)} %`);
-  const smallest = curves.smallest.map(({ threshold, n }) => `${percent(threshold)} with ${n ?? 'no size tested'}`).join(', ');
+  const smallest = curves.smallest
+    .map(({ threshold, n }) => `${percent(threshold)} with ${n ?? 'no size tested'}`)
+    .join(', ');
   const strongest = [...graph.edges()]
     .map(({ u, v }) => ({ name: graph.edgeName(u, v), score: scores.values[graph.dense(u, v)] ?? Number.NaN }))
     .sort((a, b) => Math.abs(b.score) - Math.abs(a.score))

@@ -1,6 +1,6 @@
 // One circuit's findings as the record that result.json and the report page are made from.
 import type { Agreement, Pair, Scores } from '@limn/attribution';
-import type { CircuitRecord, Provenance } from '@limn/report';
+import type { CircuitRecord, EdgeRow, Provenance } from '@limn/report';
 import type { Curve, Curves, Point } from './curves.js';
 import type { MethodChoice } from './methods.js';
 
@@ -54,8 +54,11 @@ export function circuitRecord(found: Findings, provenance: Provenance, show: (id
     },
     graph: { layers: graph.layers, heads: graph.heads, block: graph.block, edgeCount: graph.edgeCount },
     edges: order.map(({ u, v }) => {
-      const row = [graph.edgeName(u, v), numberOrNull(scores, u, v), shown.circuit.has(u, v)] as const;
-      return found.exact === undefined ? row : ([...row, numberOrNull(found.exact.scores, u, v)] as const);
+      const row = [graph.edgeName(u, v), numberOrNull(scores, u, v), shown.circuit.has(u, v)];
+      // The schema lets the last entry be left out, which its tuple type cannot say.
+      return (found.exact === undefined
+        ? row
+        : [...row, numberOrNull(found.exact.scores, u, v)]) as readonly unknown[] as EdgeRow;
     }),
     circuit: { selection: 'absolute', n: shown.n, kept: shown.kept, faithfulness: shown.faithfulness },
     circuits: drawn,
@@ -97,10 +100,13 @@ function edgesToKeep({ scores, curves }: Findings): readonly { readonly u: numbe
   const { graph } = scores;
   const all = [...graph.edges()];
   if (all.length <= EDGES_KEPT) return all;
-  const magnitude = ({ u, v }: { u: number; v: number }): number => Math.abs(scores.values[graph.dense(u, v)] ?? 0) || 0;
+  const magnitude = ({ u, v }: { u: number; v: number }): number =>
+    Math.abs(scores.values[graph.dense(u, v)] ?? 0) || 0;
   const strongest = all.map(magnitude).sort((a, b) => b - a)[EDGES_KEPT - 1] ?? 0;
   const drawn = drawnCircuits(curves);
-  return all.filter((edge) => magnitude(edge) >= strongest || drawn.some(({ point }) => point.circuit.has(edge.u, edge.v)));
+  return all.filter(
+    (edge) => magnitude(edge) >= strongest || drawn.some(({ point }) => point.circuit.has(edge.u, edge.v)),
+  );
 }
 
 /** The headline circuits that a page can still draw, from small to large, without repeating one. */

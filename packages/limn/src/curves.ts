@@ -60,8 +60,11 @@ export interface Curves {
   readonly mib: readonly CurveSize[];
 }
 
-/** What a curve needs to know about a set of circuits: the mean metric of each, in order. */
-export type EvaluateCircuits = (circuits: readonly Circuit[]) => Promise<readonly number[]>;
+/** What a curve needs to know: the baselines, and the mean metric of each circuit in order. */
+export interface CircuitValues {
+  readonly baselines: Baselines;
+  readonly values: readonly number[];
+}
 
 interface Wanted {
   readonly selection: Ranking;
@@ -70,7 +73,10 @@ interface Wanted {
 }
 
 /** Evaluates every size that the contracts ask for. A circuit that occurs several times is evaluated once. */
-export async function measureCurves(scores: Scores, baselines: Baselines, evaluate: EvaluateCircuits): Promise<Curves> {
+export async function measureCurves(
+  scores: Scores,
+  evaluate: (circuits: readonly Circuit[]) => Promise<CircuitValues>,
+): Promise<Curves> {
   const { edgeCount } = scores.graph;
   const mib = mibSizes(edgeCount);
   const mibNs = mib.map(({ size }) => size);
@@ -84,7 +90,7 @@ export async function measureCurves(scores: Scores, baselines: Baselines, evalua
   );
   const unique = new Map<string, Circuit>();
   for (const circuit of chosen.flat()) unique.set(keyOf(circuit), circuit);
-  const values = await evaluate([...unique.values()]);
+  const { baselines, values } = await evaluate([...unique.values()]);
   const valueOf = new Map([...unique.keys()].map((key, i) => [key, values[i] ?? Number.NaN]));
 
   const curves = wanted.map(({ selection, sizes, ns }, w): Curve => {
@@ -97,7 +103,11 @@ export async function measureCurves(scores: Scores, baselines: Baselines, evalua
     });
     return { selection, sizes, points };
   });
-  const [headline, absolute, signed] = curves.map((curve) => curve.points) as [readonly Point[], readonly Point[], readonly Point[]];
+  const [headline, absolute, signed] = curves.map((curve) => curve.points) as [
+    readonly Point[],
+    readonly Point[],
+    readonly Point[],
+  ];
   const asCurve = headline.map(({ n, faithfulness }) => ({ size: n, faithfulness: { value: faithfulness } }));
   return {
     baselines,

@@ -53,10 +53,14 @@ export function checkTaskVocabulary(task: string, info: ModelInfo, tokenizer: Mo
     info.vocabulary === VOCABULARY.length &&
     (tokenizer === undefined || VOCABULARY.every((word, id) => tokenizer.tokenText(id).trim() === word.trim()));
   if (fits) return;
-  throw new LimnError('usage/task-vocabulary', `--task ${task}: tasks are written in pocket's vocabulary of ${VOCABULARY.length} words, and this model has another (${info.vocabulary} tokens)`, {
-    details: { task, vocabulary: info.vocabulary },
-    hint: 'use --model pocket, or give your own pairs with --data pairs.jsonl',
-  });
+  throw new LimnError(
+    'usage/task-vocabulary',
+    `--task ${task}: tasks are written in pocket's vocabulary of ${VOCABULARY.length} words, and this model has another (${info.vocabulary} tokens)`,
+    {
+      details: { task, vocabulary: info.vocabulary },
+      hint: 'use --model pocket, or give your own pairs with --data pairs.jsonl',
+    },
+  );
 }
 
 export interface FileRequest {
@@ -80,7 +84,8 @@ export async function filePairs({ file, evaluationFile, info, tokenizer, bos }: 
   return {
     name: file,
     title: `Pairs of ${file}`,
-    description: evaluationFile === undefined ? 'scored and measured on the same pairs' : `measured on ${evaluationFile}`,
+    description:
+      evaluationFile === undefined ? 'scored and measured on the same pairs' : `measured on ${evaluationFile}`,
     metric: 'logit-diff',
     discovery: discovery.pairs,
     evaluation: evaluation.pairs,

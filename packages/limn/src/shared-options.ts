@@ -26,6 +26,18 @@ export function integerOption(name: string, least: number): (text: string) => nu
   };
 }
 
+/** A number above zero. */
+export function numberOption(name: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
+    throw new LimnError('usage/bad-number', `${name} ${text}: expected a number above zero`, {
+      details: { option: name, given: text },
+      hint: `for example ${name} 0.001`,
+    });
+  };
+}
+
 /** One of `names`; a misspelt one is answered with the nearest. `what` is the singular noun, e.g. `metric`. */
 export function nameOption<Name extends string>(
   option: string,

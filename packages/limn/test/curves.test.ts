@@ -1,7 +1,7 @@
 // Curves from scores: each circuit evaluated once, faithfulness normalised, areas and headline figures from the right curve.
 import { buildGraph, scoresOf, type Circuit } from '@limn/attribution';
 import { describe, expect, it } from 'vitest';
-import { circuitToShow, measureCurves } from '../src/curves.js';
+import { circuitToShow, measureCurves, type CircuitValues } from '../src/curves.js';
 
 const graph = buildGraph({ layers: 2, heads: 2, width: 8, block: 'sequential' });
 /** Distinct scores of both signs without an order: edge number i gets sin(7 i + 1). */
@@ -13,13 +13,15 @@ const scores = scoresOf(graph, (u, v) => {
 const baselines = { clean: 3, corrupted: 1 };
 
 /** A made-up model whose metric grows with the share of edges kept. */
-const linear = async (circuits: readonly Circuit[]): Promise<number[]> =>
-  circuits.map((circuit) => 1 + (2 * circuit.edgeCount) / graph.edgeCount);
+const linear = async (circuits: readonly Circuit[]): Promise<CircuitValues> => ({
+  baselines,
+  values: circuits.map((circuit) => 1 + (2 * circuit.edgeCount) / graph.edgeCount),
+});
 
 describe('measureCurves', () => {
   it('evaluates every distinct circuit once', async () => {
     const seen: Circuit[] = [];
-    await measureCurves(scores, baselines, async (circuits) => {
+    await measureCurves(scores, async (circuits) => {
       seen.push(...circuits);
       return linear(circuits);
     });
@@ -28,7 +30,7 @@ describe('measureCurves', () => {
   });
 
   it('gives each point its own circuit and normalises by the baselines', async () => {
-    const { curves, mib } = await measureCurves(scores, baselines, linear);
+    const { curves, mib } = await measureCurves(scores, linear);
     expect(curves.map(({ selection, sizes }) => [selection, sizes])).toEqual([
       ['absolute', 'headline'],
       ['absolute', 'mib'],
@@ -47,25 +49,32 @@ describe('measureCurves', () => {
   });
 
   it('names the smallest headline circuit above each threshold', async () => {
-    const { curves, smallest } = await measureCurves(scores, baselines, linear);
+    const { curves, smallest } = await measureCurves(scores, linear);
     for (const { threshold, n } of smallest) {
       const first = curves[0]?.points.find(({ faithfulness }) => (faithfulness ?? 0) >= threshold);
       expect(n).toBe(first?.n);
     }
-    expect(circuitToShow(await measureCurves(scores, baselines, linear)).n).toBe(smallest[0]?.n);
+    expect(circuitToShow(await measureCurves(scores, linear)).n).toBe(smallest[0]?.n);
   });
 
   it('has no faithfulness, areas or smallest size where clean equals corrupted, and says why', async () => {
-    const found = await measureCurves(scores, { clean: 2, corrupted: 2 }, linear);
-    expect(found.curves.flatMap(({ points }) => points).every(({ faithfulness, reason }) => faithfulness === null && reason)).toBe(true);
+    const found = await measureCurves(scores, async (circuits) => ({
+      ...(await linear(circuits)),
+      baselines: { clean: 2, corrupted: 2 },
+    }));
+    expect(
+      found.curves.flatMap(({ points }) => points).every(({ faithfulness, reason }) => faithfulness === null && reason),
+    ).toBe(true);
     expect(found.areas).toEqual({ cpr: null, cmd: null, logArea: null });
     expect(found.smallest.map(({ n }) => n)).toEqual([null, null]);
   });
 
   it('shows the best small circuit when none reaches the threshold', async () => {
-    const flat = async (circuits: readonly Circuit[]): Promise<number[]> =>
-      circuits.map((circuit) => (circuit.edgeCount === graph.edgeCount ? 1.8 : 1.2));
-    const shown = circuitToShow(await measureCurves(scores, baselines, flat));
+    const flat = async (circuits: readonly Circuit[]): Promise<CircuitValues> => ({
+      baselines,
+      values: circuits.map((circuit) => (circuit.edgeCount === graph.edgeCount ? 1.8 : 1.2)),
+    });
+    const shown = circuitToShow(await measureCurves(scores, flat));
     expect(shown.fraction).toBeLessThanOrEqual(0.1);
   });
 });

@@ -38,13 +38,16 @@ describe('exitCodeOf', () => {
     const families = new Set<string>();
     for (const name of readdirSync(packages)) {
       for (const file of sourcesOf(path.join(packages, name, 'src'))) {
-        for (const [, family] of readFileSync(file, 'utf8').matchAll(/new LimnError\(\s*['`]([a-z]+)\//g)) families.add(family as string);
+        for (const [, family] of readFileSync(file, 'utf8').matchAll(/new LimnError\(\s*['`]([a-z]+)\//g))
+          families.add(family as string);
       }
     }
     expect(families.size).toBeGreaterThan(5);
     const failures = [...families].filter((family) => exitCodeOf(new LimnError(`${family}/x`, '')) === EXIT.failure);
     // These are mistakes of a program, not of the person at the terminal.
-    expect(failures.sort()).toEqual(failures.filter((family) => ['gpu', 'tensor', 'testing', 'training'].includes(family)).sort());
+    expect(failures.sort()).toEqual(
+      failures.filter((family) => ['gpu', 'tensor', 'testing', 'training'].includes(family)).sort(),
+    );
   });
 });
 

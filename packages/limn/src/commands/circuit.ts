@@ -32,12 +32,18 @@ interface CircuitOptions extends SharedOptions {
 export function addCircuitCommand(program: Command, context: CommandContext): void {
   const tasks = TASKS.map(({ id }) => id);
   withSharedOptions(program.command('circuit'))
-    .description('find the edges that carry a behaviour, measure them, and write graph.json, result.json and report.html')
+    .description(
+      'find the edges that carry a behaviour, measure them, and write graph.json, result.json and report.html',
+    )
     .requiredOption('--model <dir>', 'a Hugging Face GPT-2 folder, or `pocket`')
     .option('--data <file>', 'pairs as JSON lines: {"clean", "corrupted", "correct", "incorrect"}')
     .option('--eval-data <file>', 'other pairs to measure the circuits on (default: those of --data)')
     .option('--task <name>', `a task in pocket's vocabulary: ${tasks.join(', ')}`, nameOption('--task', 'task', tasks))
-    .option('--metric <name>', `${METRICS.join(', ')} (default: the task's, else logit-diff)`, nameOption('--metric', 'metric', METRICS))
+    .option(
+      '--metric <name>',
+      `${METRICS.join(', ')} (default: the task's, else logit-diff)`,
+      nameOption('--metric', 'metric', METRICS),
+    )
     .option('--method <name>', METHODS.join(', '), nameOption('--method', 'method', METHODS), 'eap-ig-inputs')
     .option('--ig-steps <n>', 'points on the path of integrated gradients', integerOption('--ig-steps', 1), 5)
     .option('--ig-rule <name>', IG_RULES.join(', '), nameOption('--ig-rule', 'rule', IG_RULES), 'left')
@@ -59,7 +65,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
   const output = openOutputFolder(options.out, CIRCUIT_FILES);
   try {
     using device = await openDevice(context);
-    using model = await openModel(device.gpu, options.model, context);
+    using model = await openModel(device.gpu, options.model, { signal, onProgress: console.progress });
     if (options.task !== undefined) checkTaskVocabulary(options.task, model.hooked.info, model.tokenizer);
     const sets =
       options.task === undefined
@@ -70,10 +76,22 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
             tokenizer: model.tokenizer,
             bos: options.bos,
           })
-        : taskPairs({ task: options.task, discovery: options.pairs, evaluation: options.evalPairs, seed: options.seed });
+        : taskPairs({
+            task: options.task,
+            discovery: options.pairs,
+            evaluation: options.evalPairs,
+            seed: options.seed,
+          });
     const metric = options.metric ?? sets.metric;
     const method = chooseMethod(options.method, options.igSteps, options.igRule);
-    const found = await findCircuit({ model: model.hooked, sets, metric, method, signal, onProgress: console.progress });
+    const found = await findCircuit({
+      model: model.hooked,
+      sets,
+      metric,
+      method,
+      signal,
+      onProgress: console.progress,
+    });
     const provenance = provenanceOf(device.gpu, model, context, {
       seed: options.seed,
       options: { ...resultOptions(options), metric, bos: sets.bos },
@@ -90,6 +108,11 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
 }
 
 /** What decides the numbers; not where they are written or how they are printed. */
-function resultOptions({ json: _json, quiet: _quiet, out: _out, ...options }: CircuitOptions): Record<string, string | number | boolean> {
+function resultOptions({
+  json: _json,
+  quiet: _quiet,
+  out: _out,
+  ...options
+}: CircuitOptions): Record<string, string | number | boolean> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

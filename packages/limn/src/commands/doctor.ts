@@ -54,7 +54,7 @@ export async function diagnose(gpu: Gpu): Promise<Diagnosis> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const nodeSupported = major > NODE_NEEDED[0] || (major === NODE_NEEDED[0] && minor >= NODE_NEEDED[1]);
   const selfTest = await testMatmul(gpu);
-  const software = source === 'swiftshader' || /llvmpipe|swiftshader/i.test(`${adapter.device} ${adapter.description}`);
+  const software = adapter.isFallback || source === 'swiftshader' || /llvmpipe|swiftshader/i.test(adapter.device);
   const slow = software || flopsPerSecond < SLOW_BELOW;
   return {
     limn: version,
@@ -103,7 +103,10 @@ function report(found: Diagnosis, { console }: CommandContext): void {
   const name = found.adapter.description || found.adapter.device || found.adapter.vendor || 'unnamed';
   const lines: [string, string][] = [
     ['limn', found.limn],
-    ['Node', `${found.node} on ${found.platform}${found.nodeSupported ? '' : ` (needs ${NODE_NEEDED.join('.')} or later)`}`],
+    [
+      'Node',
+      `${found.node} on ${found.platform}${found.nodeSupported ? '' : ` (needs ${NODE_NEEDED.join('.')} or later)`}`,
+    ],
     ['adapter', `${name} (${found.source})`],
     ['software', found.software ? 'yes: no GPU answered, the CPU stands in for one' : 'no'],
     ['speed', `${(found.flopsPerSecond / 1e9).toFixed(1)} GFLOPS, measured by a short matrix product`],
@@ -127,7 +130,8 @@ function report(found: Diagnosis, { console }: CommandContext): void {
 
 function verdictLine({ verdict, selfTest, nodeSupported }: Diagnosis): string {
   if (verdict === 'ready') return 'Everything works. Next: limn demo';
-  if (verdict === 'slow') return 'Everything works, slowly: small models run in seconds, GPT-2 in minutes. Next: limn demo';
+  if (verdict === 'slow')
+    return 'Everything works, slowly: small models run in seconds, GPT-2 in minutes. Next: limn demo';
   if (!nodeSupported) return `This Node is too old; install ${NODE_NEEDED.join('.')} or later.`;
   return `The adapter computes ${selfTest.kernel} wrongly. Update its driver, or set LIMN_ADAPTER=swiftshader to use the CPU.`;
 }

@@ -32,7 +32,12 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .option('--tokens <ids>', 'token ids separated by commas', tokenListOption)
     .option('--prompt <text>', 'text; one BOS is put in front')
     .option('--no-bos', 'put no BOS in front of --prompt')
-    .option('--capture <hook>', 'a hook site to write, e.g. blocks.0.attn.hook_z; may be given several times', (name, all: string[]) => [...all, name], [])
+    .option(
+      '--capture <hook>',
+      'a hook site to write, e.g. blocks.0.attn.hook_z; may be given several times',
+      (name, all: string[]) => [...all, name],
+      [],
+    )
     .option('--top <n>', 'how many next tokens to print', integerOption('--top', 1), 5)
     .option('--out <file>', 'safetensors file for the logits and the captured hooks')
     .action((options: RunOptions) => run(options, context));
@@ -45,7 +50,7 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
   }
   if (options.out !== undefined) refuseForeignFile(options.out, isActivations);
   using device = await openDevice(context);
-  using model = await openModel(device.gpu, options.model, context);
+  using model = await openModel(device.gpu, options.model, { signal, onProgress: console.progress });
   const { info } = model.hooked;
   const capture = [...new Set(options.capture.map((name) => parseHookName(name, info).name))];
   const ids = options.tokens ?? encodePrompt(options, model);
@@ -56,7 +61,9 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
   const wanted: [string, ReturnType<typeof forward.at>][] = capture.map((name: HookName) => [name, forward.at(name)]);
   const logits = forward.logits;
   if (logits === undefined) throw new RangeError('a run with logits gave none');
-  const [logitValues, ...values] = (await Promise.all([logits, ...wanted.map(([, tensor]) => tensor)].map((tensor) => read(step, tensor)))) as Float32Array[];
+  const [logitValues, ...values] = (await Promise.all(
+    [logits, ...wanted.map(([, tensor]) => tensor)].map((tensor) => read(step, tensor)),
+  )) as Float32Array[];
 
   const tensors = new Map<string, WritableTensor>();
   tensors.set('logits', { shape: [1, ids.length, info.vocabulary], data: logitValues as Float32Array });
@@ -77,7 +84,9 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
     command: 'run',
     tokens: ids,
     next: next.map(({ id, probability }) => ({ id, token: model.show(id), probability })),
-    ...(options.out === undefined ? {} : { out: options.out, tensors: Object.fromEntries([...tensors].map(([name, { shape }]) => [name, shape])) }),
+    ...(options.out === undefined
+      ? {}
+      : { out: options.out, tensors: Object.fromEntries([...tensors].map(([name, { shape }]) => [name, shape])) }),
   });
 }
 

@@ -1,0 +1,131 @@
+// What can be trained: pocket from its recipe, or a model of any size from a file of token ids. Batches depend on the step alone.
+import { readFile } from 'node:fs/promises';
+import type { NewGpt2Config, TrainingRecipe } from '@limn/gpt2';
+import { LimnError } from '@limn/gpu';
+import { RECIPE, modelFiles, pocketCorpus } from '@limn/pocket';
+import { END_OF_TEXT_ID } from '@limn/tasks';
+import { randomU32 } from '@limn/tensor';
+
+/** Everything a training run is determined by, on one machine. */
+export interface TrainingJob {
+  readonly name: string;
+  readonly sizes: NewGpt2Config;
+  readonly recipe: TrainingRecipe;
+  readonly steps: number;
+  readonly seed: number;
+  /** Rows of token ids of update `step`. */
+  batch(step: number): readonly ArrayLike<number>[];
+  /** Files that belong beside config.json and the weights, by name. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** Pocket's own recipe. Another seed gives a replication: other initial weights and other documents. */
+export function pocketJob(seed: number = RECIPE.init.seed, steps: number = RECIPE.schedule.steps): TrainingJob {
+  const { model, optimizer, schedule, init } = RECIPE;
+  const corpus = pocketCorpus(seed);
+  const { sequences, length } = corpus.options;
+  const { 'config.json': _written, ...files } = modelFiles(model);
+  return {
+    name: 'pocket',
+    sizes: {
+      vocabulary: model.vocabulary,
+      maxPositions: model.positions,
+      width: model.width,
+      layers: model.layers,
+      heads: model.heads,
+      mlpWidth: model.mlpWidth,
+      bosId: END_OF_TEXT_ID,
+      eosId: END_OF_TEXT_ID,
+      initializerRange: init.deviation,
+    },
+    recipe: {
+      rate: schedule.peakRate,
+      warmup: schedule.warmupSteps,
+      finalRate: schedule.finalFraction,
+      betas: optimizer.betas,
+      epsilon: optimizer.eps,
+      weightDecay: Math.max(...optimizer.groups.map((group) => group.weightDecay)),
+      clipNorm: optimizer.clipNorm,
+    },
+    steps,
+    seed,
+    batch(step) {
+      const tokens = corpus.batch(step);
+      return Array.from({ length: sequences }, (_, row) => tokens.subarray(row * length, (row + 1) * length));
+    },
+    files,
+  };
+}
+
+/** Sizes and settings for a corpus of one's own. */
+export interface CorpusRequest {
+  readonly file: string;
+  readonly sizes: NewGpt2Config;
+  readonly steps: number;
+  readonly seed: number;
+  readonly rows: number;
+  readonly rate: number;
+}
+
+/** A model for a file with one list of token ids a line; every update draws its rows, with a window where a line is longer than the model. */
+export async function corpusJob({ file, sizes, steps, seed, rows, rate }: CorpusRequest): Promise<TrainingJob> {
+  const documents = parseCorpus(await readCorpus(file), file, sizes);
+  const longest = sizes.maxPositions + 1;
+  const draw = (step: number, row: number): Uint32Array => {
+    const document = documents[randomU32(seed, 1, 2 * (step * rows + row)) % documents.length] as Uint32Array;
+    const room = Math.max(0, document.length - longest);
+    const start = room === 0 ? 0 : randomU32(seed, 1, 2 * (step * rows + row) + 1) % (room + 1);
+    return document.subarray(start, start + longest);
+  };
+  return {
+    name: file,
+    sizes,
+    recipe: { rate, warmup: Math.min(100, Math.floor(steps / 10)), weightDecay: 0.05, clipNorm: 1 },
+    steps,
+    seed,
+    batch: (step) => Array.from({ length: rows }, (_, row) => draw(step, row)),
+    files: {},
+  };
+}
+
+/** @throws LimnError `data/corpus` naming file, line and what is wrong with it. */
+export function parseCorpus(
+  text: string,
+  file: string,
+  { vocabulary }: Pick<NewGpt2Config, 'vocabulary'>,
+): Uint32Array[] {
+  const documents: Uint32Array[] = [];
+  text.split(/\r?\n/).forEach((line, index) => {
+    if (line.trim() === '') return;
+    const fault = (problem: string): LimnError =>
+      new LimnError('data/corpus', `${file}:${index + 1} ${problem}`, {
+        details: { file, line: index + 1 },
+        hint: `each line is a list of at least two token ids from 0 to ${vocabulary - 1}, e.g. [0, 5, 3]`,
+      });
+    let value: unknown;
+    try {
+      value = JSON.parse(line);
+    } catch (error) {
+      throw fault(`is not JSON: ${(error as Error).message}.`);
+    }
+    if (!Array.isArray(value) || value.length < 2) throw fault('is not a list of at least two token ids.');
+    const bad = value.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= vocabulary);
+    if (bad >= 0)
+      throw fault(
+        `has ${JSON.stringify(value[bad])} at place ${bad}, which is no id of a vocabulary of ${vocabulary}.`,
+      );
+    documents.push(Uint32Array.from(value as number[]));
+  });
+  if (documents.length > 0) return documents;
+  throw new LimnError('data/corpus', `${file} holds no documents`, {
+    hint: 'each line is a list of token ids, e.g. [0, 5, 3]',
+  });
+}
+
+async function readCorpus(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new LimnError('data/corpus', `${file} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+}
