@@ -25,6 +25,7 @@ process.chdir(root);
 Object.assign(process.env, {
   LIMN_ADAPTER: asked,
   LIMN_TEST_REPORT: channel,
+  LIMN_LEDGER: process.env.LIMN_LEDGER || join(scratch, 'ledger.jsonl'),
   TURBO_TELEMETRY_DISABLED: '1',
   DO_NOT_TRACK: '1',
 });
@@ -170,7 +171,7 @@ function summary() {
   const sources = new Set(adapters.map((line) => line.source));
   const wrong = adapters.find((line) => asked !== 'auto' && line.source !== asked);
   if (tally.skipped.length) console.log(['', bold('Skipped'), ...skipLines(tally.skipped)].join('\n'));
-  const notes = lines.filter((line) => line.kind === 'note');
+  const notes = [...lines.filter((line) => line.kind === 'note'), ...ledgerNote()];
   if (notes.length) console.log(['', bold('Notes'), ...notes.map((line) => indent(line.text, 2))].join('\n'));
 
   if (long && adapters.length) {
@@ -213,6 +214,19 @@ function summary() {
   ];
   console.log(`\nAdapter: ${used.join(', ') || 'none was opened'}   Time: ${seconds(performance.now() - started)}`);
   console.log(`${tally.passed} passed, ${tally.failed} failed, ${tally.skipped.length} skipped`);
+}
+
+/** Kernel checks of all packages in one line. */
+function ledgerNote() {
+  const path = process.env.LIMN_LEDGER;
+  if (!existsSync(path)) return [];
+  const entries = readFileSync(path, 'utf8')
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line));
+  const worst = entries.reduce((a, b) => (b.ratio > a.ratio ? b : a));
+  const text = `${entries.length} comparisons of kernels with the reference; largest error / bound ${worst.ratio.toFixed(3)}`;
+  return [{ text: `${text} (${worst.kernel}${worst.variant && `[${worst.variant}]`}, ${worst.case})` }];
 }
 
 function refuse(text) {

@@ -14,7 +14,8 @@ export function testGpu(): Promise<Gpu> {
 
 async function open(): Promise<Gpu> {
   // Tests check that steps are cut by budget where they ask for it; elsewhere a fixed budget keeps cuts the same on every machine.
-  const options = { workBudgetFlops: 1e9, label: 'limn tests' };
+  // Poison turns a read of memory that nobody wrote into NaN.
+  const options = { workBudgetFlops: 1e9, poison: true, label: 'limn tests' };
   if (typeof process === 'undefined' || !process.versions?.node) return openGpu(options);
   const { openNodeGpu } = await import('@limn/gpu/node');
   const gpu = await openNodeGpu(options);
@@ -27,5 +28,16 @@ async function open(): Promise<Gpu> {
         details: { asked, got: gpu.capabilities.source },
       },
     );
+  reportAdapter(gpu);
   return gpu;
+}
+
+/** One line into the file that LIMN_TEST_REPORT names: `npm test` prints the adapters that were used and compares them. */
+function reportAdapter({ capabilities }: Gpu): void {
+  const path = process.env['LIMN_TEST_REPORT'];
+  if (!path) return;
+  const { source, adapter, f16, subgroups } = capabilities;
+  const description = [adapter.description, adapter.device].find((text) => text) ?? adapter.architecture;
+  const line = { kind: 'adapter', source, description, vendor: adapter.vendor, f16, subgroups };
+  process.getBuiltinModule('node:fs').appendFileSync(path, `${JSON.stringify(line)}\n`);
 }
