@@ -1,6 +1,7 @@
 // Turns a range of commands into GPU commands: one compute pass as far as copies allow, one pass per dispatch when timing.
 import type { PhysicalBuffer } from './buffers.js';
 import { align4 } from './buffers.js';
+import type { Poison } from './poison.js';
 import type { Pipeline } from './pipelines.js';
 import type { Readback } from './readback.js';
 import type { Command } from './recording.js';
@@ -12,6 +13,7 @@ export interface Prepared {
   readonly groups: readonly (GPUBindGroup | undefined)[];
   readonly physical: readonly (PhysicalBuffer | undefined)[];
   readonly readback: Readback;
+  readonly poison: Poison | undefined;
 }
 
 /** Encodes commands [start, end). */
@@ -20,7 +22,7 @@ export function encodeCommands(
   commands: readonly Command[],
   start: number,
   end: number,
-  { pipelines, groups, physical, readback }: Prepared,
+  { pipelines, groups, physical, readback, poison }: Prepared,
   timing: TimingRecorder | undefined,
 ): void {
   let pass: GPUComputePassEncoder | undefined;
@@ -32,7 +34,9 @@ export function encodeCommands(
   };
   for (let at = start; at < end; at += 1) {
     const command = commands[at]!;
-    if (command.kind !== 'dispatch') endPass();
+    const fill = poison?.get(at);
+    if (fill || command.kind !== 'dispatch') endPass();
+    fill?.(encoder);
     switch (command.kind) {
       case 'dispatch': {
         if (timing) endPass();

@@ -8,6 +8,7 @@ import { encodeCommands } from './encode.js';
 import { PipelineCache } from './pipelines.js';
 import { PlanCache, type Plan } from './plan-cache.js';
 import { cutByBudget, totalFlops } from './plan.js';
+import { Poisoner } from './poison.js';
 import { Readback } from './readback.js';
 import type { Recording } from './recording.js';
 import { unretain } from './storage.js';
@@ -49,9 +50,12 @@ export class Engine {
   readonly #plans: PlanCache;
   #uniforms: PhysicalBuffer | undefined;
 
+  readonly #poisoner: Poisoner | undefined;
+
   constructor(
     readonly device: GPUDevice,
     readonly counters: Counters,
+    poison: boolean,
   ) {
     this.health = new Health(device);
     this.pool = new BufferPool(device, this.health, counters, IDLE_BYTES);
@@ -59,6 +63,7 @@ export class Engine {
     this.#pipelines = new PipelineCache(device, this.health, counters);
     this.#groups = new BindGroupCache(device, counters);
     this.#plans = new PlanCache(this.#pipelines, this.#groups, counters, this.pool, device.limits.maxBufferSize);
+    if (poison) this.#poisoner = new Poisoner(device, this.pool);
     this.pool.onDestroy = (buffer) => this.#groups.forget(buffer);
   }
 
@@ -219,7 +224,8 @@ export class Engine {
         this.device.queue.writeBuffer(buffer.gpuBuffer, 0, data);
         this.counters.uploads += 1;
       }
-      return { pipelines: plan.pipelines, groups, physical, readback };
+      const poison = this.#poisoner?.prepare(recording, physical);
+      return { pipelines: plan.pipelines, groups, physical, readback, poison };
     });
   }
 

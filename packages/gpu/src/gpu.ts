@@ -38,10 +38,10 @@ export class Gpu {
   #disposed = false;
 
   /** Made by `openGpu`, `openNodeGpu` and `dryGpu`. */
-  constructor(device: GPUDevice | undefined, capabilities: Capabilities, workBudgetFlops: number) {
+  constructor(device: GPUDevice | undefined, capabilities: Capabilities, workBudgetFlops: number, poison = false) {
     this.capabilities = capabilities;
     this.workBudgetFlops = workBudgetFlops;
-    const engine = device ? new Engine(device, this.counters) : undefined;
+    const engine = device ? new Engine(device, this.counters, poison) : undefined;
     this[internal] = { engine, assertUsable: () => this.#assertUsable() };
   }
 

@@ -18,6 +18,8 @@ export interface OpenOptions {
   readonly limits?: 'adapter' | 'default' | Readonly<Record<string, number>>;
   /** Operations per submit; measured at open (about 50 ms) when not given. */
   readonly workBudgetFlops?: number;
+  /** For tests: step-local values begin as NaN instead of leftovers, so that a kernel that reads what nobody wrote is found. */
+  readonly poison?: boolean;
   readonly label?: string;
 }
 
@@ -45,7 +47,7 @@ export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
       });
     const flopsPerSecond = budget === undefined ? await measureFlops(device) : budget / SUBMIT_SECONDS;
     const capabilities = readCapabilities(adapter.info, device, source, flopsPerSecond);
-    return new Gpu(device, capabilities, budget ?? flopsPerSecond * SUBMIT_SECONDS);
+    return new Gpu(device, capabilities, budget ?? flopsPerSecond * SUBMIT_SECONDS, options.poison ?? false);
   } catch (error) {
     device.destroy();
     throw error;

@@ -253,6 +253,24 @@ describe('a step', () => {
   });
 });
 
+test('poison shows what a kernel left unwritten, and nothing else', async () => {
+  const one = gpu.step();
+  const x = one.upload(new Float32Array([1, 2, 3, 4]));
+  const partial = one.allocate(16);
+  one.dispatch(combine, { x, z: x, y: partial }, { count: 3, a: 1, b: 0 });
+  const cleared = one.keep(one.allocate(16));
+  one.clear(cleared);
+  one.dispatch(combine, { x, z: x, y: cleared }, { count: 3, a: 1, b: 0 });
+  const kept = one.keep(one.allocate(16));
+  one.dispatch(combine, { x, z: x, y: kept }, { count: 3, a: 1, b: 0 });
+  const [a, b, c] = await Promise.all([partial, cleared, kept].map((s) => one.read(s)));
+  expect([...new Float32Array(a!)]).toEqual([1, 2, 3, Number.NaN]);
+  expect([...new Float32Array(b!)]).toEqual([1, 2, 3, 0]);
+  expect([...new Float32Array(c!)]).toEqual([1, 2, 3, Number.NaN]);
+  cleared.dispose();
+  kept.dispose();
+});
+
 describe('a dry Gpu', () => {
   test('plans what a device would, and refuses to run', async () => {
     const record = (on: Gpu): Step => {
