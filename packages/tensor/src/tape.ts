@@ -165,6 +165,7 @@ class GradientSums {
 
   add(tensor: Tensor, contribution: Tensor): void {
     const sum = this.sums.get(tensor);
+    // A handle of its own: the contribution may be another tensor's finished sum, which must not be added to in place.
     if (!sum) this.sums.set(tensor, withoutNode(contribution));
     else if (this.owned.has(sum)) accumulate(this.step, sum, contribution);
     else {
@@ -179,7 +180,7 @@ class GradientSums {
   }
 }
 
-/** The same memory without history. */
+/** A new handle on the same memory, without history. */
 function withoutNode(tensor: Tensor): Tensor {
-  return tensor.node ? new Tensor(tensor.storage, tensor.shape, tensor.dtype, { label: tensor.label }) : tensor;
+  return new Tensor(tensor.storage, tensor.shape, tensor.dtype, { label: tensor.label });
 }
