@@ -128,8 +128,7 @@ export class Gpt2 implements HookedModel {
     const [B, T] = x.shape as [number, number];
     const { heads: H, headWidth: K, width: C } = this.config;
     const own = letters.map((letter) => wants(`hook_${letter}_input`));
-    if (own.includes(true) && wants('ln1.hook_scale', 'ln1.hook_normalized')) throw splitConflict(l);
-    const shared = own.includes(false)
+    const shared = own.includes(false) || wants('ln1.hook_scale', 'ln1.hook_normalized')
       ? at('ln1.hook_normalized', normalise(step, x, this.layerNorm(`h.${l}.ln_1`), wants('ln1.hook_scale') ? (s) => at('ln1.hook_scale', s) : undefined))
       : x;
     const fused = own.includes(true)
@@ -322,10 +321,4 @@ export class Gpt2 implements HookedModel {
   private blocks(name: string): RowBlocks {
     return this.weights.byName.get(name) as RowBlocks;
   }
-}
-
-function splitConflict(l: number): LimnError {
-  return new LimnError('hooks/conflicting-sites', `blocks.${l}: ln1 sites are asked for together with split q/k/v inputs, of which each has a LayerNorm of its own`, {
-    hint: 'Use either hook_q_input, hook_k_input, hook_v_input or the ln1 sites of this layer in one run.',
-  });
 }

@@ -2,7 +2,7 @@
 import { LimnError } from '@limn/gpu';
 import type { Intervention } from './intervention.js';
 import type { ModelInfo, RunInput, RunOptions } from './model.js';
-import { hookNames, parseHookName, type HookName } from './names.js';
+import { blockHook, hookNames, parseHookName, tryParseHookName, type HookName } from './names.js';
 import { lastRows } from './token-batch.js';
 
 /** A checked request. */
@@ -28,7 +28,7 @@ export interface RunPlan {
 
 /**
  * Checks and sorts a request.
- * @throws LimnError `hooks/unknown-site`, `hooks/unreachable-site`, `hooks/late-read`, `hooks/bad-input`, `hooks/bad-rows`, `hooks/bad-layer`,
+ * @throws LimnError `hooks/unknown-site`, `hooks/unreachable-site`, `hooks/late-read`, `hooks/conflicting-sites`, `hooks/bad-input`, `hooks/bad-rows`, `hooks/bad-layer`,
  * `tokens/too-long`.
  */
 export function planRun(info: ModelInfo, input: RunInput, options: RunOptions = {}, past = 0): RunPlan {
@@ -39,7 +39,7 @@ export function planRun(info: ModelInfo, input: RunInput, options: RunOptions = 
       hint: 'Shorten the prompt or generate fewer tokens.',
     });
   }
-  const firstLayer = 'resid' in input ? checkLayer('start layer', input.layer, info.layers) : 0;
+  const firstLayer = 'resid' in input ? checkLayer('start layer', input.layer, info.layers - 1) : 0;
   const endLayer = options.stopAtLayer === undefined ? info.layers : checkLayer('stopAtLayer', options.stopAtLayer, info.layers);
   if (endLayer < firstLayer) {
     throw new LimnError('hooks/bad-layer', `the run starts at layer ${firstLayer} but is to stop before layer ${endLayer}`);
@@ -51,7 +51,7 @@ export function planRun(info: ModelInfo, input: RunInput, options: RunOptions = 
 
   const order = new Map(hookNames(info).map((name, i) => [name, i]));
   const place = (name: HookName): number => order.get(name) as number;
-  const first = 'resid' in input ? place(`blocks.${firstLayer}.hook_resid_${input.at}`) : 0;
+  const first = 'resid' in input ? place(parseHookName(`blocks.${firstLayer}.hook_resid_${input.at}`, info).name) : 0;
   const reached = (name: HookName): boolean => {
     if (place(name) < first) return false;
     const { layer } = parseHookName(name, info);
@@ -86,11 +86,29 @@ export function planRun(info: ModelInfo, input: RunInput, options: RunOptions = 
     }
     edits.set(at, [...(edits.get(at) ?? []), edit]);
   }
+  for (let layer = firstLayer; layer < endLayer; layer++) refuseSplitWithSharedNorm(layer, kept, edits);
   const rows = options.rows ?? { start: 0, count: B };
   if (rows.count !== B || rows.start < 0) {
     throw new LimnError('hooks/bad-rows', `rows says ${rows.count} rows from ${rows.start}, but the run has ${B}`);
   }
   return { B, T, lengths, edits, captured, kept, firstLayer, endLayer, logitRows, rows, phase: options.phase ?? 'prompt', past };
+}
+
+/** Slots with inputs of their own have LayerNorms of their own: an edit on either side would silently miss the other. */
+function refuseSplitWithSharedNorm(layer: number, kept: ReadonlySet<HookName>, edits: ReadonlyMap<HookName, readonly Intervention[]>): void {
+  const split = (['hook_q_input', 'hook_k_input', 'hook_v_input'] as const).map((site) => blockHook(layer, site));
+  const norm = (['ln1.hook_scale', 'ln1.hook_normalized'] as const).map((site) => blockHook(layer, site));
+  const reads = new Set([...edits.values()].flat().flatMap((edit) => (edit.reads ?? []).map((read) => tryParseHookName(read)?.name)));
+  const editedSplit = split.find((name) => edits.has(name));
+  const usedNorm = norm.find((name) => edits.has(name) || reads.has(name));
+  const editedNorm = norm.find((name) => edits.has(name));
+  const usedSplit = split.find((name) => edits.has(name) || kept.has(name));
+  const pair = editedSplit && usedNorm ? [editedSplit, usedNorm] : editedNorm && usedSplit ? [usedSplit, editedNorm] : undefined;
+  if (!pair) return;
+  throw new LimnError('hooks/conflicting-sites', `${pair.join(' and ')} cannot be edited in one run: the slots' own inputs pass through LayerNorms of their own`, {
+    details: { sites: pair },
+    hint: 'Edit hook_resid_pre or the slots instead, or use two runs.',
+  });
 }
 
 function extent(info: ModelInfo, input: RunInput): { B: number; T: number; lengths: readonly number[] } {
@@ -107,10 +125,10 @@ function extent(info: ModelInfo, input: RunInput): { B: number; T: number; lengt
   return { B, T, lengths };
 }
 
-function checkLayer(what: string, layer: number, layers: number): number {
-  if (Number.isInteger(layer) && layer >= 0 && layer <= layers) return layer;
-  throw new LimnError('hooks/bad-layer', `${what} is ${layer}; this model has blocks 0–${layers - 1}`, {
-    hint: `Use a whole number from 0 to ${layers}.`,
+function checkLayer(what: string, layer: number, highest: number): number {
+  if (Number.isInteger(layer) && layer >= 0 && layer <= highest) return layer;
+  throw new LimnError('hooks/bad-layer', `${what} is ${layer}; it must be a whole number from 0 to ${highest}`, {
+    details: { given: layer, highest },
   });
 }
 
