@@ -27,7 +27,7 @@ export { layernorm } from './ops/layernorm.js';
 export { affine, layernormParts, layernormScale, normalize, type LayernormParts } from './ops/layernorm-parts.js';
 export { logSoftmax, logSumExp, softmax } from './ops/log-softmax.js';
 export { matmul, type MatmulOptions } from './ops/matmul.js';
-export { chooseMatmul, type MatmulKernelName, type MatmulPlan, type MatmulShape } from './ops/choose-matmul.js';
+export { chooseMatmul, possibleMatmuls, type MatmulKernelName, type MatmulPlan, type MatmulShape } from './ops/choose-matmul.js';
 export { concat, permute, slice, split, stack } from './ops/movement.js';
 export { dot, max, mean, sum, sumAll, type ReduceOptions } from './ops/reduce.js';
 export {
@@ -44,7 +44,7 @@ export { selectRows } from './ops/select-rows.js';
 export { MAX_TOP_K, topK } from './ops/top-k.js';
 export { abs, exp, log, reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh, type UnaryName } from './ops/unary.js';
 export { unembed } from './ops/unembed.js';
-export { type GeluForm } from './ops/multiply.js';
+export { multiply, type GeluForm, type Multiplication, type Operand, type Placement } from './ops/multiply.js';
 export {
   adamw,
   AdamW,

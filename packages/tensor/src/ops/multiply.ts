@@ -1,6 +1,6 @@
 // C = epilogue(alpha · op(A) op(B)) over strided, two-level batches: the one way that ops run a matmul kernel.
 import * as shaders from '@limn/shaders';
-import { defineKernel, type Step, type Storage, type UniformsOf } from '@limn/gpu';
+import { defineKernel, type Grid, type Kernel, type Step, type Storage, type UniformsOf } from '@limn/gpu';
 import { groupsOf } from '../grid.js';
 import { chooseMatmul, type MatmulPlan } from './choose-matmul.js';
 
@@ -55,13 +55,29 @@ export interface Multiplication {
 type MatmulUniforms = UniformsOf<typeof shaders.matmulNaive>;
 
 const work = (u: MatmulUniforms): number => 2 * u.batch * u.m * u.n * u.k;
-const splitsOf = (u: MatmulUniforms): number => Math.ceil(u.k / u.chunk);
 
-const naive = defineKernel(shaders.matmulNaive, {
-  grid: (u, { WG }) => groupsOf(Math.ceil((u.batch * splitsOf(u) * u.m * u.n) / WG)),
-  work,
-});
-const kernels = { naive } as const;
+/** Workgroups when each makes a tile of `rows` × `columns` of one split of one batch item. */
+function tiles(rows: number, columns: number): (u: MatmulUniforms) => Grid {
+  return ({ batch, k, chunk, m, n }) =>
+    groupsOf(batch * Math.ceil(k / chunk) * Math.ceil(m / rows) * Math.ceil(n / columns));
+}
+
+/** Workgroups of WG lanes when each lane makes `columns` neighbours in one row. */
+function lanes(columns: number): (u: MatmulUniforms, overrides: { readonly WG: number }) => Grid {
+  return ({ batch, k, chunk, m, n }, { WG }) =>
+    groupsOf(Math.ceil((batch * Math.ceil(k / chunk) * m * Math.ceil(n / columns)) / WG));
+}
+
+const kernels = {
+  naive: defineKernel(shaders.matmulNaive, { grid: lanes(1), work }),
+  row: defineKernel(shaders.matmulRow, { grid: lanes(4), work }),
+  register: defineKernel(shaders.matmulRegister, { grid: tiles(32, 32), work }),
+  subgroup: defineKernel(shaders.matmulSubgroup, { grid: tiles(16, 32), work }),
+  tiled: defineKernel(shaders.matmulTiled, { grid: tiles(64, 64), work }),
+};
+
+/** Terms per split: whole vec4s and whole tiles of the widest kernel. */
+const CHUNK_UNIT = 16;
 
 const combine = defineKernel(shaders.matmulCombine, {
   grid: (u, { WG }) => groupsOf(Math.ceil((u.batch * u.m * u.n) / WG)),
@@ -74,8 +90,9 @@ export function multiply(step: Step, call: Multiplication): void {
   const batch = outerCount * innerCount;
   const transposeA = a.transposed === true;
   const transposeB = b.transposed === true;
-  const plan = call.plan ?? chooseMatmul(step.gpu.capabilities, { m, n, k, batch, transposeA, transposeB });
-  const chunk = plan.splits === 1 ? k : Math.ceil(k / plan.splits);
+  const shape = { m, n, k, batch, transposeA, transposeB, alignedA: isAligned(a), alignedB: isAligned(b) };
+  const plan = call.plan ?? chooseMatmul(step.gpu.capabilities, shape);
+  const chunk = plan.splits === 1 ? k : CHUNK_UNIT * Math.ceil(k / plan.splits / CHUNK_UNIT);
   const splits = Math.ceil(k / chunk);
   const flags = (bias ? 1 : 0) | (residual ? 2 : 0) | (call.accumulate ? 4 : 0);
   const unused = (): Storage => step.allocate(4, 'unused');
@@ -100,8 +117,10 @@ export function multiply(step: Step, call: Multiplication): void {
   const product = split ? step.allocate(4 * splits * size, `${label} parts`) : c.storage;
   const partial = { c_offset: 0, c_outer: innerCount * m * n, c_inner: m * n, c_row: n, c_split: size };
   const plain = { bias_offset: 0, bias_inner: 0, alpha: 1, flags: 0, gelu: 0 };
+  // The kernels differ in their overrides (WG), which none of these calls sets.
+  const kernel: Kernel<typeof shaders.matmulTiled> = kernels[plan.kernel] as never;
   step.dispatch(
-    kernels[plan.kernel],
+    kernel,
     {
       a: a.storage,
       b: b.storage,
@@ -141,4 +160,9 @@ export function multiply(step: Step, call: Multiplication): void {
     { m, n, batch, inner_count: innerCount, splits, ...target, ...epilogue },
     { label: `${label} sum` },
   );
+}
+
+/** Whether a kernel may read the operand as vec4. */
+function isAligned({ offset = 0, outer = 0, inner = 0, row }: Operand): boolean {
+  return [offset, outer, inner, row].every((distance) => distance % 4 === 0);
 }
