@@ -17,10 +17,17 @@ const changesKernel = defineKernel(shaders.circuitChanges, {
  */
 export function circuitSlots(step: Step, base: Tensor, changes: Tensor, edges: readonly (readonly number[])[]): Tensor {
   const nodes = changes.shape[0] ?? 0;
-  if (changes.size !== nodes * base.size || edges.flat().some((node) => !Number.isInteger(node) || node < 0 || node >= nodes))
-    throw new LimnError('tensor/shape', `circuitSlots: edges do not fit ${nodes} changes of shape [${base.shape.join(', ')}].`, {
-      details: { base: base.shape, changes: changes.shape },
-    });
+  if (
+    changes.size !== nodes * base.size ||
+    edges.flat().some((node) => !Number.isInteger(node) || node < 0 || node >= nodes)
+  )
+    throw new LimnError(
+      'tensor/shape',
+      `circuitSlots: edges do not fit ${nodes} changes of shape [${base.shape.join(', ')}].`,
+      {
+        details: { base: base.shape, changes: changes.shape },
+      },
+    );
   const start = new Uint32Array(edges.length + 1);
   for (const [row, sources] of edges.entries()) start[row + 1] = (start[row] ?? 0) + sources.length;
   const list = edges.flat();

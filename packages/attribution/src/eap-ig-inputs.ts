@@ -38,7 +38,12 @@ function pathRun({ step, model, clean, corrupted, lengths, loss }: Chunk, points
   const from = detach(corrupted.at('hook_embed'));
   const to = detach(clean.at('hook_embed'));
   const [B = 0, T = 0, C = 0] = from.shape;
-  const alphas = fromData(step, points.map(({ alpha }) => alpha), [points.length, 1], { label: 'path' });
+  const alphas = fromData(
+    step,
+    points.map(({ alpha }) => alpha),
+    [points.length, 1],
+    { label: 'path' },
+  );
   const along = mul(step, alphas, reshape(sub(step, to, from), [1, B * T * C]));
   const embeddings = reshape(add(step, along, reshape(from, [B * T * C])), [points.length * B, T, C]);
   const run = model.run(

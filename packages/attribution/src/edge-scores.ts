@@ -9,11 +9,7 @@ export const EDGE_SPLIT = 2048;
 const TILE = 4;
 
 const partialKernel = defineKernel(shaders.edgeScoresPartial, {
-  grid: (u) => [
-    Math.ceil(u.sources / TILE) * Math.ceil(u.slots / TILE),
-    u.examples,
-    Math.ceil(u.inner / u.split),
-  ],
+  grid: (u) => [Math.ceil(u.sources / TILE) * Math.ceil(u.slots / TILE), u.examples, Math.ceil(u.inner / u.split)],
   work: (u) => 2 * u.sources * u.slots * u.examples * u.inner,
 });
 const sumKernel = defineKernel(shaders.edgeScoresSum, {

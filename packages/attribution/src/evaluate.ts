@@ -76,7 +76,8 @@ export async function evaluateCircuits(
             memoryBytes,
             most: wanted,
             open: () => model.gpu.step({ label: 'circuits', ...(signal ? { signal } : {}) }),
-            record: (step, count) => recordCircuits(step, model, graph, base, pruned.slice(done, done + count), batch, metrics),
+            record: (step, count) =>
+              recordCircuits(step, model, graph, base, pruned.slice(done, done + count), batch, metrics),
           });
           if (count < wanted) most = count;
           try {
@@ -90,7 +91,11 @@ export async function evaluateCircuits(
             step.dispose();
           }
           done += count;
-          onProgress?.({ unit: 'circuit runs', done: start * pruned.length + done * batch.length, total: pairs.length * pruned.length });
+          onProgress?.({
+            unit: 'circuit runs',
+            done: start * pruned.length + done * batch.length,
+            total: pairs.length * pruned.length,
+          });
         }
       } finally {
         base.dispose();
@@ -114,7 +119,9 @@ function pairsAtOnce(
   const nodes = Math.max(1, ...circuits.map((circuit) => circuit.sources().length));
   const base = 1 + info.layers * (info.heads + 3);
   const byBudget = Math.floor(memoryBytes / 2 / (stream * (nodes + base)));
-  const byBinding = Math.floor(gpu.capabilities.limits.maxStorageBufferBindingSize / (stream * Math.max(nodes, info.heads + 1)));
+  const byBinding = Math.floor(
+    gpu.capabilities.limits.maxStorageBufferBindingSize / (stream * Math.max(nodes, info.heads + 1)),
+  );
   return Math.max(1, Math.min(byBudget, byBinding));
 }
 
@@ -141,7 +148,11 @@ function recordCircuits(
     const edges = which.map((c) => (circuits[c] as Circuit).sourcesOf(v).map((u) => rowOf[c]?.get(u) as number));
     return reshape(circuitSlots(step, stream, changes, edges), [which.length * B, T, C]);
   };
-  const compute = (u: number, reference: { readonly tensor: Tensor; readonly which: number }, run: (which: readonly number[]) => Tensor): void => {
+  const compute = (
+    u: number,
+    reference: { readonly tensor: Tensor; readonly which: number },
+    run: (which: readonly number[]) => Tensor,
+  ): void => {
     const which = circuits.map((_, c) => c).filter((c) => nodes[c]?.includes(u));
     if (which.length === 0) return;
     circuitChanges(step, changes, next, run(which), reference);
@@ -155,10 +166,19 @@ function recordCircuits(
         const [q, k, v] = HEAD_INPUTS.map((input) =>
           slots(which, graph.backwardIndex({ kind: 'head', layer, head, input }), stream),
         ) as [Tensor, Tensor, Tensor];
-        return model.attention(step, layer, { q, k, v }, { heads: [head], lengths: repeated(base.lengths, which.length) });
+        return model.attention(
+          step,
+          layer,
+          { q, k, v },
+          { heads: [head], lengths: repeated(base.lengths, which.length) },
+        );
       });
     compute(graph.forwardIndex({ kind: 'mlp', layer }), { tensor: reference, which: info.heads }, (which) =>
-      model.mlp(step, layer, slots(which, graph.backwardIndex({ kind: 'mlp', layer }), base.beforeMlp[layer] as Tensor)),
+      model.mlp(
+        step,
+        layer,
+        slots(which, graph.backwardIndex({ kind: 'mlp', layer }), base.beforeMlp[layer] as Tensor),
+      ),
     );
   }
   const all = circuits.map((_, c) => c);

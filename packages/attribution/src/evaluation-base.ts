@@ -59,7 +59,12 @@ export class EvaluationBase {
     try {
       const clean = model.run(
         step,
-        { tokens: tokenBatch(pairs.map((pair) => pair.clean), model.info) },
+        {
+          tokens: tokenBatch(
+            pairs.map((pair) => pair.clean),
+            model.info,
+          ),
+        },
         { capture: ['hook_embed'], logits: 'last' },
       );
       const ablated = ablation === 'patch' ? corruptedRun(step, model, weights, pairs) : zeroRun(step, model, clean);
@@ -97,7 +102,14 @@ export class EvaluationBase {
   }
 
   dispose(): void {
-    for (const tensor of [this.cleanLogits, this.inputChange, this.last, ...this.beforeHeads, ...this.beforeMlp, ...this.outputs])
+    for (const tensor of [
+      this.cleanLogits,
+      this.inputChange,
+      this.last,
+      ...this.beforeHeads,
+      ...this.beforeMlp,
+      ...this.outputs,
+    ])
       tensor.dispose();
   }
 }
@@ -113,12 +125,18 @@ interface AblatedRun {
 function corruptedRun(step: Step, model: HookedModel, weights: OutputWeights, pairs: readonly Pair[]): AblatedRun {
   const { info } = model;
   const heads = (layer: number): HookName => blockHook(layer, 'hook_resid_pre');
-  const mlp = (layer: number): HookName => blockHook(layer, info.block === 'sequential' ? 'hook_resid_mid' : 'hook_resid_pre');
+  const mlp = (layer: number): HookName =>
+    blockHook(layer, info.block === 'sequential' ? 'hook_resid_mid' : 'hook_resid_pre');
   const last = blockHook(info.layers - 1, 'hook_resid_post');
   const streams = layersOf(info).flatMap((layer) => [heads(layer), mlp(layer)]);
   const run: Run = model.run(
     step,
-    { tokens: tokenBatch(pairs.map((pair) => pair.corrupted), info) },
+    {
+      tokens: tokenBatch(
+        pairs.map((pair) => pair.corrupted),
+        info,
+      ),
+    },
     { capture: [...new Set([...outputCaptures(model), ...streams, last])], logits: 'none' },
   );
   const [, ...perLayer] = nodeOutputs(step, model, weights, run) as [SourceBlock, ...SourceBlock[]];
@@ -165,13 +183,16 @@ export class MetricSum {
 
   /** `losses` per metric, of the examples from `start`. */
   add(losses: readonly Float32Array[], start: number): void {
-    for (const [m, loss] of losses.entries()) for (const [b, x] of loss.entries()) (this.#values[m] as Float64Array)[start + b] = -x;
+    for (const [m, loss] of losses.entries())
+      for (const [b, x] of loss.entries()) (this.#values[m] as Float64Array)[start + b] = -x;
   }
 
   values(): MetricValues {
     const entries = this.#names.map((name, m) => [name, this.#values[m] as Float64Array] as const);
     return {
-      mean: Object.fromEntries(entries.map(([name, values]) => [name, values.reduce((a, b) => a + b, 0) / values.length])),
+      mean: Object.fromEntries(
+        entries.map(([name, values]) => [name, values.reduce((a, b) => a + b, 0) / values.length]),
+      ),
       perExample: Object.fromEntries(entries),
     };
   }

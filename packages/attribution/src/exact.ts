@@ -33,7 +33,11 @@ export async function exactEdges(model: HookedModel, pairs: readonly Pair[], opt
 }
 
 /** Exact scores under several metrics from one sweep, in the metrics' order. */
-export async function exactSweep(model: HookedModel, pairs: readonly Pair[], options: ExactSweepOptions): Promise<Scores[]> {
+export async function exactSweep(
+  model: HookedModel,
+  pairs: readonly Pair[],
+  options: ExactSweepOptions,
+): Promise<Scores[]> {
   const { metrics, signal, onProgress } = options;
   const { batchSize, memoryBytes } = settleControls(options);
   checkPairs(pairs, { model: model.info });
@@ -122,12 +126,20 @@ class CleanBase {
       const runOf = (which: 'clean' | 'corrupted'): Run =>
         model.run(
           step,
-          { tokens: tokenBatch(pairs.map((pair) => pair[which]), model.info) },
+          {
+            tokens: tokenBatch(
+              pairs.map((pair) => pair[which]),
+              model.info,
+            ),
+          },
           { capture: [...new Set([...outputCaptures(model), ...names])], logits: which === 'clean' ? 'last' : 'none' },
         );
       const clean = runOf('clean');
       const corrupted = runOf('corrupted');
-      const deltas = nodeDeltas(step, model, weights, { clean, corrupted }).map(({ first, tensor }) => ({ first, tensor: hold(tensor) }));
+      const deltas = nodeDeltas(step, model, weights, { clean, corrupted }).map(({ first, tensor }) => ({
+        first,
+        tensor: hold(tensor),
+      }));
       const logits = hold(clean.logits as Tensor);
       const sites = new Map(names.map((name) => [name, hold(clean.at(name))]));
       const results = layersOf(model.info).map((layer) =>
@@ -202,7 +214,11 @@ function patchedLogits(step: Step, model: HookedModel, base: CleanBase, slot: Sl
   const lengths = repeated(base.lengths, sources);
   const plus = (x: Tensor, change: Tensor): Tensor => joinRows(add(step, change, x));
   if (slot.kind === 'logits')
-    return model.logits(step, plus(base.at(blockHook(layers - 1, 'hook_resid_post')), delta), lastRows(lengths, base.T));
+    return model.logits(
+      step,
+      plus(base.at(blockHook(layers - 1, 'hook_resid_post')), delta),
+      lastRows(lengths, base.T),
+    );
 
   const { layer } = slot;
   const after = (change: Tensor): Tensor => {

@@ -1,6 +1,14 @@
 // The three metrics as losses on the tape: logit-diff, prob-diff, KL; the loss is the negated metric, so that a helpful edge scores above 0.
 import { LimnError, type Step } from '@limn/gpu';
-import { fromData, gatherLogits, gatherProbabilities, klDivergence, logSoftmax, detach, type Tensor } from '@limn/tensor';
+import {
+  fromData,
+  gatherLogits,
+  gatherProbabilities,
+  klDivergence,
+  logSoftmax,
+  detach,
+  type Tensor,
+} from '@limn/tensor';
 import { nearest } from './nearest.js';
 import type { Pair } from './pairs.js';
 

@@ -33,7 +33,15 @@ export class OutputWeights {
     try {
       const heads = Array.from({ length: model.info.heads }, (_, head) => head);
       const layers = layersOf(model.info).map((layer) =>
-        keep(step, detach(stack(step, heads.map((head) => model.headWeights(step, layer, head).wO)))),
+        keep(
+          step,
+          detach(
+            stack(
+              step,
+              heads.map((head) => model.headWeights(step, layer, head).wO),
+            ),
+          ),
+        ),
       );
       await step.submit();
       return new OutputWeights(layers);
@@ -67,7 +75,9 @@ export function nodeDeltas(
   weights: OutputWeights,
   runs: { readonly clean: Run; readonly corrupted: Run },
 ): SourceBlock[] {
-  return blocks(step, model, weights, (name) => sub(step, detach(runs.corrupted.at(name)), detach(runs.clean.at(name))));
+  return blocks(step, model, weights, (name) =>
+    sub(step, detach(runs.corrupted.at(name)), detach(runs.clean.at(name))),
+  );
 }
 
 function blocks(step: Step, model: HookedModel, weights: OutputWeights, at: (name: HookName) => Tensor): SourceBlock[] {

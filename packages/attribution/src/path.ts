@@ -17,14 +17,19 @@ export interface PathPoint {
 
 export function igPath(steps: number, rule: IgRule): PathPoint[] {
   if (!Number.isInteger(steps) || steps < 1)
-    throw new LimnError('usage/ig-steps', `EAP-IG takes a whole number of steps of at least 1; given ${steps}.`, { details: { steps } });
+    throw new LimnError('usage/ig-steps', `EAP-IG takes a whole number of steps of at least 1; given ${steps}.`, {
+      details: { steps },
+    });
   if (!IG_RULES.includes(rule))
     throw new LimnError('usage/ig-rule', `There is no integration rule "${rule}"; there are ${IG_RULES.join(', ')}.`, {
       details: { given: rule, allowed: IG_RULES },
       hint: `Did you mean "${nearest(rule, IG_RULES)}"?`,
     });
   if (rule === 'trapezoid')
-    return Array.from({ length: steps + 1 }, (_, k) => ({ alpha: k / steps, weight: (k === 0 || k === steps ? 0.5 : 1) / steps }));
+    return Array.from({ length: steps + 1 }, (_, k) => ({
+      alpha: k / steps,
+      weight: (k === 0 || k === steps ? 0.5 : 1) / steps,
+    }));
   const shift = { left: 0, midpoint: 0.5, right: 1 }[rule];
   return Array.from({ length: steps }, (_, k) => ({ alpha: (k + shift) / steps, weight: 1 / steps }));
 }

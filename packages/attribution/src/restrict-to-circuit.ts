@@ -17,7 +17,11 @@ export function recordNodeOutputs(
   weights: OutputWeights,
   prompts: readonly (readonly number[])[],
 ): SourceBlock[] {
-  const run = model.run(step, { tokens: tokenBatch(prompts, model.info) }, { capture: outputCaptures(model), logits: 'none' });
+  const run = model.run(
+    step,
+    { tokens: tokenBatch(prompts, model.info) },
+    { capture: outputCaptures(model), logits: 'none' },
+  );
   return nodeOutputs(step, model, weights, run);
 }
 
@@ -92,17 +96,26 @@ function currentOutputs(ctx: InterventionContext, graph: Graph, sources: number)
 }
 
 /** z' of the first `sources` sources for this run's rows, [sources, B, T, C]. */
-function ablatedOutputs(ctx: InterventionContext, graph: Graph, sources: number, ablated: readonly SourceBlock[]): Tensor {
+function ablatedOutputs(
+  ctx: InterventionContext,
+  graph: Graph,
+  sources: number,
+  ablated: readonly SourceBlock[],
+): Tensor {
   const { step, rows } = ctx;
   const parts = ablated
     .filter(({ first }) => first < sources)
     .map(({ first, tensor }) => {
       const [count = 0, B = 0] = tensor.shape;
       if (rows.start + rows.count > B)
-        throw new LimnError('tensor/shape', `The ablated outputs hold ${B} rows; this run needs rows ${rows.start} to ${rows.start + rows.count - 1}.`, {
-          details: { rows: B, start: rows.start, count: rows.count },
-          hint: 'Record the ablated run over the same batch of prompts.',
-        });
+        throw new LimnError(
+          'tensor/shape',
+          `The ablated outputs hold ${B} rows; this run needs rows ${rows.start} to ${rows.start + rows.count - 1}.`,
+          {
+            details: { rows: B, start: rows.start, count: rows.count },
+            hint: 'Record the ablated run over the same batch of prompts.',
+          },
+        );
       const wanted = Math.min(count, sources - first);
       const leading = wanted === count ? tensor : slice(step, tensor, 0, 0, wanted);
       return rows.count === B ? leading : slice(step, leading, 1, rows.start, rows.count);

@@ -30,9 +30,13 @@ export function settleControls({ batchSize = DEFAULT_BATCH_SIZE, memoryBytes = D
   readonly memoryBytes: number;
 } {
   if (!Number.isInteger(batchSize) || batchSize < 1)
-    throw new LimnError('usage/batch-size', `The batch size is a whole number of at least 1; given ${batchSize}.`, { details: { batchSize } });
+    throw new LimnError('usage/batch-size', `The batch size is a whole number of at least 1; given ${batchSize}.`, {
+      details: { batchSize },
+    });
   if (!(memoryBytes > 0))
-    throw new LimnError('usage/memory', `The memory budget is a positive number of bytes; given ${memoryBytes}.`, { details: { memoryBytes } });
+    throw new LimnError('usage/memory', `The memory budget is a positive number of bytes; given ${memoryBytes}.`, {
+      details: { memoryBytes },
+    });
   return { batchSize, memoryBytes };
 }
 
@@ -84,12 +88,17 @@ function overBudget(
   { what, unit, memoryBytes }: { readonly what: string; readonly unit: string; readonly memoryBytes: number },
   { bytes, cause }: { readonly bytes?: number; readonly cause?: unknown },
 ): LimnError {
-  const need = bytes === undefined ? (cause instanceof Error ? cause.message : String(cause)) : `it takes ${mebibytes(bytes)}`;
-  return new LimnError('memory/over-budget', `${what} does not fit ${mebibytes(memoryBytes)} with one ${unit} at a time: ${need}.`, {
-    details: { what, unit, memoryBytes, ...(bytes === undefined ? {} : { bytesNeeded: bytes }) },
-    hint: 'Raise the memory budget, shorten the prompts, or take fewer integration steps.',
-    ...(cause === undefined ? {} : { cause }),
-  });
+  const need =
+    bytes === undefined ? (cause instanceof Error ? cause.message : String(cause)) : `it takes ${mebibytes(bytes)}`;
+  return new LimnError(
+    'memory/over-budget',
+    `${what} does not fit ${mebibytes(memoryBytes)} with one ${unit} at a time: ${need}.`,
+    {
+      details: { what, unit, memoryBytes, ...(bytes === undefined ? {} : { bytesNeeded: bytes }) },
+      hint: 'Raise the memory budget, shorten the prompts, or take fewer integration steps.',
+      ...(cause === undefined ? {} : { cause }),
+    },
+  );
 }
 
 function mebibytes(bytes: number): string {

@@ -66,7 +66,10 @@ export async function scoreByGradients(
     let mostRows = batchSize * method.points;
     for (let pair = 0, point = 0; pair < pairs.length;) {
       throwIfAborted(signal, method.name);
-      const most = point > 0 ? Math.min(mostRows, method.points - point) : Math.min(mostRows, (pairs.length - pair) * method.points);
+      const most =
+        point > 0
+          ? Math.min(mostRows, method.points - point)
+          : Math.min(mostRows, (pairs.length - pair) * method.points);
       const { step, count, recorded } = recordWithin({
         what: `Scoring edges by ${method.name}`,
         unit: method.points === 1 ? 'pair' : 'point of one pair',
@@ -77,7 +80,11 @@ export async function scoreByGradients(
           const part = { start: point, count: Math.min(rows, method.points - point) };
           const whole = Math.max(1, Math.floor(rows / method.points));
           const batch = pairs.slice(pair, pair + whole);
-          return { part, pairs: batch.length, scores: recordChunk(step, model, graph, weights, batch, method, metric, part) };
+          return {
+            part,
+            pairs: batch.length,
+            scores: recordChunk(step, model, graph, weights, batch, method, metric, part),
+          };
         },
       });
       if (count < most) mostRows = count;
@@ -115,7 +122,12 @@ function recordChunk(
     const differentiated = method.differentiates.includes(which);
     return model.run(
       step,
-      { tokens: tokenBatch(pairs.map((pair) => pair[which]), model.info) },
+      {
+        tokens: tokenBatch(
+          pairs.map((pair) => pair[which]),
+          model.info,
+        ),
+      },
       {
         capture: differentiated ? [...new Set([...outputs, ...sites])] : outputs,
         logits: differentiated || (which === 'clean' && metric.usesClean) ? 'last' : 'none',
@@ -183,7 +195,10 @@ class RepeatedRows {
     if (rows === undefined || repeats === 1) return rows;
     const known = this.#made.get(repeats);
     if (known) return known;
-    const made = reshape(expand(this.#step, rows, [repeats, ...rows.shape]), [repeats * (rows.shape[0] ?? 0), rows.shape[1] ?? 0]);
+    const made = reshape(expand(this.#step, rows, [repeats, ...rows.shape]), [
+      repeats * (rows.shape[0] ?? 0),
+      rows.shape[1] ?? 0,
+    ]);
     this.#made.set(repeats, made);
     return made;
   }

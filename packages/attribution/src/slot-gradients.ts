@@ -46,17 +46,25 @@ export function* slotGradients(
   const perLayer = 3 * heads + 1;
   const sets = runs.map((each) => siteGradients(step, layers, each));
   const total = (part: (run: Run, at: (name: HookName) => Tensor, weights: readonly number[]) => Tensor): Tensor =>
-    runs.map(({ run, weights }, i) => part(run, sets[i]?.at as (name: HookName) => Tensor, weights)).reduce((a, b) => add(step, a, b));
+    runs
+      .map(({ run, weights }, i) => part(run, sets[i]?.at as (name: HookName) => Tensor, weights))
+      .reduce((a, b) => add(step, a, b));
 
-  const alone = (name: HookName): Tensor => total((_, at, weights) => overRepeats(step, reshape(at(name), [1, ...at(name).shape]), weights.length));
+  const alone = (name: HookName): Tensor =>
+    total((_, at, weights) => overRepeats(step, reshape(at(name), [1, ...at(name).shape]), weights.length));
   yield { first: layers * perLayer, tensor: alone(lastSite(layers)) };
   for (const layer of layersOf(model.info).reverse()) {
     yield { first: layer * perLayer + 3 * heads, tensor: alone(blockHook(layer, 'hook_mlp_in')) };
     for (let start = 0; start < heads; start += headsAtOnce) {
       const count = Math.min(headsAtOnce, heads - start);
       const tensor = total((run, at, weights) => {
-        const [q, k, v] = (['attn.hook_q', 'attn.hook_k', 'attn.hook_v'] as const).map((site) => at(blockHook(layer, site)));
-        const pulled = model.pullback(step, layer, { q, k, v } as { q: Tensor; k: Tensor; v: Tensor }, run, { start, count });
+        const [q, k, v] = (['attn.hook_q', 'attn.hook_k', 'attn.hook_v'] as const).map((site) =>
+          at(blockHook(layer, site)),
+        );
+        const pulled = model.pullback(step, layer, { q, k, v } as { q: Tensor; k: Tensor; v: Tensor }, run, {
+          start,
+          count,
+        });
         const [, , rows = 0, T = 0, C = 0] = pulled.shape;
         return overRepeats(step, reshape(pulled, [3 * count, rows, T, C]), weights.length);
       });
@@ -73,13 +81,27 @@ function lastSite(layers: number): HookName {
   return blockHook(layers - 1, 'hook_resid_post');
 }
 
-function siteGradients(step: Step, layers: number, { run, loss, weights }: GradientRun): { at(name: HookName): Tensor } {
+function siteGradients(
+  step: Step,
+  layers: number,
+  { run, loss, weights }: GradientRun,
+): { at(name: HookName): Tensor } {
   const names = [...layersOf({ layers }).flatMap(layerSites), lastSite(layers)];
   const B = loss.size / weights.length;
   const seed = weights.every((weight) => weight === 1)
     ? 'ones'
-    : fromData(step, Float32Array.from({ length: loss.size }, (_, row) => weights[Math.floor(row / B)] ?? 0), loss.shape, { label: 'weights' });
-  const found = gradients(step, loss, seed, names.map((name) => run.at(name)));
+    : fromData(
+        step,
+        Float32Array.from({ length: loss.size }, (_, row) => weights[Math.floor(row / B)] ?? 0),
+        loss.shape,
+        { label: 'weights' },
+      );
+  const found = gradients(
+    step,
+    loss,
+    seed,
+    names.map((name) => run.at(name)),
+  );
   const byName = new Map(names.map((name, i) => [name, found[i] as Tensor]));
   return { at: (name) => byName.get(name) as Tensor };
 }

@@ -1,6 +1,13 @@
 // The package's own kernels against float64 at awkward sizes, with canaries behind every allocation and untouched elements around every block.
 import { describe, expect, it } from 'vitest';
-import { expectClose, expectSameBits, referenceEdgeScores, referenceRandom, testGpu, withCanaries } from '@limn/testing';
+import {
+  expectClose,
+  expectSameBits,
+  referenceEdgeScores,
+  referenceRandom,
+  testGpu,
+  withCanaries,
+} from '@limn/testing';
 import { fromData, readFloats } from '@limn/tensor';
 import { EDGE_SPLIT, edgeScores } from '../src/edge-scores.js';
 import { circuitChanges, circuitSlots } from '../src/circuit-kernels.js';
@@ -44,7 +51,13 @@ describe('edge scores', () => {
       delta: fromData(step, f32(delta), [sources + extra, examples, inner]),
       gradient: fromData(step, f32(gradient), [slots, examples, inner]),
     };
-    edgeScores(step, scores, tensors.delta, tensors.gradient, { row: 2, column: 1, sources, run: heads, stride: heads + 2 });
+    edgeScores(step, scores, tensors.delta, tensors.gradient, {
+      row: 2,
+      column: 1,
+      sources,
+      run: heads,
+      stride: heads + 2,
+    });
     const [got] = (await canaries.read([scores])) as [Float32Array];
     expectClose(got, referenceEdgeScores.edgeScores(delta, gradient, before, form), {
       kernel: 'edge_scores_partial + edge_scores_sum',
@@ -80,7 +93,12 @@ describe('edge scores', () => {
     const call = (row: number, column: number, sources: number): void =>
       edgeScores(step, zeros(2, 4, 5), zeros(3, 2, 7), zeros(2, 2, 7), { row, column, sources });
     expect(() => call(0, 0, 3)).not.toThrow();
-    for (const [row, column, sources] of [[2, 0, 3], [0, 4, 3], [0, 0, 4], [0, 0, 0]] as const)
+    for (const [row, column, sources] of [
+      [2, 0, 3],
+      [0, 4, 3],
+      [0, 0, 4],
+      [0, 0, 0],
+    ] as const)
       expect(() => call(row, column, sources)).toThrow(expect.objectContaining({ code: 'tensor/shape' }));
   });
 });
@@ -97,10 +115,19 @@ describe('circuit kernels', () => {
     const changes = random.normals(5 * B * T * C);
     using step = gpu.step();
     const canaries = withCanaries(step);
-    const slots = circuitSlots(step, fromData(step, f32(base), [B, T, C]), fromData(step, f32(changes), [5, B, T, C]), edges);
+    const slots = circuitSlots(
+      step,
+      fromData(step, f32(base), [B, T, C]),
+      fromData(step, f32(changes), [5, B, T, C]),
+      edges,
+    );
     expect(slots.shape).toEqual([edges.length, B, T, C]);
     const [got] = (await canaries.read([slots])) as [Float32Array];
-    expectClose(got, referenceEdgeScores.circuitSlots(base, changes, edges), { kernel: 'circuit_slots', case: name, n: 6 });
+    expectClose(got, referenceEdgeScores.circuitSlots(base, changes, edges), {
+      kernel: 'circuit_slots',
+      case: name,
+      n: 6,
+    });
   });
 
   it.each([
@@ -133,7 +160,9 @@ describe('circuit kernels', () => {
     const gpu = await testGpu();
     using step = gpu.step();
     const zeros = (...shape: number[]) => fromData(step, new Float32Array(shape.reduce((a, b) => a * b)), shape);
-    expect(() => circuitSlots(step, zeros(1, 2, 3), zeros(4, 1, 2, 3), [[4]])).toThrow(expect.objectContaining({ code: 'tensor/shape' }));
+    expect(() => circuitSlots(step, zeros(1, 2, 3), zeros(4, 1, 2, 3), [[4]])).toThrow(
+      expect.objectContaining({ code: 'tensor/shape' }),
+    );
     expect(() => circuitChanges(step, zeros(2, 6), 1, zeros(2, 6), { tensor: zeros(1, 6), which: 0 })).toThrow(
       expect.objectContaining({ code: 'tensor/shape' }),
     );

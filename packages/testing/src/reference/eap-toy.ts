@@ -1,4 +1,5 @@
-// The closed-form toy model of the golden edge scores (weight i of tensor s is amplitude · sin(12.9898 (i + 1) + 78.233 s)), and the same waves at any size.
+// The closed-form toy model of the golden edge scores (weight i of tensor s is amplitude · sin(12.9898 (i + 1) + 78.233 s)), the same waves at any size, and random models.
+import { referenceRandom } from '../reference-rng.js';
 import type { EapLayer, EapModel, EapSizes } from './eap-model.js';
 
 export const TOY_SIZES: EapSizes = {
@@ -51,5 +52,48 @@ export function waveModel(
     gammaFinal: wave(D, 3 + 16 * layers, 0.2, 1),
     betaFinal: wave(D, 4 + 16 * layers, 0.1),
     unembed: wave(D * V, 5 + 16 * layers, 0.8),
+  };
+}
+
+/** A model of random weights, already rounded to f32: LayerNorm near 1, matrices of gain `gain`, so that no node is negligible. */
+export function randomModel(
+  sizes: EapSizes,
+  seed: number,
+  {
+    block = 'sequential',
+    norm = 'layer',
+    gain = 1.5,
+  }: { block?: EapModel['block']; norm?: EapModel['norm']; gain?: number } = {},
+): EapModel {
+  const { layers, heads: H, width: D, headWidth: K, mlpWidth: M, vocabulary: V, positions: P } = sizes;
+  const random = referenceRandom(seed);
+  const ones = (): Float64Array => random.normals(D, 0.2).map((x) => Math.fround(1 + x));
+  const matrix = (rows: number, columns: number, times = 1): Float64Array =>
+    random.normals(times * rows * columns, gain / Math.sqrt(rows));
+  return {
+    sizes,
+    block,
+    norm,
+    epsilon: 1e-5,
+    embed: random.normals(V * D, 0.8),
+    positions: random.normals(P * D, 0.3),
+    layers: Array.from({ length: layers }, (): EapLayer => {
+      const head = () => ({ weight: matrix(D, K, H), bias: random.normals(H * K, 0.1) });
+      return {
+        gamma1: ones(),
+        beta1: random.normals(D, 0.1),
+        q: head(),
+        k: head(),
+        v: head(),
+        o: { weight: matrix(K, D, H), bias: random.normals(D, 0.1) },
+        gamma2: ones(),
+        beta2: random.normals(D, 0.1),
+        up: { weight: matrix(D, M), bias: random.normals(M, 0.1) },
+        down: { weight: matrix(M, D), bias: random.normals(D, 0.1) },
+      };
+    }),
+    gammaFinal: ones(),
+    betaFinal: random.normals(D, 0.1),
+    unembed: matrix(D, V),
   };
 }

@@ -30,7 +30,8 @@ export function edgeScores(
         let total = 0;
         let size = 0;
         for (let k = 0; k < inner; k++) {
-          const term = (delta[(u * examples + b) * inner + k] as number) * (gradient[(v * examples + b) * inner + k] as number);
+          const term =
+            (delta[(u * examples + b) * inner + k] as number) * (gradient[(v * examples + b) * inner + k] as number);
           total += term;
           size += Math.abs(term);
         }

@@ -1,0 +1,176 @@
+// Every scorer on the GPU against golden values and against the float64 reference, at awkward sizes.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { LimnError } from '@limn/gpu';
+import type { Gpt2 } from '@limn/gpt2';
+import { referenceEap } from '@limn/testing';
+import {
+  METRICS,
+  buildGraph,
+  cleanCorrupted,
+  eap,
+  eapIgInputs,
+  exactEdges,
+  exactSweep,
+  kl,
+  logitDiff,
+} from '../src/index.js';
+import type { Pair, Scores } from '../src/index.js';
+import { golden, toyGraph } from './golden.js';
+import type { GoldenKey } from './golden.js';
+import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
+
+const { TOY_PAIR, eapPath, eapScores, exactScores, randomModel, waveModel } = referenceEap;
+
+describe('the golden toy on the GPU', () => {
+  let model: Gpt2;
+  beforeAll(async () => {
+    model = await gpt2Of(waveModel());
+  });
+  afterAll(() => model.dispose());
+
+  it.each([
+    ['eap', () => eap(model, [TOY_PAIR], { metric: logitDiff })],
+    ['ig_k0_m1', () => eapIgInputs(model, [TOY_PAIR], { metric: logitDiff, steps: 5, rule: 'left' })],
+    ['ig_k1_m', () => eapIgInputs(model, [TOY_PAIR], { metric: logitDiff, steps: 5, rule: 'right' })],
+    ['clean_corrupted', () => cleanCorrupted(model, [TOY_PAIR], { metric: logitDiff })],
+    ['exact', () => exactEdges(model, [TOY_PAIR], { metric: logitDiff })],
+  ] as readonly [GoldenKey, () => Promise<Scores>][])('%s', async (key, compute) => {
+    const { values } = await compute();
+    for (const { u, v } of toyGraph.edges()) {
+      const name = toyGraph.edgeName(u, v);
+      const want = golden.edges[name]?.[key] ?? Number.NaN;
+      // What the specification asks of an f32 engine; exact patching subtracts losses of about 2, whose last place is 1.2e-7.
+      expect(Math.abs((values[toyGraph.dense(u, v)] ?? Number.NaN) - want), name).toBeLessThan(
+        2e-6 + 1e-3 * Math.abs(want),
+      );
+    }
+  });
+});
+
+describe('an awkward random model, pairs of mixed lengths', () => {
+  const reference = randomModel(AWKWARD, 3);
+  const pairs = awkwardPairs(5);
+  const graph = buildGraph({ ...AWKWARD, block: 'sequential' });
+  let model: Gpt2;
+  beforeAll(async () => {
+    model = await gpt2Of(reference);
+  });
+  afterAll(() => model.dispose());
+
+  // Sums of T·C ≤ 936 products in f32 lose √936 · 2⁻²⁴ ≈ 2e-6 of the largest; the layers behind them as much again, a few times.
+  const close = (got: Float64Array, want: Float64Array, floor = 0): void => {
+    const largest = Math.max(...want.filter((x) => !Number.isNaN(x)).map(Math.abs));
+    for (const { u, v } of graph.edges()) {
+      const i = graph.dense(u, v);
+      expect(Math.abs((got[i] ?? Number.NaN) - (want[i] ?? Number.NaN)), graph.edgeName(u, v)).toBeLessThan(
+        1e-5 * largest + floor,
+      );
+    }
+    for (const [i, x] of got.entries()) expect(Number.isNaN(x)).toBe(Number.isNaN(want[i]));
+  };
+
+  it.each(METRICS)('$name: EAP, EAP-IG by every rule and clean-corrupted are the reference’s', async (metric) => {
+    const name = metric.name as referenceEap.EapMetric;
+    const want = (steps: number, rule: referenceEap.EapRule) => eapScores(reference, pairs, name, eapPath(steps, rule));
+    // KL's gradient at the clean input is a difference of equal probabilities: what is left of it is round-off, 1e-7 of Σ|Δ||g|.
+    close((await eap(model, pairs, { metric })).values, want(1, 'right'), metric === kl ? 1e-6 : 0);
+    close((await cleanCorrupted(model, pairs, { metric })).values, want(1, 'trapezoid'));
+    for (const rule of metric === logitDiff
+      ? (['left', 'right', 'midpoint', 'trapezoid'] as const)
+      : (['left'] as const))
+      close((await eapIgInputs(model, pairs, { metric, steps: 2, rule })).values, want(2, rule));
+  });
+
+  it('exact patching under three metrics from one sweep is the reference’s', async () => {
+    const few = pairs.slice(0, 2);
+    const sweep = await exactSweep(model, few, { metrics: METRICS });
+    for (const [m, metric] of METRICS.entries())
+      close((sweep[m] as Scores).values, exactScores(reference, few, metric.name as referenceEap.EapMetric), 1e-6);
+  });
+
+  it('scores do not depend on the batch size, on mixed lengths or on how a path is cut', async () => {
+    const whole = await eapIgInputs(model, pairs, { metric: logitDiff, steps: 4, perExample: true });
+    for (const batchSize of [1, 3])
+      close((await eapIgInputs(model, pairs, { metric: logitDiff, steps: 4, batchSize })).values, whole.values);
+    expect(whole.perExample).toHaveLength(pairs.length);
+    for (const n of [1, 2]) {
+      const alone = await eapIgInputs(model, [pairs[n] as Pair], { metric: logitDiff, steps: 4 });
+      close(Float64Array.from(whole.perExample?.[n] ?? []), alone.values);
+    }
+  });
+
+  it('a budget that holds less than one path cuts it between its points', async () => {
+    const long = pairs.filter(({ clean }) => clean.length === AWKWARD.positions).slice(0, 1);
+    const options = { metric: logitDiff, steps: 4 };
+    const refusal = await eapIgInputs(model, long, { ...options, memoryBytes: 1 }).catch((error: unknown) => error);
+    const { bytesNeeded } = (refusal as LimnError).details as { bytesNeeded: number };
+    const before = model.gpu.counters.snapshot().submits;
+    const whole = await eapIgInputs(model, long, options);
+    const between = model.gpu.counters.snapshot().submits;
+    const cut = await eapIgInputs(model, long, { ...options, memoryBytes: bytesNeeded });
+    expect(model.gpu.counters.snapshot().submits - between).toBe(between - before + 3);
+    close(cut.values, whole.values);
+  });
+
+  it('exact patching does not depend on the batch size', async () => {
+    const few = pairs.slice(0, 3);
+    const whole = await exactEdges(model, few, { metric: logitDiff });
+    close((await exactEdges(model, few, { metric: logitDiff, batchSize: 2 })).values, whole.values, 1e-6);
+  });
+
+  it('the same call gives the same bits', async () => {
+    const run = () => eapIgInputs(model, pairs, { metric: logitDiff, steps: 2 });
+    expect((await run()).values).toEqual((await run()).values);
+  });
+
+  it('refuses what does not fit before anything is allocated, with the numbers', async () => {
+    const before = model.gpu.counters.snapshot();
+    for (const call of [
+      () => eap(model, pairs, { metric: logitDiff, memoryBytes: 10_000 }),
+      () => eapIgInputs(model, pairs, { metric: logitDiff, memoryBytes: 10_000 }),
+    ])
+      await expect(call()).rejects.toThrow(
+        expect.objectContaining({
+          code: 'memory/over-budget',
+          details: expect.objectContaining({ memoryBytes: 10_000 }),
+        }),
+      );
+    expect(model.gpu.counters.snapshot().bytesLive).toBe(before.bytesLive);
+  });
+
+  it('stops when asked and reports progress', async () => {
+    const controller = new AbortController();
+    const done: number[] = [];
+    const call = eap(model, pairs, {
+      metric: logitDiff,
+      batchSize: 2,
+      signal: controller.signal,
+      onProgress: (progress) => {
+        done.push(progress.done);
+        if (progress.done >= 4) controller.abort();
+      },
+    });
+    await expect(call).rejects.toThrow(expect.objectContaining({ code: 'aborted' }));
+    expect(done).toEqual([2, 4]);
+    await expect(exactEdges(model, pairs, { metric: logitDiff, signal: controller.signal })).rejects.toThrow(
+      expect.objectContaining({ code: 'aborted' }),
+    );
+  });
+
+  it('refuses bad pairs and options with codes', async () => {
+    const [pair] = pairs as [Pair];
+    const cases: readonly (readonly [() => Promise<unknown>, string])[] = [
+      [() => eap(model, [], { metric: logitDiff }), 'data/pairs-empty'],
+      [() => eap(model, [{ ...pair, incorrect: [] }], { metric: logitDiff }), 'data/pairs-answers'],
+      [() => eap(model, [{ ...pair, clean: [1] }], { metric: logitDiff }), 'data/pairs-length-mismatch'],
+      [
+        () => exactEdges(model, [{ ...pair, correct: [AWKWARD.vocabulary] }], { metric: logitDiff }),
+        'data/pairs-unknown-id',
+      ],
+      [() => eap(model, pairs, { metric: logitDiff, batchSize: 0 }), 'usage/batch-size'],
+      [() => eapIgInputs(model, pairs, { metric: logitDiff, steps: 0 }), 'usage/ig-steps'],
+      [() => eapIgInputs(model, pairs, { metric: logitDiff, rule: 'middle' as 'midpoint' }), 'usage/ig-rule'],
+    ];
+    for (const [call, code] of cases) await expect(call()).rejects.toThrow(expect.objectContaining({ code }));
+  });
+});
