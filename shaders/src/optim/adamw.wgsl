@@ -4,6 +4,7 @@
 // parameter [offset + size or more], changed in [offset, offset + size)
 // first [size], m
 // second [size], v
+// gain = 1 − β comes from the host: 1 − f32(0.999) would be off by 10⁻⁵.
 struct Params {
   size: u32,
   offset: u32,
@@ -11,6 +12,8 @@ struct Params {
   rate: f32,
   beta1: f32,
   beta2: f32,
+  gain1: f32,
+  gain2: f32,
   epsilon: f32,
   decay: f32,
   correction1: f32,
@@ -33,8 +36,8 @@ fn adamw(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) grou
     return;
   }
   let g = factors[params.factor_index] * gradient[params.offset + i];
-  let m = params.beta1 * first[i] + (1.0 - params.beta1) * g;
-  let v = params.beta2 * second[i] + (1.0 - params.beta2) * g * g;
+  let m = params.beta1 * first[i] + params.gain1 * g;
+  let v = params.beta2 * second[i] + params.gain2 * g * g;
   first[i] = m;
   second[i] = v;
   let p = parameter[params.offset + i];

@@ -187,6 +187,8 @@ export class AdamW {
             rate: rate * rateScale,
             beta1: betas[0],
             beta2: betas[1],
+            gain1: 1 - betas[0],
+            gain2: 1 - betas[1],
             epsilon,
             decay: weightDecay,
             correction1: 1 - betas[0] ** group.count,

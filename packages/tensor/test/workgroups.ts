@@ -1,0 +1,20 @@
+// Forces a workgroup size on every kernel of a step, so that edges of tiles move.
+import type { DispatchOptions, Step } from '@limn/gpu';
+
+/** Sizes below, at and above a subgroup of any adapter. */
+export const WORKGROUPS = [32, 64, 256] as const;
+
+/** From here on every dispatch of the step runs with this WG; returns the step. */
+export function withWorkgroup(step: Step, size: number): Step {
+  const dispatch = step.dispatch.bind(step);
+  step.dispatch = (kernel, bindings, uniforms, options = {}) => {
+    const overrides = { ...options.overrides, WG: size } as (typeof options)['overrides'];
+    dispatch(kernel, bindings, uniforms, { ...options, overrides } as DispatchOptions<typeof kernel.shader>);
+  };
+  return step;
+}
+
+/** Lengths around a tile of `size`: 1, size − 1, size, size + 1 and a prime beyond. */
+export function around(size: number): number[] {
+  return [1, size - 1, size, size + 1, 2 * size + 3];
+}
