@@ -7,7 +7,9 @@ import { dryError } from './dispatch-checks.js';
 import { Engine } from './engine.js';
 import { LimnError, type DeviceLostError } from './errors.js';
 import { internal } from './internal.js';
-import { Step, type StepOptions } from './step.js';
+import { Step } from './step.js';
+import type { StepOptions } from './step-options.js';
+import { assertAlive, assertMade } from './storage-checks.js';
 import { retain, Storage, unretain } from './storage.js';
 import type { KernelTiming } from './timing.js';
 
@@ -25,6 +27,8 @@ export type TypedArrayOf = {
 /** What this package's modules share about a Gpu. */
 interface GpuInternals {
   readonly engine: Engine | undefined;
+  /** Takes back the buffer of a storage that is gone. */
+  release(this: void, buffer: PhysicalBuffer): void;
   assertUsable(): void;
 }
 
@@ -42,7 +46,11 @@ export class Gpu {
     this.capabilities = capabilities;
     this.workBudgetFlops = workBudgetFlops;
     const engine = device ? new Engine(device, this.counters, poison) : undefined;
-    this[internal] = { engine, assertUsable: () => this.#assertUsable() };
+    this[internal] = {
+      engine,
+      release: (buffer) => engine?.pool.give(buffer),
+      assertUsable: () => this.#assertUsable(),
+    };
   }
 
   /** The WebGPU device, for code that needs what limn does not offer. */
@@ -75,7 +83,7 @@ export class Gpu {
       home: undefined,
       references: 0,
       disposed: false,
-      release: (buffer) => engine?.pool.give(buffer),
+      release: this[internal].release,
     });
     if (engine) {
       const { buffer, fresh } = engine.pool.takeExact(byteLength, storageUsage, label);
@@ -187,22 +195,17 @@ export class Gpu {
   #own(storage: Storage, what: string): PhysicalBuffer | undefined {
     this.#assertUsable();
     const state = storage[internal];
-    const details = { storage: storage.label, what };
-    if (state.owner !== this)
-      throw new LimnError('gpu/other-device', `cannot ${what} '${storage.label}': it belongs to another Gpu`, {
-        details,
-      });
-    if (state.disposed)
-      throw new LimnError('gpu/disposed', `cannot ${what} '${storage.label}': it was disposed`, { details });
+    assertAlive(storage, this, what);
     if (state.kind === 'step')
       throw new LimnError(
         'gpu/step-closed',
         `cannot ${what} '${storage.label}' outside its step '${state.home?.label}'`,
         {
-          details,
+          details: { storage: storage.label, what },
           hint: `Use step.${what === 'read' ? 'read' : 'upload'}(), or keep() it.`,
         },
       );
+    assertMade(storage, `gpu.${what}`);
     return state.buffer;
   }
 }

@@ -27,6 +27,7 @@ export {
 } from './kernel.js';
 export { openGpu, type OpenOptions } from './open.js';
 export type { PlanReport } from './plan.js';
-export { Step, type CopyRange, type DispatchOptions, type StepOptions } from './step.js';
+export { Step } from './step.js';
+export type { CopyRange, DispatchOptions, StepOptions } from './step-options.js';
 export { Storage, type StorageKind } from './storage.js';
 export type { KernelTiming } from './timing.js';

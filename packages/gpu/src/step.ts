@@ -2,49 +2,20 @@
 import { align4, storageUsage } from './buffers.js';
 import { assertBindable, assertGrid, assertNoAliasing, bindingError, dryError } from './dispatch-checks.js';
 import { LimnError } from './errors.js';
-import type { Progress, RunOptions } from './engine.js';
+import type { RunOptions } from './engine.js';
 import type { Gpu } from './gpu.js';
 import { internal } from './internal.js';
-import type { AnyShader, BindingsOf, Grid, Kernel, OverridesOf, UniformsOf, Variant } from './kernel.js';
+import type { AnyShader, BindingsOf, Kernel, OverridesOf, UniformsOf } from './kernel.js';
 import { reportPlan, type PlanReport } from './plan.js';
 import { settleProgram } from './program.js';
+import type { CopyRange, DispatchOptions, StepOptions } from './step-options.js';
+import { assertAlive, assertCopy, assertMade, otherStep, readBeforeWrite } from './storage-checks.js';
 import type { Recording } from './recording.js';
 import { retain, Storage, unretain, type StorageHome } from './storage.js';
 import { UniformBlock } from './uniforms.js';
 
-/** How a step runs. */
-export interface StepOptions {
-  readonly label?: string;
-  /** Checked before the step and at every cut; the step then rejects with AbortedError and its values are undefined. */
-  readonly signal?: AbortSignal;
-  /** Called after every cut and at the end. */
-  readonly onProgress?: (progress: Progress) => void;
-  /** One pass per dispatch with GPU timestamps, where the device has them; read by `gpu.timings()`. */
-  readonly timing?: boolean;
-  /** Operations per submit, instead of the device's own budget. */
-  readonly workBudgetFlops?: number;
-}
-
-/** Per-dispatch choices. */
-export interface DispatchOptions<S extends AnyShader> {
-  readonly overrides?: Partial<OverridesOf<S>>;
-  readonly variant?: Variant;
-  /** Instead of the kernel's own rule. */
-  readonly grid?: Grid;
-  /** For timings; the kernel's name by default. */
-  readonly label?: string;
-}
-
-/** Byte ranges of a copy; multiples of four. */
-export interface CopyRange {
-  readonly fromOffset?: number;
-  readonly toOffset?: number;
-  /** To the end of the shorter one by default. */
-  readonly byteLength?: number;
-}
-
 /** Records dispatches over storages. Nothing runs until `submit` or `read`; then everything runs in the order recorded. */
-export class Step implements StorageHome {
+export class Step {
   readonly gpu: Gpu;
   readonly label: string;
   readonly #options: StepOptions;
@@ -52,13 +23,14 @@ export class Step implements StorageHome {
   readonly #indices = new Map<Storage, number>();
   readonly #written = new Set<number>();
   readonly #readers: { resolve: (data: ArrayBuffer) => void; reject: (error: unknown) => void }[] = [];
-  #phase: StorageHome['phase'] = 'open';
+  readonly #home: StorageHome;
   #result: Promise<void> | undefined;
 
   /** Steps are made by `gpu.step()`. */
   constructor(gpu: Gpu, options: StepOptions = {}) {
     this.gpu = gpu;
     this.label = options.label ?? 'step';
+    this.#home = { label: this.label, phase: 'open' };
     this.#options = options;
     this.#recording = {
       label: this.label,
@@ -70,8 +42,9 @@ export class Step implements StorageHome {
     };
   }
 
+  /** 'open' while recording. */
   get phase(): StorageHome['phase'] {
-    return this.#phase;
+    return this.#home.phase;
   }
 
   /**
@@ -132,10 +105,10 @@ export class Step implements StorageHome {
       kind: 'step',
       owner: this.gpu,
       buffer: undefined,
-      home: this,
+      home: this.#home,
       references: 0,
       disposed: false,
-      release: (buffer) => this.gpu[internal].engine?.pool.give(buffer),
+      release: this.gpu[internal].release,
     });
     this.#use(storage, 'allocate');
     return storage;
@@ -157,20 +130,7 @@ export class Step implements StorageHome {
     this.#assertOpen('copy');
     const { fromOffset = 0, toOffset = 0 } = range;
     const bytes = range.byteLength ?? Math.min(from.byteLength - fromOffset, to.byteLength - toOffset);
-    const sound = [fromOffset, toOffset, bytes].every((n) => Number.isInteger(n) && n >= 0 && n % 4 === 0);
-    if (
-      from === to ||
-      !sound ||
-      fromOffset + bytes > align4(from.byteLength) ||
-      toOffset + bytes > align4(to.byteLength)
-    )
-      throw new LimnError(
-        'gpu/copy',
-        `cannot copy ${bytes} bytes from '${from.label}' at ${fromOffset} (of ${from.byteLength}) to '${to.label}' at ${toOffset} (of ${to.byteLength}): two different storages, multiples of four, inside both`,
-        {
-          details: { from: from.label, to: to.label, fromOffset, toOffset, bytes },
-        },
-      );
+    assertCopy(from, to, fromOffset, toOffset, bytes);
     const source = this.#use(from, 'copy');
     const target = this.#use(to, 'copy');
     this.#assertWritten(source, 'copy');
@@ -203,7 +163,7 @@ export class Step implements StorageHome {
    * all reads recorded until then share one submit. Kept and persistent storages can be read after the step, too.
    */
   read(storage: Storage): Promise<ArrayBuffer> {
-    if (this.#phase === 'submitted' && storage.kind !== 'step') return this.gpu.read(storage);
+    if (this.#home.phase === 'submitted' && storage.kind !== 'step') return this.gpu.read(storage);
     try {
       this.#assertOpen('read');
       const source = this.#use(storage, 'read');
@@ -221,7 +181,7 @@ export class Step implements StorageHome {
 
   /** Runs the step; resolves when the GPU has done all of it. Further calls give the same promise. */
   submit(): Promise<void> {
-    if (this.#phase === 'discarded') return Promise.reject(this.#closed('submit'));
+    if (this.#home.phase === 'discarded') return Promise.reject(this.#closed('submit'));
     return this.#start();
   }
 
@@ -232,7 +192,7 @@ export class Step implements StorageHome {
 
   /** Ends the step. One with reads under way is submitted first; one never submitted is dropped without running. */
   dispose(): void {
-    if (this.#phase !== 'open') return;
+    if (this.#home.phase !== 'open') return;
     if (this.#readers.length > 0) void this.#start().catch(() => undefined);
     else this.#discard();
   }
@@ -251,7 +211,10 @@ export class Step implements StorageHome {
     const run = this.#run();
     run.then(
       (reads) => reads.forEach((data, i) => readers[i]!.resolve(data)),
-      (error: unknown) => readers.forEach((reader) => reader.reject(error)),
+      (error: unknown) => {
+        if (this.#home.phase === 'submitted') this.#home.phase = 'failed';
+        readers.forEach((reader) => reader.reject(error));
+      },
     );
     this.#result = run.then(() => undefined);
     // When reads carry the result, they carry its failure as well.
@@ -264,12 +227,13 @@ export class Step implements StorageHome {
     try {
       if (!engine) throw dryError('submit a step');
       this.gpu[internal].assertUsable();
-      for (const storage of this.#recording.storages) this.#assertReady(storage);
+      for (const storage of this.#recording.storages)
+        if (storage[internal].home !== this.#home) assertMade(storage, `step '${this.label}'`);
     } catch (error) {
       this.#discard();
       return Promise.reject(error);
     }
-    this.#phase = 'submitted';
+    this.#home.phase = 'submitted';
     const options: RunOptions = {
       signal: this.#options.signal,
       onProgress: this.#options.onProgress,
@@ -280,30 +244,18 @@ export class Step implements StorageHome {
   }
 
   #discard(): void {
-    if (this.#phase !== 'open') return;
-    this.#phase = 'discarded';
+    if (this.#home.phase !== 'open') return;
+    this.#home.phase = 'discarded';
     this.#recording.storages.forEach(unretain);
   }
 
   /** The storage's number in this recording, after checking that it may be used here. */
   #use(storage: Storage, where: string): number {
     const state = storage[internal];
-    const details = { storage: storage.label, id: storage.id, where, step: this.label };
-    if (state.owner !== this.gpu)
-      throw new LimnError('gpu/other-device', `'${storage.label}' belongs to another Gpu (${where})`, { details });
-    if (state.disposed)
-      throw new LimnError('gpu/disposed', `'${storage.label}' was disposed before ${where}`, { details });
+    assertAlive(storage, this.gpu, where);
     const known = this.#indices.get(storage);
     if (known !== undefined) return known;
-    if (state.kind === 'step' && state.home !== this)
-      throw new LimnError(
-        'gpu/other-step',
-        `'${storage.label}' lives in step '${state.home?.label}', not in '${this.label}' (${where})`,
-        {
-          details,
-          hint: 'Call step.keep() on it in the step that makes it.',
-        },
-      );
+    if (state.kind === 'step' && state.home !== this.#home) throw otherStep(storage, this.label, where);
     const index = this.#recording.storages.push(storage) - 1;
     this.#indices.set(storage, index);
     retain(storage);
@@ -312,37 +264,18 @@ export class Step implements StorageHome {
 
   #assertWritten(index: number, where: string): void {
     const storage = this.#recording.storages[index]!;
-    if (this.#written.has(index) || storage[internal].home !== this) return;
-    throw new LimnError(
-      'gpu/read-before-write',
-      `'${storage.label}' is read by ${where} before anything has written it`,
-      {
-        details: { storage: storage.label, where, step: this.label },
-      },
-    );
-  }
-
-  /** A value kept by another step must have been computed by the time this one runs. */
-  #assertReady(storage: Storage): void {
-    const { home, kind } = storage[internal];
-    if (kind !== 'kept' || !home || home === this || home.phase === 'submitted') return;
-    throw new LimnError(
-      'gpu/step-order',
-      `step '${this.label}' uses '${storage.label}', but step '${home.label}', which makes it, ${home.phase === 'open' ? 'was not submitted yet' : 'was discarded'}`,
-      {
-        details: { storage: storage.label, step: this.label, maker: home.label },
-        hint: 'Submit the step that makes a value before the step that uses it.',
-      },
-    );
+    if (this.#written.has(index) || storage[internal].home !== this.#home) return;
+    throw readBeforeWrite(storage, this.label, where);
   }
 
   #assertOpen(what: string): void {
-    if (this.#phase !== 'open') throw this.#closed(what);
+    if (this.#home.phase !== 'open') throw this.#closed(what);
   }
 
   #closed(what: string): LimnError {
-    return new LimnError('gpu/step-closed', `step '${this.label}' is ${this.#phase}; ${what} comes too late`, {
-      details: { step: this.label, phase: this.#phase, call: what },
+    const { phase } = this.#home;
+    return new LimnError('gpu/step-closed', `step '${this.label}' is ${phase}; ${what} comes too late`, {
+      details: { step: this.label, phase, call: what },
       hint: 'A step runs once: make all reads before the first await, or keep() the value.',
     });
   }

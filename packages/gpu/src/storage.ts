@@ -6,10 +6,10 @@ import { internal } from './internal.js';
 /** 'step': lives and dies in one step; 'kept': left a step by keep(); 'persistent': made outside steps. */
 export type StorageKind = 'step' | 'kept' | 'persistent';
 
-/** The step that a storage belongs to or comes from, as far as a storage needs to know. */
+/** The step that a storage belongs to or comes from: not the step itself, whose recording would live as long as a kept value. */
 export interface StorageHome {
   readonly label: string;
-  readonly phase: 'open' | 'submitted' | 'discarded';
+  phase: 'open' | 'submitted' | 'discarded' | 'failed';
 }
 
 /** What this package knows about a storage. */

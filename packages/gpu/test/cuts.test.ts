@@ -77,6 +77,8 @@ describe('abort', () => {
       await expect(step.submit()).rejects.toBeInstanceOf(AbortedError);
       await expect(read).rejects.toMatchObject({ code: 'aborted', details: { done: at * unit, total: 5 * unit } });
       expect(gpu.counters.since(before).submits).toBe(at);
+      // What an aborted step kept is undefined, so nothing may use it.
+      await expect(gpu.read(kept)).rejects.toMatchObject({ code: 'gpu/step-order', details: { phase: 'failed' } });
       kept.dispose();
     }
     const { step, y } = chain(gpu, 5, { workBudgetFlops: unit });

@@ -199,6 +199,7 @@ describe('storages', () => {
     maker.dispose();
     const another = gpu.step();
     await expect(another.read(kept)).rejects.toMatchObject({ code: 'gpu/step-order' });
+    await expect(gpu.read(kept)).rejects.toMatchObject({ code: 'gpu/step-order', details: { phase: 'discarded' } });
     kept.dispose();
   });
 });
