@@ -13,6 +13,7 @@ const settings = {
   absWorkingDir: home,
 };
 
+/** The script and the style, as they stand in a page. */
 export async function pageAssets() {
   const made = async (entry, target) =>
     (await build({ ...settings, entryPoints: [entry], target })).outputFiles[0].text.trim();
@@ -20,11 +21,15 @@ export async function pageAssets() {
   const style = await made('src/page.css', ['chrome109', 'firefox115', 'safari16']);
   if (/<\/(script|style)|<!--/i.test(script + style))
     throw new Error('The page’s own script or style would end its element.');
-  return `// Made by build-page.mjs from src/client and src/page.css; a test compares.
-export const script = ${JSON.stringify(script)};
-export const style = ${JSON.stringify(style)};
-`;
+  return { script, style };
 }
 
-if (process.argv[1] === import.meta.filename)
-  writeFileSync(join(home, 'src/page-assets.generated.ts'), await pageAssets());
+if (process.argv[1] === import.meta.filename) {
+  const { script, style } = await pageAssets();
+  const lines = [
+    '// Made by build-page.mjs from src/client and src/page.css; a test compares.',
+    `export const script = ${JSON.stringify(script)};`,
+    `export const style = ${JSON.stringify(style)};`,
+  ];
+  writeFileSync(join(home, 'src/page-assets.generated.ts'), `${lines.join('\n')}\n`);
+}

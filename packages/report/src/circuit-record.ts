@@ -71,7 +71,7 @@ export const circuitFields = {
     edgeCount: whole(1),
   }),
   /** Every edge: name, score (positive: the edge helps), whether the circuit has it, and the exact score if it was measured. */
-  edges: list(row([text({ longest: 60, pattern: edgeName }), orNull(finite), yesNo, orNull(finite)], 3), {
+  edges: list(row([text({ longest: 60, pattern: edgeName }), orNull(finite), yesNo], [orNull(finite)]), {
     most: 300_000,
   }),
   /** The circuit that `edges` marks: asked for, and left after pruning. */

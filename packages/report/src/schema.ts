@@ -1,4 +1,5 @@
 // Small typed schemas: one description gives the TypeScript type, the check with the path of each fault, and the JSON Schema.
+import { maskText } from './secrets.js';
 
 /** A value that JSON can hold. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -28,13 +29,15 @@ type Simplify<T> = { [K in keyof T]: T[K] };
 function show(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'number' || typeof value === 'boolean' || value === null) return String(value);
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (typeof value === 'string') return JSON.stringify(shorten(maskText(value.slice(0, 400))));
   return Array.isArray(value)
     ? `a list of ${value.length}`
     : typeof value === 'object'
       ? 'an object'
       : `a ${typeof value}`;
 }
+
+const shorten = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
 
 const leaf = <T>(json: Record<string, Json>, allowed: string, accepts: (value: unknown) => boolean): Schema<T> => ({
   json,
@@ -86,17 +89,20 @@ export function list<T>(item: Schema<T>, { most = 100_000 }: { most?: number } =
   };
 }
 
-/** A list whose entries have their own schemas; those after `needed` may be left out. */
-export function row<const T extends readonly Schema<unknown>[]>(
-  items: T,
-  needed: number,
-): Schema<{ readonly [K in keyof T]: Infer<T[K]> }> {
-  const allowed = `a list of ${needed === items.length ? needed : `${needed} to ${items.length}`} entries`;
+type Entries<T extends readonly Schema<unknown>[]> = { readonly [K in keyof T]: Infer<T[K]> };
+
+/** A list whose entries have their own schemas; the `optional` ones may be left out. */
+export function row<const R extends readonly Schema<unknown>[], const O extends readonly Schema<unknown>[]>(
+  required: R,
+  optional: O,
+): Schema<readonly [...Entries<R>, ...Partial<Entries<O>>]> {
+  const items: readonly Schema<unknown>[] = [...required, ...optional];
+  const [least, most] = [required.length, items.length];
   return {
-    json: { type: 'array', prefixItems: items.map((item) => item.json), minItems: needed, maxItems: items.length },
+    json: { type: 'array', prefixItems: items.map((item) => item.json), minItems: least, maxItems: most },
     check(value, path, issues) {
-      if (!Array.isArray(value) || value.length < needed || value.length > items.length)
-        issues.push({ path, given: show(value), allowed });
+      if (!Array.isArray(value) || value.length < least || value.length > most)
+        issues.push({ path, given: show(value), allowed: `a list of ${least} to ${most} entries` });
       else value.forEach((entry, i) => items[i]?.check(entry, `${path}/${i}`, issues));
     },
   };

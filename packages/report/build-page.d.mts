@@ -1,0 +1,1 @@
+export function pageAssets(): Promise<{ script: string; style: string }>;

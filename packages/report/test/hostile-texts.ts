@@ -1,0 +1,23 @@
+// Texts that have broken pages of others: markup, attribute ends, script ends, template syntax, invisible and direction characters.
+export const hostileTexts: readonly string[] = [
+  '<img src=x onerror="globalThis.broken = 1">',
+  '"><svg onload="globalThis.broken = 1">',
+  "' onfocus='globalThis.broken = 1' autofocus='",
+  '</script><script>globalThis.broken = 1</script>',
+  '<!--<script>',
+  '-->',
+  ']]><b>',
+  '</style><style>*{display:none}</style>',
+  '</title><script>globalThis.broken = 1</script>',
+  'javascript:globalThis.broken=1',
+  '${globalThis.broken = 1}`+`',
+  '&lt;b&gt;&#60;i&#62;&amp;',
+  'line\u2028separator\u2029and\u0085more',
+  '\u202eright to left override\u2066isolate',
+  'עברית العربية',
+  '👩\u200d👩\u200d👧 z\u200dw\u200c\ufeff',
+  '\u0000\u0007\u001b[31mred\u001b[0m',
+  '\ud800 lone \udc00',
+  '=cmd|calc!A1',
+  '| table | row |',
+];

@@ -1,0 +1,108 @@
+// The page in Chromium: nothing hostile runs, nothing is fetched, and the controls work with keys and pointer.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { findChromium } from '@limn/tooling/chromium';
+import type { Browser, Page } from 'playwright';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { renderReport } from '../src/index.js';
+import { hostileTexts } from './hostile-texts.js';
+import { sample } from './sample.js';
+
+const executablePath = findChromium();
+const reason = 'no Chromium found; set CHROME_PATH to one';
+const folder = mkdtempSync(join(tmpdir(), 'limn-report-'));
+let browser: Browser | undefined;
+
+beforeAll(async () => {
+  if (!executablePath) return;
+  const { chromium } = await import('playwright');
+  browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+});
+afterAll(async () => {
+  await browser?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function open(html: string, width = 1280): Promise<{ page: Page; troubles: string[] }> {
+  const file = join(folder, 'page.html');
+  writeFileSync(file, html);
+  if (!browser) throw new Error(reason);
+  const page = await browser.newPage({ viewport: { width, height: 900 } });
+  const troubles: string[] = [];
+  page.on('console', (message) => troubles.push(message.text()));
+  page.on('pageerror', (error) => troubles.push(error.message));
+  page.on('dialog', (dialog) => troubles.push(dialog.message()));
+  page.on('request', (request) => request.url().startsWith('file:') || troubles.push(request.url()));
+  await page.goto(pathToFileURL(file).href);
+  return { page, troubles };
+}
+
+test('hostile text runs nothing and is shown as text', async (context) => {
+  if (!executablePath) return context.skip(reason);
+  const { page, troubles } = await open(
+    renderReport([sample({ text: (_, i) => hostileTexts[i % hostileTexts.length] ?? '' })]),
+  );
+  await page.waitForTimeout(100);
+  expect(troubles).toEqual([]);
+  expect(await page.evaluate('globalThis.broken')).toBeUndefined();
+  expect(await page.locator('.aligned img, .aligned svg, .aligned script, header img').count()).toBe(0);
+  expect(await page.locator('html.live').count()).toBe(1);
+  await page.close();
+});
+
+test('nothing is wider than a wide or a narrow window', async (context) => {
+  if (!executablePath) return context.skip(reason);
+  const { page } = await open(renderReport([sample()]));
+  for (const width of [1280, 420]) {
+    await page.setViewportSize({ width, height: 900 });
+    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+  }
+  await page.close();
+});
+
+test('size, nodes, table and filter answer to keys', async (context) => {
+  if (!executablePath) return context.skip(reason);
+  const { page, troubles } = await open(renderReport([sample()]));
+  const shown = () => page.locator('[data-edge]:not(.off)').count();
+  await page.locator('[data-size]').focus();
+  await page.keyboard.press('Home');
+  expect(await shown()).toBe(1);
+  await page.keyboard.press('ArrowRight');
+  expect(await page.locator('[data-says]').textContent()).toMatch(/^top 2 of 479 edges/);
+  await page.keyboard.press('End');
+  expect(await shown()).toBe(128);
+  await page.locator('[data-node][tabindex="0"]').focus();
+  await page.keyboard.press('ArrowUp');
+  await page.keyboard.press('Enter');
+  expect(await page.locator('[data-node][aria-pressed="true"]').count()).toBe(1);
+  expect(await page.locator('[data-reading] h4').textContent()).toMatch(/Layer|MLP/);
+  await page.keyboard.press('Escape');
+  expect(await page.locator('[data-node][aria-pressed="true"]').count()).toBe(0);
+
+  await page.locator('[data-find]').fill('logits mlp');
+  expect(await page.locator('[data-rows] tr').count()).toBe(4);
+  await page.locator('[data-find]').fill('');
+  await page.locator('[data-only]').check();
+  expect(await page.locator('[data-count]').textContent()).toMatch(/^25 of 64 edges that fit/);
+  await page.locator('[data-sort="from"]').press('Enter');
+  expect(await page.locator('th[data-key="from"]').getAttribute('aria-sort')).toBe('ascending');
+  expect(await page.locator('[data-rows] tr:first-child td:nth-child(2)').textContent()).toBe('input');
+  await page.locator('[data-more]').click();
+  expect(await page.locator('[data-rows] tr').count()).toBe(64);
+  expect(troubles).toEqual([]);
+  await page.close();
+});
+
+test('32,491 edges sort and filter without a noticeable wait', async (context) => {
+  if (!executablePath) return context.skip(reason);
+  if (process.env['LIMN_LONG'] !== '1') return context.skip('a page of 32,491 edges in Chromium runs in test:long');
+  const { page } = await open(renderReport([sample({ layers: 12, heads: 12 })]));
+  const wait = await page.evaluate(
+    `(() => { const from = performance.now(); document.querySelector('[data-sort=to]').click(); return performance.now() - from; })()`,
+  );
+  // 200 ms is the longest wait that still feels direct; a busy machine with two cores needs room.
+  expect(wait).toBeLessThan(1000);
+  await page.close();
+});
