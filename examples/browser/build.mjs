@@ -1,4 +1,5 @@
 // Bundles the page into browser/dist: one script, one style sheet, one page, and pocket's files; nothing is loaded from elsewhere.
+// usage: build.mjs [OUT] [MODEL FOLDER]
 import { cp, mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,7 +23,7 @@ await build({
   logLevel: 'warning',
 });
 for (const file of ['index.html', 'style.css']) await cp(path.join(here, file), path.join(out, file));
-const model = path.join(here, '../../packages/pocket/model');
+const model = path.resolve(process.argv[3] ?? path.join(here, '../../packages/pocket/model'));
 for (const file of ['config.json', 'model.safetensors', 'tokenizer.json']) {
   await cp(path.join(model, file), path.join(out, 'model', file));
 }

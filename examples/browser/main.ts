@@ -1,14 +1,14 @@
 // The page's script: loads pocket, runs the prompt with one part scaled, and draws next-word probabilities beside the trained ones.
 import { LimnError, openGpu } from '@limn/gpu';
-import { ModelTokenizer, fetchFiles, loadGpt2 } from '@limn/gpt2';
+import { fetchFiles, loadGpt2, type ModelTokenizer } from '@limn/gpt2';
 import { scale, tokenBatch, type HookName, type HookedModel, type Intervention } from '@limn/hooks';
 import { Tensor, persistent, read } from '@limn/tensor';
 import { drawGuesses, type Guess } from './guesses.js';
 
 const SAMPLES = [
-  'when mary and john went to the store , john gave a book to',
-  'the war lasted from the year 17 32 to the year 17',
-  'the nurse said that',
+  'after Clara and Olga went to the store , Clara handed a letter to',
+  'the siege lasted from the year 12 16 to the year 12',
+  'the nanny was fired because',
 ];
 /** Words shown: those likeliest now, and those that were likeliest as trained. */
 const SHOWN = 8;
@@ -33,8 +33,7 @@ try {
 async function start(): Promise<void> {
   const gpu = await openGpu();
   const files = fetchFiles(new URL('model/', document.baseURI), ['config.json', 'model.safetensors', 'tokenizer.json']);
-  const model = await loadGpt2(gpu, files);
-  const tokenizer = await ModelTokenizer.open(files, model.info.bosId);
+  const { model, tokenizer } = await loadGpt2(gpu, files);
   if (tokenizer === undefined) throw new LimnError('tokenizer/damaged', 'the model folder has no tokenizer');
   void gpu.lost.then(explain);
   listParts(model);
@@ -107,9 +106,13 @@ async function draw({ model, tokenizer }: Loaded): Promise<void> {
   step.dispose();
   factors?.dispose();
   drawGuesses(element('guesses'), guesses(before, after, tokenizer));
-  const { adapter } = gpu.capabilities;
+  const { description, vendor, architecture } = gpu.capabilities.adapter;
+  const name = description || [vendor, architecture].filter(Boolean).join(' ') || 'your GPU';
+  const unknown = unknownWords(prompt.value, tokenizer);
   status.className = '';
-  status.textContent = `Two passes in ${(performance.now() - started).toFixed(0)} ms on ${adapter.description || adapter.vendor || 'your GPU'}.`;
+  status.textContent =
+    `Two passes in ${(performance.now() - started).toFixed(0)} ms on ${name}.` +
+    (unknown.length > 0 ? ` Pocket knows some 440 words; it has never seen “${unknown.join('”, “')}”.` : '');
 }
 
 /** Scales an MLP's output, or one head's row of hook_z [B, T, H, K]; the factors of the latter live on the GPU until the caller disposes them. */
@@ -135,13 +138,19 @@ function softmax(logits: Float32Array): Float32Array {
   return weights.map((weight) => weight / total);
 }
 
+/** Words of the prompt that the tokenizer turns into the end-of-text token. */
+function unknownWords(text: string, tokenizer: ModelTokenizer): string[] {
+  const words = text.split(/\s+/).filter(Boolean);
+  return words.filter((word) => tokenizer.encode(word, { prependBos: false }).ids[0] === tokenizer.bosId);
+}
+
 function tokenItem(text: string): HTMLLIElement {
   const item = document.createElement('li');
   item.textContent = text;
   return item;
 }
 
-/** What went wrong and what to do, in words; the controls stay as they are. */
+/** What went wrong and what to do, in words. */
 function explain(error: unknown): void {
   status.className = 'problem';
   if (error instanceof LimnError && (error.code === 'gpu/no-webgpu' || error.code === 'gpu/no-adapter')) {
@@ -153,5 +162,7 @@ function explain(error: unknown): void {
   } else {
     status.textContent = `The page could not go on: ${error instanceof Error ? error.message : String(error)}`;
   }
+  // Before the model is loaded there is nothing to turn; afterwards the last picture stays.
+  if (prompt.disabled) document.querySelectorAll('section').forEach((section) => (section.hidden = true));
   document.documentElement.dataset['ready'] = error instanceof LimnError ? error.code : 'error';
 }

@@ -1,0 +1,74 @@
+// Every numbered example runs, and what it prints is what its first line promises.
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { modelFolder } from '@limn/pocket';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+
+afterEach(() => vi.restoreAllMocks());
+
+/** Runs one example in this process and returns the lines it printed. */
+async function linesOf(name: string): Promise<string[]> {
+  const printed: string[] = [];
+  vi.spyOn(console, 'log').mockImplementation((text: string) => void printed.push(...text.split('\n')));
+  await import(`../${name}.ts`);
+  return printed;
+}
+
+/** The numbers of a line, in order. */
+const numbers = (line: string | undefined): number[] => (line?.match(/-?\d+(\.\d+)?/g) ?? []).map(Number);
+const trained = existsSync(fileURLToPath(new URL('model.safetensors', modelFolder())));
+
+describe('examples', () => {
+  it('01: a kernel gives the probabilities that JavaScript gives', async () => {
+    const [head, ...rows] = await linesOf('01-kernel');
+    expect(head).toContain('JavaScript');
+    expect(rows).toHaveLength(3);
+    for (const row of rows) {
+      const [, onGpu = 0, expected = 0] = numbers(row);
+      // Both are printed to six digits.
+      expect(Math.abs(onGpu - expected)).toBeLessThanOrEqual(1e-6);
+    }
+    expect(rows.map((row) => numbers(row)[1] ?? 0).reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+  });
+
+  it('02: the tape finds the slope that nudging finds', async () => {
+    const [, , ...rows] = await linesOf('02-gradient');
+    expect(rows).toHaveLength(6);
+    for (const row of rows) {
+      const [, byTape = 0, byNudging = 1] = numbers(row);
+      // A central difference over ±0.01 is off by its third-order term, here below a thousandth.
+      expect(Math.abs(byTape - byNudging)).toBeLessThan(1e-3 * Math.max(1, Math.abs(byTape)));
+    }
+  });
+
+  describe.skipIf(!trained)(trained ? 'with pocket' : 'with pocket (skipped: its weights are not there)', () => {
+    it('03: pocket names the capital', async () => {
+      const [, best] = await linesOf('03-logits');
+      expect(best).toMatch(/ Havana$/);
+      expect(numbers(best)[0]).toBeGreaterThan(50);
+    });
+
+    it('04: every head is listed, and one of them looks at a name', async () => {
+      const rows = (await linesOf('04-captured-hook')).filter((line) => line.includes(' head '));
+      const [layers, heads] = [4, 4];
+      expect(rows).toHaveLength(layers * heads);
+      const atNames = rows.filter((line) => /Olga|Clara/.test(line)).map((line) => Number(/\d\.\d\d/.exec(line)?.[0]));
+      expect(Math.max(...atNames)).toBeGreaterThan(0.3);
+    });
+
+    it('05: the answer rests on some parts more than on others', async () => {
+      const [, ...rows] = await linesOf('05-intervention');
+      expect(rows).toHaveLength(1 + 4 * 5);
+      const [intact = 0, ...without] = rows.map((line) => numbers(line).at(-1) ?? 0);
+      expect(intact).toBeGreaterThan(1);
+      expect(Math.min(...without)).toBeLessThan(intact / 2);
+    });
+
+    it('06: a circuit of some edges keeps most of the behaviour on unseen pairs', async () => {
+      const rows = (await linesOf('06-circuit')).filter((line) => line.includes('edges keep'));
+      expect(rows).toHaveLength(6);
+      const kept = rows.map((line) => numbers(line)[2] ?? 0);
+      expect(kept.at(-1)).toBeGreaterThan(70);
+    });
+  });
+});
