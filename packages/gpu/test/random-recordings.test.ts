@@ -120,7 +120,7 @@ const plain = (x: number): number => x + 0;
 
 test('random recordings give what separate memory gives, whole or in cuts', async () => {
   const gpu = await testGpu();
-  const runs = process.env['LIMN_LONG'] === '1' ? 1000 : 60;
+  const runs = globalThis.process?.env['LIMN_LONG'] === '1' ? 1000 : 60;
   await fc.assert(
     fc.asyncProperty(program, fc.constantFrom(1e9, 150), (actions, budget) => check(gpu, actions, budget)),
     { numRuns: runs, seed: 20_25 },
