@@ -39,16 +39,14 @@ export function possibleMatmuls(capabilities: Capabilities, shape: MatmulShape):
   ];
 }
 
-/** Adapters slower than this (operations per second) are CPUs: workgroup memory costs there, and gains nothing. */
-const CPU_SPEED = 5e10;
-
 /**
  * The kernel for a product of this shape; the same answer for the same capabilities and shape, so that bits repeat.
- * `subgroup` where lanes come in eights, else `register` on CPUs and `tiled` on GPUs; few rows take `row`.
+ * Software adapters (isFallback) take `subgroup` where lanes come in eights and `register` elsewhere: workgroup memory costs
+ * there and gains nothing. GPUs take `tiled`. Few rows take `row`.
  */
 export function chooseMatmul(capabilities: Capabilities, shape: MatmulShape): MatmulPlan {
   const possible = possibleMatmuls(capabilities, shape);
-  const cpu = capabilities.flopsPerSecond < CPU_SPEED;
+  const cpu = capabilities.adapter.isFallback;
   const order: readonly MatmulKernelName[] =
     shape.m <= 4 ? ['row', 'tiled'] : cpu ? ['subgroup', 'register', 'tiled'] : ['tiled'];
   const kernel = order.find((name) => possible.includes(name)) ?? 'naive';
