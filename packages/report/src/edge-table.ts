@@ -70,6 +70,7 @@ export function edgeTable(record: CircuitRecord, id: string): Markup {
         edges.</span
       >
       <button type="button" class="only-live" data-more>Show more</button>
+      ${order.length < record.graph.edgeCount && html`The graph has ${numberText(record.graph.edgeCount, 9)} edges; the record leaves out the weakest.`}
     </p>`;
 }
 
