@@ -90,6 +90,14 @@ export function persistent(
   const label = options.label ?? 'persistent';
   checkShape(label, shape);
   const size = countOf(shape);
+  if (data && dtype !== 'f16' && (dtype === 'f32') !== data instanceof Float32Array)
+    throw new LimnError(
+      'tensor/dtype',
+      `${label}: ${dtype} was asked for, but the data is ${data.constructor.name}. Give the matching array.`,
+      {
+        details: { label, dtype },
+      },
+    );
   const expected = dtype === 'f16' && data instanceof Uint32Array ? Math.ceil(size / 2) : size;
   if (data) expectCount(label, data.length, expected, shape);
   const words = dtype === 'f16' && data instanceof Float32Array ? packF16(data) : data;

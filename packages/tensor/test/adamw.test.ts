@@ -112,7 +112,7 @@ describe('adamw', () => {
     );
     expectClose(rest, sized(states[2]!.parameter, start.plain, 0.01, 5), about('plain'));
     // The row that no group trains has not moved.
-    expect([...all.slice(67, 134)]).toEqual([...start.stacked.slice(67, 134)]);
+    expect(all.slice(67, 134)).toEqual(Float32Array.from(start.stacked.slice(67, 134)));
     optimiser.dispose();
     stacked.dispose();
     plain.dispose();
@@ -188,16 +188,16 @@ describe('adamw', () => {
     const gpu = await testGpu();
     const x = persistent(gpu, [3], Float32Array.of(5, -3, 0));
     const goal = persistent(gpu, [3], Float32Array.of(1, 2, -1));
-    const optimiser = adamw(gpu, [{ params: [{ name: 'x', tensor: x }], rate: 0.2 }]);
-    for (let update = 0; update < 250; update += 1) {
+    const optimiser = adamw(gpu, [{ params: [{ name: 'x', tensor: x }], rate: 0.4 }]);
+    for (let update = 0; update < 100; update += 1) {
       using step = gpu.step();
       const off = sub(step, x, goal);
       const loss = sumAll(step, mul(step, off, off));
-      optimiser.step(step, gradients(step, loss, 'ones', optimiser.tensors), { rateScale: 1 - update / 250 });
+      optimiser.step(step, gradients(step, loss, 'ones', optimiser.tensors), { rateScale: 1 - update / 100 });
       await step.submit();
     }
     const values = await gpu.read(x.storage, 'f32');
-    expect([...values]).toEqual([1, 2, -1].map((v) => expect.closeTo(v, 2)));
+    expect([...values]).toEqual([1, 2, -1].map((v) => expect.closeTo(v, 1)));
     optimiser.dispose();
     x.dispose();
     goal.dispose();

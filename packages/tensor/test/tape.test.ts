@@ -85,10 +85,11 @@ describe('gradients', () => {
     const gpu = await testGpu();
     using step = gpu.step();
     const resid = fromData(step, [1, 2], [2]);
+    const early = add(step, scale(step, resid, 10), scale(step, resid, 20));
+    // Two uses make the site's gradient a sum of the tape's own; the earlier uses of resid come later and must not land in it.
     const site = identity(resid, 'site');
-    // Two uses make the site's gradient a sum of the tape's own; two more uses of resid must not land in it.
     const branch = add(step, scale(step, site, 2), scale(step, site, 3));
-    const out = add(step, branch, add(step, scale(step, resid, 10), scale(step, resid, 20)));
+    const out = add(step, branch, early);
     const grads = gradients(step, out, 'ones', [site, resid]);
     expect(await list(step, ...grads)).toEqual([
       [5, 5],

@@ -134,8 +134,8 @@ export class AdamW {
   /**
    * Records one update of every (chosen) group: moments and parameters change in place when the step runs.
    * `grads` are whole-tensor gradients in the order of `tensors`; a group reads only its own rows. Clipping happens on the
-   * GPU without a read-back. Returns the gradient norms before clipping, f32 [groups] (or [1] for one common norm), when
-   * anything is clipped. Rates, decay and bias correction are uniforms, so a repeated update reuses its plan.
+   * GPU without a read-back. Returns the gradient norms before clipping when anything is clipped: f32, one per updated group,
+   * or [1] for one common norm. Rates, decay and bias correction are uniforms, so a repeated update reuses its plan.
    */
   step(
     step: Step,

@@ -139,7 +139,7 @@ describe('arithmetic', () => {
     using step = gpu.step();
     const x = fromData(step, [3, -2], [2]);
     const [dx] = gradients(step, mul(step, x, x), 'ones', [x]);
-    expect([...(await read(step, dx as Tensor))]).toEqual([6, -4]);
+    expect(Array.from(await read(step, dx as Tensor))).toEqual([6, -4]);
   });
 
   it('refuses shapes that do not combine, naming both', async () => {

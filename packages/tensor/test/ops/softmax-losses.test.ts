@@ -94,8 +94,8 @@ describe('log-softmax family', () => {
     ]);
     expect(logs[0]).toBeCloseTo(-Math.LN2, 6);
     expect(logs[2]).toBeCloseTo(-2e4 - Math.LN2, 2);
-    expect([...shares.slice(0, 3)].map((share) => Math.round(share * 1e6) / 1e6)).toEqual([0.5, 0.5, 0]);
-    expect([...shares.slice(3)]).toEqual([0, 1, 0]);
+    const rounded = Array.from(shares, (share) => Math.round(share * 1e6) / 1e6);
+    expect(rounded).toEqual([0.5, 0.5, 0, 0, 1, 0]);
   });
 });
 
