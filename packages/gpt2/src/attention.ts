@@ -1,6 +1,13 @@
 // Attention between projections: z = softmax(scale·q·kᵀ, causal)·v, fused unless someone looks inside.
 import type { Step } from '@limn/gpu';
-import { attentionMix, attentionScores, causalAttention, causalSoftmax, FUSED_HEAD_WIDTH, type Tensor } from '@limn/tensor';
+import {
+  attentionMix,
+  attentionScores,
+  causalAttention,
+  causalSoftmax,
+  FUSED_HEAD_WIDTH,
+  type Tensor,
+} from '@limn/tensor';
 
 /** What sees the scores [B, H, T, S] and the pattern [B, H, T, S]. */
 export interface AttentionSites {

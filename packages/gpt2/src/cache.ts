@@ -43,6 +43,10 @@ export class CacheWriter {
   }
 
   finish(B: number, length: number): LayerCache {
-    return new LayerCache(B, length, this.layers.map(({ k, v }) => ({ k: keep(this.step, k), v: keep(this.step, v) })));
+    return new LayerCache(
+      B,
+      length,
+      this.layers.map(({ k, v }) => ({ k: keep(this.step, k), v: keep(this.step, v) })),
+    );
   }
 }

@@ -38,7 +38,11 @@ export async function encodeCheckpoint(checkpoint: Checkpoint): Promise<Uint8Arr
       tensors.set(`second/${name}`, { shape: [second.length], data: second });
     }
   }
-  const groups = checkpoint.optimiser.groups.map(({ name, count, params }) => ({ name, count, params: params.map((p) => p.name) }));
+  const groups = checkpoint.optimiser.groups.map(({ name, count, params }) => ({
+    name,
+    count,
+    params: params.map((p) => p.name),
+  }));
   const bytes = writeSafetensors(tensors, {
     sha256: blank,
     format,
@@ -71,7 +75,10 @@ export async function decodeCheckpoint(bytes: Uint8Array): Promise<Checkpoint> {
   const files = memoryFiles({ checkpoint: bytes });
   const { tensors, metadata } = await readSafetensorsHeader(files, 'checkpoint');
   if (metadata.get('format') !== format) {
-    throw new LimnError('checkpoint/format', `the checkpoint has format ${metadata.get('format') ?? 'unknown'}; this version reads ${format}`);
+    throw new LimnError(
+      'checkpoint/format',
+      `the checkpoint has format ${metadata.get('format') ?? 'unknown'}; this version reads ${format}`,
+    );
   }
   const read = async (name: string): Promise<HostTensor> => {
     const entry = tensors.get(name);
@@ -79,11 +86,21 @@ export async function decodeCheckpoint(bytes: Uint8Array): Promise<Checkpoint> {
     return { shape: entry.shape, data: await readTensorF32(files, entry) };
   };
   const weights = new Map<string, HostTensor>();
-  for (const name of tensors.keys()) if (name.startsWith('weight/')) weights.set(name.slice('weight/'.length), await read(name));
+  for (const name of tensors.keys())
+    if (name.startsWith('weight/')) weights.set(name.slice('weight/'.length), await read(name));
   const groups: AdamWState['groups'][number][] = [];
-  for (const { name, count, params } of JSON.parse(metadata.get('groups') ?? '[]') as { name: string; count: number; params: string[] }[]) {
+  for (const { name, count, params } of JSON.parse(metadata.get('groups') ?? '[]') as {
+    name: string;
+    count: number;
+    params: string[];
+  }[]) {
     const loaded = [];
-    for (const param of params) loaded.push({ name: param, first: (await read(`first/${param}`)).data, second: (await read(`second/${param}`)).data });
+    for (const param of params)
+      loaded.push({
+        name: param,
+        first: (await read(`first/${param}`)).data,
+        second: (await read(`second/${param}`)).data,
+      });
     groups.push({ name, count, params: loaded });
   }
   return {

@@ -54,10 +54,14 @@ export function parseConfig(text: string, file = 'config.json'): Gpt2Config {
   }
   const fields = new Map(Object.entries(json));
   const bad = (field: string, allowed: string, hint?: string): LimnError =>
-    new LimnError('config/bad-value', `${file}: ${field} is ${JSON.stringify(fields.get(field)) ?? 'missing'}; allowed: ${allowed}`, {
-      details: { field, given: fields.get(field) ?? null, allowed },
-      ...(hint === undefined ? {} : { hint }),
-    });
+    new LimnError(
+      'config/bad-value',
+      `${file}: ${field} is ${JSON.stringify(fields.get(field)) ?? 'missing'}; allowed: ${allowed}`,
+      {
+        details: { field, given: fields.get(field) ?? null, allowed },
+        ...(hint === undefined ? {} : { hint }),
+      },
+    );
   const count = (field: string, fallback?: number): number => {
     const value = fields.get(field) ?? fallback;
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 2 ** 31) {
@@ -76,13 +80,17 @@ export function parseConfig(text: string, file = 'config.json'): Gpt2Config {
     return value;
   };
 
-  if (fields.get('model_type') !== 'gpt2') throw bad('model_type', '"gpt2"', 'Other architectures need their own HookedModel.');
+  if (fields.get('model_type') !== 'gpt2')
+    throw bad('model_type', '"gpt2"', 'Other architectures need their own HookedModel.');
   if (fields.get('auto_map') != null) {
     throw bad('auto_map', 'absent', 'The model asks for code from its repository. limn never runs such code.');
   }
   if (flag('add_cross_attention', false)) throw bad('add_cross_attention', 'false');
   const architectures = fields.get('architectures');
-  if (architectures != null && !(Array.isArray(architectures) && architectures.every((a) => a === 'GPT2LMHeadModel' || a === 'GPT2Model'))) {
+  if (
+    architectures != null &&
+    !(Array.isArray(architectures) && architectures.every((a) => a === 'GPT2LMHeadModel' || a === 'GPT2Model'))
+  ) {
     throw bad('architectures', '["GPT2LMHeadModel"] or ["GPT2Model"]');
   }
   const activation = fields.get('activation_function') ?? 'gelu_new';
@@ -99,7 +107,8 @@ export function parseConfig(text: string, file = 'config.json'): Gpt2Config {
   }
   const vocabulary = count('vocab_size', 50257);
   const maxPositions = count('n_positions', 1024);
-  if (fields.get('n_ctx') != null && count('n_ctx') < maxPositions) throw bad('n_ctx', `n_positions (${maxPositions}) or more`);
+  if (fields.get('n_ctx') != null && count('n_ctx') < maxPositions)
+    throw bad('n_ctx', `n_positions (${maxPositions}) or more`);
   const tokenId = (field: string): number | undefined => {
     const value = fields.get(field);
     if (value == null) return undefined;

@@ -40,10 +40,14 @@ export function cutRange(
 
 /** Error for a file that ends before the bytes that were asked for. */
 export function shortFile(label: string, name: string, wanted: number, size: number): LimnError {
-  return new LimnError('files/short', `${name} in ${label} ends at byte ${size}, but bytes up to ${wanted} were expected`, {
-    details: { label, name, wanted, size },
-    hint: 'The file is cut off, or changed while it was read. Copy or download it again.',
-  });
+  return new LimnError(
+    'files/short',
+    `${name} in ${label} ends at byte ${size}, but bytes up to ${wanted} were expected`,
+    {
+      details: { label, name, wanted, size },
+      hint: 'The file is cut off, or changed while it was read. Copy or download it again.',
+    },
+  );
 }
 
 /** Files held in memory: for tests, generated models and drag-and-drop in a page. */

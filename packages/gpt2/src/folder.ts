@@ -11,7 +11,14 @@ const systemCode = (cause: unknown): string => String((cause as NodeJS.ErrnoExce
 export function openFolder(folder: string): WritableFiles {
   const label = folder;
   const place = (name: string): string => {
-    if (name === '' || name !== path.basename(name) || name.includes('\\') || name.includes('\0') || name === '..' || name === '.') {
+    if (
+      name === '' ||
+      name !== path.basename(name) ||
+      name.includes('\\') ||
+      name.includes('\0') ||
+      name === '..' ||
+      name === '.'
+    ) {
       throw new LimnError('files/bad-name', `${JSON.stringify(name)} is not a plain file name`, { details: { name } });
     }
     return path.join(folder, name);
@@ -46,7 +53,7 @@ export function openFolder(folder: string): WritableFiles {
           const to = end ?? (await file.stat()).size;
           const bytes = new Uint8Array(to - from);
           // One read returns at most 2 GiB, and may return less than was asked for.
-          for (let done = 0; done < bytes.length; ) {
+          for (let done = 0; done < bytes.length;) {
             const { bytesRead } = await file.read(bytes, done, Math.min(bytes.length - done, 2 ** 30), from + done);
             if (bytesRead === 0) throw shortFile(label, name, to, from + done);
             done += bytesRead;
@@ -77,15 +84,22 @@ export async function writeAtomically(target: string, bytes: Uint8Array): Promis
     }
     await rename(temporary, target);
   } catch (cause) {
-    await rm(temporary, { force: true });
+    // The write's own failure is what to report, also when there is nothing to remove.
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw new LimnError('files/write', `${target} could not be written: ${systemCode(cause)}`, {
       details: { target, bytes: bytes.length, reason: systemCode(cause) },
-      hint: systemCode(cause) === 'ENOSPC' ? 'Free some disk space.' : 'Check that the folder may be written to. What was there before is untouched.',
+      hint:
+        systemCode(cause) === 'ENOSPC'
+          ? 'Free some disk space.'
+          : 'Check that the folder may be written to. What was there before is untouched.',
       cause,
     });
   }
 }
 
 function readFailed(what: string, cause: unknown): LimnError {
-  return new LimnError('files/read', `${what} could not be read: ${systemCode(cause)}`, { details: { what, reason: systemCode(cause) }, cause });
+  return new LimnError('files/read', `${what} could not be read: ${systemCode(cause)}`, {
+    details: { what, reason: systemCode(cause) },
+    cause,
+  });
 }

@@ -47,7 +47,9 @@ export async function loadGpt2(gpu: Gpu, source: ModelFiles, options: LoadOption
 /** A model with GPT-2's initial weights from a seed; the same seed gives the same bits on every machine. */
 export async function randomGpt2(gpu: Gpu, sizes: NewGpt2Config, seed: number): Promise<Gpt2> {
   const config = newConfig(sizes);
-  const parameters = await uploadParameters(gpu, config, config.tied ?? true, async (name, shape) => initialWeight(config, seed, name, shape));
+  const parameters = await uploadParameters(gpu, config, config.tied ?? true, async (name, shape) =>
+    initialWeight(config, seed, name, shape),
+  );
   return new Gpt2(gpu, config, parameters);
 }
 
@@ -57,7 +59,8 @@ export async function randomGpt2(gpu: Gpu, sizes: NewGpt2Config, seed: number): 
  */
 export async function saveGpt2(model: Gpt2, target: WritableFiles): Promise<void> {
   const tensors = new Map<string, WritableTensor>();
-  for await (const [name, tensor] of model.hostWeights()) tensors.set(name === 'lm_head.weight' ? name : `transformer.${name}`, tensor);
+  for await (const [name, tensor] of model.hostWeights())
+    tensors.set(name === 'lm_head.weight' ? name : `transformer.${name}`, tensor);
   await target.write('model.safetensors', writeSafetensors(tensors, { format: 'pt' }));
   await target.write('config.json', new TextEncoder().encode(formatConfig({ ...model.config, tied: model.tied })));
 }

@@ -76,7 +76,13 @@ export class Gpt2 implements HookedModel {
   }
 
   /** The forward pass. Every hook site is one `at` or `visit`. */
-  private forward(step: Step, input: RunInput, options: RunOptions, cached?: LayerCache, caches?: CacheWriter): { run: Run; T: number } {
+  private forward(
+    step: Step,
+    input: RunInput,
+    options: RunOptions,
+    cached?: LayerCache,
+    caches?: CacheWriter,
+  ): { run: Run; T: number } {
     const plan = planRun(this.info, input, options, cached?.length);
     const sites = new Sites(step, this.info, plan);
     let x = 'resid' in input ? input.resid : this.start(step, input, sites);
@@ -128,12 +134,26 @@ export class Gpt2 implements HookedModel {
     const [B, T] = x.shape as [number, number];
     const { heads: H, headWidth: K, width: C } = this.config;
     const own = letters.map((letter) => wants(`hook_${letter}_input`));
-    const shared = own.includes(false) || wants('ln1.hook_scale', 'ln1.hook_normalized')
-      ? at('ln1.hook_normalized', normalise(step, x, this.layerNorm(`h.${l}.ln_1`), wants('ln1.hook_scale') ? (s) => at('ln1.hook_scale', s) : undefined))
-      : x;
+    const shared =
+      own.includes(false) || wants('ln1.hook_scale', 'ln1.hook_normalized')
+        ? at(
+            'ln1.hook_normalized',
+            normalise(
+              step,
+              x,
+              this.layerNorm(`h.${l}.ln_1`),
+              wants('ln1.hook_scale') ? (s) => at('ln1.hook_scale', s) : undefined,
+            ),
+          )
+        : x;
     const fused = own.includes(true)
       ? undefined
-      : split(step, matmul(step, shared, this.w(`h.${l}.attn.c_attn.weight`), { bias: this.w(`h.${l}.attn.c_attn.bias`) }), 2, [C, C, C]);
+      : split(
+          step,
+          matmul(step, shared, this.w(`h.${l}.attn.c_attn.weight`), { bias: this.w(`h.${l}.attn.c_attn.bias`) }),
+          2,
+          [C, C, C],
+        );
     return letters.map((letter, i) => {
       if (fused) return at(`attn.hook_${letter}`, reshape(fused[i] as Tensor, [B, T, H, K]));
       if (!own[i]) return at(`attn.hook_${letter}`, this.projectNormalised(step, l, letter, shared));
@@ -145,7 +165,15 @@ export class Gpt2 implements HookedModel {
   /** x + mlp(LN x): resid_mid → resid_post. */
   private mlpBlock(step: Step, l: number, x: Tensor, { at, wants }: BlockSites): Tensor {
     const into = at('hook_mlp_in', x);
-    const normalised = at('ln2.hook_normalized', normalise(step, into, this.layerNorm(`h.${l}.ln_2`), wants('ln2.hook_scale') ? (s) => at('ln2.hook_scale', s) : undefined));
+    const normalised = at(
+      'ln2.hook_normalized',
+      normalise(
+        step,
+        into,
+        this.layerNorm(`h.${l}.ln_2`),
+        wants('ln2.hook_scale') ? (s) => at('ln2.hook_scale', s) : undefined,
+      ),
+    );
     const [wIn, bias] = [this.w(`h.${l}.mlp.c_fc.weight`), this.w(`h.${l}.mlp.c_fc.bias`)];
     const post = wants('mlp.hook_pre')
       ? gelu(step, at('mlp.hook_pre', matmul(step, normalised, wIn, { bias })), this.config.gelu)
@@ -167,7 +195,9 @@ export class Gpt2 implements HookedModel {
     if (!sites || !(sites.wants('ln_final.hook_scale') || sites.wants('ln_final.hook_normalized'))) {
       return unembed(step, normalise(step, pick(x), ln), table);
     }
-    const scaleSite = sites.wants('ln_final.hook_scale') ? (s: Tensor) => sites.visit('ln_final.hook_scale', s) : undefined;
+    const scaleSite = sites.wants('ln_final.hook_scale')
+      ? (s: Tensor) => sites.visit('ln_final.hook_scale', s)
+      : undefined;
     return unembed(step, pick(sites.visit('ln_final.hook_normalized', normalise(step, x, ln, scaleSite))), table);
   }
 
@@ -177,12 +207,27 @@ export class Gpt2 implements HookedModel {
   }
 
   positions(step: Step, lengths: readonly number[], T: number, past = 0): Tensor {
-    const rows = Uint32Array.from({ length: lengths.length * T }, (_, i) => (i % T < (lengths[Math.floor(i / T)] as number) ? past + (i % T) : noRow));
-    return reshape(gatherRows(step, this.w('wpe.weight'), fromData(step, rows, [rows.length])), [lengths.length, T, this.config.width]);
+    const rows = Uint32Array.from({ length: lengths.length * T }, (_, i) =>
+      i % T < (lengths[Math.floor(i / T)] as number) ? past + (i % T) : noRow,
+    );
+    return reshape(gatherRows(step, this.w('wpe.weight'), fromData(step, rows, [rows.length])), [
+      lengths.length,
+      T,
+      this.config.width,
+    ]);
   }
 
-  attention(step: Step, layer: number, slots: Slots, options: { readonly heads?: readonly number[]; readonly lengths?: readonly number[] } = {}): Tensor {
-    const [q, k, v] = letters.map((letter) => this.project(step, layer, letter, slots[letter], options.heads)) as [Tensor, Tensor, Tensor];
+  attention(
+    step: Step,
+    layer: number,
+    slots: Slots,
+    options: { readonly heads?: readonly number[]; readonly lengths?: readonly number[] } = {},
+  ): Tensor {
+    const [q, k, v] = letters.map((letter) => this.project(step, layer, letter, slots[letter], options.heads)) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
     return this.results(step, layer, attend(step, q, k, v, this.attentionScale(layer)), options.heads);
   }
 
@@ -193,7 +238,10 @@ export class Gpt2 implements HookedModel {
   mlp(step: Step, layer: number, x: Tensor): Tensor {
     const h = `h.${layer}.`;
     const normalised = normalise(step, x, this.layerNorm(`${h}ln_2`));
-    const hidden = matmul(step, normalised, this.w(`${h}mlp.c_fc.weight`), { bias: this.w(`${h}mlp.c_fc.bias`), gelu: this.config.gelu });
+    const hidden = matmul(step, normalised, this.w(`${h}mlp.c_fc.weight`), {
+      bias: this.w(`${h}mlp.c_fc.bias`),
+      gelu: this.config.gelu,
+    });
     return matmul(step, hidden, this.w(`${h}mlp.c_proj.weight`), { bias: this.w(`${h}mlp.c_proj.bias`) });
   }
 
@@ -230,10 +278,42 @@ export class Gpt2 implements HookedModel {
     return Array.from({ length: layers }, (_, layer): LinearSite[] => {
       const [h, b] = [`h.${layer}.`, `blocks.${layer}.` as const];
       return [
-        { name: `${h}attn.c_attn`, layer, input: `${b}ln1.hook_normalized`, outputs: [`${b}attn.hook_q`, `${b}attn.hook_k`, `${b}attn.hook_v`], inWidth: C, outWidth: 3 * C, orientation },
-        { name: `${h}attn.c_proj`, layer, input: `${b}attn.hook_z`, outputs: [`${b}hook_attn_out`], inWidth: C, outWidth: C, orientation },
-        { name: `${h}mlp.c_fc`, layer, input: `${b}ln2.hook_normalized`, outputs: [`${b}mlp.hook_pre`], inWidth: C, outWidth: M, orientation },
-        { name: `${h}mlp.c_proj`, layer, input: `${b}mlp.hook_post`, outputs: [`${b}hook_mlp_out`], inWidth: M, outWidth: C, orientation },
+        {
+          name: `${h}attn.c_attn`,
+          layer,
+          input: `${b}ln1.hook_normalized`,
+          outputs: [`${b}attn.hook_q`, `${b}attn.hook_k`, `${b}attn.hook_v`],
+          inWidth: C,
+          outWidth: 3 * C,
+          orientation,
+        },
+        {
+          name: `${h}attn.c_proj`,
+          layer,
+          input: `${b}attn.hook_z`,
+          outputs: [`${b}hook_attn_out`],
+          inWidth: C,
+          outWidth: C,
+          orientation,
+        },
+        {
+          name: `${h}mlp.c_fc`,
+          layer,
+          input: `${b}ln2.hook_normalized`,
+          outputs: [`${b}mlp.hook_pre`],
+          inWidth: C,
+          outWidth: M,
+          orientation,
+        },
+        {
+          name: `${h}mlp.c_proj`,
+          layer,
+          input: `${b}mlp.hook_post`,
+          outputs: [`${b}hook_mlp_out`],
+          inWidth: M,
+          outWidth: C,
+          orientation,
+        },
       ];
     }).flat();
   }
@@ -246,29 +326,48 @@ export class Gpt2 implements HookedModel {
     const { headWidth: K } = this.config;
     const [wQ, bQ, wK, bK, wV, bV] = letters.flatMap((letter) => {
       const start = this.columns(letter).offset + head * K;
-      return [slice(step, this.w(`h.${layer}.attn.c_attn.weight`), 1, start, K), slice(step, this.w(`h.${layer}.attn.c_attn.bias`), 0, start, K)];
+      return [
+        slice(step, this.w(`h.${layer}.attn.c_attn.weight`), 1, start, K),
+        slice(step, this.w(`h.${layer}.attn.c_attn.bias`), 0, start, K),
+      ];
     }) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
     return { wQ, wK, wV, bQ, bK, bV, wO: slice(step, this.w(`h.${layer}.attn.c_proj.weight`), 0, head * K, K) };
   }
 
   unembedRows(step: Step, ids: readonly number[]): Tensor {
-    return embed(step, fromData(step, Uint32Array.from(ids), [ids.length]), this.blocks(this.weights.tied ? 'wte.weight' : 'lm_head.weight'));
+    return embed(
+      step,
+      fromData(step, Uint32Array.from(ids), [ids.length]),
+      this.blocks(this.weights.tied ? 'wte.weight' : 'lm_head.weight'),
+    );
   }
 
   prefill(step: Step, tokens: TokenBatch, options: RunOptions = {}): { run: Run; cache: KeyValueCache } {
     if (tokens.lengths.some((length) => length !== tokens.T)) {
-      throw new LimnError('hooks/uneven-cache', `prompts of lengths ${tokens.lengths.join(', ')} cannot share one cache`, {
-        hint: 'Decode prompts of equal length together; generate() does so.',
-      });
+      throw new LimnError(
+        'hooks/uneven-cache',
+        `prompts of lengths ${tokens.lengths.join(', ')} cannot share one cache`,
+        {
+          hint: 'Decode prompts of equal length together; generate() does so.',
+        },
+      );
     }
     const caches = new CacheWriter(step, undefined);
     const { run } = this.forward(step, { tokens }, options, undefined, caches);
     return { run, cache: caches.finish(tokens.B, tokens.T) };
   }
 
-  decode(step: Step, tokens: TokenBatch, cache: KeyValueCache, options: RunOptions = {}): { run: Run; cache: KeyValueCache } {
+  decode(
+    step: Step,
+    tokens: TokenBatch,
+    cache: KeyValueCache,
+    options: RunOptions = {},
+  ): { run: Run; cache: KeyValueCache } {
     if (!(cache instanceof LayerCache) || cache.B !== tokens.B) {
-      throw new LimnError('hooks/uneven-cache', `a cache for ${cache.B} rows cannot continue ${tokens.B} rows of this model`);
+      throw new LimnError(
+        'hooks/uneven-cache',
+        `a cache for ${cache.B} rows cannot continue ${tokens.B} rows of this model`,
+      );
     }
     const caches = new CacheWriter(step, cache);
     const { run } = this.forward(step, { tokens }, { phase: 'generated', ...options }, cache, caches);
@@ -282,7 +381,10 @@ export class Gpt2 implements HookedModel {
 
   /** 1/√K, 1, and divided by layer + 1 where the config says so. */
   private attentionScale(l: number): number {
-    return (this.config.scaleAttention ? 1 / Math.sqrt(this.config.headWidth) : 1) / (this.config.scaleAttentionByLayer ? l + 1 : 1);
+    return (
+      (this.config.scaleAttention ? 1 / Math.sqrt(this.config.headWidth) : 1) /
+      (this.config.scaleAttentionByLayer ? l + 1 : 1)
+    );
   }
 
   /** The stream once per head: [B, T, C] → [B, T, H, C]. */
@@ -297,7 +399,10 @@ export class Gpt2 implements HookedModel {
   }
 
   private projectNormalised(step: Step, l: number, letter: Letter, x: Tensor, heads?: readonly number[]): Tensor {
-    return headProject(step, x, this.w(`h.${l}.attn.c_attn.weight`), this.w(`h.${l}.attn.c_attn.bias`), { ...this.columns(letter), heads: heads ?? this.allHeads });
+    return headProject(step, x, this.w(`h.${l}.attn.c_attn.weight`), this.w(`h.${l}.attn.c_attn.bias`), {
+      ...this.columns(letter),
+      heads: heads ?? this.allHeads,
+    });
   }
 
   /** Where a slot's columns lie in c_attn. */

@@ -10,7 +10,12 @@ export interface LayerNormWeights {
 }
 
 /** y = (x − μ)/s·γ + β over the last axis; `scaleSite`, if given, sees and may change s [..., 1], and then the fusion is off. */
-export function normalise(step: Step, x: Tensor, { gamma, beta, eps }: LayerNormWeights, scaleSite?: (scale: Tensor) => Tensor): Tensor {
+export function normalise(
+  step: Step,
+  x: Tensor,
+  { gamma, beta, eps }: LayerNormWeights,
+  scaleSite?: (scale: Tensor) => Tensor,
+): Tensor {
   if (!scaleSite) return layernorm(step, x, gamma, beta, eps);
   return affine(step, normalize(step, x, scaleSite(layernormScale(step, x, eps))), gamma, beta);
 }

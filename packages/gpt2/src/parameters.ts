@@ -31,7 +31,9 @@ export async function uploadParameters(
       const [rows, width] = shape as [number, number];
       byName.set(
         name,
-        blocked.has(name) ? rowBlocks(gpu, rows, width, data, { label: name }) : persistent(gpu, shape, data, { label: name }),
+        blocked.has(name)
+          ? rowBlocks(gpu, rows, width, data, { label: name })
+          : persistent(gpu, shape, data, { label: name }),
       );
     }
     return { tied, byName, fingerprint: await print.digest() };
@@ -62,7 +64,11 @@ export function initialWeight(config: Gpt2Config, seed: number, name: string, sh
 }
 
 /** A parameter's values on the host, after the steps submitted so far. */
-export async function readParameter(gpu: Gpu, parameter: Tensor | RowBlocks, shape: readonly number[]): Promise<HostTensor> {
+export async function readParameter(
+  gpu: Gpu,
+  parameter: Tensor | RowBlocks,
+  shape: readonly number[],
+): Promise<HostTensor> {
   const parts = await Promise.all(tensorsOf(parameter).map((tensor) => gpu.read(tensor.storage, 'f32')));
   if (parts.length === 1) return { shape, data: parts[0] as Float32Array };
   const data = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));

@@ -81,7 +81,8 @@ export async function readSafetensorsHeader(files: ModelFiles, file: string): Pr
       }
       continue;
     }
-    if (name.length > maxNameLength) throw bad('bad-entry', `a tensor name has ${name.length} characters; at most ${maxNameLength}`);
+    if (name.length > maxNameLength)
+      throw bad('bad-entry', `a tensor name has ${name.length} characters; at most ${maxNameLength}`);
     entries.push(readEntry(name, value, file, dataStart, bad));
   }
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
@@ -89,7 +90,8 @@ export async function readSafetensorsHeader(files: ModelFiles, file: string): Pr
   for (const entry of entries) {
     const place = { tensor: entry.name, begin: entry.begin - dataStart, expected: at - dataStart };
     if (entry.begin > at) throw bad('hole', `${entry.begin - at} unused bytes before tensor ${entry.name}`, place);
-    if (entry.begin < at) throw bad('overlap', `tensor ${entry.name} overlaps the one before it by ${at - entry.begin} bytes`, place);
+    if (entry.begin < at)
+      throw bad('overlap', `tensor ${entry.name} overlaps the one before it by ${at - entry.begin} bytes`, place);
     at = entry.end;
   }
   if (at > size) {
@@ -114,17 +116,26 @@ function readEntry(
   if (!isMap(value)) throw bad('bad-entry', `${where} is not an object`);
   for (const key of value.keys()) {
     if (key !== 'dtype' && key !== 'shape' && key !== 'data_offsets') {
-      throw bad('bad-entry', `${where} has an unknown field ${JSON.stringify(key)}; allowed are dtype, shape, data_offsets`);
+      throw bad(
+        'bad-entry',
+        `${where} has an unknown field ${JSON.stringify(key)}; allowed are dtype, shape, data_offsets`,
+      );
     }
   }
   const dtype = value.get('dtype');
   const bits = typeof dtype === 'string' ? dtypeBits.get(dtype) : undefined;
   if (typeof dtype !== 'string' || bits === undefined) {
-    throw bad('unknown-dtype', `${where} has dtype ${JSON.stringify(dtype)}; known are ${[...dtypeBits.keys()].join(', ')}`);
+    throw bad(
+      'unknown-dtype',
+      `${where} has dtype ${JSON.stringify(dtype)}; known are ${[...dtypeBits.keys()].join(', ')}`,
+    );
   }
   const shape = value.get('shape');
   if (!Array.isArray(shape) || shape.length > maxRank || !shape.every(isCount)) {
-    throw bad('bad-entry', `${where} has a shape that is not a list of at most ${maxRank} whole numbers from 0 to 2^48−1`);
+    throw bad(
+      'bad-entry',
+      `${where} has a shape that is not a list of at most ${maxRank} whole numbers from 0 to 2^48−1`,
+    );
   }
   const offsets = value.get('data_offsets');
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isCount)) {
@@ -136,7 +147,10 @@ function readEntry(
   for (const extent of shape as number[]) elements *= extent;
   const bytes = (elements * bits) / 8;
   if (!Number.isSafeInteger(elements) || !Number.isInteger(bytes) || bytes !== end - begin) {
-    throw bad('shape-mismatch', `${where} of shape [${shape.join(', ')}] and dtype ${dtype} needs ${bytes} bytes, but has ${end - begin}`);
+    throw bad(
+      'shape-mismatch',
+      `${where} of shape [${shape.join(', ')}] and dtype ${dtype} needs ${bytes} bytes, but has ${end - begin}`,
+    );
   }
   return { name, file, dtype, shape: shape as number[], begin: dataStart + begin, end: dataStart + end };
 }
@@ -147,13 +161,18 @@ function readEntry(
  */
 export async function readTensorF32(files: ModelFiles, entry: SafetensorsEntry): Promise<Float32Array<ArrayBuffer>> {
   if (!['F32', 'F16', 'BF16', 'F64'].includes(entry.dtype)) {
-    throw new LimnError('safetensors/dtype', `tensor ${entry.name} has dtype ${entry.dtype}; F32, F16, BF16 and F64 can be loaded`, {
-      details: { tensor: entry.name, dtype: entry.dtype },
-      hint: 'Convert the weights to one of these.',
-    });
+    throw new LimnError(
+      'safetensors/dtype',
+      `tensor ${entry.name} has dtype ${entry.dtype}; F32, F16, BF16 and F64 can be loaded`,
+      {
+        details: { tensor: entry.name, dtype: entry.dtype },
+        hint: 'Convert the weights to one of these.',
+      },
+    );
   }
   const bytes = await files.read(entry.file, entry.begin, entry.end);
-  if (bytes.length !== entry.end - entry.begin) throw shortFile(files.label, entry.file, entry.end, entry.begin + bytes.length);
+  if (bytes.length !== entry.end - entry.begin)
+    throw shortFile(files.label, entry.file, entry.end, entry.begin + bytes.length);
   const aligned = bytes.slice().buffer;
   if (entry.dtype === 'F32') return new Float32Array(aligned);
   if (entry.dtype === 'F64') return Float32Array.from(new Float64Array(aligned));
@@ -199,12 +218,17 @@ export function writeSafetensors(
   for (const [name, { shape, data }] of tensors) {
     const elements = shape.reduce((product, extent) => product * extent, 1);
     if (elements !== data.length) {
-      throw new LimnError('safetensors/shape-mismatch', `tensor ${name}: shape [${shape.join(', ')}] does not hold ${data.length} values`);
+      throw new LimnError(
+        'safetensors/shape-mismatch',
+        `tensor ${name}: shape [${shape.join(', ')}] does not hold ${data.length} values`,
+      );
     }
     const begin = end;
     end += data.byteLength;
     const dtype = data instanceof Float32Array ? 'F32' : 'U32';
-    parts.push(`${JSON.stringify(name)}:{"dtype":"${dtype}","shape":${JSON.stringify(shape)},"data_offsets":[${begin},${end}]}`);
+    parts.push(
+      `${JSON.stringify(name)}:{"dtype":"${dtype}","shape":${JSON.stringify(shape)},"data_offsets":[${begin},${end}]}`,
+    );
   }
   const json = new TextEncoder().encode(`{${parts.join(',')}}`);
   const headerBytes = Math.ceil(json.length / 8) * 8;

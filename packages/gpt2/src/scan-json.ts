@@ -61,7 +61,8 @@ export function scanJson(text: string, maxDepth = 64): ScannedJson {
       space();
       const keyAt = at;
       const key = string();
-      if (result.has(key)) throw new JsonScanError('duplicate-key', `the key ${JSON.stringify(key)} is there twice`, keyAt);
+      if (result.has(key))
+        throw new JsonScanError('duplicate-key', `the key ${JSON.stringify(key)} is there twice`, keyAt);
       space();
       expect(':');
       result.set(key, value(depth));

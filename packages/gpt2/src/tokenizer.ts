@@ -27,13 +27,18 @@ export class ModelTokenizer {
     const there = await files.list();
     const json = async (name: string): Promise<Record<string, unknown>> => {
       const parsed = await guarded(files, name, async () => JSON.parse(decodeUtf8(await files.read(name))) as unknown);
-      if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) return parsed as Record<string, unknown>;
+      if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
+        return parsed as Record<string, unknown>;
       throw damaged(files, name, 'it holds no JSON object');
     };
     if (there.includes('tokenizer.json')) {
       const definition = await json('tokenizer.json');
       const settings = there.includes('tokenizer_config.json') ? await json('tokenizer_config.json') : {};
-      const made = await guarded(files, 'tokenizer.json', async () => new Tokenizer(withSupportedModel(definition), settings));
+      const made = await guarded(
+        files,
+        'tokenizer.json',
+        async () => new Tokenizer(withSupportedModel(definition), settings),
+      );
       return new ModelTokenizer(made, 'tokenizer.json', bosId ?? bosFrom(made, settings));
     }
     if (there.includes('vocab.json') && there.includes('merges.txt')) {
@@ -55,9 +60,13 @@ export class ModelTokenizer {
     const ids = this.tokenizer.encode(text, { add_special_tokens: false }).ids;
     const unknown = ids.findIndex((id) => !Number.isInteger(id) || id < 0);
     if (unknown >= 0) {
-      throw new LimnError('tokenizer/unknown-text', `the vocabulary has no token for piece ${unknown} of ${JSON.stringify(text)}`, {
-        details: { text, piece: unknown },
-      });
+      throw new LimnError(
+        'tokenizer/unknown-text',
+        `the vocabulary has no token for piece ${unknown} of ${JSON.stringify(text)}`,
+        {
+          details: { text, piece: unknown },
+        },
+      );
     }
     if (!options.prependBos) return { text, ids, prependBos: false };
     if (this.bosId === undefined) {
@@ -86,10 +95,16 @@ export class ModelTokenizer {
     const { ids } = this.encode(text, { prependBos: false });
     if (ids.length === 1) return ids[0] as number;
     const pieces = ids.map((id) => this.tokenText(id));
-    throw new LimnError('tokenizer/not-one-token', `${JSON.stringify(text)} is ${ids.length} tokens (${pieces.map((p) => JSON.stringify(p)).join(' ')}), but must be one`, {
-      details: { text, ids, pieces },
-      hint: text.startsWith(' ') ? 'Choose an answer that is a single token.' : 'GPT-2 words carry their leading space: try it with a space in front.',
-    });
+    throw new LimnError(
+      'tokenizer/not-one-token',
+      `${JSON.stringify(text)} is ${ids.length} tokens (${pieces.map((p) => JSON.stringify(p)).join(' ')}), but must be one`,
+      {
+        details: { text, ids, pieces },
+        hint: text.startsWith(' ')
+          ? 'Choose an answer that is a single token.'
+          : 'GPT-2 words carry their leading space: try it with a space in front.',
+      },
+    );
   }
 }
 
@@ -127,7 +142,10 @@ function withSupportedModel(definition: Record<string, unknown>): Record<string,
   const model = definition['model'] as { type?: unknown; vocab?: unknown; unk_token?: unknown } | null | undefined;
   if (model?.type !== 'WordLevel') return definition;
   const { vocab, unk_token } = model;
-  return { ...definition, model: { type: 'WordPiece', vocab, unk_token, continuing_subword_prefix: '\u0000', max_input_chars_per_word: 1e6 } };
+  return {
+    ...definition,
+    model: { type: 'WordPiece', vocab, unk_token, continuing_subword_prefix: '\u0000', max_input_chars_per_word: 1e6 },
+  };
 }
 
 /** The tokenizer.json that means the same as GPT-2's vocab.json and merges.txt. */
@@ -141,6 +159,15 @@ function byteLevelBpe(vocab: Record<string, unknown>, merges: readonly string[])
     pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
     post_processor: null,
     decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: { type: 'BPE', dropout: null, unk_token: null, continuing_subword_prefix: '', end_of_word_suffix: '', fuse_unk: false, vocab, merges },
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: '',
+      end_of_word_suffix: '',
+      fuse_unk: false,
+      vocab,
+      merges,
+    },
   };
 }

@@ -1,7 +1,18 @@
 // Trains a GPT-2 on next tokens: one step per update, AdamW with warm-up and cosine, checkpoints that resume bit for bit.
 import { LimnError, type Gpu, type Step } from '@limn/gpu';
 import { tokenBatch, type TokenBatch } from '@limn/hooks';
-import { adamw, crossEntropy, fromData, gradients, IGNORED_TARGET, readFloats, scale, sumAll, type AdamW, type Tensor } from '@limn/tensor';
+import {
+  adamw,
+  crossEntropy,
+  fromData,
+  gradients,
+  IGNORED_TARGET,
+  readFloats,
+  scale,
+  sumAll,
+  type AdamW,
+  type Tensor,
+} from '@limn/tensor';
 import { decodeCheckpoint, encodeCheckpoint, type CheckpointStore } from './checkpoint.js';
 import type { Gpt2 } from './model.js';
 import { tensorsOf, writeParameter } from './parameters.js';
@@ -90,7 +101,9 @@ export async function trainGpt2(model: Gpt2, options: TrainingOptions): Promise<
     const save = async (done: number): Promise<void> => {
       if (!checkpoint) return;
       const weights = await hostWeights(model);
-      await checkpoint.store.write(await encodeCheckpoint({ step: done, weights, optimiser: await optimiser.state(), settings, plan }));
+      await checkpoint.store.write(
+        await encodeCheckpoint({ step: done, weights, optimiser: await optimiser.state(), settings, plan }),
+      );
     };
     // One update is recorded on the host while the one before it still runs.
     let running: Promise<void> = Promise.resolve();
@@ -113,14 +126,28 @@ export async function trainGpt2(model: Gpt2, options: TrainingOptions): Promise<
       if (lossRead) {
         const loss = (await lossRead)[0] as number;
         if (!Number.isFinite(loss)) {
-          throw new LimnError('training/diverged', `the loss is ${loss} at step ${done}`, { details: { step: done, loss }, hint: 'Lower the rate, warm up for longer, or clip gradients.' });
+          throw new LimnError('training/diverged', `the loss is ${loss} at step ${done}`, {
+            details: { step: done, loss },
+            hint: 'Lower the rate, warm up for longer, or clip gradients.',
+          });
         }
         losses.push({ step: done, loss });
-        const metrics = options.evaluate && (done === steps || (options.evaluateEvery && done % options.evaluateEvery === 0)) ? await options.evaluate(done) : undefined;
+        const metrics =
+          options.evaluate && (done === steps || (options.evaluateEvery && done % options.evaluateEvery === 0))
+            ? await options.evaluate(done)
+            : undefined;
         const time = performance.now();
         const tokensPerSecond = ((tokens - lastMark.tokens) / (time - lastMark.time)) * 1000;
         lastMark = { time, tokens };
-        options.onProgress?.({ step: done, steps, loss, rate: recipe.rate * rateScale, tokensPerSecond, secondsLeft: ((steps - done) * update.tokens) / tokensPerSecond, ...(metrics ? { metrics } : {}) });
+        options.onProgress?.({
+          step: done,
+          steps,
+          loss,
+          rate: recipe.rate * rateScale,
+          tokensPerSecond,
+          secondsLeft: ((steps - done) * update.tokens) / tokensPerSecond,
+          ...(metrics ? { metrics } : {}),
+        });
       }
       if (checkpoint && (done % checkpoint.every === 0 || done === steps)) {
         await running;
@@ -128,7 +155,14 @@ export async function trainGpt2(model: Gpt2, options: TrainingOptions): Promise<
       }
     }
     await running;
-    return { steps, resumedFrom, losses, tokens, seconds: (performance.now() - started) / 1000, fingerprint: await model.refreshFingerprint() };
+    return {
+      steps,
+      resumedFrom,
+      losses,
+      tokens,
+      seconds: (performance.now() - started) / 1000,
+      fingerprint: await model.refreshFingerprint(),
+    };
   } finally {
     optimiser.dispose();
   }
@@ -142,27 +176,50 @@ export function rateAt(s: number, steps: number, { warmup = 0, finalRate = 0.05 
 }
 
 /** Mean next-token cross-entropy [1] of a batch whose rows hold inputs and targets; padding does not count. */
-export function nextTokenLoss(model: Gpt2, step: Step, rows: readonly ArrayLike<number>[]): { loss: Tensor; tokens: number } {
+export function nextTokenLoss(
+  model: Gpt2,
+  step: Step,
+  rows: readonly ArrayLike<number>[],
+): { loss: Tensor; tokens: number } {
   const { inputs, targets, tokens } = shift(model, rows);
   const { logits } = model.run(step, { tokens: inputs }, { logits: 'all' });
   const losses = crossEntropy(step, logits as Tensor, fromData(step, targets, [targets.length]));
   return { loss: scale(step, sumAll(step, losses), 1 / tokens), tokens };
 }
 
-function shift(model: Gpt2, rows: readonly ArrayLike<number>[]): { inputs: TokenBatch; targets: Uint32Array; tokens: number } {
+function shift(
+  model: Gpt2,
+  rows: readonly ArrayLike<number>[],
+): { inputs: TokenBatch; targets: Uint32Array; tokens: number } {
   const short = rows.findIndex((row) => row.length < 2);
-  if (short >= 0) throw new LimnError('tokens/empty', `training row ${short} has ${rows[short]?.length} tokens; a target needs at least 2`);
-  const inputs = tokenBatch(rows.map((row) => Array.prototype.slice.call(row, 0, -1) as number[]), model.info);
+  if (short >= 0)
+    throw new LimnError(
+      'tokens/empty',
+      `training row ${short} has ${rows[short]?.length} tokens; a target needs at least 2`,
+    );
+  const inputs = tokenBatch(
+    rows.map((row) => Array.prototype.slice.call(row, 0, -1) as number[]),
+    model.info,
+  );
   const targets = new Uint32Array(inputs.B * inputs.T).fill(IGNORED_TARGET);
   rows.forEach((row, b) => {
     for (let t = 1; t < row.length; t++) targets[b * inputs.T + t - 1] = row[t] as number;
   });
   const last = rows.findIndex((row) => !((row[row.length - 1] as number) < model.info.vocabulary));
-  if (last >= 0) throw new LimnError('tokens/not-in-vocabulary', `training row ${last} ends with an id outside the vocabulary (0–${model.info.vocabulary - 1})`);
+  if (last >= 0)
+    throw new LimnError(
+      'tokens/not-in-vocabulary',
+      `training row ${last} ends with an id outside the vocabulary (0–${model.info.vocabulary - 1})`,
+    );
   return { inputs, targets, tokens: inputs.lengths.reduce((a, b) => a + b, 0) };
 }
 
-function recordUpdate(model: Gpt2, optimiser: AdamW, rows: readonly ArrayLike<number>[], rateScale: number): { step: Step; loss: Tensor; tokens: number } {
+function recordUpdate(
+  model: Gpt2,
+  optimiser: AdamW,
+  rows: readonly ArrayLike<number>[],
+  rateScale: number,
+): { step: Step; loss: Tensor; tokens: number } {
   const step = model.gpu.step({ label: 'training' });
   const { loss, tokens } = nextTokenLoss(model, step, rows);
   optimiser.step(step, gradients(step, loss, 'ones', optimiser.tensors), { rateScale });
@@ -182,7 +239,11 @@ function makeOptimiser(model: Gpt2, recipe: TrainingRecipe): AdamW {
     epsilon,
     weightDecay: matrices ? weightDecay : 0,
   });
-  return adamw(model.gpu, [group('matrices', true), group('vectors', false)], clipNorm === undefined ? {} : { clipNorm });
+  return adamw(
+    model.gpu,
+    [group('matrices', true), group('vectors', false)],
+    clipNorm === undefined ? {} : { clipNorm },
+  );
 }
 
 async function hostWeights(model: Gpt2): Promise<Map<string, HostTensor>> {
@@ -208,16 +269,24 @@ async function resume(
   if (!bytes) return 0;
   const saved = await decodeCheckpoint(bytes);
   if (saved.settings !== settings) {
-    throw new LimnError('checkpoint/other-settings', 'the checkpoint was made with another model, recipe or number of steps', {
-      details: { saved: saved.settings, now: settings },
-      hint: 'Use the same settings, or another place for the checkpoint.',
-    });
+    throw new LimnError(
+      'checkpoint/other-settings',
+      'the checkpoint was made with another model, recipe or number of steps',
+      {
+        details: { saved: saved.settings, now: settings },
+        hint: 'Use the same settings, or another place for the checkpoint.',
+      },
+    );
   }
   if (saved.plan !== plan && !allowDrift) {
-    throw new LimnError('checkpoint/other-machine', 'the checkpoint was made on another adapter, so the bits of the result would differ', {
-      details: { saved: saved.plan, now: plan },
-      hint: 'Go on there, or pass allowDrift (--allow-drift) to accept that.',
-    });
+    throw new LimnError(
+      'checkpoint/other-machine',
+      'the checkpoint was made on another adapter, so the bits of the result would differ',
+      {
+        details: { saved: saved.plan, now: plan },
+        hint: 'Go on there, or pass allowDrift (--allow-drift) to accept that.',
+      },
+    );
   }
   for (const name of weightShapes(model.config, model.tied).keys()) {
     const parameter = model.parameters().get(name);

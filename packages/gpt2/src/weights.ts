@@ -32,7 +32,10 @@ export async function findWeights(
       if (isMaskBuffer(name)) continue;
       const other = found.get(name);
       if (other) {
-        throw new LimnError('weights/duplicate', `${files.label}: ${name} is there twice, as ${other.name} in ${other.file} and as ${entry.name} in ${file}`);
+        throw new LimnError(
+          'weights/duplicate',
+          `${files.label}: ${name} is there twice, as ${other.name} in ${other.file} and as ${entry.name} in ${file}`,
+        );
       }
       found.set(name, entry);
     }
@@ -41,9 +44,13 @@ export async function findWeights(
   const tied = config.tied ?? (!head || (await sameData(files, head, found.get('wte.weight'))));
   if (config.tied === true && head) {
     if (!(await sameData(files, head, found.get('wte.weight')))) {
-      throw new LimnError('weights/tie-mismatch', `${files.label}: config.json says tie_word_embeddings, but lm_head.weight differs from wte.weight`, {
-        hint: 'Set tie_word_embeddings to false in config.json to use the separate head, or remove lm_head.weight.',
-      });
+      throw new LimnError(
+        'weights/tie-mismatch',
+        `${files.label}: config.json says tie_word_embeddings, but lm_head.weight differs from wte.weight`,
+        {
+          hint: 'Set tie_word_embeddings to false in config.json to use the separate head, or remove lm_head.weight.',
+        },
+      );
     }
   }
   if (tied) found.delete('lm_head.weight');
@@ -51,17 +58,25 @@ export async function findWeights(
   const shapes = weightShapes(config, tied);
   const missing = [...shapes.keys()].filter((name) => !found.has(name));
   if (missing.length > 0) {
-    throw new LimnError('weights/missing', `${files.label} lacks ${missing.length} of ${shapes.size} weights: ${missing.slice(0, 4).join(', ')}`, {
-      details: { missing: missing.slice(0, 100), found: [...found.keys()].slice(0, 100) },
-      hint: 'config.json and the weights must belong to the same model.',
-    });
+    throw new LimnError(
+      'weights/missing',
+      `${files.label} lacks ${missing.length} of ${shapes.size} weights: ${missing.slice(0, 4).join(', ')}`,
+      {
+        details: { missing: missing.slice(0, 100), found: [...found.keys()].slice(0, 100) },
+        hint: 'config.json and the weights must belong to the same model.',
+      },
+    );
   }
   const unexpected = [...found.keys()].filter((name) => !shapes.has(name));
   if (unexpected.length > 0) {
-    throw new LimnError('weights/unexpected', `${files.label} has weights that this model does not use: ${unexpected.slice(0, 4).join(', ')}`, {
-      details: { unexpected: unexpected.slice(0, 100) },
-      hint: 'config.json and the weights must belong to the same model.',
-    });
+    throw new LimnError(
+      'weights/unexpected',
+      `${files.label} has weights that this model does not use: ${unexpected.slice(0, 4).join(', ')}`,
+      {
+        details: { unexpected: unexpected.slice(0, 100) },
+        hint: 'config.json and the weights must belong to the same model.',
+      },
+    );
   }
   const entries = new Map<string, SafetensorsEntry>();
   for (const [name, shape] of shapes) {
@@ -69,12 +84,16 @@ export async function findWeights(
     const stored = orientation === 'out-in' && isLinearWeight(name) ? [...shape].reverse() : shape;
     if (entry.shape.join() !== stored.join()) {
       const flipped = isLinearWeight(name) && entry.shape.join() === [...stored].reverse().join();
-      throw new LimnError('weights/shape', `${files.label}: ${entry.name} has shape [${entry.shape.join(', ')}], expected [${stored.join(', ')}]`, {
-        details: { name, shape: entry.shape, expected: stored },
-        hint: flipped
-          ? `It looks transposed: pass orientation '${orientation === 'in-out' ? 'out-in' : 'in-out'}'.`
-          : 'config.json and the weights must belong to the same model.',
-      });
+      throw new LimnError(
+        'weights/shape',
+        `${files.label}: ${entry.name} has shape [${entry.shape.join(', ')}], expected [${stored.join(', ')}]`,
+        {
+          details: { name, shape: entry.shape, expected: stored },
+          hint: flipped
+            ? `It looks transposed: pass orientation '${orientation === 'in-out' ? 'out-in' : 'in-out'}'.`
+            : 'config.json and the weights must belong to the same model.',
+        },
+      );
     }
     entries.set(name, entry);
   }
@@ -103,7 +122,8 @@ export async function readWeight(
   if (orientation === 'in-out' || !isLinearWeight(name)) return { shape: entry.shape, data };
   const [rows, columns] = entry.shape as [number, number];
   const turned = new Float32Array(data.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) turned[c * rows + r] = data[r * columns + c] as number;
+  for (let r = 0; r < rows; r++)
+    for (let c = 0; c < columns; c++) turned[c * rows + r] = data[r * columns + c] as number;
   return { shape: [columns, rows], data: turned };
 }
 
@@ -172,8 +192,14 @@ async function weightFiles(files: ModelFiles): Promise<string[]> {
   const shards = new Set<string>();
   for (const [tensor, shard] of map) {
     // A shard name is a bare file name: no folders, drives, NUL or leading dot can lead out of the model's folder.
-    if (typeof shard !== 'string' || !/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,250}\.safetensors$/.test(shard) || shard.includes('..')) {
-      throw bad(`the shard of ${JSON.stringify(tensor)} is ${JSON.stringify(shard)}, which is not a plain .safetensors file name`);
+    if (
+      typeof shard !== 'string' ||
+      !/^[A-Za-z0-9_-][A-Za-z0-9._-]{0,250}\.safetensors$/.test(shard) ||
+      shard.includes('..')
+    ) {
+      throw bad(
+        `the shard of ${JSON.stringify(tensor)} is ${JSON.stringify(shard)}, which is not a plain .safetensors file name`,
+      );
     }
     shards.add(shard);
   }

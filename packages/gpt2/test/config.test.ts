@@ -13,15 +13,41 @@ describe('config', () => {
     const config = parseConfig(text);
     expect(config).toMatchObject(
       name === 'tied-tanh'
-        ? { width: 24, heads: 3, headWidth: 8, mlpWidth: 40, gelu: 'tanh', tied: true, scaleAttentionByLayer: false, bosId: 0 }
-        : { width: 12, heads: 2, headWidth: 6, mlpWidth: 48, gelu: 'erf', tied: false, scaleAttentionByLayer: true, vocabulary: 23 },
+        ? {
+            width: 24,
+            heads: 3,
+            headWidth: 8,
+            mlpWidth: 40,
+            gelu: 'tanh',
+            tied: true,
+            scaleAttentionByLayer: false,
+            bosId: 0,
+          }
+        : {
+            width: 12,
+            heads: 2,
+            headWidth: 6,
+            mlpWidth: 48,
+            gelu: 'erf',
+            tied: false,
+            scaleAttentionByLayer: true,
+            vocabulary: 23,
+          },
     );
     expect(parseConfig(formatConfig(config))).toEqual(config);
     expect(unreadConfigFields(text)).toEqual([]);
   });
 
   test("GPT-2 small's sizes are the defaults, and a token id outside a smaller vocabulary is not taken over", () => {
-    expect(parseConfig('{"model_type":"gpt2"}')).toMatchObject({ width: 768, layers: 12, heads: 12, headWidth: 64, mlpWidth: 3072, vocabulary: 50257, maxPositions: 1024 });
+    expect(parseConfig('{"model_type":"gpt2"}')).toMatchObject({
+      width: 768,
+      layers: 12,
+      heads: 12,
+      headWidth: 64,
+      mlpWidth: 3072,
+      vocabulary: 50257,
+      maxPositions: 1024,
+    });
     expect(parse({ bos_token_id: 50256 }).bosId).toBeUndefined();
   });
 
@@ -48,7 +74,9 @@ describe('config', () => {
 
   test('heads that do not divide the width, and text that is not JSON', () => {
     expect(thrown(() => parse({ n_head: 5 })).code).toBe('config/heads');
-    expect(thrown(() => newConfig({ vocabulary: 5, maxPositions: 4, width: 10, layers: 1, heads: 3 })).code).toBe('config/heads');
+    expect(thrown(() => newConfig({ vocabulary: 5, maxPositions: 4, width: 10, layers: 1, heads: 3 })).code).toBe(
+      'config/heads',
+    );
     expect(thrown(() => parseConfig('{')).code).toBe('config/not-json');
     expect(thrown(() => parseConfig('[]')).code).toBe('config/not-json');
   });

@@ -17,12 +17,16 @@ async function golden(name: string): Promise<(key: string) => { shape: readonly 
     const entry = tensors.get(key);
     if (!entry) throw new Error(`the golden file has no ${key}`);
     const part = Uint8Array.from(bytes.subarray(entry.begin, entry.end)).buffer;
-    return { shape: entry.shape, data: entry.dtype === 'F64' ? new Float64Array(part) : Float64Array.from(new Float32Array(part)) };
+    return {
+      shape: entry.shape,
+      data: entry.dtype === 'F64' ? new Float64Array(part) : Float64Array.from(new Float32Array(part)),
+    };
   };
 }
 
 const norm = (x: ArrayLike<number>): number => Math.sqrt(Array.from(x).reduce((sum, value) => sum + value * value, 0));
-const difference = (a: ArrayLike<number>, b: ArrayLike<number>): number => norm(Array.from(a, (value, i) => value - (b[i] as number)));
+const difference = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
+  norm(Array.from(a, (value, i) => value - (b[i] as number)));
 
 describe.each(['tied-tanh', 'untied-erf'])('%s', (name) => {
   test('logits, hidden states, loss and the gradient of every weight are torch’s, to f32 round-off', async () => {
@@ -34,9 +38,19 @@ describe.each(['tied-tanh', 'untied-erf'])('%s', (name) => {
     const rows = Array.from({ length: B }, (_, b) => Array.from(data.subarray(b * T, (b + 1) * T)));
     const tokens = tokenBatch(rows, model.info);
     const step = gpu.step();
-    const run = model.run(step, { tokens }, { capture: ['blocks.0.hook_resid_pre', 'blocks.1.hook_resid_pre', 'ln_final.hook_normalized'] });
-    const targets = Uint32Array.from({ length: B * T }, (_, i) => (i % T === T - 1 ? 0xffffffff : (rows[Math.floor(i / T)]?.[(i % T) + 1] as number)));
-    const loss = scale(step, sumAll(step, crossEntropy(step, run.logits as Tensor, fromData(step, targets, [B * T]))), 1 / (B * (T - 1)));
+    const run = model.run(
+      step,
+      { tokens },
+      { capture: ['blocks.0.hook_resid_pre', 'blocks.1.hook_resid_pre', 'ln_final.hook_normalized'] },
+    );
+    const targets = Uint32Array.from({ length: B * T }, (_, i) =>
+      i % T === T - 1 ? 0xffffffff : (rows[Math.floor(i / T)]?.[(i % T) + 1] as number),
+    );
+    const loss = scale(
+      step,
+      sumAll(step, crossEntropy(step, run.logits as Tensor, fromData(step, targets, [B * T]))),
+      1 / (B * (T - 1)),
+    );
     const names = [...model.parameters().keys()];
     const parameters = names.map((each) => tensorsOf(model.parameters().get(each) as Tensor)[0] as Tensor);
     const slopes = gradients(step, loss, 'ones', parameters);
@@ -47,7 +61,12 @@ describe.each(['tied-tanh', 'untied-erf'])('%s', (name) => {
       ['hidden.2', readFloats(step, run.at('ln_final.hook_normalized'))],
       ['loss', readFloats(step, loss)],
     ]);
-    names.forEach((each, i) => got.set(`grad.${each === 'lm_head.weight' ? each : `transformer.${each}`}`, readFloats(step, slopes[i] as Tensor)));
+    names.forEach((each, i) =>
+      got.set(
+        `grad.${each === 'lm_head.weight' ? each : `transformer.${each}`}`,
+        readFloats(step, slopes[i] as Tensor),
+      ),
+    );
     for (const [key, values] of got) {
       const exact = want(`f64.${key}`).data;
       const mine = await values;

@@ -54,7 +54,11 @@ describe('safetensors', () => {
     ['not-json', 'deep nesting', fileOf(`{"a":${'['.repeat(100)}${']'.repeat(100)}}`, 0)],
     ['not-utf8', 'bytes that are not UTF-8', fileOf(Uint8Array.of(0x7b, 0x22, 0xff, 0x22, 0x7d), 0)],
     ['duplicate-key', 'two tensors of one name', fileOf(`{"a":${entry(0, 4)},"a":${entry(4, 8)}}`, 8)],
-    ['duplicate-key', 'two shapes in one entry', fileOf(`{"a":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}}`, 4)],
+    [
+      'duplicate-key',
+      'two shapes in one entry',
+      fileOf(`{"a":{"dtype":"F32","shape":[1],"shape":[1],"data_offsets":[0,4]}}`, 4),
+    ],
     ['duplicate-key', 'the same name escaped', fileOf(`{"a":${entry(0, 4)},"\\u0061":${entry(4, 8)}}`, 8)],
     ['hole', 'a gap', fileOf(two(entry(0, 4), entry(8, 12)), 12)],
     ['hole', 'a gap in front', fileOf(`{"a":${entry(4, 8)}}`, 8)],
@@ -86,7 +90,15 @@ describe('safetensors', () => {
 
   test('half precision widens exactly', () => {
     // 1, −2, the largest half, the smallest subnormal, the largest subnormal, −0, ∞
-    expect([...widenF16(Uint16Array.of(0x3c00, 0xc000, 0x7bff, 0x0001, 0x03ff, 0x8000, 0x7c00))]).toEqual([1, -2, 65504, 2 ** -24, 1023 * 2 ** -24, -0, Infinity]);
+    expect([...widenF16(Uint16Array.of(0x3c00, 0xc000, 0x7bff, 0x0001, 0x03ff, 0x8000, 0x7c00))]).toEqual([
+      1,
+      -2,
+      65504,
+      2 ** -24,
+      1023 * 2 ** -24,
+      -0,
+      Infinity,
+    ]);
     expect(widenF16(Uint16Array.of(0x7c01))[0]).toBeNaN();
     expect([...widenBf16(Uint16Array.of(0x3f80, 0xc040, 0x0001, 0xff80))]).toEqual([1, -3, 2 ** -133, -Infinity]);
   });

@@ -8,17 +8,23 @@ import { rejection, thrown } from './rejection.js';
 
 /** Bytes a, b, c, space (Ġ), two merges, and the end-of-text token. */
 const bpe = {
-  'vocab.json': JSON.stringify({ a: 0, b: 1, c: 2, 'Ġ': 3, 'Ã': 4, '©': 5, ab: 6, 'Ġab': 7, '<|endoftext|>': 8 }),
+  'vocab.json': JSON.stringify({ a: 0, b: 1, c: 2, Ġ: 3, Ã: 4, '©': 5, ab: 6, Ġab: 7, '<|endoftext|>': 8 }),
   'merges.txt': '#version: 0.2\na b\nĠ ab\n',
 };
 const words = {
   'tokenizer.json': JSON.stringify({
-    added_tokens: [{ id: 0, content: '<eot>', single_word: false, lstrip: false, rstrip: false, normalized: false, special: true }],
+    added_tokens: [
+      { id: 0, content: '<eot>', single_word: false, lstrip: false, rstrip: false, normalized: false, special: true },
+    ],
     normalizer: null,
     pre_tokenizer: { type: 'WhitespaceSplit' },
     post_processor: null,
     decoder: null,
-    model: { type: 'WordLevel', vocab: { '<eot>': 0, '<unk>': 1, the: 2, bird: 3, constructor: 4 }, unk_token: '<unk>' },
+    model: {
+      type: 'WordLevel',
+      vocab: { '<eot>': 0, '<unk>': 1, the: 2, bird: 3, constructor: 4 },
+      unk_token: '<unk>',
+    },
   }),
   'tokenizer_config.json': JSON.stringify({ bos_token: '<eot>' }),
 };
@@ -32,7 +38,11 @@ describe('tokenizer', () => {
   test('byte-level BPE from vocab.json and merges.txt', async () => {
     const tokenizer = await open(bpe);
     expect(tokenizer.source).toBe('vocab.json + merges.txt');
-    expect(tokenizer.encode('ab ab c', { prependBos: true })).toEqual({ text: 'ab ab c', ids: [8, 6, 7, 3, 2], prependBos: true });
+    expect(tokenizer.encode('ab ab c', { prependBos: true })).toEqual({
+      text: 'ab ab c',
+      ids: [8, 6, 7, 3, 2],
+      prependBos: true,
+    });
     expect(tokenizer.encode('é', { prependBos: false }).ids).toEqual([4, 5]);
     expect(tokenizer.decode([8, 6, 7, 4, 5])).toBe('<|endoftext|>ab abé');
     expect(tokenizer.singleToken(' ab')).toBe(7);
@@ -47,8 +57,12 @@ describe('tokenizer', () => {
 
   test('without a tokenizer there is none; damaged files are named; no BOS is an error only when asked for', async () => {
     expect(await ModelTokenizer.open(memoryFiles({ 'config.json': '{}' }), undefined)).toBeUndefined();
-    expect((await rejection(ModelTokenizer.open(memoryFiles({ 'tokenizer.json': '{' }), undefined))).code).toBe('tokenizer/damaged');
-    expect((await rejection(ModelTokenizer.open(memoryFiles({ 'tokenizer.json': '{}' }), undefined))).code).toBe('tokenizer/damaged');
+    expect((await rejection(ModelTokenizer.open(memoryFiles({ 'tokenizer.json': '{' }), undefined))).code).toBe(
+      'tokenizer/damaged',
+    );
+    expect((await rejection(ModelTokenizer.open(memoryFiles({ 'tokenizer.json': '{}' }), undefined))).code).toBe(
+      'tokenizer/damaged',
+    );
     const plain = await open({ 'vocab.json': '{"a":0}', 'merges.txt': '' });
     expect(plain.encode('a', { prependBos: false }).ids).toEqual([0]);
     expect(thrown(() => plain.encode('a', { prependBos: true })).code).toBe('tokenizer/no-bos');
@@ -56,8 +70,13 @@ describe('tokenizer', () => {
 
   const gpt2 = path.resolve(import.meta.dirname, '../../../../shared/gpt2-tokenizer');
   test.skipIf(!existsSync(gpt2))("GPT-2's own vocabulary (skipped where its files are absent)", async () => {
-    const tokenizer = await open({ 'vocab.json': readFileSync(path.join(gpt2, 'vocab.json'), 'utf8'), 'merges.txt': readFileSync(path.join(gpt2, 'merges.txt'), 'utf8') });
-    expect(tokenizer.encode('When Mary and John went to the store', { prependBos: true }).ids).toEqual([50256, 2215, 5335, 290, 1757, 1816, 284, 262, 3650]);
+    const tokenizer = await open({
+      'vocab.json': readFileSync(path.join(gpt2, 'vocab.json'), 'utf8'),
+      'merges.txt': readFileSync(path.join(gpt2, 'merges.txt'), 'utf8'),
+    });
+    expect(tokenizer.encode('When Mary and John went to the store', { prependBos: true }).ids).toEqual([
+      50256, 2215, 5335, 290, 1757, 1816, 284, 262, 3650,
+    ]);
     const text = 'naïve 你好 👩‍🚀\n\ttabs  “quotes”';
     expect(tokenizer.decode(tokenizer.encode(text, { prependBos: false }).ids)).toBe(text);
     expect(tokenizer.singleToken(' Mary')).toBe(5335);

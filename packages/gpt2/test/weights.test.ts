@@ -43,7 +43,9 @@ describe('weights', () => {
       'model-00001-of-00002.safetensors': writeSafetensors(new Map(all.slice(0, 5))),
       'model-00002-of-00002.safetensors': writeSafetensors(new Map(all.slice(5))),
       'model.safetensors.index.json': JSON.stringify({
-        weight_map: Object.fromEntries(all.map(([name], i) => [name, `model-0000${i < 5 ? 1 : 2}-of-00002.safetensors`])),
+        weight_map: Object.fromEntries(
+          all.map(([name], i) => [name, `model-0000${i < 5 ? 1 : 2}-of-00002.safetensors`]),
+        ),
       }),
     });
     expect(await fingerprint(shards)).toBe(plain);
@@ -65,7 +67,13 @@ describe('weights', () => {
       [...tensors()].map(([name, { shape, data }]) => {
         if (!isLinearWeight(name)) return [name, { shape, data }] as const;
         const [rows, columns] = shape as [number, number];
-        return [name, { shape: [columns, rows], data: Float32Array.from(data, (_, i) => data[(i % rows) * columns + Math.floor(i / rows)] as number) }] as const;
+        return [
+          name,
+          {
+            shape: [columns, rows],
+            data: Float32Array.from(data, (_, i) => data[(i % rows) * columns + Math.floor(i / rows)] as number),
+          },
+        ] as const;
       }),
     );
     const files = folder(turned);
@@ -79,9 +87,18 @@ describe('weights', () => {
 
   test.each([
     ['weights/missing', (map: Map<string, WritableTensor>) => map.delete('ln_f.bias')],
-    ['weights/unexpected', (map: Map<string, WritableTensor>) => map.set('score.weight', { shape: [1], data: new Float32Array(1) })],
-    ['weights/duplicate', (map: Map<string, WritableTensor>) => map.set('transformer.ln_f.bias', map.get('ln_f.bias') as WritableTensor)],
-    ['weights/shape', (map: Map<string, WritableTensor>) => map.set('wpe.weight', { shape: [5, 4], data: new Float32Array(20) })],
+    [
+      'weights/unexpected',
+      (map: Map<string, WritableTensor>) => map.set('score.weight', { shape: [1], data: new Float32Array(1) }),
+    ],
+    [
+      'weights/duplicate',
+      (map: Map<string, WritableTensor>) => map.set('transformer.ln_f.bias', map.get('ln_f.bias') as WritableTensor),
+    ],
+    [
+      'weights/shape',
+      (map: Map<string, WritableTensor>) => map.set('wpe.weight', { shape: [5, 4], data: new Float32Array(20) }),
+    ],
   ])('%s', async (code, spoil) => {
     const map = tensors();
     spoil(map);
@@ -93,21 +110,34 @@ describe('weights', () => {
     (map.get('h.0.mlp.c_fc.weight') as { data: Float32Array }).data[6 * 2 + 5] = value;
     const files = folder(map);
     const { entries } = await findWeights(files, undecided);
-    const error = await rejection(readWeight(files, 'h.0.mlp.c_fc.weight', entries.get('h.0.mlp.c_fc.weight') as never));
+    const error = await rejection(
+      readWeight(files, 'h.0.mlp.c_fc.weight', entries.get('h.0.mlp.c_fc.weight') as never),
+    );
     expect(error.code).toBe('weights/not-finite');
     expect(error.message).toContain('h.0.mlp.c_fc.weight[2, 5]');
   });
 
-  test.each(['../evil.safetensors', '/etc/passwd', 'C:\\x.safetensors', 'a/b.safetensors', '..safetensors', 'a\0.safetensors', 'x.bin', '', 5])(
-    'a shard named %j is refused',
-    async (shard) => {
-      const files = memoryFiles({ 'model.safetensors.index.json': JSON.stringify({ weight_map: { 'wte.weight': shard } }) });
-      expect((await rejection(findWeights(files, undecided))).code).toBe('weights/bad-index');
-    },
-  );
+  test.each([
+    '../evil.safetensors',
+    '/etc/passwd',
+    'C:\\x.safetensors',
+    'a/b.safetensors',
+    '..safetensors',
+    'a\0.safetensors',
+    'x.bin',
+    '',
+    5,
+  ])('a shard named %j is refused', async (shard) => {
+    const files = memoryFiles({
+      'model.safetensors.index.json': JSON.stringify({ weight_map: { 'wte.weight': shard } }),
+    });
+    expect((await rejection(findWeights(files, undecided))).code).toBe('weights/bad-index');
+  });
 
   test('pickle files are refused with the way out, an empty folder by name', async () => {
-    expect((await rejection(findWeights(memoryFiles({ 'pytorch_model.bin': 'x' }), undecided))).code).toBe('weights/no-safetensors');
+    expect((await rejection(findWeights(memoryFiles({ 'pytorch_model.bin': 'x' }), undecided))).code).toBe(
+      'weights/no-safetensors',
+    );
     expect((await rejection(findWeights(memoryFiles({}), undecided))).code).toBe('files/not-found');
   });
 });

@@ -1,7 +1,14 @@
 // Constructors of interventions: patch, scale, add, ablate, interpolate, freeze, replaceMlp, withAdapter, and intervene for any other.
 import { LimnError, type Step } from '@limn/gpu';
 import { add as plus, detach, matmul, mul, reshape, scale as times, slice, sub, type Tensor } from '@limn/tensor';
-import { describeExtent, extentOf, type Extent, type Intervention, type InterventionContext, type Json } from './intervention.js';
+import {
+  describeExtent,
+  extentOf,
+  type Extent,
+  type Intervention,
+  type InterventionContext,
+  type Json,
+} from './intervention.js';
 import type { LinearSite } from './model.js';
 import type { BlockSite, HookName } from './names.js';
 
@@ -16,8 +23,19 @@ function make(
   reads?: readonly HookName[],
 ): Intervention {
   const where = extentOf(extent);
-  const spec = Object.freeze({ kind, options: Object.freeze({ at, ...options, ...(where as Record<string, Json>) }), tensors: Object.freeze(tensors) });
-  return Object.freeze({ at, ...where, ...(reads ? { reads: Object.freeze([...reads]) } : {}), spec, label: `${described} ${at}${describeExtent(extent)}`, apply });
+  const spec = Object.freeze({
+    kind,
+    options: Object.freeze({ at, ...options, ...(where as Record<string, Json>) }),
+    tensors: Object.freeze(tensors),
+  });
+  return Object.freeze({
+    at,
+    ...where,
+    ...(reads ? { reads: Object.freeze([...reads]) } : {}),
+    spec,
+    label: `${described} ${at}${describeExtent(extent)}`,
+    apply,
+  });
 }
 
 /**
@@ -28,13 +46,18 @@ function fit(value: Tensor, x: Tensor, ctx: InterventionContext): Tensor {
   const [rows, ...rest] = value.shape;
   if (value.shape.length === x.shape.length && rest.join() === x.shape.slice(1).join()) {
     if (rows === ctx.rows.count) return value;
-    if (rows !== undefined && rows >= ctx.rows.start + ctx.rows.count) return slice(ctx.step, value, 0, ctx.rows.start, ctx.rows.count);
+    if (rows !== undefined && rows >= ctx.rows.start + ctx.rows.count)
+      return slice(ctx.step, value, 0, ctx.rows.start, ctx.rows.count);
   }
   if (x.shape.slice(x.shape.length - value.shape.length).join() === value.shape.join()) return value;
-  throw new LimnError('hooks/wrong-shape', `a value of shape [${value.shape.join(', ')}] does not fit ${ctx.site} of shape [${x.shape.join(', ')}]`, {
-    details: { site: ctx.site, given: value.shape, expected: x.shape },
-    hint: 'Give the whole shape of the site, or its trailing axes, which are then repeated.',
-  });
+  throw new LimnError(
+    'hooks/wrong-shape',
+    `a value of shape [${value.shape.join(', ')}] does not fit ${ctx.site} of shape [${x.shape.join(', ')}]`,
+    {
+      details: { site: ctx.site, given: value.shape, expected: x.shape },
+      hint: 'Give the whole shape of the site, or its trailing axes, which are then repeated.',
+    },
+  );
 }
 
 /** `fit`, with repeated trailing axes written out. */
@@ -50,7 +73,8 @@ export function patch(at: HookName, value: Tensor, extent: Extent = {}): Interve
 
 /** Multiplies the site by a number, or by a tensor over its trailing axes (per head: [H, 1] is not one; give [H, K]). */
 export function scale(at: HookName, factor: number | Tensor, extent: Extent = {}): Intervention {
-  if (typeof factor === 'number') return make('scale', at, extent, `scale by ${factor}`, { factor }, {}, (x, ctx) => times(ctx.step, x, factor));
+  if (typeof factor === 'number')
+    return make('scale', at, extent, `scale by ${factor}`, { factor }, {}, (x, ctx) => times(ctx.step, x, factor));
   return make('scale', at, extent, 'scale', {}, { factor }, (x, ctx) => mul(ctx.step, x, fit(factor, x, ctx)));
 }
 
@@ -75,7 +99,7 @@ export function interpolate(at: HookName, from: Tensor, to: Tensor, alpha: numbe
 
 /** Keeps the value but lets no gradient through: attribution with frozen attention patterns and LayerNorm scales. */
 export function freeze(at: HookName, extent: Extent = {}): Intervention {
-  return make('freeze', at, extent, 'freeze', {}, {}, (x, ctx) => detach(x));
+  return make('freeze', at, extent, 'freeze', {}, {}, (x) => detach(x));
 }
 
 /** Stands in for an MLP: a function of one of its inputs, recorded on the tape. */

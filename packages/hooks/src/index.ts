@@ -1,5 +1,6 @@
 // Hook names, interventions, the HookedModel interface and what is the same for every architecture.
 export * from './edits.js';
+export * from './generate.js';
 export * from './intervention.js';
 export * from './model.js';
 export * from './names.js';

@@ -40,12 +40,18 @@ export function planRun(info: ModelInfo, input: RunInput, options: RunOptions = 
     });
   }
   const firstLayer = 'resid' in input ? checkLayer('start layer', input.layer, info.layers - 1) : 0;
-  const endLayer = options.stopAtLayer === undefined ? info.layers : checkLayer('stopAtLayer', options.stopAtLayer, info.layers);
+  const endLayer =
+    options.stopAtLayer === undefined ? info.layers : checkLayer('stopAtLayer', options.stopAtLayer, info.layers);
   if (endLayer < firstLayer) {
-    throw new LimnError('hooks/bad-layer', `the run starts at layer ${firstLayer} but is to stop before layer ${endLayer}`);
+    throw new LimnError(
+      'hooks/bad-layer',
+      `the run starts at layer ${firstLayer} but is to stop before layer ${endLayer}`,
+    );
   }
   if (options.stopAtLayer !== undefined && options.logits !== undefined && options.logits !== 'none') {
-    throw new LimnError('hooks/bad-rows', `a run that stops at layer ${endLayer} has no logits`, { hint: "Leave out 'logits' or pass 'none'." });
+    throw new LimnError('hooks/bad-rows', `a run that stops at layer ${endLayer} has no logits`, {
+      hint: "Leave out 'logits' or pass 'none'.",
+    });
   }
   const logitRows = options.stopAtLayer === undefined ? chooseRows(options.logits ?? 'all', lengths, B, T) : undefined;
 
@@ -62,11 +68,18 @@ export function planRun(info: ModelInfo, input: RunInput, options: RunOptions = 
     const { name } = parseHookName(given, info);
     if (reached(name)) return name;
     const from = 'resid' in input ? `starts from resid_${input.at} of layer ${firstLayer}` : 'starts at the embeddings';
-    const to = logitRows === undefined ? `stops before ${endLayer < info.layers ? `layer ${endLayer}` : 'the final LayerNorm'}` : 'ends with logits';
-    throw new LimnError('hooks/unreachable-site', `${role} ${name}: this run ${from} and ${to}, so it never gets there`, {
-      details: { site: name },
-      hint: 'Choose a site inside the run, or run more of the model.',
-    });
+    const to =
+      logitRows === undefined
+        ? `stops before ${endLayer < info.layers ? `layer ${endLayer}` : 'the final LayerNorm'}`
+        : 'ends with logits';
+    throw new LimnError(
+      'hooks/unreachable-site',
+      `${role} ${name}: this run ${from} and ${to}, so it never gets there`,
+      {
+        details: { site: name },
+        hint: 'Choose a site inside the run, or run more of the model.',
+      },
+    );
   };
 
   const captured = new Set((options.capture ?? []).map((name) => resolve(name, 'capture')));
@@ -77,10 +90,14 @@ export function planRun(info: ModelInfo, input: RunInput, options: RunOptions = 
     for (const given of edit.reads ?? []) {
       const read = resolve(given, `intervention "${edit.label}" reads`);
       if (place(read) >= place(at)) {
-        throw new LimnError('hooks/late-read', `intervention "${edit.label}" at ${at} reads ${read}, which is not computed before it`, {
-          details: { at, read },
-          hint: 'An intervention can read only earlier sites of the same run.',
-        });
+        throw new LimnError(
+          'hooks/late-read',
+          `intervention "${edit.label}" at ${at} reads ${read}, which is not computed before it`,
+          {
+            details: { at, read },
+            hint: 'An intervention can read only earlier sites of the same run.',
+          },
+        );
       }
       kept.add(read);
     }
@@ -91,24 +108,48 @@ export function planRun(info: ModelInfo, input: RunInput, options: RunOptions = 
   if (rows.count !== B || rows.start < 0) {
     throw new LimnError('hooks/bad-rows', `rows says ${rows.count} rows from ${rows.start}, but the run has ${B}`);
   }
-  return { B, T, lengths, edits, captured, kept, firstLayer, endLayer, logitRows, rows, phase: options.phase ?? 'prompt', past };
+  return {
+    B,
+    T,
+    lengths,
+    edits,
+    captured,
+    kept,
+    firstLayer,
+    endLayer,
+    logitRows,
+    rows,
+    phase: options.phase ?? 'prompt',
+    past,
+  };
 }
 
 /** Slots with inputs of their own have LayerNorms of their own: an edit on either side would silently miss the other. */
-function refuseSplitWithSharedNorm(layer: number, kept: ReadonlySet<HookName>, edits: ReadonlyMap<HookName, readonly Intervention[]>): void {
+function refuseSplitWithSharedNorm(
+  layer: number,
+  kept: ReadonlySet<HookName>,
+  edits: ReadonlyMap<HookName, readonly Intervention[]>,
+): void {
   const split = (['hook_q_input', 'hook_k_input', 'hook_v_input'] as const).map((site) => blockHook(layer, site));
   const norm = (['ln1.hook_scale', 'ln1.hook_normalized'] as const).map((site) => blockHook(layer, site));
-  const reads = new Set([...edits.values()].flat().flatMap((edit) => (edit.reads ?? []).map((read) => tryParseHookName(read)?.name)));
+  const reads = new Set(
+    [...edits.values()].flat().flatMap((edit) => (edit.reads ?? []).map((read) => tryParseHookName(read)?.name)),
+  );
   const editedSplit = split.find((name) => edits.has(name));
   const usedNorm = norm.find((name) => edits.has(name) || reads.has(name));
   const editedNorm = norm.find((name) => edits.has(name));
   const usedSplit = split.find((name) => edits.has(name) || kept.has(name));
-  const pair = editedSplit && usedNorm ? [editedSplit, usedNorm] : editedNorm && usedSplit ? [usedSplit, editedNorm] : undefined;
+  const pair =
+    editedSplit && usedNorm ? [editedSplit, usedNorm] : editedNorm && usedSplit ? [usedSplit, editedNorm] : undefined;
   if (!pair) return;
-  throw new LimnError('hooks/conflicting-sites', `${pair.join(' and ')} cannot be edited in one run: the slots' own inputs pass through LayerNorms of their own`, {
-    details: { sites: pair },
-    hint: 'Edit hook_resid_pre or the slots instead, or use two runs.',
-  });
+  throw new LimnError(
+    'hooks/conflicting-sites',
+    `${pair.join(' and ')} cannot be edited in one run: the slots' own inputs pass through LayerNorms of their own`,
+    {
+      details: { sites: pair },
+      hint: 'Edit hook_resid_pre or the slots instead, or use two runs.',
+    },
+  );
 }
 
 function extent(info: ModelInfo, input: RunInput): { B: number; T: number; lengths: readonly number[] } {
@@ -117,10 +158,16 @@ function extent(info: ModelInfo, input: RunInput): { B: number; T: number; lengt
   const [B, T, C] = x.shape;
   const { lengths } = input;
   if (x.shape.length !== 3 || C !== info.width || B === undefined || T === undefined) {
-    throw new LimnError('hooks/bad-input', `the run's input has shape [${x.shape.join(', ')}]; expected [B, T, ${info.width}]`);
+    throw new LimnError(
+      'hooks/bad-input',
+      `the run's input has shape [${x.shape.join(', ')}]; expected [B, T, ${info.width}]`,
+    );
   }
   if (lengths.length !== B || lengths.some((n) => !Number.isInteger(n) || n < 1 || n > T)) {
-    throw new LimnError('hooks/bad-input', `lengths are [${lengths.join(', ')}]; expected ${B} whole numbers from 1 to ${T}`);
+    throw new LimnError(
+      'hooks/bad-input',
+      `lengths are [${lengths.join(', ')}]; expected ${B} whole numbers from 1 to ${T}`,
+    );
   }
   return { B, T, lengths };
 }
@@ -143,7 +190,10 @@ function chooseRows(
   if (choice === 'last') return lastRows(lengths, T);
   const bad = Array.from(choice).find((row) => !Number.isInteger(row) || row < 0 || row >= B * T);
   if (bad !== undefined || choice.length === 0) {
-    throw new LimnError('hooks/bad-rows', `logit rows must be flat indices b·T + t from 0 to ${B * T - 1}; got ${bad ?? 'none'}`);
+    throw new LimnError(
+      'hooks/bad-rows',
+      `logit rows must be flat indices b·T + t from 0 to ${B * T - 1}; got ${bad ?? 'none'}`,
+    );
   }
   return Uint32Array.from(choice);
 }

@@ -45,7 +45,10 @@ export class Sites {
       });
     }
     const missing = [...captured].find((name) => !this.tensors.has(name));
-    if (missing !== undefined) throw new LimnError('hooks/never-fired', `captured site ${missing} was never reached`, { details: { site: missing } });
+    if (missing !== undefined)
+      throw new LimnError('hooks/never-fired', `captured site ${missing} was never reached`, {
+        details: { site: missing },
+      });
     return {
       B,
       T,
@@ -55,7 +58,9 @@ export class Sites {
       fired: this.fired,
       skipped: this.skipped,
       at: (name) => {
-        const tensor = captured.has(name) ? this.tensors.get(name) : this.tensors.get(tryParseHookName(name)?.name ?? name);
+        const tensor = captured.has(name)
+          ? this.tensors.get(name)
+          : this.tensors.get(tryParseHookName(name)?.name ?? name);
         if (tensor) return tensor;
         throw new LimnError('hooks/not-captured', `${name} was not captured by this run`, {
           details: { site: name, captured: [...captured] },
@@ -75,9 +80,13 @@ export class Sites {
     this.fired++;
     const edited = edit.apply(x, this.context(edit, site));
     if (edited.shape.join() !== x.shape.join()) {
-      throw new LimnError('hooks/wrong-shape', `intervention "${edit.label}" gave shape [${edited.shape.join(', ')}] at ${site}; expected [${x.shape.join(', ')}]`, {
-        details: { site, given: edited.shape, expected: x.shape },
-      });
+      throw new LimnError(
+        'hooks/wrong-shape',
+        `intervention "${edit.label}" gave shape [${edited.shape.join(', ')}] at ${site}; expected [${x.shape.join(', ')}]`,
+        {
+          details: { site, given: edited.shape, expected: x.shape },
+        },
+      );
     }
     return where === undefined || edited === x ? edited : selectRows(this.step, this.mask(where, site, x), edited, x);
   }
@@ -91,11 +100,17 @@ export class Sites {
       ...(layer === undefined ? {} : { layer }),
       at: (name) => {
         const resolved = parseHookName(name, this.model).name;
-        const tensor = edit.reads?.some((read) => tryParseHookName(read)?.name === resolved) ? this.tensors.get(resolved) : undefined;
+        const tensor = edit.reads?.some((read) => tryParseHookName(read)?.name === resolved)
+          ? this.tensors.get(resolved)
+          : undefined;
         if (tensor) return tensor;
-        throw new LimnError('hooks/undeclared-read', `intervention "${edit.label}" reads ${name} without declaring it`, {
-          hint: `Add it to the intervention's 'reads'.`,
-        });
+        throw new LimnError(
+          'hooks/undeclared-read',
+          `intervention "${edit.label}" reads ${name} without declaring it`,
+          {
+            hint: `Add it to the intervention's 'reads'.`,
+          },
+        );
       },
       positions: this.positions(),
       lengths,
@@ -106,7 +121,9 @@ export class Sites {
 
   private positions(): Int32Array {
     const { B, T, lengths, past } = this.plan;
-    this.absolute ??= Int32Array.from({ length: B * T }, (_, i) => (i % T < (lengths[Math.floor(i / T)] as number) ? past + (i % T) : -1));
+    this.absolute ??= Int32Array.from({ length: B * T }, (_, i) =>
+      i % T < (lengths[Math.floor(i / T)] as number) ? past + (i % T) : -1,
+    );
     return this.absolute;
   }
 
@@ -133,7 +150,13 @@ export class Sites {
     const key = `${heads}:${where.join('')}`;
     const known = this.masks.get(key);
     if (known) return known;
-    const spread = heads === 1 ? where : Uint32Array.from({ length: B * heads * T }, (_, i) => where[Math.floor(i / (heads * T)) * T + (i % T)] as number);
+    const spread =
+      heads === 1
+        ? where
+        : Uint32Array.from(
+            { length: B * heads * T },
+            (_, i) => where[Math.floor(i / (heads * T)) * T + (i % T)] as number,
+          );
     const mask = fromData(this.step, spread, heads === 1 ? [B, T] : [B, heads, T]);
     this.masks.set(key, mask);
     return mask;

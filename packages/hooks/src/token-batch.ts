@@ -34,10 +34,14 @@ export function tokenBatch(list: readonly ArrayLike<number>[], limits: TokenLimi
       });
     }
     if (length > limits.maxPositions) {
-      throw new LimnError('tokens/too-long', `prompt ${row} has ${length} tokens; the model has ${limits.maxPositions} positions`, {
-        details: { row, length, maxPositions: limits.maxPositions },
-        hint: `Shorten it to ${limits.maxPositions} tokens or use a model with more positions.`,
-      });
+      throw new LimnError(
+        'tokens/too-long',
+        `prompt ${row} has ${length} tokens; the model has ${limits.maxPositions} positions`,
+        {
+          details: { row, length, maxPositions: limits.maxPositions },
+          hint: `Shorten it to ${limits.maxPositions} tokens or use a model with more positions.`,
+        },
+      );
     }
   });
   const ids = new Uint32Array(list.length * T);

@@ -5,7 +5,14 @@ import { describe, test } from 'vitest';
 describe('a toy with RMSNorm and parallel blocks keeps the HookedModel contract', () => {
   let model: ToyModel | undefined;
   test.each(hookedModelContract)('$name', async ({ check }) => {
-    model ??= new ToyModel(await testGpu(), { layers: 2, heads: 3, headWidth: 5, mlpWidth: 11, vocabulary: 13, maxPositions: 9 });
+    model ??= new ToyModel(await testGpu(), {
+      layers: 2,
+      heads: 3,
+      headWidth: 5,
+      mlpWidth: 11,
+      vocabulary: 13,
+      maxPositions: 9,
+    });
     await check(model);
   });
 });

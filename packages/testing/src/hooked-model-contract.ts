@@ -4,7 +4,20 @@ import {
   ablate, add as addEdit, blockHook, freeze, hookNames, intervene, patch, scale as scaleEdit, tokenBatch, tryParseHookName, withAdapter,
   type HookedModel, type HookName, type Intervention, type Run, type RunOptions,
 } from '@limn/hooks'; // prettier-ignore
-import { add, concat, fromData, gradients, matmul, mul, readFloats, reshape, slice, sub, sum, sumAll, Tensor } from '@limn/tensor';
+import {
+  add,
+  concat,
+  fromData,
+  gradients,
+  matmul,
+  mul,
+  readFloats,
+  reshape,
+  slice,
+  sub,
+  sum,
+  Tensor,
+} from '@limn/tensor';
 
 /** One promise of the interface. Throws when it is broken. */
 export interface ContractCheck {
@@ -31,14 +44,18 @@ function expectSame(a: ArrayLike<number>, b: ArrayLike<number>, what: string, wi
   assert(distance <= within, `${what}: relative distance ${distance}, allowed ${within}`);
 }
 
-const different = (a: ArrayLike<number>, b: ArrayLike<number>): boolean => Array.from(a).some((value, i) => value !== b[i]);
+const different = (a: ArrayLike<number>, b: ArrayLike<number>): boolean =>
+  Array.from(a).some((value, i) => value !== b[i]);
 
 function refused(code: string, act: () => unknown, mentions = ''): void {
   try {
     act();
   } catch (error) {
     assert(error instanceof LimnError && error.code === code, `expected ${code}, got ${String(error)}`);
-    assert(`${error.message} ${error.hint ?? ''}`.includes(mentions), `${code}: "${error.message} ${error.hint ?? ''}" does not mention ${mentions}`);
+    assert(
+      `${error.message} ${error.hint ?? ''}`.includes(mentions),
+      `${code}: "${error.message} ${error.hint ?? ''}" does not mention ${mentions}`,
+    );
     return;
   }
   throw new Error(`expected ${code}, but nothing was thrown`);
@@ -51,14 +68,25 @@ function prompts(model: HookedModel): number[][] {
 }
 
 /** One equal-length batch of two prompts. */
-const even = (model: HookedModel) => tokenBatch(prompts(model).slice(0, 2).map((row) => [...row, 0, 0].slice(0, 5)), model.info);
+const even = (model: HookedModel) =>
+  tokenBatch(
+    prompts(model)
+      .slice(0, 2)
+      .map((row) => [...row, 0, 0].slice(0, 5)),
+    model.info,
+  );
 
 async function logitsOf(model: HookedModel, options: RunOptions = {}): Promise<Float32Array> {
   const step = model.gpu.step();
   return readFloats(step, model.run(step, { tokens: even(model) }, options).logits as Tensor);
 }
 
-const seedLike = (step: Step, x: Tensor): Tensor => fromData(step, Float32Array.from({ length: x.size }, (_, i) => Math.sin(i + 1)), x.shape);
+const seedLike = (step: Step, x: Tensor): Tensor =>
+  fromData(
+    step,
+    Float32Array.from({ length: x.size }, (_, i) => Math.sin(i + 1)),
+    x.shape,
+  );
 
 export const hookedModelContract: readonly ContractCheck[] = [
   {
@@ -67,12 +95,24 @@ export const hookedModelContract: readonly ContractCheck[] = [
       const plain = await logitsOf(model);
       const { info } = model;
       const [B, T] = [2, 5];
-      const sizes: Record<string, number> = { B, T, S: T, C: info.width, H: info.heads, K: info.headWidth, M: info.mlpWidth, '1': 1 };
+      const sizes: Record<string, number> = {
+        B,
+        T,
+        S: T,
+        C: info.width,
+        H: info.heads,
+        K: info.headWidth,
+        M: info.mlpWidth,
+        '1': 1,
+      };
       const step = model.gpu.step();
       const run = model.run(step, { tokens: even(model) }, { capture: hookNames(info) });
       for (const name of hookNames(info)) {
         const shape = [...(tryParseHookName(name)?.axes ?? '')].map((axis) => sizes[axis]);
-        assert(run.at(name).shape.join() === shape.join(), `${name} has shape [${run.at(name).shape.join(', ')}], expected [${shape.join(', ')}]`);
+        assert(
+          run.at(name).shape.join() === shape.join(),
+          `${name} has shape [${run.at(name).shape.join(', ')}], expected [${shape.join(', ')}]`,
+        );
       }
       expectSame(await readFloats(step, run.logits as Tensor), plain, 'logits with every site captured');
     },
@@ -83,12 +123,23 @@ export const hookedModelContract: readonly ContractCheck[] = [
       const plain = await logitsOf(model);
       const step = model.gpu.step();
       const lengths = [5, 5];
-      const fromEmbeddings = model.run(step, { embeddings: model.embed(step, even(model)), lengths }, { capture: ['blocks.1.hook_resid_pre', 'blocks.0.hook_resid_post'] });
+      const fromEmbeddings = model.run(
+        step,
+        { embeddings: model.embed(step, even(model)), lengths },
+        { capture: ['blocks.1.hook_resid_pre', 'blocks.0.hook_resid_post'] },
+      );
       const resid = fromEmbeddings.at('blocks.1.hook_resid_pre');
       const fromLayer1 = model.run(step, { resid, layer: 1, at: 'pre', lengths });
       const stopped = model.run(step, { tokens: even(model) }, { stopAtLayer: 1 });
-      const reads = [fromEmbeddings.logits as Tensor, fromLayer1.logits as Tensor, resid, stopped.resid].map((tensor) => readFloats(step, tensor));
-      const [a, b, atLayer1, stoppedThere] = (await Promise.all(reads)) as [Float32Array, Float32Array, Float32Array, Float32Array];
+      const reads = [fromEmbeddings.logits as Tensor, fromLayer1.logits as Tensor, resid, stopped.resid].map((tensor) =>
+        readFloats(step, tensor),
+      );
+      const [a, b, atLayer1, stoppedThere] = (await Promise.all(reads)) as [
+        Float32Array,
+        Float32Array,
+        Float32Array,
+        Float32Array,
+      ];
       expectSame(a, plain, 'from embeddings');
       expectSame(b, plain, 'from the residual stream at layer 1');
       expectSame(stoppedThere, atLayer1, 'stopping before layer 1');
@@ -116,8 +167,15 @@ export const hookedModelContract: readonly ContractCheck[] = [
       for (const [b, prompt] of rows.entries()) {
         expectSame(row(await last, b), row(await all, b * tokens.T + prompt.length - 1), `last row of prompt ${b}`);
         const alone = model.gpu.step();
-        const single = await readFloats(alone, model.run(alone, { tokens: tokenBatch([prompt], model.info) }).logits as Tensor);
-        expectSame(single, (await all).subarray(b * tokens.T * V, (b * tokens.T + prompt.length) * V), `prompt ${b} alone`);
+        const single = await readFloats(
+          alone,
+          model.run(alone, { tokens: tokenBatch([prompt], model.info) }).logits as Tensor,
+        );
+        expectSame(
+          single,
+          (await all).subarray(b * tokens.T * V, (b * tokens.T + prompt.length) * V),
+          `prompt ${b} alone`,
+        );
       }
       expectSame(row(await chosen, 0), row(await all, 7), 'flat row 7');
       expectSame(row(await chosen, 1), row(await all, 0), 'flat row 0');
@@ -148,13 +206,24 @@ export const hookedModelContract: readonly ContractCheck[] = [
       const { heads: H } = model.info;
       const step = model.gpu.step();
       const x = model.run(step, { tokens: even(model) }, { stopAtLayer: 1 }).resid;
-      const wide = (h: number): Tensor => concat(step, Array.from({ length: h }, () => reshape(x, [2, 5, 1, model.info.width])), 2);
+      const wide = (h: number): Tensor =>
+        concat(
+          step,
+          Array.from({ length: h }, () => reshape(x, [2, 5, 1, model.info.width])),
+          2,
+        );
       const shared = model.attention(step, 1, { q: x, k: x, v: x });
       const split = model.attention(step, 1, { q: wide(H), k: wide(H), v: x });
       const some = [H - 1, 0];
       const chosen = model.attention(step, 1, { q: wide(2), k: x, v: wide(2) }, { heads: some });
-      const picked = concat(step, some.map((head) => slice(step, shared, 2, head, 1)), 2);
-      const [a, b, c, d] = (await Promise.all([shared, split, chosen, picked].map((tensor) => readFloats(step, tensor)))) as [Float32Array, Float32Array, Float32Array, Float32Array];
+      const picked = concat(
+        step,
+        some.map((head) => slice(step, shared, 2, head, 1)),
+        2,
+      );
+      const [a, b, c, d] = (await Promise.all(
+        [shared, split, chosen, picked].map((tensor) => readFloats(step, tensor)),
+      )) as [Float32Array, Float32Array, Float32Array, Float32Array];
       expectSame(b, a, 'one input per head');
       expectSame(c, d, 'two heads in reverse order');
     },
@@ -167,26 +236,49 @@ export const hookedModelContract: readonly ContractCheck[] = [
       const b = `blocks.${layer}.` as const;
       const step = model.gpu.step();
       const qkv = [`${b}attn.hook_q`, `${b}attn.hook_k`, `${b}attn.hook_v`] as const;
-      const shared = model.run(step, { tokens: even(model) }, { capture: [...qkv, ...model.pullbackCaptures(layer)], logits: 'last' });
+      const shared = model.run(
+        step,
+        { tokens: even(model) },
+        { capture: [...qkv, ...model.pullbackCaptures(layer)], logits: 'last' },
+      );
       const seed = seedLike(step, shared.logits as Tensor);
-      const [q, k, v] = gradients(step, shared.logits as Tensor, seed, qkv.map((name) => shared.at(name))) as [Tensor, Tensor, Tensor];
+      const [q, k, v] = gradients(
+        step,
+        shared.logits as Tensor,
+        seed,
+        qkv.map((name) => shared.at(name)),
+      ) as [Tensor, Tensor, Tensor];
       const pulled = readFloats(step, model.pullback(step, layer, { q, k, v }, shared));
       const oneHead = readFloats(step, model.pullback(step, layer, { q, k, v }, shared, { start: 1, count: 1 }));
       const slots = [`${b}hook_q_input`, `${b}hook_k_input`, `${b}hook_v_input`] as const;
       const pass: HookName = info.block === 'sequential' ? `${b}hook_resid_mid` : `${b}hook_resid_post`;
       const capture = [...slots, `${b}hook_resid_pre`, `${b}hook_mlp_in`, pass] as const;
       const split = model.run(step, { tokens: even(model) }, { capture, logits: 'last' });
-      const targets = gradients(step, split.logits as Tensor, seed, capture.map((name) => split.at(name)));
+      const targets = gradients(
+        step,
+        split.logits as Tensor,
+        seed,
+        capture.map((name) => split.at(name)),
+      );
       const values = await Promise.all(targets.map((target) => readFloats(step, target)));
       const [B, T, C, H] = [2, 5, info.width, info.heads];
       const got = await pulled;
-      const bySlot = slots.map((_, s) => Float32Array.from({ length: B * T * H * C }, (_unused, i) => {
-        const [c, h, bt] = [i % C, Math.floor(i / C) % H, Math.floor(i / (C * H))];
-        return got[((s * H + h) * B * T + bt) * C + c] as number;
-      }));
-      slots.forEach((name, s) => expectSame(bySlot[s] as Float32Array, values[s] as Float32Array, `pullback at ${name}`, 10 * sameToRounding));
+      const bySlot = slots.map((_, s) =>
+        Float32Array.from({ length: B * T * H * C }, (_unused, i) => {
+          const [c, h, bt] = [i % C, Math.floor(i / C) % H, Math.floor(i / (C * H))];
+          return got[((s * H + h) * B * T + bt) * C + c] as number;
+        }),
+      );
+      slots.forEach((name, s) =>
+        expectSame(bySlot[s] as Float32Array, values[s] as Float32Array, `pullback at ${name}`, 10 * sameToRounding),
+      );
       const one = await oneHead;
-      for (let s = 0; s < 3; s++) expectSame(one.subarray(s * B * T * C, (s + 1) * B * T * C), got.subarray((s * H + 1) * B * T * C, (s * H + 2) * B * T * C), `pullback of head 1, slot ${s}`);
+      for (let s = 0; s < 3; s++)
+        expectSame(
+          one.subarray(s * B * T * C, (s + 1) * B * T * C),
+          got.subarray((s * H + 1) * B * T * C, (s * H + 2) * B * T * C),
+          `pullback of head 1, slot ${s}`,
+        );
       const [stream, mlpIn, onward] = values.slice(3) as [Float32Array, Float32Array, Float32Array];
       const total = Float32Array.from(onward, (value, i) => {
         const [bt, c] = [Math.floor(i / C), i % C];
@@ -206,10 +298,23 @@ export const hookedModelContract: readonly ContractCheck[] = [
         assert(weight instanceof Tensor, `parameters() has no ${linear.name}.weight`);
         assert(linear.orientation === 'in-out', `${linear.name} is stored [out, in]`);
         const rank = 2;
-        const a = fromData(step, Float32Array.from({ length: linear.inWidth * rank }, (_, i) => Math.cos(i) / 4), [linear.inWidth, rank]);
-        const low = fromData(step, Float32Array.from({ length: rank * linear.outWidth }, (_, i) => Math.sin(i * 1.7) / 4), [rank, linear.outWidth]);
+        const a = fromData(
+          step,
+          Float32Array.from({ length: linear.inWidth * rank }, (_, i) => Math.cos(i) / 4),
+          [linear.inWidth, rank],
+        );
+        const low = fromData(
+          step,
+          Float32Array.from({ length: rank * linear.outWidth }, (_, i) => Math.sin(i * 1.7) / 4),
+          [rank, linear.outWidth],
+        );
         const capture = [linear.input, ...linear.outputs];
-        const join = (run: Run): Tensor => concat(step, linear.outputs.map((name) => reshape(run.at(name), [10, linear.outWidth / linear.outputs.length])), 1);
+        const join = (run: Run): Tensor =>
+          concat(
+            step,
+            linear.outputs.map((name) => reshape(run.at(name), [10, linear.outWidth / linear.outputs.length])),
+            1,
+          );
         const plain = model.run(step, { tokens: even(model) }, { capture });
         const edits = withAdapter('test', [{ linear, a, b: low, factor: 0.5 }]);
         const adapted = model.run(step, { tokens: even(model) }, { capture, interventions: edits });
@@ -218,9 +323,21 @@ export const hookedModelContract: readonly ContractCheck[] = [
         const moved = readFloats(step, sub(step, join(adapted), join(plain)));
         const wanted = readFloats(step, matmul(step, matmul(step, x, a), low));
         const bias = (await rest).subarray(0, linear.outWidth);
-        const size = Math.hypot(...(await readFloats(model.gpu.step(), weight)).subarray(0, linear.outWidth)) + Math.hypot(...bias);
-        (await rest).forEach((value, i) => assert(Math.abs(value - (bias[i % linear.outWidth] as number)) <= 1e-4 * (1 + size), `${linear.name}: y − x·W differs between rows`));
-        expectSame(await moved, (await wanted).map((value) => value * 0.5), `${linear.name} with an adapter`, 10 * sameToRounding);
+        const size =
+          Math.hypot(...(await readFloats(model.gpu.step(), weight)).subarray(0, linear.outWidth)) +
+          Math.hypot(...bias);
+        (await rest).forEach((value, i) =>
+          assert(
+            Math.abs(value - (bias[i % linear.outWidth] as number)) <= 1e-4 * (1 + size),
+            `${linear.name}: y − x·W differs between rows`,
+          ),
+        );
+        expectSame(
+          await moved,
+          (await wanted).map((value) => value * 0.5),
+          `${linear.name} with an adapter`,
+          10 * sameToRounding,
+        );
       }
     },
   },
@@ -232,20 +349,51 @@ export const hookedModelContract: readonly ContractCheck[] = [
       const plain = model.run(step, { tokens: even(model) }, { capture: [site] });
       const C = model.info.width;
       const vector = fromData(step, new Float32Array(C).fill(1), [C]);
-      const run = (...interventions: Intervention[]): Run => model.run(step, { tokens: even(model) }, { capture: [site], interventions, rows: { start: 4, count: 2 } });
+      const run = (...interventions: Intervention[]): Run =>
+        model.run(step, { tokens: even(model) }, { capture: [site], interventions, rows: { start: 4, count: 2 } });
       const first = run(scaleEdit(site, 2), addEdit(site, vector));
       const second = run(addEdit(site, vector), scaleEdit(site, 2));
       const limited = run(ablate(site, 'zero', { rows: [5], positions: [0, 2] }));
-      const nowhere = run(ablate(site, 'zero', { rows: [0] }), ablate(site, 'zero', { positions: [99] }), ablate(site, 'zero', { phase: 'generated' }));
+      const nowhere = run(
+        ablate(site, 'zero', { rows: [0] }),
+        ablate(site, 'zero', { positions: [99] }),
+        ablate(site, 'zero', { phase: 'generated' }),
+      );
       const own = run(patch(site, plain.at(site)), freeze(site));
-      const values = await Promise.all([plain, first, second, limited, nowhere, own].map((each) => readFloats(step, each.at(site))));
-      const [base, scaledThenAdded, addedThenScaled, part, untouched, same] = values as [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
-      expectSame(scaledThenAdded, base.map((v) => 2 * v + 1), 'scale, then add');
-      expectSame(addedThenScaled, base.map((v) => 2 * (v + 1)), 'add, then scale');
+      const values = await Promise.all(
+        [plain, first, second, limited, nowhere, own].map((each) => readFloats(step, each.at(site))),
+      );
+      const [base, scaledThenAdded, addedThenScaled, part, untouched, same] = values as [
+        Float32Array,
+        Float32Array,
+        Float32Array,
+        Float32Array,
+        Float32Array,
+        Float32Array,
+      ];
+      expectSame(
+        scaledThenAdded,
+        base.map((v) => 2 * v + 1),
+        'scale, then add',
+      );
+      expectSame(
+        addedThenScaled,
+        base.map((v) => 2 * (v + 1)),
+        'add, then scale',
+      );
       const off = (i: number): boolean => Math.floor(i / C) === 5 || Math.floor(i / C) === 7;
-      assert(!different(part, base.map((v, i) => (off(i) ? 0 : v))), 'a limited edit changed something else, or missed its place');
+      assert(
+        !different(
+          part,
+          base.map((v, i) => (off(i) ? 0 : v)),
+        ),
+        'a limited edit changed something else, or missed its place',
+      );
       assert(!different(untouched, base) && !different(same, base), 'an edit that holds nowhere changed something');
-      assert(nowhere.fired === 0 && nowhere.skipped.map(({ reason }) => reason).join() === 'row,position,phase', 'skipped edits are not counted');
+      assert(
+        nowhere.fired === 0 && nowhere.skipped.map(({ reason }) => reason).join() === 'row,position,phase',
+        'skipped edits are not counted',
+      );
       assert(limited.fired === 1 && first.fired === 2, 'fired edits are not counted');
     },
   },
@@ -256,7 +404,10 @@ export const hookedModelContract: readonly ContractCheck[] = [
       for (const name of hookNames(model.info).filter((each) => !each.startsWith('blocks.1'))) {
         // Adding a position-dependent amount changes even sites that a constant shift cannot, such as attention scores.
         const edit = intervene(name, `ramp at ${name}`, (x, ctx) => mul(ctx.step, x, seedLike(ctx.step, x)));
-        assert(different(await logitsOf(model, { interventions: [edit] }), plain), `an edit at ${name} changed nothing`);
+        assert(
+          different(await logitsOf(model, { interventions: [edit] }), plain),
+          `an edit at ${name} changed nothing`,
+        );
       }
     },
   },
@@ -264,7 +415,11 @@ export const hookedModelContract: readonly ContractCheck[] = [
     name: 'cached decoding gives the logits of the whole sequence',
     async check(model) {
       const tokens = even(model);
-      const cut = (from: number, to: number) => tokenBatch([0, 1].map((b) => Array.from(tokens.ids.subarray(b * 5 + from, b * 5 + to))), model.info);
+      const cut = (from: number, to: number) =>
+        tokenBatch(
+          [0, 1].map((b) => Array.from(tokens.ids.subarray(b * 5 + from, b * 5 + to))),
+          model.info,
+        );
       const edits = [scaleEdit('blocks.0.hook_attn_out', 3, { positions: [1, 4] })];
       const V = model.info.vocabulary;
       const whole = await logitsOf(model, { interventions: edits });
@@ -272,7 +427,12 @@ export const hookedModelContract: readonly ContractCheck[] = [
       let { run, cache } = model.prefill(step, cut(0, 3), { interventions: edits, logits: 'last' });
       for (let t = 3; ; t++) {
         const got = await readFloats(step, run.logits as Tensor);
-        for (const b of [0, 1]) expectSame(got.subarray(b * V, (b + 1) * V), whole.subarray((b * 5 + t - 1) * V, (b * 5 + t) * V), `row ${b}, position ${t - 1}`);
+        for (const b of [0, 1])
+          expectSame(
+            got.subarray(b * V, (b + 1) * V),
+            whole.subarray((b * 5 + t - 1) * V, (b * 5 + t) * V),
+            `row ${b}, position ${t - 1}`,
+          );
         assert(cache.length === t, `the cache holds ${cache.length} positions instead of ${t}`);
         if (t === 5) break;
         const before = cache;
@@ -288,16 +448,51 @@ export const hookedModelContract: readonly ContractCheck[] = [
     async check(model) {
       const { headWidth: K, heads: H, width: C, vocabulary: V } = model.info;
       const step = model.gpu.step();
-      const run = model.run(step, { tokens: even(model) }, { capture: ['blocks.0.ln1.hook_normalized', 'blocks.0.attn.hook_q', 'blocks.0.attn.hook_z', 'blocks.0.attn.hook_result', 'ln_final.hook_normalized'] });
+      const run = model.run(
+        step,
+        { tokens: even(model) },
+        {
+          capture: [
+            'blocks.0.ln1.hook_normalized',
+            'blocks.0.attn.hook_q',
+            'blocks.0.attn.hook_z',
+            'blocks.0.attn.hook_result',
+            'ln_final.hook_normalized',
+          ],
+        },
+      );
       const { wQ, bQ, wO } = model.headWeights(step, 0, 1);
-      const q = readFloats(step, add(step, matmul(step, reshape(run.at('blocks.0.ln1.hook_normalized'), [10, C]), wQ), bQ));
-      const result = readFloats(step, matmul(step, reshape(slice(step, run.at('blocks.0.attn.hook_z'), 2, 1, 1), [10, K]), wO));
-      const logits = readFloats(step, matmul(step, reshape(run.at('ln_final.hook_normalized'), [10, C]), model.unembedRows(step, [2, 0]), { transposeB: true }));
-      const [allQ, allResults, allLogits] = (await Promise.all([run.at('blocks.0.attn.hook_q'), run.at('blocks.0.attn.hook_result'), run.logits as Tensor].map((tensor) => readFloats(step, tensor)))) as [Float32Array, Float32Array, Float32Array];
-      const ofHead = (x: Float32Array, width: number): Float32Array => Float32Array.from({ length: 10 * width }, (_, i) => x[(Math.floor(i / width) * H + 1) * width + (i % width)] as number);
+      const q = readFloats(
+        step,
+        add(step, matmul(step, reshape(run.at('blocks.0.ln1.hook_normalized'), [10, C]), wQ), bQ),
+      );
+      const result = readFloats(
+        step,
+        matmul(step, reshape(slice(step, run.at('blocks.0.attn.hook_z'), 2, 1, 1), [10, K]), wO),
+      );
+      const logits = readFloats(
+        step,
+        matmul(step, reshape(run.at('ln_final.hook_normalized'), [10, C]), model.unembedRows(step, [2, 0]), {
+          transposeB: true,
+        }),
+      );
+      const [allQ, allResults, allLogits] = (await Promise.all(
+        [run.at('blocks.0.attn.hook_q'), run.at('blocks.0.attn.hook_result'), run.logits as Tensor].map((tensor) =>
+          readFloats(step, tensor),
+        ),
+      )) as [Float32Array, Float32Array, Float32Array];
+      const ofHead = (x: Float32Array, width: number): Float32Array =>
+        Float32Array.from(
+          { length: 10 * width },
+          (_, i) => x[(Math.floor(i / width) * H + 1) * width + (i % width)] as number,
+        );
       expectSame(await q, ofHead(allQ, K), 'hook_q from W_Q and b_Q');
       expectSame(await result, ofHead(allResults, C), 'hook_result from W_O');
-      expectSame(await logits, Float32Array.from({ length: 20 }, (_, i) => allLogits[Math.floor(i / 2) * V + (i % 2 === 0 ? 2 : 0)] as number), 'logits from unembedding rows');
+      expectSame(
+        await logits,
+        Float32Array.from({ length: 20 }, (_, i) => allLogits[Math.floor(i / 2) * V + (i % 2 === 0 ? 2 : 0)] as number),
+        'logits from unembedding rows',
+      );
     },
   },
   {
@@ -320,17 +515,30 @@ export const hookedModelContract: readonly ContractCheck[] = [
       const step = model.gpu.step();
       const tokens = even(model);
       const { layers, maxPositions, vocabulary } = model.info;
-      const run = (options: RunOptions): (() => Run) => () => model.run(step, { tokens }, options);
+      const run =
+        (options: RunOptions): (() => Run) =>
+        () =>
+          model.run(step, { tokens }, options);
       const site: HookName = 'blocks.0.hook_mlp_out';
       refused('hooks/unknown-site', run({ capture: ['blocks.0.hook_mpl_out' as HookName] }), 'blocks.0.hook_mlp_out');
       refused('hooks/unknown-site', run({ capture: [blockHook(layers, 'hook_mlp_out')] }), `blocks 0–${layers - 1}`);
       refused('hooks/unreachable-site', run({ capture: ['blocks.1.hook_mlp_out'], stopAtLayer: 1 }));
       refused('hooks/unreachable-site', run({ interventions: [scaleEdit('ln_final.hook_scale', 2)], logits: 'none' }));
-      refused('hooks/late-read', run({ interventions: [intervene(site, 'late', (x) => x, { reads: ['blocks.0.hook_resid_post'] })] }));
-      refused('hooks/undeclared-read', run({ interventions: [intervene(site, 'sly', (_x, ctx) => ctx.at('hook_embed'))] }), 'reads');
+      refused(
+        'hooks/late-read',
+        run({ interventions: [intervene(site, 'late', (x) => x, { reads: ['blocks.0.hook_resid_post'] })] }),
+      );
+      refused(
+        'hooks/undeclared-read',
+        run({ interventions: [intervene(site, 'sly', (_x, ctx) => ctx.at('hook_embed'))] }),
+        'reads',
+      );
       refused('hooks/wrong-shape', run({ interventions: [intervene(site, 'flat', (x) => reshape(x, [x.size]))] }));
       refused('hooks/wrong-shape', run({ interventions: [patch(site, fromData(step, [1, 2, 3], [3]))] }));
-      refused('hooks/conflicting-sites', run({ interventions: [scaleEdit('blocks.0.hook_q_input', 2), scaleEdit('blocks.0.ln1.hook_scale', 2)] }));
+      refused(
+        'hooks/conflicting-sites',
+        run({ interventions: [scaleEdit('blocks.0.hook_q_input', 2), scaleEdit('blocks.0.ln1.hook_scale', 2)] }),
+      );
       refused('hooks/not-captured', () => run({ capture: [site] })().at('hook_embed'), 'capture');
       refused('hooks/bad-rows', run({ logits: [10] }), '0 to 9');
       refused('hooks/bad-rows', run({ logits: 'last', stopAtLayer: 1 }));

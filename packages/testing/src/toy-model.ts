@@ -37,11 +37,27 @@ export class ToyModel implements HookedModel {
   ) {
     const { heads, headWidth, mlpWidth: M, vocabulary: V } = sizes;
     const C = heads * headWidth;
-    this.info = { architecture: 'toy', ...sizes, width: C, block: 'parallel', processing: 'none', fingerprint: `toy-${seed}` };
+    this.info = {
+      architecture: 'toy',
+      ...sizes,
+      width: C,
+      block: 'parallel',
+      processing: 'none',
+      fingerprint: `toy-${seed}`,
+    };
     this.noBias = persistent(gpu, [C]);
     const put = (name: string, shape: readonly number[], deviation: number, centre = 0): Tensor => {
-      const data = fillNormal(new Float32Array(shape.reduce((a, b) => a * b, 1)), { seed, stream: this.weights.size }, deviation);
-      const tensor = persistent(gpu, shape, data.map((value) => value + centre), { label: name });
+      const data = fillNormal(
+        new Float32Array(shape.reduce((a, b) => a * b, 1)),
+        { seed, stream: this.weights.size },
+        deviation,
+      );
+      const tensor = persistent(
+        gpu,
+        shape,
+        data.map((value) => value + centre),
+        { label: name },
+      );
       this.weights.set(name, tensor);
       return tensor;
     };
@@ -77,29 +93,57 @@ export class ToyModel implements HookedModel {
       const at = (site: BlockSite, value: Tensor): Tensor => sites.visit(blockHook(l, site), value);
       const wants = (site: BlockSite): boolean => sites.wants(blockHook(l, site));
       x = at('hook_resid_pre', x);
-      const norm1 = this.norm(step, x, `${l}.norm1`, (s) => at('ln1.hook_scale', s), (y) => at('ln1.hook_normalized', y));
+      const norm1 = this.norm(
+        step,
+        x,
+        `${l}.norm1`,
+        (s) => at('ln1.hook_scale', s),
+        (y) => at('ln1.hook_normalized', y),
+      );
       const [q, k, v] = letters.map((letter) => {
         const own = wants(`hook_${letter}_input`) ? at(`hook_${letter}_input`, this.perHead(step, x)) : undefined;
-        return at(`attn.hook_${letter}`, this.project(step, l, letter, own ? this.norm(step, own, `${l}.norm1`) : norm1));
+        return at(
+          `attn.hook_${letter}`,
+          this.project(step, l, letter, own ? this.norm(step, own, `${l}.norm1`) : norm1),
+        );
       }) as [Tensor, Tensor, Tensor];
       const before = past?.layers[l];
       const pair = before ? { k: concat(step, [before.k, k], 1), v: concat(step, [before.v, v], 1) } : { k, v };
       grown?.push(pair);
       const looked = wants('attn.hook_attn_scores') || wants('attn.hook_pattern');
       const z = looked
-        ? attentionMix(step, at('attn.hook_pattern', causalSoftmax(step, at('attn.hook_attn_scores', attentionScores(step, q, pair.k)))), pair.v)
+        ? attentionMix(
+            step,
+            at('attn.hook_pattern', causalSoftmax(step, at('attn.hook_attn_scores', attentionScores(step, q, pair.k)))),
+            pair.v,
+          )
         : causalAttention(step, q, pair.k, pair.v);
       const result = at('attn.hook_result', this.results(step, l, at('attn.hook_z', z)));
       const attnOut = at('hook_attn_out', sum(step, result, { axes: 2 }));
       const mlpIn = at('hook_mlp_in', x);
-      const norm2 = this.norm(step, mlpIn, `${l}.norm2`, (s) => at('ln2.hook_scale', s), (y) => at('ln2.hook_normalized', y));
+      const norm2 = this.norm(
+        step,
+        mlpIn,
+        `${l}.norm2`,
+        (s) => at('ln2.hook_scale', s),
+        (y) => at('ln2.hook_normalized', y),
+      );
       const pre = at('mlp.hook_pre', matmul(step, norm2, this.w(`${l}.in.weight`), { bias: this.w(`${l}.in.bias`) }));
       const post = at('mlp.hook_post', gelu(step, pre, 'erf'));
-      const mlpOut = at('hook_mlp_out', matmul(step, post, this.w(`${l}.out.weight`), { bias: this.w(`${l}.out.bias`) }));
+      const mlpOut = at(
+        'hook_mlp_out',
+        matmul(step, post, this.w(`${l}.out.weight`), { bias: this.w(`${l}.out.bias`) }),
+      );
       x = at('hook_resid_post', add(step, add(step, x, attnOut), mlpOut));
     }
     if (plan.logitRows === undefined) return sites.finish(x, undefined);
-    const final = this.norm(step, x, 'norm', (s) => sites.visit('ln_final.hook_scale', s), (y) => sites.visit('ln_final.hook_normalized', y));
+    const final = this.norm(
+      step,
+      x,
+      'norm',
+      (s) => sites.visit('ln_final.hook_scale', s),
+      (y) => sites.visit('ln_final.hook_normalized', y),
+    );
     return sites.finish(x, unembed(step, this.pick(step, final, plan.logitRows), this.table('unembed')));
   }
 
@@ -108,12 +152,20 @@ export class ToyModel implements HookedModel {
   }
 
   positions(step: Step, lengths: readonly number[], T: number, past = 0): Tensor {
-    const rows = Uint32Array.from({ length: lengths.length * T }, (_, i) => (i % T < (lengths[Math.floor(i / T)] ?? 0) ? past + (i % T) : 0xffffffff));
-    return reshape(gatherRows(step, this.w('positions'), fromData(step, rows, [rows.length])), [lengths.length, T, this.info.width]);
+    const rows = Uint32Array.from({ length: lengths.length * T }, (_, i) =>
+      i % T < (lengths[Math.floor(i / T)] ?? 0) ? past + (i % T) : 0xffffffff,
+    );
+    return reshape(gatherRows(step, this.w('positions'), fromData(step, rows, [rows.length])), [
+      lengths.length,
+      T,
+      this.info.width,
+    ]);
   }
 
   attention(step: Step, layer: number, slots: Slots, options: { readonly heads?: readonly number[] } = {}): Tensor {
-    const [q, k, v] = letters.map((letter) => this.project(step, layer, letter, this.norm(step, slots[letter], `${layer}.norm1`), options.heads));
+    const [q, k, v] = letters.map((letter) =>
+      this.project(step, layer, letter, this.norm(step, slots[letter], `${layer}.norm1`), options.heads),
+    );
     return this.results(step, layer, causalAttention(step, q as Tensor, k as Tensor, v as Tensor), options.heads);
   }
 
@@ -122,12 +174,19 @@ export class ToyModel implements HookedModel {
   }
 
   mlp(step: Step, layer: number, x: Tensor): Tensor {
-    const hidden = matmul(step, this.norm(step, x, `${layer}.norm2`), this.w(`${layer}.in.weight`), { bias: this.w(`${layer}.in.bias`), gelu: 'erf' });
+    const hidden = matmul(step, this.norm(step, x, `${layer}.norm2`), this.w(`${layer}.in.weight`), {
+      bias: this.w(`${layer}.in.bias`),
+      gelu: 'erf',
+    });
     return matmul(step, hidden, this.w(`${layer}.out.weight`), { bias: this.w(`${layer}.out.bias`) });
   }
 
   logits(step: Step, x: Tensor, rows?: readonly number[] | Uint32Array): Tensor {
-    return unembed(step, this.pick(step, this.norm(step, x, 'norm'), rows === undefined ? 'all' : Uint32Array.from(rows)), this.table('unembed'));
+    return unembed(
+      step,
+      this.pick(step, this.norm(step, x, 'norm'), rows === undefined ? 'all' : Uint32Array.from(rows)),
+      this.table('unembed'),
+    );
   }
 
   pullbackCaptures(layer: number): readonly HookName[] {
@@ -144,13 +203,22 @@ export class ToyModel implements HookedModel {
   ): Tensor {
     const chosen = Array.from({ length: heads.count }, (_, i) => heads.start + i);
     const outer = letters.map((letter) =>
-      headPullback(step, slice(step, gradients[letter], 2, heads.start, heads.count), this.w(`${layer}.${letter}.weight`), { headWidth: this.info.headWidth, heads: chosen }),
+      headPullback(
+        step,
+        slice(step, gradients[letter], 2, heads.start, heads.count),
+        this.w(`${layer}.${letter}.weight`),
+        { headWidth: this.info.headWidth, heads: chosen },
+      ),
     );
     const x = run.at(blockHook(layer, 'hook_resid_pre'));
     const scale = rootMeanSquare(step, x);
     const hat = div(step, x, scale);
     const g = mul(step, permute(step, stack(step, outer), [0, 3, 1, 2, 4]), this.w(`${layer}.norm1`));
-    const tilt = mul(step, mean(step, mul(step, g, hat), { axes: -1, keepAxes: true }), reshape(hat, [1, 1, ...hat.shape]));
+    const tilt = mul(
+      step,
+      mean(step, mul(step, g, hat), { axes: -1, keepAxes: true }),
+      reshape(hat, [1, 1, ...hat.shape]),
+    );
     return div(step, sub(step, g, tilt), scale);
   }
 
@@ -160,10 +228,42 @@ export class ToyModel implements HookedModel {
     return Array.from({ length: layers }, (_, layer): LinearSite[] => {
       const b = `blocks.${layer}.` as const;
       return [
-        ...letters.map((letter): LinearSite => ({ name: `${layer}.${letter}`, layer, input: `${b}ln1.hook_normalized`, outputs: [`${b}attn.hook_${letter}`], inWidth: C, outWidth: C, orientation })),
-        { name: `${layer}.o`, layer, input: `${b}attn.hook_z`, outputs: [`${b}hook_attn_out`], inWidth: C, outWidth: C, orientation },
-        { name: `${layer}.in`, layer, input: `${b}ln2.hook_normalized`, outputs: [`${b}mlp.hook_pre`], inWidth: C, outWidth: M, orientation },
-        { name: `${layer}.out`, layer, input: `${b}mlp.hook_post`, outputs: [`${b}hook_mlp_out`], inWidth: M, outWidth: C, orientation },
+        ...letters.map((letter): LinearSite => ({
+          name: `${layer}.${letter}`,
+          layer,
+          input: `${b}ln1.hook_normalized`,
+          outputs: [`${b}attn.hook_${letter}`],
+          inWidth: C,
+          outWidth: C,
+          orientation,
+        })),
+        {
+          name: `${layer}.o`,
+          layer,
+          input: `${b}attn.hook_z`,
+          outputs: [`${b}hook_attn_out`],
+          inWidth: C,
+          outWidth: C,
+          orientation,
+        },
+        {
+          name: `${layer}.in`,
+          layer,
+          input: `${b}ln2.hook_normalized`,
+          outputs: [`${b}mlp.hook_pre`],
+          inWidth: C,
+          outWidth: M,
+          orientation,
+        },
+        {
+          name: `${layer}.out`,
+          layer,
+          input: `${b}mlp.hook_post`,
+          outputs: [`${b}hook_mlp_out`],
+          inWidth: M,
+          outWidth: C,
+          orientation,
+        },
       ];
     }).flat();
   }
@@ -174,7 +274,11 @@ export class ToyModel implements HookedModel {
 
   headWeights(step: Step, layer: number, head: number): HeadWeights {
     const K = this.info.headWidth;
-    const [wQ, wK, wV] = letters.map((letter) => slice(step, this.w(`${layer}.${letter}.weight`), 1, head * K, K)) as [Tensor, Tensor, Tensor];
+    const [wQ, wK, wV] = letters.map((letter) => slice(step, this.w(`${layer}.${letter}.weight`), 1, head * K, K)) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
     const none = slice(step, this.noBias, 0, 0, K);
     return { wQ, wK, wV, wO: slice(step, this.w(`${layer}.o.weight`), 0, head * K, K), bQ: none, bK: none, bV: none };
   }
@@ -187,12 +291,22 @@ export class ToyModel implements HookedModel {
     return this.cached(step, tokens, options, undefined);
   }
 
-  decode(step: Step, tokens: TokenBatch, cache: KeyValueCache, options: RunOptions = {}): { run: Run; cache: KeyValueCache } {
+  decode(
+    step: Step,
+    tokens: TokenBatch,
+    cache: KeyValueCache,
+    options: RunOptions = {},
+  ): { run: Run; cache: KeyValueCache } {
     if (!(cache instanceof ToyCache)) throw new LimnError('hooks/uneven-cache', 'this cache belongs to another model');
     return this.cached(step, tokens, { phase: 'generated', ...options }, cache);
   }
 
-  private cached(step: Step, tokens: TokenBatch, options: RunOptions, past: ToyCache | undefined): { run: Run; cache: KeyValueCache } {
+  private cached(
+    step: Step,
+    tokens: TokenBatch,
+    options: RunOptions,
+    past: ToyCache | undefined,
+  ): { run: Run; cache: KeyValueCache } {
     const grown: Pair[] = [];
     const run = this.forward(step, { tokens }, options, past, grown);
     const layers = grown.map(({ k, v }) => ({ k: keep(step, k), v: keep(step, v) }));
@@ -204,7 +318,10 @@ export class ToyModel implements HookedModel {
   }
 
   private project(step: Step, l: number, letter: Letter, x: Tensor, heads?: readonly number[]): Tensor {
-    return headProject(step, x, this.w(`${l}.${letter}.weight`), undefined, { headWidth: this.info.headWidth, ...(heads ? { heads } : {}) });
+    return headProject(step, x, this.w(`${l}.${letter}.weight`), undefined, {
+      headWidth: this.info.headWidth,
+      ...(heads ? { heads } : {}),
+    });
   }
 
   private results(step: Step, l: number, z: Tensor, heads?: readonly number[]): Tensor {

@@ -28,7 +28,14 @@ export interface ReferenceTrace {
 const at = (x: ArrayLike<number>, i: number): number => x[i] as number;
 
 /** y[n, o] = Σ x[n, i]·w[i, o] + b[o] */
-function linear(x: Float64Array, w: ArrayLike<number>, b: ArrayLike<number> | undefined, rows: number, inner: number, outer: number): Float64Array {
+function linear(
+  x: Float64Array,
+  w: ArrayLike<number>,
+  b: ArrayLike<number> | undefined,
+  rows: number,
+  inner: number,
+  outer: number,
+): Float64Array {
   const y = new Float64Array(rows * outer);
   for (let n = 0; n < rows; n++) {
     for (let o = 0; o < outer; o++) {
@@ -42,8 +49,14 @@ function linear(x: Float64Array, w: ArrayLike<number>, b: ArrayLike<number> | un
 
 /** dx[n, i] = Σ dy[n, o]·w[i, o]; adds to dw and db if given. */
 function linearBackward(
-  x: Float64Array, w: ArrayLike<number>, dy: Float64Array, rows: number, inner: number, outer: number,
-  dw?: Float64Array, db?: Float64Array,
+  x: Float64Array,
+  w: ArrayLike<number>,
+  dy: Float64Array,
+  rows: number,
+  inner: number,
+  outer: number,
+  dw?: Float64Array,
+  db?: Float64Array,
 ): Float64Array {
   const dx = new Float64Array(rows * inner);
   for (let n = 0; n < rows; n++) {
@@ -60,7 +73,14 @@ function linearBackward(
 }
 
 /** y = (x − μ)/s·γ + β with s = √(mean (x − μ)² + ε) */
-function layerNorm(x: Float64Array, gamma: ArrayLike<number>, beta: ArrayLike<number>, rows: number, width: number, eps: number) {
+function layerNorm(
+  x: Float64Array,
+  gamma: ArrayLike<number>,
+  beta: ArrayLike<number>,
+  rows: number,
+  width: number,
+  eps: number,
+) {
   const y = new Float64Array(x.length);
   const hat = new Float64Array(x.length);
   const scale = new Float64Array(rows);
@@ -79,8 +99,13 @@ function layerNorm(x: Float64Array, gamma: ArrayLike<number>, beta: ArrayLike<nu
 
 /** dx = (g − mean g − x̂·mean(g∘x̂))/s with g = dy∘γ; adds to dγ and dβ if given. */
 function layerNormBackward(
-  { hat, scale }: { hat: Float64Array; scale: Float64Array }, gamma: ArrayLike<number>, dy: Float64Array, rows: number, width: number,
-  dgamma?: Float64Array, dbeta?: Float64Array,
+  { hat, scale }: { hat: Float64Array; scale: Float64Array },
+  gamma: ArrayLike<number>,
+  dy: Float64Array,
+  rows: number,
+  width: number,
+  dgamma?: Float64Array,
+  dbeta?: Float64Array,
 ): Float64Array {
   const dx = new Float64Array(rows * width);
   for (let n = 0; n < rows; n++) {
@@ -103,7 +128,8 @@ function layerNormBackward(
 }
 
 const attentionScale = (config: ReferenceConfig, layer: number): number =>
-  (config.scaleAttention ? 1 / Math.sqrt(config.width / config.heads) : 1) / (config.scaleAttentionByLayer ? layer + 1 : 1);
+  (config.scaleAttention ? 1 / Math.sqrt(config.width / config.heads) : 1) /
+  (config.scaleAttentionByLayer ? layer + 1 : 1);
 
 /** Logits and every activation for one prompt. `edit` may change the tensor at a site in place. */
 export function referenceForward(
@@ -128,8 +154,16 @@ export function referenceForward(
   };
   const plus = (a: Float64Array, b: Float64Array): Float64Array => a.map((v, i) => v + at(b, i));
 
-  const embedded = site('hook_embed', Float64Array.from({ length: T * C }, (_, i) => at(w('wte.weight'), (tokens[Math.floor(i / C)] as number) * C + (i % C))));
-  const positions = site('hook_pos_embed', Float64Array.from({ length: T * C }, (_, i) => at(w('wpe.weight'), i)));
+  const embedded = site(
+    'hook_embed',
+    Float64Array.from({ length: T * C }, (_, i) =>
+      at(w('wte.weight'), (tokens[Math.floor(i / C)] as number) * C + (i % C)),
+    ),
+  );
+  const positions = site(
+    'hook_pos_embed',
+    Float64Array.from({ length: T * C }, (_, i) => at(w('wpe.weight'), i)),
+  );
   let x = plus(embedded, positions);
   for (let l = 0; l < config.layers; l++) {
     const p = `blocks.${l}.`;
@@ -139,7 +173,8 @@ export function referenceForward(
     site(`${p}ln1.hook_scale`, ln1.scale);
     site(`${p}ln1.hook_normalized`, ln1.y);
     const qkv = linear(ln1.y, w(`${h}attn.c_attn.weight`), w(`${h}attn.c_attn.bias`), T, C, 3 * C);
-    const part = (n: number): Float64Array => Float64Array.from({ length: T * C }, (_, i) => at(qkv, Math.floor(i / C) * 3 * C + n * C + (i % C)));
+    const part = (n: number): Float64Array =>
+      Float64Array.from({ length: T * C }, (_, i) => at(qkv, Math.floor(i / C) * 3 * C + n * C + (i % C)));
     const q = site(`${p}attn.hook_q`, part(0));
     const k = site(`${p}attn.hook_k`, part(1));
     const v = site(`${p}attn.hook_v`, part(2));
@@ -186,19 +221,28 @@ export function referenceForward(
       }
     }
     site(`${p}attn.hook_result`, result);
-    const attnOut = site(`${p}hook_attn_out`, Float64Array.from({ length: T * C }, (_, i) => {
-      let sum = at(w(`${h}attn.c_proj.bias`), i % C);
-      for (let a = 0; a < H; a++) sum += at(result, (Math.floor(i / C) * H + a) * C + (i % C));
-      return sum;
-    }));
+    const attnOut = site(
+      `${p}hook_attn_out`,
+      Float64Array.from({ length: T * C }, (_, i) => {
+        let sum = at(w(`${h}attn.c_proj.bias`), i % C);
+        for (let a = 0; a < H; a++) sum += at(result, (Math.floor(i / C) * H + a) * C + (i % C));
+        return sum;
+      }),
+    );
     const mid = site(`${p}hook_resid_mid`, plus(x, attnOut));
     const mlpIn = site(`${p}hook_mlp_in`, Float64Array.from(mid));
     const ln2 = layerNorm(mlpIn, w(`${h}ln_2.weight`), w(`${h}ln_2.bias`), T, C, eps);
     site(`${p}ln2.hook_scale`, ln2.scale);
     site(`${p}ln2.hook_normalized`, ln2.y);
     const pre = site(`${p}mlp.hook_pre`, linear(ln2.y, w(`${h}mlp.c_fc.weight`), w(`${h}mlp.c_fc.bias`), T, C, M));
-    const post = site(`${p}mlp.hook_post`, pre.map((value) => gelu(value, config.gelu)));
-    const mlpOut = site(`${p}hook_mlp_out`, linear(post, w(`${h}mlp.c_proj.weight`), w(`${h}mlp.c_proj.bias`), T, M, C));
+    const post = site(
+      `${p}mlp.hook_post`,
+      pre.map((value) => gelu(value, config.gelu)),
+    );
+    const mlpOut = site(
+      `${p}hook_mlp_out`,
+      linear(post, w(`${h}mlp.c_proj.weight`), w(`${h}mlp.c_proj.bias`), T, M, C),
+    );
     x = site(`${p}hook_resid_post`, plus(mid, mlpOut));
   }
   const final = layerNorm(x, w('ln_f.weight'), w('ln_f.bias'), T, C, eps);
@@ -259,19 +303,59 @@ export function referenceBackward(
     const h = `h.${l}.`;
     sites.set(`${p}hook_resid_post`, dx);
     sites.set(`${p}hook_mlp_out`, dx);
-    const dPost = linearBackward(s(`${p}mlp.hook_post`), w(`${h}mlp.c_proj.weight`), dx, T, M, C, dw(`${h}mlp.c_proj.weight`), dw(`${h}mlp.c_proj.bias`));
+    const dPost = linearBackward(
+      s(`${p}mlp.hook_post`),
+      w(`${h}mlp.c_proj.weight`),
+      dx,
+      T,
+      M,
+      C,
+      dw(`${h}mlp.c_proj.weight`),
+      dw(`${h}mlp.c_proj.bias`),
+    );
     const pre = s(`${p}mlp.hook_pre`);
     const dPre = dPost.map((d, i) => d * geluSlope(at(pre, i), config.gelu));
     sites.set(`${p}mlp.hook_pre`, dPre);
-    const dLn2 = linearBackward(s(`${p}ln2.hook_normalized`), w(`${h}mlp.c_fc.weight`), dPre, T, C, M, dw(`${h}mlp.c_fc.weight`), dw(`${h}mlp.c_fc.bias`));
-    const dMlpIn = layerNormBackward(normed(s(`${p}hook_mlp_in`), `${h}ln_2`), w(`${h}ln_2.weight`), dLn2, T, C, dw(`${h}ln_2.weight`), dw(`${h}ln_2.bias`));
+    const dLn2 = linearBackward(
+      s(`${p}ln2.hook_normalized`),
+      w(`${h}mlp.c_fc.weight`),
+      dPre,
+      T,
+      C,
+      M,
+      dw(`${h}mlp.c_fc.weight`),
+      dw(`${h}mlp.c_fc.bias`),
+    );
+    const dMlpIn = layerNormBackward(
+      normed(s(`${p}hook_mlp_in`), `${h}ln_2`),
+      w(`${h}ln_2.weight`),
+      dLn2,
+      T,
+      C,
+      dw(`${h}ln_2.weight`),
+      dw(`${h}ln_2.bias`),
+    );
     sites.set(`${p}hook_mlp_in`, dMlpIn);
     const dMid = plus(dx, dMlpIn);
     sites.set(`${p}hook_resid_mid`, dMid);
     sites.set(`${p}hook_attn_out`, dMid);
-    const dZ = linearBackward(s(`${p}attn.hook_z`), w(`${h}attn.c_proj.weight`), dMid, T, C, C, dw(`${h}attn.c_proj.weight`), dw(`${h}attn.c_proj.bias`));
+    const dZ = linearBackward(
+      s(`${p}attn.hook_z`),
+      w(`${h}attn.c_proj.weight`),
+      dMid,
+      T,
+      C,
+      C,
+      dw(`${h}attn.c_proj.weight`),
+      dw(`${h}attn.c_proj.bias`),
+    );
     sites.set(`${p}attn.hook_z`, dZ);
-    const [q, k, v, pattern] = [s(`${p}attn.hook_q`), s(`${p}attn.hook_k`), s(`${p}attn.hook_v`), s(`${p}attn.hook_pattern`)];
+    const [q, k, v, pattern] = [
+      s(`${p}attn.hook_q`),
+      s(`${p}attn.hook_k`),
+      s(`${p}attn.hook_v`),
+      s(`${p}attn.hook_pattern`),
+    ];
     const dq = new Float64Array(T * C);
     const dk = new Float64Array(T * C);
     const dv = new Float64Array(T * C);
@@ -306,13 +390,18 @@ export function referenceBackward(
     sites.set(`${p}attn.hook_v`, dv);
     const ln1 = normed(s(`${p}hook_resid_pre`), `${h}ln_1`);
     const cAttn = w(`${h}attn.c_attn.weight`);
-    for (const [n, letter, d] of [[0, 'q', dq], [1, 'k', dk], [2, 'v', dv]] as const) {
+    for (const [n, letter, d] of [
+      [0, 'q', dq],
+      [1, 'k', dk],
+      [2, 'v', dv],
+    ] as const) {
       const slot = new Float64Array(T * H * C);
       for (let a = 0; a < H; a++) {
         const g = new Float64Array(T * C);
         for (let t = 0; t < T; t++) {
           for (let c = 0; c < C; c++) {
-            for (let i = 0; i < K; i++) g[t * C + c] = at(g, t * C + c) + at(d, (t * H + a) * K + i) * at(cAttn, c * 3 * C + n * C + a * K + i);
+            for (let i = 0; i < K; i++)
+              g[t * C + c] = at(g, t * C + c) + at(d, (t * H + a) * K + i) * at(cAttn, c * 3 * C + n * C + a * K + i);
           }
         }
         const dSlot = layerNormBackward(ln1, w(`${h}ln_1.weight`), g, T, C);
@@ -324,8 +413,20 @@ export function referenceBackward(
     [dq, dk, dv].forEach((d, n) => {
       for (let t = 0; t < T; t++) dqkv.set(d.subarray(t * C, (t + 1) * C), t * 3 * C + n * C);
     });
-    const dLn1 = linearBackward(s(`${p}ln1.hook_normalized`), cAttn, dqkv, T, C, 3 * C, dw(`${h}attn.c_attn.weight`), dw(`${h}attn.c_attn.bias`));
-    dx = plus(dMid, layerNormBackward(ln1, w(`${h}ln_1.weight`), dLn1, T, C, dw(`${h}ln_1.weight`), dw(`${h}ln_1.bias`)));
+    const dLn1 = linearBackward(
+      s(`${p}ln1.hook_normalized`),
+      cAttn,
+      dqkv,
+      T,
+      C,
+      3 * C,
+      dw(`${h}attn.c_attn.weight`),
+      dw(`${h}attn.c_attn.bias`),
+    );
+    dx = plus(
+      dMid,
+      layerNormBackward(ln1, w(`${h}ln_1.weight`), dLn1, T, C, dw(`${h}ln_1.weight`), dw(`${h}ln_1.bias`)),
+    );
     sites.set(`${p}hook_resid_pre`, dx);
   }
   sites.set('hook_embed', dx);

@@ -1,0 +1,105 @@
+// Loading and saving whole models: round trips keep every bit; a folder that is wrong leaves nothing on the GPU and nothing half-written.
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { tokenBatch } from '@limn/hooks';
+import { readFloats, type Tensor } from '@limn/tensor';
+import { testGpu } from '@limn/testing';
+import { afterAll, describe, expect, test } from 'vitest';
+import { fetchFiles, loadGpt2, memoryFiles, randomGpt2, saveGpt2, type Gpt2 } from '../src/index.js';
+import { openFolder } from '../src/node.js';
+import { rejection } from './rejection.js';
+
+const sizes = { vocabulary: 7, maxPositions: 5, width: 6, layers: 1, heads: 3, mlpWidth: 5 };
+const home = mkdtempSync(path.join(os.tmpdir(), 'limn-load-'));
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+async function logits(model: Gpt2): Promise<number[]> {
+  const step = model.gpu.step();
+  return [
+    ...(await readFloats(step, model.run(step, { tokens: tokenBatch([[1, 2, 6]], model.info) }).logits as Tensor)),
+  ];
+}
+
+describe('load and save', () => {
+  test.each([true, false])('a saved model loads to the same bits (tied: %s)', async (tied) => {
+    const gpu = await testGpu();
+    const model = await randomGpt2(gpu, { ...sizes, tied, bosId: 0 }, 1);
+    const folder = path.join(home, String(tied));
+    await saveGpt2(model, openFolder(folder));
+    expect(readdirSync(folder).sort()).toEqual(['config.json', 'model.safetensors']);
+    const { model: loaded, tokenizer, source } = await loadGpt2(gpu, openFolder(folder));
+    expect(tokenizer).toBeUndefined();
+    expect(source).toBe(folder);
+    expect(loaded.info).toEqual(model.info);
+    expect(loaded.tied).toBe(tied);
+    expect(await logits(loaded)).toEqual(await logits(model));
+    const again = await randomGpt2(gpu, { ...sizes, tied, bosId: 0 }, 1);
+    expect(again.info.fingerprint).toBe(model.info.fingerprint);
+    for (const each of [model, loaded, again]) each.dispose();
+  });
+
+  test('a server with and without ranges gives the same model', async () => {
+    const gpu = await testGpu();
+    const model = await randomGpt2(gpu, sizes, 2);
+    const files = memoryFiles({});
+    await saveGpt2(model, files);
+    for (const ranges of [true, false]) {
+      const served: typeof fetch = async (input, init) => {
+        const name = decodeURIComponent(String(input).split('/').at(-1) as string);
+        if (!(await files.list()).includes(name)) return new Response(null, { status: 404 });
+        const bytes = await files.read(name);
+        if (init?.method === 'HEAD') return new Response(null, { headers: { 'content-length': String(bytes.length) } });
+        const range = /bytes=(\d+)-(\d+)/.exec(new Headers(init?.headers).get('range') ?? '');
+        return range && ranges
+          ? new Response(bytes.slice(Number(range[1]), Number(range[2]) + 1), { status: 206 })
+          : new Response(bytes);
+      };
+      const remote = fetchFiles('https://models.example/tiny', ['config.json', 'model.safetensors'], served);
+      const { model: loaded } = await loadGpt2(gpu, remote);
+      expect(loaded.info.fingerprint).toBe(model.info.fingerprint);
+      loaded.dispose();
+      expect((await rejection(remote.read('absent.json'))).code).toBe('files/not-found');
+    }
+    model.dispose();
+  });
+
+  test('a model that cannot be loaded leaves nothing on the GPU', async () => {
+    const gpu = await testGpu();
+    const model = await randomGpt2(gpu, sizes, 3);
+    const files = memoryFiles({});
+    await saveGpt2(model, files);
+    model.dispose();
+    const live = gpu.counters.snapshot().bytesLive;
+    const bytes = await files.read('model.safetensors');
+    // The last four bytes are the last value of the last tensor, so everything before it has been uploaded when this is found.
+    const spoilt = Uint8Array.from(bytes);
+    new DataView(spoilt.buffer).setFloat32(spoilt.length - 4, Number.NaN, true);
+    await files.write('model.safetensors', spoilt);
+    expect((await rejection(loadGpt2(gpu, files))).code).toBe('weights/not-finite');
+    await files.write('model.safetensors', bytes.slice(0, -1));
+    expect((await rejection(loadGpt2(gpu, files))).code).toBe('safetensors/truncated');
+    expect(gpu.counters.snapshot().bytesLive).toBe(live);
+    await files.write('model.safetensors', bytes);
+    const stop = new AbortController();
+    stop.abort(new Error('not now'));
+    await expect(loadGpt2(gpu, files, { signal: stop.signal })).rejects.toThrow('not now');
+    expect(gpu.counters.snapshot().bytesLive).toBe(live);
+  });
+
+  test('a folder refuses names that lead out of it, says what it holds, and never keeps half a file', async () => {
+    const folder = openFolder(path.join(home, 'plain'));
+    for (const name of ['../x', '/etc/passwd', 'a/b', '..', '', 'a\0b', 'a\\b'])
+      expect((await rejection(folder.read(name))).code).toBe('files/bad-name');
+    await folder.write('a.txt', new TextEncoder().encode('abc'));
+    const missing = await rejection(folder.read('b.txt'));
+    expect([missing.code, missing.hint]).toEqual(['files/not-found', 'It holds: a.txt.']);
+    expect((await rejection(folder.read('a.txt', 1, 9))).code).toBe('files/short');
+    expect(new TextDecoder().decode(await folder.read('a.txt', 1, 3))).toBe('bc');
+    writeFileSync(path.join(home, 'file'), 'x');
+    expect((await rejection(openFolder(path.join(home, 'file', 'below')).write('a', new Uint8Array(1)))).code).toBe(
+      'files/write',
+    );
+    expect(readdirSync(path.join(home, 'plain'))).toEqual(['a.txt']);
+  });
+});
