@@ -131,3 +131,22 @@ function sortCounting(values: readonly number[]): { readonly sorted: readonly nu
   }
   return { sorted, swaps };
 }
+
+/**
+ * Σ |score at the clean input| / Σ |score along the path| over the edges that pass `which`: the gradient at the clean input
+ * against the path average, seen through the same Δ. Well below 1 the metric is saturated at the clean input; null when
+ * the path gives nothing.
+ */
+export function gradientRatio(
+  atClean: Scores,
+  alongPath: Scores,
+  which: (u: number, v: number) => boolean = () => true,
+): number | null {
+  const total = ({ graph, values }: Scores): number => {
+    let sum = 0;
+    for (const { u, v } of graph.edges()) if (which(u, v)) sum += Math.abs(values[graph.dense(u, v)] ?? 0);
+    return sum;
+  };
+  const path = total(alongPath);
+  return path === 0 ? null : total(atClean) / path;
+}

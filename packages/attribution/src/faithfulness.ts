@@ -21,8 +21,8 @@ export const MIB_PROPORTIONS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2,
 /** One size of a curve. */
 export interface CurveSize {
   /** Edges asked for, before pruning. */
-  readonly size: number;
-  /** size as MIB states it: a fraction of all edges. */
+  readonly n: number;
+  /** n as MIB states it: a fraction of all edges. */
   readonly proportion: number;
   /** No edge at all: the circuit is the corrupted run. Happens on small graphs. */
   readonly zero: boolean;
@@ -34,10 +34,10 @@ export interface CurveSize {
 export function mibSizes(edgeCount: number): CurveSize[] {
   let last = -1;
   return MIB_PROPORTIONS.map((proportion) => {
-    const size = Math.floor(proportion * edgeCount);
-    const duplicate = size === last;
-    last = size;
-    return { size, proportion, zero: size === 0, duplicate };
+    const n = Math.floor(proportion * edgeCount);
+    const duplicate = n === last;
+    last = n;
+    return { n, proportion, zero: n === 0, duplicate };
   });
 }
 
@@ -48,10 +48,10 @@ export function headlineSizes(edgeCount: number): number[] {
   return [...sizes.filter((size) => size < edgeCount), edgeCount];
 }
 
-/** One evaluated size. */
-export interface CurvePoint {
-  readonly size: number;
-  readonly faithfulness: Faithfulness;
+/** One evaluated size; f is null where it does not exist. */
+export interface CurveValue {
+  readonly n: number;
+  readonly faithfulness: number | null;
 }
 
 /** CPR: trapezoid area under f over the proportions .001 … 1, linear axis (signed selection). null when some f is. */
@@ -68,22 +68,22 @@ export function cmdArea(faithfulness: readonly (number | null)[]): number | null
 }
 
 /** Mean of f over ln n: trapezoid area on a log axis of sizes divided by its length, so that f ≡ 1 gives 1. */
-export function logAxisArea(points: readonly CurvePoint[]): number | null {
-  const kept = points.filter(({ size }) => size > 0);
-  const axis = kept.map(({ size }) => Math.log(size));
+export function logAxisArea(points: readonly CurveValue[]): number | null {
+  const kept = points.filter(({ n }) => n > 0);
+  const axis = kept.map(({ n }) => Math.log(n));
   const length = (axis.at(-1) ?? 0) - (axis[0] ?? 0);
   if (!(length > 0)) return null;
   const area = trapezoid(
     axis,
-    kept.map(({ faithfulness }) => faithfulness.value),
+    kept.map(({ faithfulness }) => faithfulness),
   );
   return area === null ? null : area / length;
 }
 
 /** The smallest evaluated n with f ≥ threshold, or null when no evaluated size reaches it. */
-export function smallestSize(points: readonly CurvePoint[], threshold: number): number | null {
-  const reaching = points.filter(({ faithfulness: { value } }) => value !== null && value >= threshold);
-  return reaching.length === 0 ? null : Math.min(...reaching.map(({ size }) => size));
+export function smallestSize(points: readonly CurveValue[], threshold: number): number | null {
+  const reaching = points.filter(({ faithfulness }) => faithfulness !== null && faithfulness >= threshold);
+  return reaching.length === 0 ? null : Math.min(...reaching.map(({ n }) => n));
 }
 
 /** Σ ½ (x_{i+1} − x_i)(y_i + y_{i+1}); null when a y is missing. */

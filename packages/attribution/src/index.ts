@@ -19,8 +19,8 @@ export {
   normalisedFaithfulness,
   smallestSize,
 } from './faithfulness.js';
-export type { CurvePoint, CurveSize, Faithfulness } from './faithfulness.js';
-export { agreement, kendallTauB, meanRanks, pearson, topOverlap } from './agreement.js';
+export type { CurveSize, CurveValue, Faithfulness } from './faithfulness.js';
+export { agreement, gradientRatio, kendallTauB, meanRanks, pearson, topOverlap } from './agreement.js';
 export type { Agreement } from './agreement.js';
 export { checkPairs, parsePairs } from './pairs.js';
 export type { Pair, PairLimits, PairTokenizer, ParsePairsOptions, ParsedPairs } from './pairs.js';
@@ -46,3 +46,14 @@ export type { Ablation, MetricValues } from './evaluation-base.js';
 export { recordNodeOutputs, restrictToCircuit } from './restrict-to-circuit.js';
 export { DEFAULT_BATCH_SIZE, DEFAULT_MEMORY_BYTES } from './run-options.js';
 export type { AttributionProgress, RunControls } from './run-options.js';
+export { SELECTORS, faithfulnessCurves, selectBy } from './faithfulness-curves.js';
+export type {
+  CurveFlag,
+  CurveOptions,
+  CurvePoint,
+  FaithfulnessCurve,
+  FaithfulnessCurves,
+  Selector,
+} from './faithfulness-curves.js';
+export { METHODS, scoreEdges } from './score-edges.js';
+export type { MethodName, ScoreEdgesOptions } from './score-edges.js';

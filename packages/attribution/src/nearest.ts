@@ -1,7 +1,8 @@
-// The name that was probably meant: the candidate at the smallest edit distance.
+// The name that was probably meant: one that begins with what was given, else the one at the smallest edit distance.
 import { closest } from 'fastest-levenshtein';
 
-/** The candidate with the fewest insertions, deletions and substitutions from `given`; the first one on ties. */
+/** The first candidate that begins with `given`, or else has the fewest insertions, deletions and substitutions from it. */
 export function nearest(given: string, candidates: readonly string[]): string {
-  return closest(given.toLowerCase(), candidates);
+  const wanted = given.toLowerCase();
+  return candidates.find((candidate) => wanted !== '' && candidate.startsWith(wanted)) ?? closest(wanted, candidates);
 }

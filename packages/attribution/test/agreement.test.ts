@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { agreement, kendallTauB, meanRanks, pearson, scoresOf } from '../src/index.js';
+import { agreement, gradientRatio, kendallTauB, meanRanks, pearson, scoresOf } from '../src/index.js';
 import { goldenScores, toyGraph } from './golden.js';
 
 describe('agreement', () => {
@@ -44,5 +44,19 @@ describe('agreement', () => {
   it('compares only what both sides scored', () => {
     const holes = scoresOf(toyGraph, (u, v) => (v === 14 ? Number.NaN : (exact.values[toyGraph.dense(u, v)] ?? 0)));
     expect(agreement(holes, exact).edges).toBe(39);
+  });
+
+  it('compares gradients at the clean input with their path average', () => {
+    const [clean, path] = [goldenScores('eap'), goldenScores('ig_k0_m1')];
+    const sum = (values: Float64Array): number =>
+      values.filter((x) => !Number.isNaN(x)).reduce((a, x) => a + Math.abs(x), 0);
+    expect(gradientRatio(clean, path)).toBeCloseTo(sum(clean.values) / sum(path.values), 12);
+    expect(gradientRatio(clean, path, (u) => u === 0)).not.toBe(gradientRatio(clean, path));
+    expect(
+      gradientRatio(
+        clean,
+        scoresOf(toyGraph, () => 0),
+      ),
+    ).toBeNull();
   });
 });

@@ -23,10 +23,10 @@ describe('faithfulness', () => {
   });
 
   it("has MIB's ten sizes for GPT-2 small and flags what small graphs do to them", () => {
-    expect(mibSizes(32_491).map(({ size }) => size)).toEqual([32, 64, 162, 324, 649, 1624, 3249, 6498, 16_245, 32_491]);
+    expect(mibSizes(32_491).map(({ n }) => n)).toEqual([32, 64, 162, 324, 649, 1624, 3249, 6498, 16_245, 32_491]);
     expect(mibSizes(32_491).some(({ zero, duplicate }) => zero || duplicate)).toBe(false);
     const small = mibSizes(479); // 4 layers of 4 heads
-    expect(small.map(({ size }) => size)).toEqual([0, 0, 2, 4, 9, 23, 47, 95, 239, 479]);
+    expect(small.map(({ n }) => n)).toEqual([0, 0, 2, 4, 9, 23, 47, 95, 239, 479]);
     expect(small.map(({ zero }) => zero)).toEqual([true, true, ...Array.from({ length: 8 }, () => false)]);
     expect(small.map(({ duplicate }) => duplicate)).toEqual([false, true, ...Array.from({ length: 8 }, () => false)]);
   });
@@ -50,13 +50,10 @@ describe('faithfulness', () => {
   });
 
   it('reads the log-axis area and the smallest faithful size', () => {
-    const points = headlineSizes(479).map((size) => ({
-      size,
-      faithfulness: { value: Math.log(size) / Math.log(479) },
-    }));
+    const points = headlineSizes(479).map((n) => ({ n, faithfulness: Math.log(n) / Math.log(479) }));
     expect(logAxisArea(points)).toBeCloseTo(0.5, 12);
-    expect(logAxisArea(points.map((p) => ({ ...p, faithfulness: { value: 1 } })))).toBeCloseTo(1, 12);
-    expect(logAxisArea([{ size: 3, faithfulness: { value: 1 } }])).toBeNull();
+    expect(logAxisArea(points.map((p) => ({ ...p, faithfulness: 1 })))).toBeCloseTo(1, 12);
+    expect(logAxisArea([{ n: 3, faithfulness: 1 }])).toBeNull();
     expect(smallestSize(points, 0.85)).toBe(192);
     expect(smallestSize(points, 2)).toBeNull();
   });

@@ -95,7 +95,7 @@ export function awkwardPairs(
     return Math.floor((state / 2 ** 32) * n);
   };
   return Array.from({ length: count }, (_, i) => {
-    const length = [5, 3, positions, 7, 2, 11][i % 6] as number;
+    const length = Math.min(positions, [5, 3, positions, 7, 2, 11][i % 6] as number);
     const clean = Array.from({ length }, () => below(vocabulary));
     const corrupted = clean.slice();
     for (let n = 0; n <= i % 3; n++) corrupted[below(length - 1)] = below(vocabulary);
