@@ -53,9 +53,17 @@ const agreement = object(
 
 export const circuitFields = {
   kind: oneOf('circuit'),
+  /** `pairs` is how many the metric and the faithfulness are means over. */
   task: object(
     { name: text({ longest: 200 }), pairs: whole(1) },
-    { title: text({ longest: 500 }), description: text(), source: text({ longest: 2000 }) },
+    {
+      title: text({ longest: 500 }),
+      description: text(),
+      source: text({ longest: 2000 }),
+      /** How many pairs the scores were computed on, and whether those that measure are others. */
+      searchPairs: whole(1),
+      heldOut: yesNo,
+    },
   ),
   metric: object({ name: text({ longest: 100 }) }, { description: text() }),
   /** Mean metric of the whole model on clean prompts, and with everything corrupted. */

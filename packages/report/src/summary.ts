@@ -37,20 +37,30 @@ export function summarise(record: CircuitRecord): Summary {
 }
 
 function headline({ circuit, graph, task, method }: CircuitRecord): string {
-  const name = task.title ?? task.name;
+  const on = inSentence(task.title ?? task.name);
   const size = `${numberText(circuit.kept, 9)} of ${numberText(graph.edgeCount, 9)} edges (${percentText(circuit.kept / graph.edgeCount)})`;
-  if (circuit.faithfulness === null)
-    return `${size} form the circuit for ${name} found by ${method.title ?? method.name}; its faithfulness could not be measured.`;
-  return `${size} keep ${percentText(circuit.faithfulness)} of the model’s ${name} behaviour.`;
+  const { faithfulness } = circuit;
+  if (faithfulness === null)
+    return `${size} are the circuit that ${method.title ?? method.name} finds for ${on}; its faithfulness could not be measured.`;
+  if (faithfulness <= 0)
+    return `${size} do not keep the model’s behaviour on ${on}: their faithfulness is ${numberText(faithfulness)}.`;
+  return `${size} keep ${percentText(faithfulness)} of the model’s behaviour on ${on}.`;
 }
 
 function scoring({ method, graph, task, metric, baselines }: CircuitRecord): string {
   const steps = method.igSteps ? ` (${method.igSteps} steps${method.igRule ? `, ${method.igRule} rule` : ''})` : '';
+  const pairs = (n: number): string => `${numberText(n, 9)} ${n === 1 ? 'pair' : 'pairs'} of prompts`;
+  const searched = task.searchPairs === undefined ? '' : ` on ${pairs(task.searchPairs)}`;
   return (
-    `${method.title ?? method.name}${steps} scored all ${numberText(graph.edgeCount, 9)} edges on ${numberText(task.pairs, 9)} pairs of prompts. ` +
-    `The metric, ${metric.name}, is ${numberText(baselines.clean)} on clean prompts and ${numberText(baselines.corrupted)} with everything corrupted.`
+    `${method.title ?? method.name}${steps} scored all ${numberText(graph.edgeCount, 9)} edges${searched}. ` +
+    `Measured on ${pairs(task.pairs)}${task.heldOut ? ' that the search did not see' : ''}, the metric ${metric.name} is ` +
+    `${numberText(baselines.clean)} when they are clean and ${numberText(baselines.corrupted)} with everything corrupted.`
   );
 }
+
+/** 'Greater-than' → 'greater-than'; 'IOI' and 'MLP 3' stay. */
+const inSentence = (title: string): string =>
+  /^\p{Lu}\p{Ll}/u.test(title) ? title.charAt(0).toLowerCase() + title.slice(1) : title;
 
 function bearers(record: CircuitRecord): string {
   const weights = nodeWeights(record);

@@ -132,8 +132,10 @@ export function sample({
     },
     task: {
       name: say(task),
-      title: say(task === 'ioi' ? 'indirect object identification' : 'greater-than'),
+      title: say(task === 'ioi' ? 'Indirect object identification' : 'Greater-than'),
       pairs: 64,
+      searchPairs: 16,
+      heldOut: true,
       source: say('generated, seed 0, held-out split'),
       description: say('The corrupted prompt starts at 01, so that every later year would fit.'),
     },

@@ -1,0 +1,52 @@
+// The sentences about a circuit: they follow the record, whichever way it falls.
+import { expect, test } from 'vitest';
+import { nodeWeights, summarise } from '../src/index.js';
+import { sample } from './sample.js';
+
+const record = sample();
+const { circuit } = record;
+
+test('how few edges keep how much', () => {
+  expect(summarise(record).headline).toBe('64 of 479 edges (13 %) keep 86 % of the model’s behaviour on greater-than.');
+  expect(summarise({ ...record, circuit: { ...circuit, faithfulness: -0.05 } }).headline).toBe(
+    '64 of 479 edges (13 %) do not keep the model’s behaviour on greater-than: their faithfulness is −0.05.',
+  );
+  expect(summarise({ ...record, circuit: { ...circuit, faithfulness: null } }).headline).toContain(
+    'could not be measured',
+  );
+});
+
+test('how it was searched for and measured', () => {
+  expect(summarise(record).sentences[0]).toBe(
+    'EAP-IG (inputs) (5 steps, left rule) scored all 479 edges on 16 pairs of prompts. Measured on 64 pairs of prompts that the search did not see, ' +
+      'the metric prob-diff is 0.912 when they are clean and −0.0412 with everything corrupted.',
+  );
+});
+
+test('nodes are weighed by the circuit’s |score| through them', () => {
+  const edges = [
+    ['input->a0.h1<q>', -3, true],
+    ['a0.h1->m1', 1, true],
+    ['m1->logits', 4, false],
+  ] as const;
+  expect(nodeWeights({ ...record, edges })).toEqual([
+    { node: 'a0.h1', share: 1 },
+    { node: 'input', share: 0.75 },
+    { node: 'm1', share: 0.25 },
+  ]);
+  expect(summarise({ ...record, edges }).sentences[1]).toBe(
+    'The head that matters most, by share of the circuit’s score: 0.1 (100 %); of the MLPs, MLP 1 (25 %).',
+  );
+  expect(summarise({ ...record, edges: [] }).sentences.join(' ')).not.toContain('matter');
+});
+
+test('thresholds that no size reaches are said to be missed', () => {
+  const smallest = [
+    { threshold: 0.85, n: 1 },
+    { threshold: 0.95, n: null },
+    { threshold: 0.99, n: 479 },
+  ];
+  expect(summarise({ ...record, smallest }).sentences).toContain(
+    '1 edge reaches a faithfulness of 0.85, no evaluated size reaches 0.95 and 479 edges reach a faithfulness of 0.99 (the whole graph).',
+  );
+});
