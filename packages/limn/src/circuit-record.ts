@@ -1,11 +1,13 @@
 // One circuit's findings as the record that result.json and the report page are made from.
-import type { Agreement, Pair, Scores } from '@limn/attribution';
+import type { Agreement, FaithfulnessCurves, Pair, Scores } from '@limn/attribution';
 import type { CircuitRecord, EdgeRow, Provenance } from '@limn/report';
-import type { Curve, Curves, Point } from './curves.js';
 import type { MethodChoice } from './methods.js';
+import { headlineCircuits, type ShownCircuit } from './shown-circuit.js';
 
 /** The whole table of edges is kept up to this size; beyond it, the edges of largest |score|. GPT-2 small has 32,491. */
 const EDGES_KEPT = 40_000;
+/** More edges than this are a blot, not a drawing. */
+const EDGES_DRAWN = 1000;
 /** Pairs shown to the reader. */
 const PAIRS_SHOWN = 24;
 
@@ -16,9 +18,9 @@ export interface Findings {
   readonly metric: CircuitRecord['metric'];
   readonly method: MethodChoice;
   readonly scores: Scores;
-  readonly curves: Curves;
+  readonly curves: FaithfulnessCurves;
   /** The circuit that graph.json marks and that the page opens on. */
-  readonly shown: Point;
+  readonly shown: ShownCircuit;
   /** Pairs that the faithfulness was measured on, with the metric of each. */
   readonly pairs: readonly Pair[];
   readonly values?: { readonly clean: readonly number[]; readonly corrupted: readonly number[] };
@@ -32,10 +34,10 @@ export function circuitRecord(found: Findings, provenance: Provenance, show: (id
   const { graph } = scores;
   const order = edgesToKeep(found);
   const indexOf = new Map(order.map(({ u, v }, i) => [graph.dense(u, v), i]));
-  const drawn = drawnCircuits(curves).map(({ point, selection }) => ({
-    n: point.n,
-    selection,
-    edges: [...point.circuit.edges()].flatMap(({ u, v }) => indexOf.get(graph.dense(u, v)) ?? []),
+  const drawn = drawnCircuits(curves).map(({ n, circuit }) => ({
+    n,
+    selection: 'absolute' as const,
+    edges: [...circuit.edges()].flatMap(({ u, v }) => indexOf.get(graph.dense(u, v)) ?? []),
   }));
   return {
     schema: 'limn.result',
@@ -104,15 +106,12 @@ function edgesToKeep({ scores, curves }: Findings): readonly { readonly u: numbe
     Math.abs(scores.values[graph.dense(u, v)] ?? 0) || 0;
   const strongest = all.map(magnitude).sort((a, b) => b - a)[EDGES_KEPT - 1] ?? 0;
   const drawn = drawnCircuits(curves);
-  return all.filter(
-    (edge) => magnitude(edge) >= strongest || drawn.some(({ point }) => point.circuit.has(edge.u, edge.v)),
-  );
+  return all.filter((edge) => magnitude(edge) >= strongest || drawn.some(({ circuit }) => circuit.has(edge.u, edge.v)));
 }
 
-/** The headline circuits that a page can still draw, from small to large, without repeating one. */
-function drawnCircuits({ curves }: Curves): { readonly point: Point; readonly selection: Curve['selection'] }[] {
-  const [headline] = curves as readonly [Curve];
-  return headline.points
-    .filter(({ n, kept }, i, points) => n > 0 && kept > 0 && kept <= 1000 && kept !== points[i - 1]?.kept)
-    .map((point) => ({ point, selection: headline.selection }));
+/** The headline circuits that a page can still draw, without repeating one. */
+function drawnCircuits(curves: FaithfulnessCurves): ShownCircuit[] {
+  return headlineCircuits(curves).filter(
+    ({ kept }, i, all) => kept > 0 && kept <= EDGES_DRAWN && kept !== all[i - 1]?.kept,
+  );
 }

@@ -1,37 +1,26 @@
 // What a reader should know before believing a figure of a circuit record.
+import type { FaithfulnessCurves } from '@limn/attribution';
 import type { CircuitRecord } from '@limn/report';
-import { THRESHOLDS, type Curves } from './curves.js';
 import type { MethodChoice } from './methods.js';
 import type { PairSets } from './pairs-source.js';
+import { FAITHFUL } from './shown-circuit.js';
 
-/** Fewer pairs than this leave means that one odd pair can move. */
+/** With fewer pairs than this, one odd pair moves the mean. */
 const FEW_PAIRS = 20;
 
+/** The curves' own flags, and those that follow from the pairs, the metric and the method. */
 export function flagsOf(
-  curves: Curves,
-  sets: Pick<PairSets, 'evaluation' | 'heldOut'>,
+  curves: FaithfulnessCurves,
+  { evaluation, heldOut }: Pick<PairSets, 'evaluation' | 'heldOut'>,
   metric: string,
   method: MethodChoice,
 ): CircuitRecord['flags'] {
-  const flags: { code: string; text: string }[] = [];
+  const flags = [...curves.flags];
   const flag = (code: string, text: string): void => void flags.push({ code, text });
-  const zero = curves.mib.filter((size) => size.zero).length;
-  const duplicate = curves.mib.filter((size) => size.duplicate && !size.zero).length;
-  if (zero > 0 || duplicate > 0) {
-    flag(
-      'mib-sizes',
-      `MIB's ten sizes are fractions of the edge count; on this small graph ${zero} of them hold no edge and ${duplicate} repeat the one before, so CPR and CMD say little. The headline sizes are the ones to read.`,
-    );
-  }
-  if (!sets.heldOut) flag('same-pairs', 'The circuits were measured on the pairs that they were found with.');
-  if (sets.evaluation.length < FEW_PAIRS) {
-    flag(
-      'few-pairs',
-      `Faithfulness is a mean over ${sets.evaluation.length} ${sets.evaluation.length === 1 ? 'pair' : 'pairs'} only.`,
-    );
-  }
-  if (curves.baselines.clean === curves.baselines.corrupted) {
-    flag('no-difference', 'The metric is the same on clean and corrupted prompts, so faithfulness is undefined.');
+  if (!heldOut) flag('same-pairs', 'The circuits were measured on the pairs that they were found with.');
+  if (evaluation.length < FEW_PAIRS) {
+    const pairs = evaluation.length === 1 ? 'one pair' : `${evaluation.length} pairs`;
+    flag('few-pairs', `Faithfulness is a mean over ${pairs} only.`);
   }
   if (metric === 'kl' && method.name === 'eap') {
     flag(
@@ -39,16 +28,12 @@ export function flagsOf(
       'The divergence from the clean run has no gradient at the clean run, so plain EAP scores every edge 0 under KL.',
     );
   }
-  const unreached = curves.smallest.filter(({ n }) => n === null);
-  if (unreached.length > 0 && curves.baselines.clean !== curves.baselines.corrupted) {
-    flag(
-      'not-reached',
-      `No size reaches a faithfulness of ${unreached.map(({ threshold }) => threshold).join(' or ')}.`,
-    );
-  } else {
+  const missed = curves.smallest.filter(({ n }) => n === null).map(({ threshold }) => threshold);
+  if (missed.length > 0) flag('not-reached', `No tested size reaches a faithfulness of ${missed.join(' or ')}.`);
+  if (!missed.includes(FAITHFUL)) {
     flag(
       'chosen-on-evaluation',
-      `The circuit shown is the smallest of the tested sizes that keeps ${THRESHOLDS[0]} of the behaviour; the size was chosen on the pairs that measure it.`,
+      `The circuit shown is the smallest tested one that keeps ${FAITHFUL} of the behaviour; its size was chosen on the pairs that measure it.`,
     );
   }
   return flags;

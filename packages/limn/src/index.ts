@@ -1,18 +1,9 @@
 // limn as a library: the composed pipeline that the command line, the examples and the benches are made of.
-export { findCircuit, scoreEdges, type CircuitRequest, type PipelineControls } from './pipeline.js';
-export {
-  measureCurves,
-  circuitToShow,
-  THRESHOLDS,
-  type Baselines,
-  type CircuitValues,
-  type Curve,
-  type Curves,
-  type Point,
-} from './curves.js';
+export { findCircuit, type CircuitRequest, type PipelineControls } from './pipeline.js';
+export { FAITHFUL, circuitToShow, headlineCircuits, headlineCurve, type ShownCircuit } from './shown-circuit.js';
 export { circuitRecord, type Findings } from './circuit-record.js';
 export { describeFinding, graphFile } from './circuit-output.js';
-export { IG_RULES, METHODS, chooseMethod, type IgRule, type MethodChoice, type MethodName } from './methods.js';
+export { IG_RULES, chooseMethod, type IgRule, type MethodChoice } from './methods.js';
 export { POCKET, openModel, type OpenModel } from './model-source.js';
 export { filePairs, taskPairs, type FileRequest, type PairSets, type TaskRequest } from './pairs-source.js';
 export { provenanceOf, type ProvenanceRequest } from './provenance.js';

@@ -1,9 +1,8 @@
-// The scoring methods and metrics that `limn circuit` knows by name.
+// A scoring method with its settings, and what methods and metrics are called for people.
+import type { MethodName } from '@limn/attribution';
 import type { MetricName } from '@limn/tasks';
 
-export const METHODS = ['eap', 'eap-ig-inputs', 'clean-corrupted', 'exact'] as const;
-export type MethodName = (typeof METHODS)[number];
-
+/** Where on the path from corrupted (0) to clean (1) the steps lie: k/m for k = 0…m−1, k = 1…m, or the middles between. */
 export const IG_RULES = ['left', 'right', 'midpoint'] as const;
 export type IgRule = (typeof IG_RULES)[number];
 

@@ -1,26 +1,21 @@
 // The whole column as one function: a model and pairs in; edge scores, circuits and their faithfulness out.
 import {
   agreement,
-  cleanCorrupted,
-  eap,
-  eapIgInputs,
   evaluateCircuits,
-  exactEdges,
+  faithfulnessCurves,
   metricByName,
+  scoreEdges,
   type AttributionProgress,
   type Metric,
-  type MetricValues,
-  type Pair,
-  type Scores,
 } from '@limn/attribution';
 import type { HookedModel } from '@limn/hooks';
 import type { MetricName } from '@limn/tasks';
 import type { Findings } from './circuit-record.js';
 import type { ProgressEvent } from './console.js';
-import { circuitToShow, measureCurves, type Curves } from './curves.js';
 import { flagsOf } from './flags.js';
-import { METRIC_DESCRIPTIONS, chooseMethod, type MethodChoice } from './methods.js';
+import { METRIC_DESCRIPTIONS, type MethodChoice } from './methods.js';
 import type { PairSets } from './pairs-source.js';
+import { circuitToShow } from './shown-circuit.js';
 
 /** What every stage of the pipeline accepts. */
 export interface PipelineControls {
@@ -39,11 +34,21 @@ export interface CircuitRequest extends PipelineControls {
 
 /** Scores every edge, selects circuits at the sizes of the contract, and measures each on the evaluation pairs. */
 export async function findCircuit(request: CircuitRequest): Promise<Findings> {
-  const { model, sets, method } = request;
+  const { model, sets, method, signal, onProgress } = request;
   const metric = metricByName(request.metric);
-  const scores = await scoreEdges(model, sets.discovery, metric, method, request);
-  const { curves, values } = await measure(model, scores, sets.evaluation, metric, request);
-  const exact = request.compareWithExact === true ? await compare(request, metric, scores) : undefined;
+  const controls = (phase: string) => ({ metric, signal, onProgress: named(phase, onProgress) });
+  const scores = await scoreEdges(model, sets.discovery, {
+    ...controls(`scores by ${method.name}`),
+    method: method.name,
+    steps: method.igSteps,
+    rule: method.igRule,
+  });
+  const curves = await faithfulnessCurves(model, scores, sets.evaluation, controls('faithfulness'));
+  const values = await pairValues(request, metric);
+  const exact =
+    request.compareWithExact === true
+      ? await scoreEdges(model, sets.discovery, { ...controls('scores by exact'), method: 'exact' })
+      : undefined;
   return {
     title: sets.title,
     task: { name: sets.name, pairs: sets.evaluation.length, title: sets.title, description: sets.description },
@@ -54,66 +59,18 @@ export async function findCircuit(request: CircuitRequest): Promise<Findings> {
     shown: circuitToShow(curves),
     pairs: sets.evaluation,
     values,
-    ...(exact === undefined ? {} : { exact }),
+    ...(exact === undefined ? {} : { exact: { scores: exact, agreement: agreement(scores, exact) } }),
     flags: flagsOf(curves, sets, metric.name, method),
   };
 }
 
-/** Edge scores by any method; positive means that the edge helps. */
-export async function scoreEdges(
-  model: HookedModel,
-  pairs: readonly Pair[],
+/** The metric of every evaluation pair, clean and corrupted: two runs. */
+async function pairValues(
+  { model, sets, signal }: CircuitRequest,
   metric: Metric,
-  method: MethodChoice,
-  { signal, onProgress }: PipelineControls = {},
-): Promise<Scores> {
-  const options = { metric, signal, onProgress: named(`scores by ${method.name}`, onProgress) };
-  switch (method.name) {
-    case 'eap':
-      return eap(model, pairs, options);
-    case 'eap-ig-inputs':
-      return eapIgInputs(model, pairs, { ...options, steps: method.igSteps, rule: method.igRule });
-    case 'clean-corrupted':
-      return cleanCorrupted(model, pairs, options);
-    case 'exact':
-      return exactEdges(model, pairs, options);
-  }
-}
-
-/** Faithfulness curves of the circuits that `scores` select, on `pairs`. */
-async function measure(
-  model: HookedModel,
-  scores: Scores,
-  pairs: readonly Pair[],
-  metric: Metric,
-  { signal, onProgress }: PipelineControls,
-): Promise<{ readonly curves: Curves; readonly values: NonNullable<Findings['values']> }> {
-  const perPair = { clean: [] as readonly number[], corrupted: [] as readonly number[] };
-  const curves = await measureCurves(scores, async (circuits) => {
-    const found = await evaluateCircuits(model, circuits, pairs, {
-      metrics: [metric],
-      signal,
-      onProgress: named('faithfulness', onProgress),
-    });
-    perPair.clean = [...(found.clean.perExample[metric.name] ?? [])];
-    perPair.corrupted = [...(found.empty.perExample[metric.name] ?? [])];
-    const mean = (values: MetricValues): number => values.mean[metric.name] ?? Number.NaN;
-    return {
-      baselines: { clean: mean(found.clean), corrupted: mean(found.empty) },
-      values: found.circuits.map(mean),
-    };
-  });
-  return { curves, values: perPair };
-}
-
-async function compare(
-  request: CircuitRequest,
-  metric: Metric,
-  scores: Scores,
-): Promise<NonNullable<Findings['exact']>> {
-  const method = chooseMethod('exact', 1, 'left');
-  const exact = await scoreEdges(request.model, request.sets.discovery, metric, method, request);
-  return { scores: exact, agreement: agreement(scores, exact) };
+): Promise<NonNullable<Findings['values']>> {
+  const { clean, empty } = await evaluateCircuits(model, [], sets.evaluation, { metrics: [metric], signal });
+  return { clean: [...(clean.perExample[metric.name] ?? [])], corrupted: [...(empty.perExample[metric.name] ?? [])] };
 }
 
 /** Gives the progress of a package a phase for the terminal. */

@@ -1,10 +1,11 @@
 // `limn circuit`: scores every edge of a model for one behaviour, measures the circuits they select, and writes graph, result and report.
+import { METHODS, type MethodName } from '@limn/attribution';
 import { METRICS, TASKS, type MetricName } from '@limn/tasks';
 import { LimnError } from '@limn/gpu';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
-import { IG_RULES, METHODS, chooseMethod, type IgRule, type MethodName } from '../methods.js';
+import { IG_RULES, chooseMethod, type IgRule } from '../methods.js';
 import { openModel } from '../model-source.js';
 import { openOutputFolder } from '../output.js';
 import { checkTaskVocabulary, filePairs, taskPairs } from '../pairs-source.js';
