@@ -1,0 +1,76 @@
+// The built command in a process of its own: stdout, Ctrl-C, and the shared check of the toy where it is at hand.
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const home = path.resolve(import.meta.dirname, '..');
+const limn = path.join(home, 'bin/limn.js');
+const built = existsSync(path.join(home, 'dist/cli.js'));
+const sharedCheck = path.resolve(home, '../../../shared/checks/toy.mjs');
+
+let root: string;
+beforeAll(() => (root = mkdtempSync(path.join(os.tmpdir(), 'limn-built-'))));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+describe.skipIf(!built)(built ? 'the built command' : 'the built command (skipped: npm run build first)', () => {
+  it('prints one JSON object on stdout and nothing else there', () => {
+    const { status, stdout } = spawnSync(process.execPath, [limn, 'doctor', '--json'], { encoding: 'utf8' });
+    expect(status).toBe(0);
+    const found = JSON.parse(stdout) as Record<string, unknown>;
+    expect(found).toMatchObject({ ok: true, command: 'doctor', selfTest: { passed: true } });
+    expect(stdout.trimEnd()).not.toContain('\n');
+  });
+
+  it('stops on Ctrl-C with a checkpoint and exit code 130', async () => {
+    const corpus = path.join(root, 'corpus.jsonl');
+    writeFileSync(corpus, '[1, 2, 3, 4, 5]\n[5, 4, 3, 2, 1, 0]\n');
+    const out = path.join(root, 'training');
+    const words = [
+      'train',
+      '--data',
+      corpus,
+      '--vocabulary',
+      '6',
+      '--layers',
+      '1',
+      '--heads',
+      '1',
+      '--width',
+      '4',
+      '--steps',
+      '1000000',
+      '--checkpoint-every',
+      '5',
+      '--out',
+      out,
+    ];
+    const child = spawn(process.execPath, [limn, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let stdout = '';
+    let stderr = '';
+    child.stdout.on('data', (text: Buffer) => (stdout += text.toString()));
+    child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
+    const closed = new Promise<number | null>((resolve) => child.on('close', resolve));
+    while (!existsSync(path.join(out, 'checkpoint.safetensors')) && child.exitCode === null) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    child.kill('SIGINT');
+    expect(await closed, stderr).toBe(130);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('--resume');
+    expect(readdirSync(out).sort()).toEqual(['checkpoint.safetensors', 'training.json']);
+  });
+
+  const there = existsSync(sharedCheck);
+  it.skipIf(!there)(
+    `passes the shared check of the toy${there ? '' : ' (skipped: the check is not beside the repository)'}`,
+    () => {
+      const { status, stdout } = spawnSync(process.execPath, [sharedCheck, process.execPath, limn], {
+        encoding: 'utf8',
+      });
+      expect(stdout).toContain('5 passed, 0 failed');
+      expect(status).toBe(0);
+    },
+  );
+});

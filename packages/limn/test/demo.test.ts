@@ -1,0 +1,62 @@
+// `limn demo` and `limn circuit --task` on pocket: two circuits, one report, and figures that a trained model gives.
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { modelFolder } from '@limn/pocket';
+import { recordFromJson } from '@limn/report';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runLimn } from './run-limn.js';
+
+const trained = existsSync(fileURLToPath(new URL('model.safetensors', modelFolder())));
+let root: string;
+beforeAll(() => (root = mkdtempSync(path.join(os.tmpdir(), 'limn-demo-'))));
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+describe.skipIf(!trained)(trained ? 'pocket' : 'pocket (skipped: its weights are not there)', () => {
+  it('demo finds both circuits and writes one report', async () => {
+    const out = path.join(root, 'demo');
+    const outcome = await runLimn(['demo', '--pairs', '4', '--eval-pairs', '6', '--out', out]);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    expect(readdirSync(out).sort()).toEqual(['greater-than', 'ioi', 'report.html']);
+    expect(outcome.stdout).toContain('Greater-than');
+    expect(outcome.stdout).toContain(`${out}/report.html`);
+    const page = readFileSync(path.join(out, 'report.html'), 'utf8');
+    for (const task of ['greater-than', 'ioi']) {
+      const record = recordFromJson(readFileSync(path.join(out, task, 'result.json'), 'utf8'));
+      expect(page).toContain(record.title);
+      expect(record.baselines.clean).toBeGreaterThan(record.baselines.corrupted + 0.2);
+      const half = record.curves[0]?.points.find(({ fraction }) => fraction >= 0.5);
+      // Half of the edges, chosen by score, keep nearly everything of a behaviour that the model has learnt.
+      expect(half?.faithfulness).toBeGreaterThan(0.7);
+    }
+  });
+
+  it('circuit takes a task and counts its pairs', async () => {
+    const out = path.join(root, 'task');
+    const words = [
+      'circuit',
+      '--model',
+      'pocket',
+      '--task',
+      'hypernymy',
+      '--metric',
+      'kl',
+      '--pairs',
+      '3',
+      '--eval-pairs',
+      '4',
+      '--seed',
+      '5',
+      '--out',
+      out,
+    ];
+    const outcome = await runLimn(words);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const record = recordFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
+    expect(record.task).toMatchObject({ name: 'hypernymy', pairs: 4 });
+    expect(record.metric.name).toBe('kl');
+    expect(record.provenance).toMatchObject({ seed: 5, model: { name: 'pocket' } });
+    expect(record.flags.map(({ code }) => code)).toContain('few-pairs');
+  });
+});
