@@ -140,7 +140,6 @@ export function parseKernel(file, code, preludeNames) {
   if (/\batomic(Add|Sub|Max|Min)\b/.test(bare) && /atomic<f32>/.test(bare))
     complain(1, 'float atomics are not allowed');
   if (/#\s*(ifdef|if|include)\b/.test(bare)) complain(1, 'preprocessor lines are not allowed');
-  for (const match of bare.matchAll(/\/\s*0(\.0*)?\s*[;)]/g)) complain(lineAt(bare, match.index), 'division by zero');
   const requires = [...bare.matchAll(/^\s*enable\s+([\w\s,]+);/gm)].flatMap((match) =>
     match[1].split(',').map((name) => name.trim()),
   );

@@ -207,12 +207,9 @@ describe('chooseMatmul', () => {
     const batch = 70_000;
     using step = gpu.step();
     const canaries = withCanaries(step);
-    const a = fromData(
-      step,
-      Float32Array.from({ length: batch }, (_, i) => i % 1000),
-      [batch],
-    );
-    const b = fromData(step, Float32Array.of(3), [1]);
+    const values = Float32Array.from({ length: 4 * batch }, (_, i) => Math.floor(i / 4) % 1000);
+    const a = fromData(step, values, [batch, 4]);
+    const b = fromData(step, Float32Array.of(3, 0, 0, 0), [1, 4]);
     const c = allocate(step, [batch], 'c');
     multiply(step, {
       m: 1,
@@ -224,7 +221,7 @@ describe('chooseMatmul', () => {
       c: { storage: c.storage, outer: 1, row: 1 },
       plan: { kernel: 'register', splits: 1 },
     });
-    const [values] = await canaries.read([c]);
-    expect(values!.every((value, i) => value === 3 * (i % 1000))).toBe(true);
+    const [products] = await canaries.read([c]);
+    expect(products!.every((value, i) => value === 3 * (i % 1000))).toBe(true);
   });
 });
