@@ -71,9 +71,7 @@ export async function checkOp(about: OpCase): Promise<ReadonlySet<string>> {
     );
     const y = about.run(step, tensors);
     const targets = places.filter((_, i) => mask[i]).map((i) => tensors[i]!);
-    const grads = about.vjp
-      ? gradients(step, y, fromData(step, Float32Array.from(seed), y.shape), targets)
-      : [];
+    const grads = about.vjp ? gradients(step, y, fromData(step, Float32Array.from(seed), y.shape), targets) : [];
     const [first, ...rest] = await canaries.read([y, ...grads]);
     for (const name of canaries.kernels) ran.add(name);
     return { y: first!, grads: rest };

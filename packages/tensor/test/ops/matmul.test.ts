@@ -52,7 +52,12 @@ async function check(
 }
 
 describe('matmul', () => {
-  for (const [transposeA, transposeB] of [[false, false], [false, true], [true, false], [true, true]] as const)
+  for (const [transposeA, transposeB] of [
+    [false, false],
+    [false, true],
+    [true, false],
+    [true, true],
+  ] as const)
     it(`${transposeA ? 'Aᵀ' : 'A'} × ${transposeB ? 'Bᵀ' : 'B'}`, async () => {
       await check({ batch: 1, m: 5, n: 7, k: 3 }, { transposeA, transposeB });
       await check({ batch: 3, m: 16, n: 12, k: 20 }, { transposeA, transposeB });
