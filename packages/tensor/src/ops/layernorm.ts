@@ -9,6 +9,20 @@ import { PAIR_CHUNK, splitPair } from './row-pair.js';
 
 const forwardKernel = defineKernel(shaders.layernormForward, { grid: perRow, work: (u) => 8 * u.rows * u.width });
 const backwardKernel = defineKernel(shaders.layernormBackward, { grid: perRow, work: (u) => 12 * u.rows * u.width });
+const perLane = (u: { rows: number }, { WG }: { WG: number }) => groupsOf(Math.ceil(u.rows / WG));
+const laneForwardKernel = defineKernel(shaders.layernormLaneForward, {
+  grid: perLane,
+  work: (u) => 8 * u.rows * u.width,
+});
+const laneBackwardKernel = defineKernel(shaders.layernormLaneBackward, {
+  grid: perLane,
+  work: (u) => 12 * u.rows * u.width,
+});
+
+/** From this many rows on, a software adapter, whose barriers are slow, gives every lane a row of its own. */
+const LANE_ROWS = 256;
+const byLanes = (step: Step, rows: number): boolean => rows >= LANE_ROWS && step.gpu.capabilities.adapter.isFallback;
+
 const parametersKernel = defineKernel(shaders.layernormBackwardParams, {
   grid: (u, { WG }) => groupsOf(Math.ceil((Math.ceil(u.rows / u.chunk) * u.width) / WG)),
   work: (u) => 5 * u.rows * u.width,
@@ -46,11 +60,15 @@ const layernormOp = defineOp<
     expectShape('layernorm', 'beta', beta.shape, [width]);
     const y = allocate(step, x.shape, 'layernorm');
     const stats = allocate(step, [rows, 2], 'layernorm stats');
-    step.dispatch(
-      forwardKernel,
-      { x: x.storage, gamma: gamma.storage, beta: beta.storage, y: y.storage, stats: stats.storage },
-      { rows, width, eps },
-    );
+    const bindings = {
+      x: x.storage,
+      gamma: gamma.storage,
+      beta: beta.storage,
+      y: y.storage,
+      stats: stats.storage,
+    };
+    if (byLanes(step, rows)) step.dispatch(laneForwardKernel, bindings, { rows, width, eps });
+    else step.dispatch(forwardKernel, bindings, { rows, width, eps });
     return { outputs: [y], saved: { stats } };
   },
   vjp(step, { inputs: [x, gamma], saved: { stats } }, [dy], [wantX, wantGamma, wantBeta]) {
@@ -59,17 +77,15 @@ const layernormOp = defineOp<
     let dx: Tensor | undefined;
     if (wantX) {
       dx = allocate(step, x.shape, 'd layernorm');
-      step.dispatch(
-        backwardKernel,
-        {
-          x: x.storage,
-          gamma: gamma.storage,
-          stats: stats.storage,
-          dy: dy.storage,
-          dx: dx.storage,
-        },
-        { rows, width },
-      );
+      const bindings = {
+        x: x.storage,
+        gamma: gamma.storage,
+        stats: stats.storage,
+        dy: dy.storage,
+        dx: dx.storage,
+      };
+      if (byLanes(step, rows)) step.dispatch(laneBackwardKernel, bindings, { rows, width });
+      else step.dispatch(backwardKernel, bindings, { rows, width });
     }
     const [dGamma, dBeta] =
       wantGamma || wantBeta ? parameterGradients(step, x, stats, dy, [wantGamma, wantBeta]) : [undefined, undefined];
