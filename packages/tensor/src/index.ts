@@ -27,7 +27,13 @@ export { layernorm } from './ops/layernorm.js';
 export { affine, layernormParts, layernormScale, normalize, type LayernormParts } from './ops/layernorm-parts.js';
 export { logSoftmax, logSumExp, softmax } from './ops/log-softmax.js';
 export { matmul, type MatmulOptions } from './ops/matmul.js';
-export { chooseMatmul, possibleMatmuls, type MatmulKernelName, type MatmulPlan, type MatmulShape } from './ops/choose-matmul.js';
+export {
+  chooseMatmul,
+  possibleMatmuls,
+  type MatmulKernelName,
+  type MatmulPlan,
+  type MatmulShape,
+} from './ops/choose-matmul.js';
 export { concat, permute, slice, split, stack } from './ops/movement.js';
 export { dot, max, mean, sum, sumAll, type ReduceOptions } from './ops/reduce.js';
 export {
@@ -45,15 +51,8 @@ export { MAX_TOP_K, topK } from './ops/top-k.js';
 export { abs, exp, log, reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh, type UnaryName } from './ops/unary.js';
 export { unembed } from './ops/unembed.js';
 export { multiply, type GeluForm, type Multiplication, type Operand, type Placement } from './ops/multiply.js';
-export {
-  adamw,
-  AdamW,
-  type AdamWGroup,
-  type AdamWOptions,
-  type AdamWParameter,
-  type AdamWState,
-  type AdamWStepOptions,
-} from './optim/adamw.js';
+export { adamw, AdamW, type AdamWState, type AdamWStepOptions } from './optim/adamw.js';
+export { type AdamWGroup, type AdamWOptions, type AdamWParameter } from './optim/adamw-groups.js';
 export {
   fillNormal,
   fillUniform,

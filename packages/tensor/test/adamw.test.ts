@@ -220,6 +220,16 @@ describe('adamw', () => {
         { params: [{ name: 'q', tensor, rows: [0, 1] }], rate: 1 },
       ]),
     ).toThrow(/train the same elements/);
+    const row = (start: number) => [{ name: 'p', tensor, rows: [start, 1] as const }];
+    expect(() =>
+      adamw(gpu, [
+        { name: 'a', params: row(0), rate: 1 },
+        { name: 'a', params: row(1), rate: 1 },
+      ]),
+    ).toThrow(/two groups are called 'a'/);
+    expect(() => adamw(gpu, [{ params: [...row(0), ...row(1)], rate: 1 }])).toThrow(
+      /two parameters of 'group 0' are called 'p'/,
+    );
     const optimiser = adamw(gpu, [{ params, rate: 1 }]);
     const step = gpu.step();
     expect(() => optimiser.step(step, [undefined])).toThrow(/no gradient for 'p'/);

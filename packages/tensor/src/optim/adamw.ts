@@ -1,39 +1,17 @@
 // AdamW (Loshchilov & Hutter 2019): p ← p − rate · decay · p − rate · m̂ / (√v̂ + ε), in place on persistent tensors.
 import * as shaders from '@limn/shaders';
-import { defineKernel, LimnError, type Gpu, type Step } from '@limn/gpu';
+import { defineKernel, type Gpu, type Step } from '@limn/gpu';
 import { groupsOf, perElement } from '../grid.js';
-import { expectShape, showShape } from '../shape.js';
+import { expectShape } from '../shape.js';
 import { allocate, expectDType, persistent, type Tensor } from '../tensor.js';
-
-/** A trained tensor, or a run of its rows along the first axis (one layer of a stacked tensor). */
-export interface AdamWParameter {
-  /** Unique within the optimiser; the key of its state. */
-  readonly name: string;
-  readonly tensor: Tensor;
-  readonly rows?: readonly [start: number, count: number];
-}
-
-/** Parameters with a schedule of their own: step count, rate, decay and clipping belong to the group. */
-export interface AdamWGroup {
-  /** Unique within the optimiser; 'group 0', 'group 1', … by default. */
-  readonly name?: string;
-  readonly params: readonly AdamWParameter[];
-  readonly rate: number;
-  /** Decay of the running means of g and g²; [0.9, 0.999] by default. */
-  readonly betas?: readonly [number, number];
-  /** Added to √v̂; 1e-8 by default. */
-  readonly epsilon?: number;
-  /** Decoupled decay; 0 by default. */
-  readonly weightDecay?: number;
-  /** The group's gradient is scaled down to this Euclidean norm. */
-  readonly clipNorm?: number;
-}
-
-/** Settings of the whole optimiser. */
-export interface AdamWOptions {
-  /** One norm over all groups together; groups may then have none of their own. */
-  readonly clipNorm?: number;
-}
+import {
+  optimiserError,
+  slotGroups,
+  type AdamWGroup,
+  type AdamWOptions,
+  type Group,
+  type Slot,
+} from './adamw-groups.js';
 
 /** Settings of one update. */
 export interface AdamWStepOptions {
@@ -64,28 +42,6 @@ const squareSumKernel = defineKernel(shaders.squareSum, {
 });
 const clipKernel = defineKernel(shaders.clipFactor, { grid: () => [1, 1, 1], work: (u) => u.count });
 
-/** A parameter with its place and its moments. */
-interface Slot {
-  readonly name: string;
-  readonly tensor: Tensor;
-  /** Index into `tensors`. */
-  readonly place: number;
-  /** First element and number of elements. */
-  readonly offset: number;
-  readonly size: number;
-  /** Running means of g and g². */
-  readonly first: Tensor;
-  readonly second: Tensor;
-}
-
-interface Group {
-  readonly name: string;
-  readonly slots: readonly Slot[];
-  readonly settings: Required<Omit<AdamWGroup, 'name' | 'params' | 'clipNorm'>>;
-  readonly clipNorm: number | undefined;
-  count: number;
-}
-
 /** The optimiser: owns the moments, not the parameters. Made by `adamw`. */
 export class AdamW {
   /** The distinct parameter tensors, in order: pass them to `gradients` as targets, and its result to `step`. */
@@ -100,29 +56,9 @@ export class AdamW {
   constructor(gpu: Gpu, groups: readonly AdamWGroup[], options: AdamWOptions = {}) {
     this.#gpu = gpu;
     this.#clipNorm = options.clipNorm;
-    const tensors: Tensor[] = [];
-    const names = new Set<string>();
-    const once = (name: string): string => {
-      if (names.has(name))
-        throw wrong(`the name '${name}' occurs twice`, 'Give every group and parameter a name of its own.', { name });
-      names.add(name);
-      return name;
-    };
-    for (const group of groups) checkSettings(group, options);
-    this.#groups = groups.map((group, index) => ({
-      name: once(group.name ?? `group ${index}`),
-      slots: group.params.map((parameter) => makeSlot(gpu, once(parameter.name), parameter, tensors)),
-      settings: {
-        rate: group.rate,
-        betas: group.betas ?? [0.9, 0.999],
-        epsilon: group.epsilon ?? 1e-8,
-        weightDecay: group.weightDecay ?? 0,
-      },
-      clipNorm: group.clipNorm,
-      count: 0,
-    }));
+    const { slotted, tensors } = slotGroups(gpu, groups, options);
+    this.#groups = slotted;
     this.tensors = tensors;
-    checkApart(this.#groups.flatMap((group) => group.slots));
     this.#one = persistent(gpu, [1], Float32Array.of(1), { label: 'adamw: no clipping' });
   }
 
@@ -146,7 +82,7 @@ export class AdamW {
     const gradientOf = (slot: Slot): Tensor => {
       const gradient = grads[slot.place];
       if (!gradient)
-        throw wrong(
+        throw optimiserError(
           `there is no gradient for '${slot.name}'`,
           'Give one per entry of `tensors`, or leave its group out of this update.',
           { parameter: slot.name },
@@ -158,7 +94,7 @@ export class AdamW {
     for (const group of active) group.slots.forEach(gradientOf);
     const scales = options.rateScale ?? 1;
     if (typeof scales !== 'number' && scales.length !== this.#groups.length)
-      throw wrong(
+      throw optimiserError(
         `${scales.length} rate scales for ${this.#groups.length} groups`,
         'Give one number, or one per group.',
         {},
@@ -232,7 +168,7 @@ export class AdamW {
       })),
     );
     if (state.version !== 1 || own !== given)
-      throw wrong(
+      throw optimiserError(
         'the state belongs to other groups or parameters',
         'Load it into an optimiser built like the one that saved it.',
         { own, given, version: state.version },
@@ -262,7 +198,7 @@ export class AdamW {
     if (!names) return this.#groups;
     for (const name of names)
       if (!this.#groups.some((group) => group.name === name))
-        throw wrong(
+        throw optimiserError(
           `there is no group '${name}'`,
           `Choose among ${this.#groups.map((group) => `'${group.name}'`).join(', ')}.`,
           { name },
@@ -311,75 +247,4 @@ export class AdamW {
  */
 export function adamw(gpu: Gpu, groups: readonly AdamWGroup[], options: AdamWOptions = {}): AdamW {
   return new AdamW(gpu, groups, options);
-}
-
-function wrong(problem: string, hint: string, details: Record<string, unknown>): LimnError {
-  return new LimnError('tensor/optimiser', `adamw: ${problem}. ${hint}`, { details, hint });
-}
-
-function checkSettings(group: AdamWGroup, options: AdamWOptions): void {
-  const { rate, betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0, clipNorm } = group;
-  const sound =
-    Number.isFinite(rate) &&
-    rate >= 0 &&
-    betas.every((beta) => beta >= 0 && beta < 1) &&
-    epsilon > 0 &&
-    weightDecay >= 0;
-  if (!sound)
-    throw wrong(
-      `rate ${rate}, betas ${showShape(betas)}, epsilon ${epsilon}, weightDecay ${weightDecay} cannot be used`,
-      'Give rate ≥ 0, betas in [0, 1), epsilon > 0 and weightDecay ≥ 0.',
-      { rate, betas, epsilon, weightDecay },
-    );
-  if (clipNorm !== undefined && options.clipNorm !== undefined)
-    throw wrong('both the optimiser and a group have a clipNorm', 'Clip either over everything or per group.', {
-      group: clipNorm,
-      optimiser: options.clipNorm,
-    });
-  for (const limit of [clipNorm, options.clipNorm])
-    if (limit !== undefined && !(limit > 0))
-      throw wrong(`clipNorm is ${limit}`, 'Give a positive norm, or leave it out.', { clipNorm: limit });
-}
-
-function makeSlot(gpu: Gpu, name: string, { tensor, rows }: AdamWParameter, tensors: Tensor[]): Slot {
-  expectDType('adamw', tensor, ['f32'], `parameter '${name}'`);
-  const [start, count] = rows ?? [0, tensor.shape[0] as number];
-  const length = tensor.shape[0] as number;
-  if (!Number.isInteger(start) || !Number.isInteger(count) || start < 0 || count < 1 || start + count > length)
-    throw wrong(
-      `rows [${start}, ${start + count}) of '${name}' do not lie in ${showShape(tensor.shape)}`,
-      `Give rows between 0 and ${length}.`,
-      { name, rows, shape: tensor.shape },
-    );
-  let place = tensors.indexOf(tensor);
-  if (place < 0) place = tensors.push(tensor) - 1;
-  const width = tensor.size / length;
-  const size = count * width;
-  return {
-    name,
-    tensor,
-    place,
-    offset: start * width,
-    size,
-    first: persistent(gpu, [size], undefined, { label: `${name}: m` }),
-    second: persistent(gpu, [size], undefined, { label: `${name}: v` }),
-  };
-}
-
-/** No element may belong to two slots. */
-function checkApart(slots: readonly Slot[]): void {
-  slots.forEach((slot, index) => {
-    const other = slots
-      .slice(0, index)
-      .find(
-        (each) =>
-          each.tensor.storage === slot.tensor.storage &&
-          each.offset < slot.offset + slot.size &&
-          slot.offset < each.offset + each.size,
-      );
-    if (other)
-      throw wrong(`'${slot.name}' and '${other.name}' train the same elements`, 'Give every element to one group.', {
-        names: [slot.name, other.name],
-      });
-  });
 }

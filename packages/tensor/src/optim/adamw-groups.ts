@@ -1,0 +1,186 @@
+// The groups of an AdamW optimiser: what a caller gives, and the checked form with moments that the updates run on.
+import { LimnError, type Gpu } from '@limn/gpu';
+import { showShape } from '../shape.js';
+import { expectDType, persistent, type Tensor } from '../tensor.js';
+
+/** A trained tensor, or a run of its rows along the first axis (one layer of a stacked tensor). */
+export interface AdamWParameter {
+  /** Unique within its group; the key of its state. */
+  readonly name: string;
+  readonly tensor: Tensor;
+  readonly rows?: readonly [start: number, count: number];
+}
+
+/** Parameters with a schedule of their own: step count, rate, decay and clipping belong to the group. */
+export interface AdamWGroup {
+  /** Unique within the optimiser; 'group 0', 'group 1', … by default. */
+  readonly name?: string;
+  readonly params: readonly AdamWParameter[];
+  readonly rate: number;
+  /** Decay of the running means of g and g²; [0.9, 0.999] by default. */
+  readonly betas?: readonly [number, number];
+  /** Added to √v̂; 1e-8 by default. */
+  readonly epsilon?: number;
+  /** Decoupled decay; 0 by default. */
+  readonly weightDecay?: number;
+  /** The group's gradient is scaled down to this Euclidean norm. */
+  readonly clipNorm?: number;
+}
+
+/** Settings of the whole optimiser. */
+export interface AdamWOptions {
+  /** One norm over all groups together; groups may then have none of their own. */
+  readonly clipNorm?: number;
+}
+
+/** A parameter with its place. */
+interface Place {
+  readonly name: string;
+  readonly tensor: Tensor;
+  /** Index into `tensors`. */
+  readonly place: number;
+  /** First element and number of elements. */
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** A parameter with its moments. */
+export interface Slot extends Place {
+  /** Running means of g and g². */
+  readonly first: Tensor;
+  readonly second: Tensor;
+}
+
+/** A group with its parameters in place. */
+export interface Group {
+  readonly name: string;
+  readonly slots: readonly Slot[];
+  readonly settings: Required<Omit<AdamWGroup, 'name' | 'params' | 'clipNorm'>>;
+  readonly clipNorm: number | undefined;
+  count: number;
+}
+
+/** Checks groups and makes their moments. Throws 'tensor/optimiser'. */
+export function slotGroups(
+  gpu: Gpu,
+  groups: readonly AdamWGroup[],
+  options: AdamWOptions,
+): { slotted: Group[]; tensors: Tensor[] } {
+  const tensors: Tensor[] = [];
+  const distinct = (names: readonly string[], what: string): void => {
+    const twice = names.find((name, index) => names.indexOf(name) < index);
+    if (twice !== undefined)
+      throw optimiserError(
+        `two ${what} are called '${twice}'`,
+        'Names are the keys of checkpoints: make them distinct.',
+        {
+          name: twice,
+        },
+      );
+  };
+  for (const group of groups) checkSettings(group, options);
+  const placed = groups.map((group, index) => ({
+    name: group.name ?? `group ${index}`,
+    slots: group.params.map((parameter) => placeOf(parameter, tensors)),
+    settings: {
+      rate: group.rate,
+      betas: group.betas ?? ([0.9, 0.999] as const),
+      epsilon: group.epsilon ?? 1e-8,
+      weightDecay: group.weightDecay ?? 0,
+    },
+    clipNorm: group.clipNorm,
+    count: 0,
+  }));
+  distinct(
+    placed.map((group) => group.name),
+    'groups',
+  );
+  for (const group of placed)
+    distinct(
+      group.slots.map((slot) => slot.name),
+      `parameters of '${group.name}'`,
+    );
+  checkApart(placed.flatMap((group) => group.slots));
+  // Memory is taken only after everything has been checked.
+  const slotted = placed.map((group) => ({ ...group, slots: group.slots.map((place) => withMoments(gpu, place)) }));
+  return { slotted, tensors };
+}
+
+/** 'tensor/optimiser' with its cure. */
+export function optimiserError(problem: string, hint: string, details: Record<string, unknown>): LimnError {
+  return new LimnError('tensor/optimiser', `adamw: ${problem}. ${hint}`, { details, hint });
+}
+
+function checkSettings(group: AdamWGroup, options: AdamWOptions): void {
+  const { rate, betas = [0.9, 0.999], epsilon = 1e-8, weightDecay = 0, clipNorm } = group;
+  const sound =
+    Number.isFinite(rate) &&
+    rate >= 0 &&
+    betas.every((beta) => beta >= 0 && beta < 1) &&
+    epsilon > 0 &&
+    weightDecay >= 0;
+  if (!sound)
+    throw optimiserError(
+      `rate ${rate}, betas ${showShape(betas)}, epsilon ${epsilon}, weightDecay ${weightDecay} cannot be used`,
+      'Give rate ≥ 0, betas in [0, 1), epsilon > 0 and weightDecay ≥ 0.',
+      { rate, betas, epsilon, weightDecay },
+    );
+  if (clipNorm !== undefined && options.clipNorm !== undefined)
+    throw optimiserError(
+      'both the optimiser and a group have a clipNorm',
+      'Clip either over everything or per group.',
+      {
+        group: clipNorm,
+        optimiser: options.clipNorm,
+      },
+    );
+  for (const limit of [clipNorm, options.clipNorm])
+    if (limit !== undefined && !(limit > 0))
+      throw optimiserError(`clipNorm is ${limit}`, 'Give a positive norm, or leave it out.', { clipNorm: limit });
+}
+
+function placeOf({ name, tensor, rows }: AdamWParameter, tensors: Tensor[]): Place {
+  expectDType('adamw', tensor, ['f32'], `parameter '${name}'`);
+  const [start, count] = rows ?? [0, tensor.shape[0] as number];
+  const length = tensor.shape[0] as number;
+  if (!Number.isInteger(start) || !Number.isInteger(count) || start < 0 || count < 1 || start + count > length)
+    throw optimiserError(
+      `rows [${start}, ${start + count}) of '${name}' do not lie in ${showShape(tensor.shape)}`,
+      `Give rows between 0 and ${length}.`,
+      { name, rows, shape: tensor.shape },
+    );
+  let place = tensors.indexOf(tensor);
+  if (place < 0) place = tensors.push(tensor) - 1;
+  const width = tensor.size / length;
+  const size = count * width;
+  return { name, tensor, place, offset: start * width, size };
+}
+
+function withMoments(gpu: Gpu, place: Place): Slot {
+  const { name, size } = place;
+  const first = persistent(gpu, [size], undefined, { label: `${name}: m` });
+  const second = persistent(gpu, [size], undefined, { label: `${name}: v` });
+  return { ...place, first, second };
+}
+
+/** No element may belong to two slots. */
+function checkApart(slots: readonly Place[]): void {
+  slots.forEach((slot, index) => {
+    const other = slots
+      .slice(0, index)
+      .find(
+        (each) =>
+          each.tensor.storage === slot.tensor.storage &&
+          each.offset < slot.offset + slot.size &&
+          slot.offset < each.offset + each.size,
+      );
+    if (other)
+      throw optimiserError(
+        `'${slot.name}' and '${other.name}' train the same elements`,
+        'Give every element to one group.',
+        {
+          names: [slot.name, other.name],
+        },
+      );
+  });
+}
