@@ -1,5 +1,6 @@
 // A kernel: a WGSL module with the rule for its grid and its amount of work; a value without GPU objects.
 import type { ShaderModule } from '@limn/shaders';
+import type { Capabilities } from './capabilities.js';
 import type { Storage } from './storage.js';
 
 /** Any WGSL module, whatever its names. */
@@ -29,6 +30,8 @@ export interface KernelRules<S extends AnyShader> {
   readonly grid: (uniforms: UniformsOf<S>, overrides: OverridesOf<S>) => Grid;
   /** Floating-point operations of one dispatch; without it, four per 4-byte element bound. */
   readonly work?: (uniforms: UniformsOf<S>) => number;
+  /** Overrides that suit an adapter, in place of the WGSL's own values; a dispatch may still give its own. */
+  readonly tune?: (capabilities: Capabilities) => Partial<OverridesOf<S>>;
 }
 
 /** A kernel that a step can dispatch. */
@@ -36,9 +39,15 @@ export interface Kernel<S extends AnyShader = AnyShader> {
   readonly shader: S;
   grid(uniforms: UniformsOf<S>, overrides: OverridesOf<S>): Grid;
   work?(uniforms: UniformsOf<S>): number;
+  tune?(capabilities: Capabilities): Partial<OverridesOf<S>>;
 }
 
 /** Joins a generated WGSL module with its grid and work. Makes no GPU object; pipelines are made on first use. */
 export function defineKernel<const S extends AnyShader>(shader: S, rules: KernelRules<S>): Kernel<S> {
-  return Object.freeze({ shader, grid: rules.grid, ...(rules.work ? { work: rules.work } : {}) });
+  return Object.freeze({
+    shader,
+    grid: rules.grid,
+    ...(rules.work ? { work: rules.work } : {}),
+    ...(rules.tune ? { tune: rules.tune } : {}),
+  });
 }

@@ -60,7 +60,8 @@ export class Step {
     this.#assertOpen('dispatch');
     const { shader } = kernel;
     const { capabilities } = this.gpu;
-    const program = settleProgram(shader, capabilities, options.variant, options.overrides);
+    const tuned = kernel.tune ? { ...kernel.tune(capabilities), ...options.overrides } : options.overrides;
+    const program = settleProgram(shader, capabilities, options.variant, tuned);
     const label = options.label ?? shader.name;
     const given: Readonly<Record<string, Storage>> = bindings;
     const slots = shader.bindings.map(({ name }) => {

@@ -5,11 +5,12 @@ import { defineOp } from '../define-op.js';
 import { perRow } from '../grid.js';
 import { expectRank, expectShape } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
-import { attentionForm, checkLengths, checkPast, type AttentionForm, type AttentionOptions } from './attention.js';
+import { attentionForm, checkLengths, checkPast, type AttentionForm, type AttentionOptions } from './attention-form.js';
 import { multiply, type Operand } from './multiply.js';
+import { rowLanes } from './row-lanes.js';
 
-const softmaxForward = defineKernel(shaders.causalSoftmaxForward, { grid: perRow, work: (u) => 8 * u.rows * u.keys });
-const softmaxBackward = defineKernel(shaders.causalSoftmaxBackward, { grid: perRow, work: (u) => 4 * u.rows * u.keys });
+const softmaxForward = defineKernel(shaders.causalSoftmaxForward, { ...perRow, work: (u) => 8 * u.rows * u.keys });
+const softmaxBackward = defineKernel(shaders.causalSoftmaxBackward, { ...perRow, work: (u) => 4 * u.rows * u.keys });
 
 /** One head of a [B, T, H, K] tensor as a matrix [T, K]: batch items are rows b (outer) and heads h (inner). */
 function headsOf(tensor: Tensor, length: number, { heads, width }: AttentionForm): Operand {
@@ -88,6 +89,7 @@ const softmaxOp = defineOp<readonly Tensor[], readonly [Tensor], SoftmaxOptions,
       softmaxForward,
       { scores: scores.storage, lengths: (lengths ?? scores).storage, pattern: pattern.storage },
       { rows: batch * heads * queries, heads, queries, keys, past, masked: masked ? 1 : 0 },
+      { overrides: rowLanes(step.gpu.capabilities) },
     );
     return { outputs: [pattern], saved: undefined };
   },
@@ -100,6 +102,7 @@ const softmaxOp = defineOp<readonly Tensor[], readonly [Tensor], SoftmaxOptions,
       softmaxBackward,
       { pattern: pattern.storage, d_pattern: dPattern.storage, d_scores: dScores.storage },
       { rows: pattern.size / keys, keys },
+      { overrides: rowLanes(step.gpu.capabilities) },
     );
     return [dScores, ...nothing.slice(1)];
   },

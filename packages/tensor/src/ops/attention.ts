@@ -1,76 +1,14 @@
-// Causal attention, fused: z = softmax(scale · q kᵀ, masked) v, never storing the pattern; the backward recomputes it.
+// Causal attention z = softmax(scale · q kᵀ, masked) v: fused, never storing the pattern (the backward recomputes it), or in parts.
 import * as shaders from '@limn/shaders';
-import { defineKernel, LimnError, type Step } from '@limn/gpu';
+import { defineKernel, LimnError, type Capabilities, type Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
 import { groupsOf } from '../grid.js';
-import { expectRank, expectShape, shapeError, showShape } from '../shape.js';
-import { allocate, expectDType, type Tensor } from '../tensor.js';
+import { allocate, type Tensor } from '../tensor.js';
+import { attentionForm, type AttentionForm, type AttentionOptions } from './attention-form.js';
+import { attentionMix, attentionScores, causalSoftmax } from './attention-unfused.js';
 
 /** Widest head that the fused kernels hold in registers. */
 export const FUSED_HEAD_WIDTH = 128;
-
-/** How queries see keys. */
-export interface AttentionOptions {
-  /** Multiplies q · k; by default 1 / √K. */
-  readonly scale?: number;
-  /** u32 [B]: keys at or beyond a row's length are padding and never seen. */
-  readonly lengths?: Tensor;
-  /** Absolute position of query 0: keys = past + queries when decoding with a cache. By default keys − queries. */
-  readonly past?: number;
-}
-
-/** Sizes after checking. */
-export interface AttentionForm {
-  readonly batch: number;
-  readonly queries: number;
-  readonly keys: number;
-  readonly heads: number;
-  readonly width: number;
-  readonly past: number;
-  readonly scale: number;
-}
-
-/** Checks q [B, T, H, K] and k, v [B, S, H, K], and the options. */
-export function attentionForm(
-  op: string,
-  q: Tensor,
-  others: readonly Tensor[],
-  options: AttentionOptions,
-): AttentionForm {
-  for (const tensor of [q, ...others]) expectDType(op, tensor, ['f32']);
-  expectRank(op, 'q', q.shape, 4);
-  const [batch, queries, heads, width] = q.shape as readonly [number, number, number, number];
-  const keys = others[0]?.shape[1] ?? queries;
-  for (const other of others) expectShape(op, 'k or v', other.shape, [batch, keys, heads, width]);
-  const past = options.past ?? keys - queries;
-  checkPast(op, past, queries, keys);
-  checkLengths(op, options.lengths, batch);
-  return { batch, queries, keys, heads, width, past, scale: options.scale ?? 1 / Math.sqrt(width) };
-}
-
-/** Throws unless every query has a position and the last one does not lie beyond the keys. */
-export function checkPast(op: string, past: number, queries: number, keys: number): void {
-  if (!Number.isInteger(past) || past < 0 || past + queries > keys)
-    throw shapeError(
-      op,
-      `${queries} queries after ${past} past positions do not fit ${keys} keys`,
-      'Give keys for the past and for every query: keys ≥ past + queries.',
-      { past, queries, keys },
-    );
-}
-
-/** Throws unless lengths is u32 [B]. */
-export function checkLengths(op: string, lengths: Tensor | undefined, batch: number): void {
-  if (!lengths) return;
-  expectDType(op, lengths, ['u32'], 'lengths');
-  if (lengths.size !== batch)
-    throw shapeError(
-      op,
-      `lengths has shape ${showShape(lengths.shape)} for a batch of ${batch}`,
-      `Give lengths as u32 [${batch}].`,
-      { lengths: lengths.shape, batch },
-    );
-}
 
 const perQuery = (u: { batch: number; heads: number; queries: number }, { WG }: { WG: number }) =>
   groupsOf(Math.ceil((u.batch * u.heads * u.queries) / WG));
@@ -145,19 +83,46 @@ const attentionOp = defineOp<readonly Tensor[], readonly [Tensor], FusedOptions,
   },
 });
 
+/** Largest pattern that is worth storing: beyond it, recomputing in registers saves the memory. */
+const PATTERN_BYTES = 64 * 2 ** 20;
+
+/** How attention is computed: the pattern in registers, or stored between three ops. */
+export type AttentionKernel = 'fused' | 'parts';
+
+/**
+ * The way for a shape on an adapter. On software adapters three matmul-shaped ops are several times faster than one lane
+ * per query (bench/ops.mts), as long as the pattern is small; GPUs take the fused kernel.
+ */
+export function chooseAttention(capabilities: Capabilities, form: AttentionForm): AttentionKernel {
+  const bytes = 4 * form.batch * form.heads * form.queries * form.keys;
+  const small = bytes <= Math.min(PATTERN_BYTES, capabilities.limits.maxStorageBufferBindingSize);
+  return form.width > FUSED_HEAD_WIDTH || (capabilities.adapter.isFallback && small) ? 'parts' : 'fused';
+}
+
 /**
  * z [B, T, H, K] = Σ_{j ≤ past + t, j < length} softmax_j(scale · q_t · k_j) v_j for q [B, T, H, K], k and v [B, S, H, K].
  * A query at a padded position sees the row's real keys; a row of length 0 gives zeros. Gradients for q, k, v.
- * Heads wider than 128 are refused ('tensor/shape'): use attentionScores, causalSoftmax and attentionMix.
+ * `kernel` overrides chooseAttention; heads wider than 128 are not fused ('tensor/shape').
  */
-export function causalAttention(step: Step, q: Tensor, k: Tensor, v: Tensor, options: AttentionOptions = {}): Tensor {
+export function causalAttention(
+  step: Step,
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  options: AttentionOptions & { readonly kernel?: AttentionKernel } = {},
+): Tensor {
   const form = attentionForm('causalAttention', q, [k, v], options);
+  const { scale, past } = form;
+  const { lengths } = options;
+  if ((options.kernel ?? chooseAttention(step.gpu.capabilities, form)) === 'parts') {
+    const scores = attentionScores(step, q, k, { scale });
+    return attentionMix(step, causalSoftmax(step, scores, { past, ...(lengths ? { lengths } : {}) }), v);
+  }
   if (form.width > FUSED_HEAD_WIDTH)
     throw new LimnError(
       'tensor/shape',
-      `causalAttention: heads of width ${form.width}; the fused kernel holds at most ${FUSED_HEAD_WIDTH}. Use attentionScores, causalSoftmax and attentionMix.`,
+      `causalAttention: heads of width ${form.width}; the fused kernel holds at most ${FUSED_HEAD_WIDTH}. Use { kernel: 'parts' }.`,
       { details: { op: 'causalAttention', width: form.width, limit: FUSED_HEAD_WIDTH } },
     );
-  const inputs = options.lengths ? [q, k, v, options.lengths] : [q, k, v];
-  return attentionOp(step, inputs, { form, masked: options.lengths !== undefined })[0];
+  return attentionOp(step, lengths ? [q, k, v, lengths] : [q, k, v], { form, masked: lengths !== undefined })[0];
 }

@@ -8,6 +8,7 @@ import { expectShape } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import { multiply } from './multiply.js';
 import type { RowBlocks } from './row-blocks.js';
+import { rowLanes } from './row-lanes.js';
 import { checkTable } from './unembed.js';
 
 /** Tokens in one tile of logits. */
@@ -15,7 +16,7 @@ const TILE_COLUMNS = 8192;
 /** Bytes of one tile of logits: large enough to fill a device, small beside the 128 MiB that may be bound. */
 const TILE_BYTES = 32 * 2 ** 20;
 
-const scanKernel = defineKernel(shaders.vocabularyScan, { grid: perRow, work: (u) => 6 * u.rows * u.cols });
+const scanKernel = defineKernel(shaders.vocabularyScan, { ...perRow, work: (u) => 6 * u.rows * u.cols });
 const lossKernel = defineKernel(shaders.vocabularyLoss, {
   grid: (u, { WG }) => groupsOf(Math.ceil(u.rows / WG)),
   work: (u) => 4 * u.rows,
@@ -105,6 +106,7 @@ const crossEntropyOp = defineOp<readonly Tensor[], readonly [Tensor], Settled, {
           target_row: tile.row,
           start: tile.first === 0 ? 1 : 0,
         },
+        { overrides: rowLanes(step.gpu.capabilities) },
       );
     }
     const loss = allocate(step, targets.shape, 'loss');

@@ -10,7 +10,7 @@ import { mul } from './arithmetic.js';
 /** A target that takes its row out of the loss: padding. */
 export const IGNORED_TARGET = 0xffffffff;
 
-const forwardKernel = defineKernel(shaders.crossEntropyForward, { grid: perRow, work: (u) => 8 * u.rows * u.width });
+const forwardKernel = defineKernel(shaders.crossEntropyForward, { ...perRow, work: (u) => 8 * u.rows * u.width });
 const backwardKernel = defineKernel(shaders.crossEntropyBackward, { grid: perElement, work: (u) => 8 * u.size });
 
 const crossEntropyOp = defineOp({

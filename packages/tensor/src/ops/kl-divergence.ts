@@ -6,7 +6,7 @@ import { perElement, perRow } from '../grid.js';
 import { expectRank, expectShape, rowForm } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 
-const forwardKernel = defineKernel(shaders.klDivergenceForward, { grid: perRow, work: (u) => 16 * u.rows * u.width });
+const forwardKernel = defineKernel(shaders.klDivergenceForward, { ...perRow, work: (u) => 16 * u.rows * u.width });
 const backwardKernel = defineKernel(shaders.klDivergenceBackward, { grid: perElement, work: (u) => 12 * u.size });
 
 const klDivergenceOp = defineOp({

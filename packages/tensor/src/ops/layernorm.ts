@@ -7,8 +7,8 @@ import { expectShape, rowForm } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import { PAIR_CHUNK, splitPair } from './row-pair.js';
 
-const forwardKernel = defineKernel(shaders.layernormForward, { grid: perRow, work: (u) => 8 * u.rows * u.width });
-const backwardKernel = defineKernel(shaders.layernormBackward, { grid: perRow, work: (u) => 12 * u.rows * u.width });
+const forwardKernel = defineKernel(shaders.layernormForward, { ...perRow, work: (u) => 8 * u.rows * u.width });
+const backwardKernel = defineKernel(shaders.layernormBackward, { ...perRow, work: (u) => 12 * u.rows * u.width });
 const perLane = (u: { rows: number }, { WG }: { WG: number }) => groupsOf(Math.ceil(u.rows / WG));
 const laneForwardKernel = defineKernel(shaders.layernormLaneForward, {
   grid: perLane,

@@ -7,9 +7,9 @@ import { rowForm } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import { exp } from './unary.js';
 
-const forwardKernel = defineKernel(shaders.logSoftmaxForward, { grid: perRow, work: (u) => 8 * u.rows * u.width });
-const backwardKernel = defineKernel(shaders.logSoftmaxBackward, { grid: perRow, work: (u) => 8 * u.rows * u.width });
-const logSumExpKernel = defineKernel(shaders.logSumExp, { grid: perRow, work: (u) => 8 * u.rows * u.width });
+const forwardKernel = defineKernel(shaders.logSoftmaxForward, { ...perRow, work: (u) => 8 * u.rows * u.width });
+const backwardKernel = defineKernel(shaders.logSoftmaxBackward, { ...perRow, work: (u) => 8 * u.rows * u.width });
+const logSumExpKernel = defineKernel(shaders.logSumExp, { ...perRow, work: (u) => 8 * u.rows * u.width });
 const probabilitiesKernel = defineKernel(shaders.probabilitiesScaled, { grid: perElement, work: (u) => 8 * u.size });
 
 const logSoftmaxOp = defineOp({

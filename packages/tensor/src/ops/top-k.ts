@@ -8,7 +8,7 @@ import { allocate, expectDType, type Tensor } from '../tensor.js';
 /** The kernel passes over the row once per choice, so that k stays small. */
 export const MAX_TOP_K = 64;
 
-const kernel = defineKernel(shaders.topK, { grid: perRow, work: (u) => 4 * u.rows * u.width * u.k });
+const kernel = defineKernel(shaders.topK, { ...perRow, work: (u) => 4 * u.rows * u.width * u.k });
 
 /**
  * x [N, V] → values f32 [N, k] in falling order and indices u32 [N, k], k ≤ min(V, 64). Ties go to the lower index, −0
