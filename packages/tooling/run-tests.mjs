@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Writable } from 'node:stream';
 import { startVitest } from 'vitest/node';
-import { browserConfig, browserTests } from './browser-tests.mjs';
 import { findChromium } from './chromium.mjs';
 import { workspaces } from './files.mjs';
 import { bold, dim, indent, mark, red, seconds } from './terminal.mjs';
@@ -139,20 +138,18 @@ function withoutDawnsWarnings() {
 
 /** The core packages once more in headless Chromium, where one is found. */
 async function runBrowserTests() {
-  const executable = findChromium();
-  if (!executable) {
-    tally.skipped.push({
-      where: 'gpu, tensor and hooks in a browser',
-      reason: 'no Chromium found; set CHROME_PATH to one',
-    });
+  if (!findChromium()) {
+    const where = 'gpu, tensor and hooks in a browser';
+    tally.skipped.push({ where, reason: 'no Chromium found; set CHROME_PATH to one' });
     return;
   }
-  const files = browserTests(root).filter((file) => filters.every((part) => file.includes(part)));
-  if (!files.length) return;
-  const patience = long ? 3_600_000 : 300_000;
-  const reporters = [reporter(root, tally, { label: 'browser ', patience })];
-  const options = { root, config: false, watch: false, reporters };
-  const vitest = await startVitest('test', [], options, browserConfig(root, executable, files));
+  const vitest = await startVitest('test', filters, {
+    root,
+    config: 'packages/tooling/vitest.browser.config.mjs',
+    watch: false,
+    passWithNoTests: true,
+    reporters: [reporter(root, tally, { label: 'browser ', patience: long ? 3_600_000 : 300_000 })],
+  });
   await vitest?.close();
 }
 
