@@ -79,9 +79,9 @@ export const AWKWARD: referenceEap.EapSizes = {
   heads: 3,
   width: 72,
   headWidth: 24,
-  mlpWidth: 101,
-  vocabulary: 131,
-  positions: 13,
+  mlpWidth: 37,
+  vocabulary: 67,
+  positions: 9,
 };
 
 /** Pairs of mixed, odd lengths; one to three tokens differ, never the last. */
@@ -95,7 +95,7 @@ export function awkwardPairs(
     return Math.floor((state / 2 ** 32) * n);
   };
   return Array.from({ length: count }, (_, i) => {
-    const length = Math.min(positions, [5, 3, positions, 7, 2, 11][i % 6] as number);
+    const length = Math.min(positions, [5, 3, positions, 7, 2, 8][i % 6] as number);
     const clean = Array.from({ length }, () => below(vocabulary));
     const corrupted = clean.slice();
     for (let n = 0; n <= i % 3; n++) corrupted[below(length - 1)] = below(vocabulary);

@@ -49,7 +49,7 @@ describe('the golden toy on the GPU', () => {
 
 describe('an awkward random model, pairs of mixed lengths', () => {
   const reference = randomModel(AWKWARD, 3);
-  const pairs = awkwardPairs(5);
+  const pairs = awkwardPairs(4);
   const graph = buildGraph({ ...AWKWARD, block: 'sequential' });
   let model: Gpt2;
   beforeAll(async () => {
@@ -57,7 +57,7 @@ describe('an awkward random model, pairs of mixed lengths', () => {
   });
   afterAll(() => model.dispose());
 
-  // Sums of T·C ≤ 936 products in f32 lose √936 · 2⁻²⁴ ≈ 2e-6 of the largest; the layers behind them as much again, a few times.
+  // Sums of T·C ≤ 648 products in f32 lose √648 · 2⁻²⁴ ≈ 2e-6 of the largest; the layers behind them as much again, a few times.
   const close = (got: Float64Array, want: Float64Array, floor = 0): void => {
     const largest = Math.max(...want.filter((x) => !Number.isNaN(x)).map(Math.abs));
     for (const { u, v } of graph.edges()) {
@@ -69,34 +69,34 @@ describe('an awkward random model, pairs of mixed lengths', () => {
     for (const [i, x] of got.entries()) expect(Number.isNaN(x)).toBe(Number.isNaN(want[i]));
   };
 
-  it.each(METRICS)('$name: EAP, EAP-IG by every rule and clean-corrupted are the reference’s', async (metric) => {
+  it.each(METRICS)('$name: EAP, EAP-IG and clean-corrupted are the reference’s', async (metric) => {
     const name = metric.name as referenceEap.EapMetric;
     const want = (steps: number, rule: referenceEap.EapRule) => eapScores(reference, pairs, name, eapPath(steps, rule));
     // KL's gradient at the clean input is a difference of equal probabilities: what is left of it is round-off, 1e-7 of Σ|Δ||g|.
     close((await eap(model, pairs, { metric })).values, want(1, 'right'), metric === kl ? 1e-6 : 0);
     close((await cleanCorrupted(model, pairs, { metric })).values, want(1, 'trapezoid'));
-    for (const rule of metric === logitDiff
-      ? (['left', 'right', 'midpoint', 'trapezoid'] as const)
-      : (['left'] as const))
+    const rules = { 'logit-diff': ['left', 'trapezoid'], 'prob-diff': ['midpoint'], kl: ['right'] } as const;
+    for (const rule of rules[name])
       close((await eapIgInputs(model, pairs, { metric, steps: 2, rule })).values, want(2, rule));
   });
 
-  it('exact patching under three metrics from one sweep is the reference’s', async () => {
+  it('exact patching under three metrics from one sweep is the reference’s, for any batch size', async () => {
     const few = pairs.slice(0, 2);
     const sweep = await exactSweep(model, few, { metrics: METRICS });
+    const single = await exactEdges(model, few, { metric: logitDiff, batchSize: 1 });
+    close(single.values, (sweep[0] as Scores).values, 1e-6); // differences of losses of about 5: 5e-7 each
     for (const [m, metric] of METRICS.entries())
       close((sweep[m] as Scores).values, exactScores(reference, few, metric.name as referenceEap.EapMetric), 1e-6);
   });
 
-  it('scores do not depend on the batch size, on mixed lengths or on how a path is cut', async () => {
-    const whole = await eapIgInputs(model, pairs, { metric: logitDiff, steps: 4, perExample: true });
+  it('scores do not depend on the batch size or on mixed lengths', async () => {
+    const options = { metric: logitDiff, steps: 2 };
+    const whole = await eapIgInputs(model, pairs, { ...options, perExample: true });
     for (const batchSize of [1, 3])
-      close((await eapIgInputs(model, pairs, { metric: logitDiff, steps: 4, batchSize })).values, whole.values);
+      close((await eapIgInputs(model, pairs, { ...options, batchSize })).values, whole.values);
     expect(whole.perExample).toHaveLength(pairs.length);
-    for (const n of [1, 2]) {
-      const alone = await eapIgInputs(model, [pairs[n] as Pair], { metric: logitDiff, steps: 4 });
-      close(Float64Array.from(whole.perExample?.[n] ?? []), alone.values);
-    }
+    const alone = await eapIgInputs(model, pairs.slice(1, 2), options);
+    close(Float64Array.from(whole.perExample?.[1] ?? []), alone.values);
   });
 
   it('a budget that holds less than one path cuts it between its points', async () => {
@@ -110,12 +110,6 @@ describe('an awkward random model, pairs of mixed lengths', () => {
     const cut = await eapIgInputs(model, long, { ...options, memoryBytes: bytesNeeded });
     expect(model.gpu.counters.snapshot().submits - between).toBe(between - before + 3);
     close(cut.values, whole.values);
-  });
-
-  it('exact patching does not depend on the batch size', async () => {
-    const few = pairs.slice(0, 3);
-    const whole = await exactEdges(model, few, { metric: logitDiff });
-    close((await exactEdges(model, few, { metric: logitDiff, batchSize: 2 })).values, whole.values, 1e-6);
   });
 
   it('the same call gives the same bits', async () => {
@@ -147,11 +141,11 @@ describe('an awkward random model, pairs of mixed lengths', () => {
       signal: controller.signal,
       onProgress: (progress) => {
         done.push(progress.done);
-        if (progress.done >= 4) controller.abort();
+        controller.abort();
       },
     });
     await expect(call).rejects.toThrow(expect.objectContaining({ code: 'aborted' }));
-    expect(done).toEqual([2, 4]);
+    expect(done).toEqual([2]);
     await expect(exactEdges(model, pairs, { metric: logitDiff, signal: controller.signal })).rejects.toThrow(
       expect.objectContaining({ code: 'aborted' }),
     );
