@@ -5,10 +5,9 @@ const SQRT_2_OVER_PI = 0.7978845608028654;
 const SQRT_HALF = 0.7071067811865476;
 const INV_SQRT_2PI = 0.3989422804014327;
 
-// tanh z = sign(z) (1 − e) / (1 + e), e = exp(−2|z|) ≤ 1: cannot overflow, and no less exact than exp (built-in tanh may be 1e-5 off).
-fn tanh_by_exp(z: f32) -> f32 {
-  let e = exp(-2.0 * abs(z));
-  return sign(z) * (1.0 - e) / (1.0 + e);
+// ½ (1 + tanh z) = 1 / (1 + exp(−2z)): relatively exact in both tails; the clamp keeps exp finite (the built-in tanh may be 1e-5 off).
+fn half_one_plus_tanh(z: f32) -> f32 {
+  return 1.0 / (1.0 + exp(min(-2.0 * z, 80.0)));
 }
 
 // erf by Abramowitz & Stegun 7.1.26: |error| ≤ 1.5e-7 absolute, before f32 rounding.
@@ -23,13 +22,14 @@ fn gelu(x: f32, form: u32) -> f32 {
   if (form == GELU_ERF) {
     return 0.5 * x * (1.0 + erf_by_exp(SQRT_HALF * x));
   }
-  return 0.5 * x * (1.0 + tanh_by_exp(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x)));
+  return x * half_one_plus_tanh(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x));
 }
 
 fn gelu_slope(x: f32, form: u32) -> f32 {
   if (form == GELU_ERF) {
     return 0.5 * (1.0 + erf_by_exp(SQRT_HALF * x)) + x * INV_SQRT_2PI * exp(-0.5 * x * x);
   }
-  let t = tanh_by_exp(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x));
-  return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * SQRT_2_OVER_PI * (1.0 + 0.134145 * x * x);
+  // tanh′ = 4 s (1 − s) for s = ½ (1 + tanh).
+  let s = half_one_plus_tanh(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x));
+  return s + 2.0 * x * s * (1.0 - s) * SQRT_2_OVER_PI * (1.0 + 0.134145 * x * x);
 }

@@ -40,7 +40,7 @@ function name({ batch, heads, width, queries, keys, past, lengths }: Sizes): str
   return `B${batch} H${heads} K${width} T${queries} S${keys}${past ? ` past ${past}` : ''}${lengths ? ` lengths ${lengths.join(' ')}` : ''}`;
 }
 
-describe('causalAttention', () => {
+describe('causalAttention, fused', () => {
   for (const sizes of cases)
     it(name(sizes), async () => {
       const { batch, heads, width, queries, keys, lengths } = sizes;
@@ -58,7 +58,8 @@ describe('causalAttention', () => {
           { shape: perKey, values: v },
           ...(lengths ? [{ shape: [batch], values: Uint32Array.from(lengths) }] : []),
         ],
-        run: (step, [tq, tk, tv, tl]) => causalAttention(step, tq!, tk!, tv!, tl ? { lengths: tl } : {}),
+        run: (step, [tq, tk, tv, tl]) =>
+          causalAttention(step, tq!, tk!, tv!, { kernel: 'fused', ...(tl ? { lengths: tl } : {}) }),
         expected: referenceAttention.attentionForward(q, k, v, shape),
         n: keys,
         vjp: (seed) => {
@@ -74,7 +75,7 @@ describe('causalAttention', () => {
     const gpu = await testGpu();
     using step = gpu.step();
     const x = fromData(step, new Float32Array(129), [1, 1, 1, 129]);
-    expect(() => causalAttention(step, x, x, x)).toThrow(/at most 128/);
+    expect(() => causalAttention(step, x, x, x, { kernel: 'fused' })).toThrow(/at most 128/);
   });
 
   it('refuses a past that does not fit the keys', async () => {
@@ -161,7 +162,7 @@ describe('attention in parts', async () => {
     const data = () => fromData(step, Float32Array.from(random.normals(2 * 9 * 3 * 8)), [2, 9, 3, 8]);
     const [q, k, v] = [data(), data(), data()];
     const lengths = fromData(step, Uint32Array.of(9, 4), [2]);
-    const fused = readFloats(step, causalAttention(step, q, k, v, { lengths }));
+    const fused = readFloats(step, causalAttention(step, q, k, v, { lengths, kernel: 'fused' }));
     const pattern = causalSoftmax(step, attentionScores(step, q, k), { lengths });
     const parts = await readFloats(step, attentionMix(step, pattern, v));
     (await fused).forEach((value, i) => expect(Math.abs(value - parts[i]!)).toBeLessThan(2e-6));
