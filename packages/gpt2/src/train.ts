@@ -1,18 +1,7 @@
 // Trains a GPT-2 on next tokens: one step per update, AdamW with warm-up and cosine, checkpoints that resume bit for bit.
 import { LimnError, type Gpu, type Step } from '@limn/gpu';
 import { tokenBatch, type TokenBatch } from '@limn/hooks';
-import {
-  adamw,
-  crossEntropy,
-  fromData,
-  gradients,
-  IGNORED_TARGET,
-  readFloats,
-  scale,
-  sumAll,
-  type AdamW,
-  type Tensor,
-} from '@limn/tensor';
+import { adamw, gradients, IGNORED_TARGET, readFloats, scale, sumAll, type AdamW, type Tensor } from '@limn/tensor';
 import { decodeCheckpoint, encodeCheckpoint, type CheckpointStore } from './checkpoint.js';
 import type { Gpt2 } from './model.js';
 import { tensorsOf, writeParameter } from './parameters.js';
@@ -182,8 +171,8 @@ export function nextTokenLoss(
   rows: readonly ArrayLike<number>[],
 ): { loss: Tensor; tokens: number } {
   const { inputs, targets, tokens } = shift(model, rows);
-  const { logits } = model.run(step, { tokens: inputs }, { logits: 'all' });
-  const losses = crossEntropy(step, logits as Tensor, fromData(step, targets, [targets.length]));
+  const { resid } = model.run(step, { tokens: inputs }, { stopAtLayer: model.info.layers });
+  const losses = model.losses(step, resid, targets);
   return { loss: scale(step, sumAll(step, losses), 1 / tokens), tokens };
 }
 

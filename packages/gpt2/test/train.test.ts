@@ -8,7 +8,8 @@ import {
   type Gpt2,
   type TrainingOptions,
 } from '../src/index.js';
-import { readFloats } from '@limn/tensor';
+import { tokenBatch } from '@limn/hooks';
+import { gradients, IGNORED_TARGET, readFloats, type Tensor } from '@limn/tensor';
 import { testGpu } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import { rejection } from './rejection.js';
@@ -124,6 +125,28 @@ describe('training', () => {
     const apart = (targetsOfA * (await loss([a])) + targetsOfB * (await loss([b]))) / (targetsOfA + targetsOfB);
     // Ten losses of about 2.4, each rounded to f32 a few dozen times.
     expect(await loss([a, b])).toBeCloseTo(apart, 5);
+    model.dispose();
+  });
+
+  test('losses made tile by tile are those of whole logits, with their gradients', async () => {
+    const model = await fresh();
+    const step = model.gpu.step();
+    const tokens = tokenBatch(
+      [
+        [1, 2, 3],
+        [4, 5, 6],
+      ],
+      model.info,
+    );
+    const { resid } = model.run(step, { tokens }, { stopAtLayer: 1 });
+    const targets = Uint32Array.of(2, 3, IGNORED_TARGET, 5, 6, 10);
+    const [whole, tiled] = [undefined, 0].map((bytes) => model.losses(step, resid, targets, bytes)) as [Tensor, Tensor];
+    const slopes = [whole, tiled].map((losses) => gradients(step, losses, 'ones', [resid])[0] as Tensor);
+    const [a, b, da, db] = await Promise.all([whole, tiled, ...slopes].map((each) => readFloats(step, each)));
+    expect(a?.[2]).toBe(0);
+    // Losses near 2.4 and gradients below 1, summed over 11 tokens in another order.
+    a?.forEach((value, i) => expect(b?.[i]).toBeCloseTo(value, 5));
+    da?.forEach((value, i) => expect(db?.[i]).toBeCloseTo(value, 5));
     model.dispose();
   });
 

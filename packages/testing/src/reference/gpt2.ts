@@ -203,7 +203,7 @@ export function referenceForward(
       for (let a = 0; a < H; a++) {
         for (let i = 0; i < K; i++) {
           let sum = 0;
-          for (let s = 0; s <= t; s++) sum += at(pattern, (a * T + t) * T + s) * at(v, (s * H + a) * K + i);
+          for (let s = 0; s < T; s++) sum += at(pattern, (a * T + t) * T + s) * at(v, (s * H + a) * K + i);
           z[(t * H + a) * K + i] = sum;
         }
       }
@@ -364,7 +364,7 @@ export function referenceBackward(
     for (let a = 0; a < H; a++) {
       for (let t = 0; t < T; t++) {
         let weighted = 0;
-        for (let u = 0; u <= t; u++) {
+        for (let u = 0; u < T; u++) {
           let d = 0;
           for (let i = 0; i < K; i++) {
             const [to, from] = [(t * H + a) * K + i, (u * H + a) * K + i];
