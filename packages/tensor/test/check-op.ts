@@ -10,6 +10,7 @@ import {
   type Reference,
 } from '@limn/testing';
 import { fromData, gradients, type Tensor } from '../src/index.js';
+import { withWorkgroup } from './workgroups.js';
 
 /** One input: values with a shape; whole numbers have no gradient. */
 export interface OpInput {
@@ -37,12 +38,23 @@ export interface OpCase {
   /** Check every subset of gradients rather than all at once only. */
   readonly masks?: boolean;
   readonly variant?: Variant;
+  /** Forces this WG on every kernel that has one; by default kernels tune it to the adapter. */
+  readonly workgroup?: number;
 }
 
 /** The reduce variants that the adapter has. */
 export async function reduceVariants(): Promise<Variant[]> {
   const { capabilities } = await testGpu();
   return capabilities.subgroups ? [{ reduce: 'tree' }, { reduce: 'subgroup' }] : [{ reduce: 'tree' }];
+}
+
+/** Every reduce variant with the workgroup that suits the adapter and with the one that GPUs get. */
+export async function rowVariants(): Promise<{ name: string; how: Pick<OpCase, 'variant' | 'workgroup'> }[]> {
+  const variants = await reduceVariants();
+  return variants.flatMap((variant) => [
+    { name: `${variant.reduce}`, how: { variant } },
+    { name: `${variant.reduce}, WG 64`, how: { variant, workgroup: 64 } },
+  ]);
 }
 
 function subsets(count: number, all: boolean): boolean[][] {
@@ -55,7 +67,8 @@ function subsets(count: number, all: boolean): boolean[][] {
 export async function checkOp(about: OpCase): Promise<ReadonlySet<string>> {
   const gpu = await testGpu();
   const variant = about.variant ?? {};
-  const label = Object.values(variant).join(',');
+  const { workgroup } = about;
+  const label = [...Object.values(variant), ...(workgroup ? [`WG ${workgroup}`] : [])].join(',');
   const random = referenceRandom(about.inputs.length * 1009 + about.n);
   const seed = random.normals(about.expected.values.length);
   const expected = about.vjp?.(seed);
@@ -66,6 +79,7 @@ export async function checkOp(about: OpCase): Promise<ReadonlySet<string>> {
   const attempt = async (mask: readonly boolean[]): Promise<{ y: Float32Array; grads: Float32Array[] }> => {
     using step = gpu.step({ label: about.case });
     const canaries = withCanaries(step, variant);
+    if (workgroup) withWorkgroup(step, workgroup);
     const tensors = about.inputs.map(({ shape, values }) =>
       fromData(step, values instanceof Uint32Array ? values : Float32Array.from(values), shape),
     );

@@ -4,11 +4,12 @@ import type { DispatchOptions, Step } from '@limn/gpu';
 /** Sizes below, at and above a subgroup of any adapter. */
 export const WORKGROUPS = [32, 64, 256] as const;
 
-/** From here on every dispatch of the step runs with this WG; returns the step. */
+/** From here on every kernel of the step that has a WG runs with this one; returns the step. */
 export function withWorkgroup(step: Step, size: number): Step {
   const dispatch = step.dispatch.bind(step);
   step.dispatch = (kernel, bindings, uniforms, options = {}) => {
-    const overrides = { ...options.overrides, WG: size } as (typeof options)['overrides'];
+    const forced = 'WG' in kernel.shader.overrides ? { WG: size } : {};
+    const overrides = { ...options.overrides, ...forced } as (typeof options)['overrides'];
     dispatch(kernel, bindings, uniforms, { ...options, overrides } as DispatchOptions<typeof kernel.shader>);
   };
   return step;

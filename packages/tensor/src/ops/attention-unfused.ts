@@ -7,7 +7,6 @@ import { expectRank, expectShape } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import { attentionForm, checkLengths, checkPast, type AttentionForm, type AttentionOptions } from './attention-form.js';
 import { multiply, type Operand } from './multiply.js';
-import { rowLanes } from './row-lanes.js';
 
 const softmaxForward = defineKernel(shaders.causalSoftmaxForward, { ...perRow, work: (u) => 8 * u.rows * u.keys });
 const softmaxBackward = defineKernel(shaders.causalSoftmaxBackward, { ...perRow, work: (u) => 4 * u.rows * u.keys });
@@ -89,7 +88,6 @@ const softmaxOp = defineOp<readonly Tensor[], readonly [Tensor], SoftmaxOptions,
       softmaxForward,
       { scores: scores.storage, lengths: (lengths ?? scores).storage, pattern: pattern.storage },
       { rows: batch * heads * queries, heads, queries, keys, past, masked: masked ? 1 : 0 },
-      { overrides: rowLanes(step.gpu.capabilities) },
     );
     return { outputs: [pattern], saved: undefined };
   },
@@ -102,7 +100,6 @@ const softmaxOp = defineOp<readonly Tensor[], readonly [Tensor], SoftmaxOptions,
       softmaxBackward,
       { pattern: pattern.storage, d_pattern: dPattern.storage, d_scores: dScores.storage },
       { rows: pattern.size / keys, keys },
-      { overrides: rowLanes(step.gpu.capabilities) },
     );
     return [dScores, ...nothing.slice(1)];
   },

@@ -39,16 +39,35 @@ export function possibleMatmuls(capabilities: Capabilities, shape: MatmulShape):
   ];
 }
 
+/** Terms below which a part of a split sum is not worth its pass through memory. */
+const SPLIT_TERMS = 256;
+/** Parts of the grid (64 × 64 tiles, or lanes of four columns in `row`) that keep a GPU busy. */
+const BUSY_TILES = 128;
+const BUSY_LANES = 16_384;
+
 /**
  * The kernel for a product of this shape; the same answer for the same capabilities and shape, so that bits repeat.
+ *
  * Software adapters (isFallback) take `subgroup` where lanes come in eights and `register` elsewhere: workgroup memory costs
- * there and gains nothing. GPUs take `tiled`. Few rows take `row`.
+ * there and gains nothing. Per core of lavapipe on [3072, 64] × [64, 192] naive, tiled, row, register and subgroup reach
+ * 0.5, 1.3, 1.0, 2.6 and 9 GFLOP/s, on its weight gradient 0.6, 1.5, 1.4, 3.0 and 13; on SwiftShader, which has no eights,
+ * the first four reach 0.1, 0.15, 0.2 and 0.55, and 0.1, 0.6, 0.3 and 1.0 (bench/matmul.mts, on a machine busy with other
+ * work, so the ratios count). GPUs take `tiled`. Up to four rows take `row`, which reads b once per row and nothing twice.
+ *
+ * Splits are for GPUs alone: a long sum over few tiles (weight gradients, decoding) is cut until the grid is large enough.
+ * Software adapters are busy with one tile per core.
  */
 export function chooseMatmul(capabilities: Capabilities, shape: MatmulShape): MatmulPlan {
+  const { m, n, k, batch } = shape;
   const possible = possibleMatmuls(capabilities, shape);
-  const cpu = capabilities.adapter.isFallback;
+  const software = capabilities.adapter.isFallback;
   const order: readonly MatmulKernelName[] =
-    shape.m <= 4 ? ['row', 'tiled'] : cpu ? ['subgroup', 'register', 'tiled'] : ['tiled'];
+    m <= 4 ? ['row', 'tiled'] : software ? ['subgroup', 'register', 'tiled'] : ['tiled'];
   const kernel = order.find((name) => possible.includes(name)) ?? 'naive';
-  return { kernel, splits: 1 };
+  if (software || k < 2 * SPLIT_TERMS) return { kernel, splits: 1 };
+  const share =
+    kernel === 'row'
+      ? BUSY_LANES / (batch * m * Math.ceil(n / 4))
+      : BUSY_TILES / (batch * Math.ceil(m / 64) * Math.ceil(n / 64));
+  return { kernel, splits: Math.max(1, Math.min(Math.floor(k / SPLIT_TERMS), Math.floor(share))) };
 }

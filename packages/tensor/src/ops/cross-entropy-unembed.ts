@@ -8,7 +8,6 @@ import { expectShape } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import { multiply } from './multiply.js';
 import type { RowBlocks } from './row-blocks.js';
-import { rowLanes } from './row-lanes.js';
 import { checkTable } from './unembed.js';
 
 /** Tokens in one tile of logits. */
@@ -106,7 +105,6 @@ const crossEntropyOp = defineOp<readonly Tensor[], readonly [Tensor], Settled, {
           target_row: tile.row,
           start: tile.first === 0 ? 1 : 0,
         },
-        { overrides: rowLanes(step.gpu.capabilities) },
       );
     }
     const loss = allocate(step, targets.shape, 'loss');

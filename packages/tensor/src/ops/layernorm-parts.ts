@@ -5,7 +5,6 @@ import { defineOp } from '../define-op.js';
 import { groupsOf, perRow } from '../grid.js';
 import { expectShape, rowForm } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
-import { rowLanes } from './row-lanes.js';
 import { PAIR_CHUNK, splitPair } from './row-pair.js';
 
 const scaleForward = defineKernel(shaders.layernormScaleForward, { ...perRow, work: (u) => 4 * u.rows * u.width });
@@ -27,14 +26,7 @@ const scaleOp = defineOp<readonly [Tensor], readonly [Tensor], { eps: number }, 
     expectDType('layernormScale', x, ['f32']);
     const { rows, width } = rowForm('layernormScale', x.shape);
     const scale = allocate(step, [...x.shape.slice(0, -1), 1], 'layernorm scale');
-    step.dispatch(
-      scaleForward,
-      { x: x.storage, scale: scale.storage },
-      { rows, width, eps },
-      {
-        overrides: rowLanes(step.gpu.capabilities),
-      },
-    );
+    step.dispatch(scaleForward, { x: x.storage, scale: scale.storage }, { rows, width, eps });
     return { outputs: [scale], saved: undefined };
   },
   vjp(step, { inputs: [x], outputs: [scale] }, [dScale], [wanted]) {
@@ -45,7 +37,6 @@ const scaleOp = defineOp<readonly [Tensor], readonly [Tensor], { eps: number }, 
       scaleBackward,
       { x: x.storage, scale: scale.storage, d_scale: dScale.storage, dx: dx.storage },
       { rows, width },
-      { overrides: rowLanes(step.gpu.capabilities) },
     );
     return [dx];
   },
@@ -64,14 +55,7 @@ const normalizeOp = defineOp<readonly [x: Tensor, scale: Tensor], readonly [Tens
     const { rows, width } = rowForm('normalize', x.shape);
     expectShape('normalize', 'the scale', scale.shape, [...x.shape.slice(0, -1), 1]);
     const y = allocate(step, x.shape, 'normalized');
-    step.dispatch(
-      normalizeForward,
-      { x: x.storage, scale: scale.storage, y: y.storage },
-      { rows, width },
-      {
-        overrides: rowLanes(step.gpu.capabilities),
-      },
-    );
+    step.dispatch(normalizeForward, { x: x.storage, scale: scale.storage, y: y.storage }, { rows, width });
     return { outputs: [y], saved: undefined };
   },
   vjp(step, { inputs: [x, scale], outputs: [hat] }, [dy], [wantX, wantScale]) {
@@ -83,7 +67,6 @@ const normalizeOp = defineOp<readonly [x: Tensor, scale: Tensor], readonly [Tens
       normalizeBackward,
       { hat: hat.storage, scale: scale.storage, dy: dy.storage, dx: dx.storage, d_scale: dScale.storage },
       { rows, width },
-      { overrides: rowLanes(step.gpu.capabilities) },
     );
     return [wantX ? dx : undefined, wantScale ? dScale : undefined];
   },

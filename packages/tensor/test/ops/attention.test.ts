@@ -9,7 +9,7 @@ import {
   fromData,
   readFloats,
 } from '../../src/index.js';
-import { checkOp, reduceVariants } from '../check-op.js';
+import { checkOp, rowVariants } from '../check-op.js';
 
 const random = referenceRandom(13);
 
@@ -89,9 +89,9 @@ describe('causalAttention, fused', () => {
 });
 
 describe('attention in parts', async () => {
-  for (const variant of await reduceVariants())
+  for (const { name: variant, how } of await rowVariants())
     for (const sizes of cases)
-      it(`${name(sizes)} ${variant.reduce}`, async () => {
+      it(`${name(sizes)} ${variant}`, async () => {
         const { batch, heads, width, queries, keys, lengths, past } = sizes;
         const shape = { ...sizes, scale: 1 / Math.sqrt(width) };
         const q = random.normals(batch * queries * heads * width);
@@ -102,7 +102,7 @@ describe('attention in parts', async () => {
         await checkOp({
           kernel: 'attentionScores',
           case: name(sizes),
-          variant,
+          ...how,
           inputs: [
             { shape: perQuery, values: q },
             { shape: perKey, values: k },
@@ -122,7 +122,7 @@ describe('attention in parts', async () => {
         await checkOp({
           kernel: 'causalSoftmax',
           case: name(sizes),
-          variant,
+          ...how,
           inputs: [
             { shape: pairs, values: scores },
             ...(lengths ? [{ shape: [batch], values: Uint32Array.from(lengths) }] : []),
@@ -139,7 +139,7 @@ describe('attention in parts', async () => {
         await checkOp({
           kernel: 'attentionMix',
           case: name(sizes),
-          variant,
+          ...how,
           inputs: [
             { shape: pairs, values: p },
             { shape: perKey, values: k },

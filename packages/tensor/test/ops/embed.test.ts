@@ -16,7 +16,7 @@ import {
   type RowBlocks,
   type Tensor,
 } from '../../src/index.js';
-import { checkOp, reduceVariants } from '../check-op.js';
+import { checkOp, rowVariants } from '../check-op.js';
 
 const random = referenceRandom(19);
 
@@ -126,10 +126,10 @@ describe('unembed', () => {
 });
 
 describe('crossEntropyUnembed', async () => {
-  for (const variant of await reduceVariants())
+  for (const { name: variant, how } of await rowVariants())
     for (const { vocabulary, width, count, perBlock } of sizes)
       for (const masked of [false, true])
-        it(`${vocabulary} × ${width} in blocks of ${perBlock}, ${count} rows ${masked ? 'masked' : ''} ${variant.reduce}`, async () => {
+        it(`${vocabulary} × ${width} in blocks of ${perBlock}, ${count} rows ${masked ? 'masked' : ''} ${variant}`, async () => {
           const table = random.normals(vocabulary * width, 0.5);
           const x = random.normals(count * width);
           const targets = random.integers(count, vocabulary);
@@ -141,7 +141,7 @@ describe('crossEntropyUnembed', async () => {
           await checkOp({
             kernel: 'crossEntropyUnembed',
             case: `V${vocabulary} C${width} N${count} blocks of ${perBlock}${masked ? ' masked' : ''}`,
-            variant,
+            ...how,
             inputs: [
               { shape: [count, width], values: x },
               ...blocks,
@@ -173,7 +173,7 @@ describe('crossEntropyUnembed', async () => {
               return [d.x, ...parts.map((values, i) => ({ values, magnitude: magnitudes[i]! })), undefined, undefined];
             },
             vjpN: [vocabulary, ...blocks.map(() => count)],
-            masks: perBlock === 32 && masked && variant.reduce === 'tree',
+            masks: perBlock === 32 && masked && variant === 'tree',
           });
         });
 

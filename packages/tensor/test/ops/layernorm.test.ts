@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { referenceLayernorm, referenceRandom, testGpu } from '@limn/testing';
 import { affine, fromData, layernorm, layernormParts, layernormScale, normalize, readFloats } from '../../src/index.js';
-import { checkOp, reduceVariants } from '../check-op.js';
+import { checkOp, rowVariants } from '../check-op.js';
 
 const random = referenceRandom(5);
 const eps = 1e-5;
@@ -18,9 +18,9 @@ const sizes = [
 ] as const;
 
 describe('layernorm', async () => {
-  for (const variant of await reduceVariants())
+  for (const { name: variant, how } of await rowVariants())
     for (const [rows, width] of sizes)
-      it(`[${rows}, ${width}] ${variant.reduce}`, async () => {
+      it(`[${rows}, ${width}] ${variant}`, async () => {
         // A mean far from zero, so that the cancellation in x − μ is seen.
         const x = random.normals(rows * width).map((value) => Math.fround(value + 3));
         const gamma = random.normals(width);
@@ -29,7 +29,7 @@ describe('layernorm', async () => {
         await checkOp({
           kernel: 'layernorm',
           case: `${rows}×${width}`,
-          variant,
+          ...how,
           inputs: [
             { shape: [rows, width], values: x },
             { shape: [width], values: gamma },
@@ -49,9 +49,9 @@ describe('layernorm', async () => {
 });
 
 describe('layernorm in parts', async () => {
-  for (const variant of await reduceVariants())
+  for (const { name: variant, how } of await rowVariants())
     for (const [rows, width] of sizes)
-      it(`[${rows}, ${width}] ${variant.reduce}`, async () => {
+      it(`[${rows}, ${width}] ${variant}`, async () => {
         const x = random.normals(rows * width).map((value) => Math.fround(value + 3));
         const scale = random.normals(rows).map((value) => Math.fround(0.5 + Math.abs(value)));
         const gamma = random.normals(width);
@@ -60,7 +60,7 @@ describe('layernorm in parts', async () => {
         await checkOp({
           kernel: 'layernormScale',
           case: `${rows}×${width}`,
-          variant,
+          ...how,
           inputs: [{ shape, values: x }],
           run: (step, [t]) => layernormScale(step, t!, eps),
           expected: referenceLayernorm.layernormScale(x, width, eps),
@@ -70,7 +70,7 @@ describe('layernorm in parts', async () => {
         await checkOp({
           kernel: 'normalize',
           case: `${rows}×${width}`,
-          variant,
+          ...how,
           inputs: [
             { shape, values: x },
             { shape: [rows, 1], values: scale },
@@ -87,7 +87,7 @@ describe('layernorm in parts', async () => {
         await checkOp({
           kernel: 'affine',
           case: `${rows}×${width}`,
-          variant,
+          ...how,
           inputs: [
             { shape, values: x },
             { shape: [width], values: gamma },
