@@ -16,20 +16,15 @@ export interface MethodCell {
   readonly agreement: Agreement | null;
 }
 
-/** Mean over pairs of ‖∂loss/∂(token embeddings)‖₂. */
-export interface Saturation {
-  readonly atClean: number;
-  /** Mean over midpoints of the path from corrupted to clean. */
-  readonly alongPath: number;
-  /** atClean / alongPath: near 0 where the metric is saturated at the clean input, so that plain EAP sees little. */
-  readonly ratio: number;
-}
-
 export interface Cell {
   readonly task: TaskFamily;
   readonly metric: MetricName;
   readonly baselines: { readonly clean: number; readonly corrupted: number };
-  readonly saturation: Saturation;
+  /**
+   * Σ |EAP score| / Σ |EAP-IG score| over all edges: the gradient at the clean input over its average on the path, seen through the same
+   * changes. Near 0 the metric is saturated at the clean input, so that plain EAP sees little; null where the path gives nothing.
+   */
+  readonly gradientRatio: number | null;
   readonly methods: Readonly<Record<TableMethod, MethodCell>>;
   readonly seconds: number;
 }

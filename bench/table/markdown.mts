@@ -2,7 +2,7 @@
 import { TABLE_METHODS, type Cell, type Table, type TableMethod } from './cell.mjs';
 
 const NAMES: Readonly<Record<TableMethod, string>> = { eap: 'EAP', 'eap-ig-inputs': 'EAP-IG', exact: 'exact' };
-/** A gradient at the clean input below this share of the path's mean is called saturated. */
+/** A gradient at the clean input below this share of the path's average is called saturated. */
 const SATURATED = 0.1;
 /** A difference of the log-axis areas below this is called none. */
 const GAP = 0.05;
@@ -22,7 +22,7 @@ export function tableMarkdown(table: Table): string {
     '',
     '## Summary',
     '',
-    'Area: mean faithfulness over the log axis of circuit sizes (1 = perfect at every size). n.85: smallest tested circuit with f ≥ .85. Ratio: gradient norm at the clean input over its mean on the path.',
+    'Area: mean faithfulness over the log axis of circuit sizes (1 = perfect at every size). n.85: smallest tested circuit with f ≥ .85. Ratio: the gradient at the clean input over its average on the path, as Σ |EAP| / Σ |EAP-IG| over all edges.',
     '',
     ...summaryTable(cells),
     '',
@@ -48,14 +48,14 @@ function summaryTable(cells: readonly Cell[]): string[] {
   ];
   return rows(
     head,
-    cells.map(({ task, metric, baselines, methods, saturation }) => [
+    cells.map(({ task, metric, baselines, methods, gradientRatio }) => [
       task,
       metric,
       fixed(baselines.clean, 3),
       fixed(baselines.corrupted, 3),
       ...TABLE_METHODS.map((m) => fixed(methods[m].logArea, 2)),
       ...TABLE_METHODS.map((m) => String(methods[m].smallest85 ?? '–')),
-      saturation.ratio.toPrecision(2),
+      gradientRatio === null ? '–' : gradientRatio.toPrecision(2),
     ]),
   );
 }
@@ -119,14 +119,13 @@ function findings(cells: readonly Cell[]): string[] {
   return lines;
 }
 
-function reason({ saturation, metric }: Cell, gap: number): string {
-  const ratio = `the gradient at the clean input is ${saturation.ratio.toPrecision(2)} of the path's mean`;
+function reason({ gradientRatio, metric }: Cell, gap: number): string {
+  const ratio = `the gradient at the clean input is ${gradientRatio?.toPrecision(2) ?? 'an unknown share'} of the path's average`;
+  const saturated = gradientRatio !== null && gradientRatio < SATURATED;
   if (metric === 'kl')
     return 'KL has no gradient at the clean input, so plain EAP scores every edge 0: not saturation, but the form of the metric.';
-  if (gap > 0) return saturation.ratio < SATURATED ? `Saturation: ${ratio}.` : `Not saturation: ${ratio}.`;
-  return saturation.ratio < SATURATED
-    ? `In spite of saturation: ${ratio}.`
-    : `There is no saturation to repair: ${ratio}.`;
+  if (gap > 0) return saturated ? `Saturation: ${ratio}.` : `Not saturation: ${ratio}.`;
+  return saturated ? `In spite of saturation: ${ratio}.` : `There is no saturation to repair: ${ratio}.`;
 }
 
 function rows(head: readonly string[], body: readonly (readonly string[])[]): string[] {

@@ -1,0 +1,56 @@
+// The figures of pocket's model card, on held-out prompts, from the committed weights: written into the model folder as JSON and into its README.
+// npm run card
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { openNodeGpu } from '@limn/gpu/node';
+import { RECIPE, ablationFigures, modelFolder, pocketFigures, requirements } from '@limn/pocket';
+import { openModel, POCKET, version } from 'limn';
+import { cardMarkdown, type Card } from './card/markdown.mjs';
+import { corpusLossOf, logitsAfterOf } from './card/model-figures.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    model: { type: 'string', default: POCKET },
+    out: { type: 'string', default: fileURLToPath(modelFolder()) },
+    sequences: { type: 'string', default: '256' },
+  },
+});
+
+const gpu = await openNodeGpu({ label: 'card' });
+const model = await openModel(gpu, options.model);
+const { adapter } = gpu.capabilities;
+const figures = await pocketFigures(logitsAfterOf(model.hooked), {
+  onProgress: (done, total, what) => console.log(`${done}/${total} ${what}`),
+});
+console.log('ablating every MLP and head …');
+const ablation = await ablationFigures(corpusLossOf(model.hooked), RECIPE.model, Number(options.sequences));
+const card: Card = {
+  weightsSha256: model.hooked.info.fingerprint,
+  adapter: adapter.description || adapter.device,
+  limn: version,
+  figures,
+  ablation,
+  requirements: requirements(figures, ablation),
+};
+
+writeFileSync(`${options.out}/figures.json`, `${JSON.stringify(card, undefined, 1)}\n`);
+const readme = `${options.out}/README.md`;
+const markdown = cardMarkdown(card);
+writeFileSync(readme, withFigures(existsSync(readme) ? readFileSync(readme, 'utf8') : '# pocket\n', markdown));
+console.log(`\n${markdown}\nwritten to ${readme} and figures.json`);
+const missed = card.requirements.filter(({ met }) => !met);
+if (missed.length > 0) console.log(`${missed.length} of ${card.requirements.length} requirements are missed`);
+model[Symbol.dispose]();
+gpu.dispose();
+
+/** Replaces what stands between the two marks, or adds both at the end. */
+function withFigures(text: string, figuresText: string): string {
+  const [open, close] = ['<!-- figures: npm run card -->', '<!-- end of figures -->'];
+  const block = `${open}\n\n${figuresText.trim()}\n\n${close}`;
+  const start = text.indexOf(open);
+  const end = text.indexOf(close);
+  return start < 0 || end < start
+    ? `${text.trimEnd()}\n\n${block}\n`
+    : text.slice(0, start) + block + text.slice(end + close.length);
+}

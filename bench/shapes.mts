@@ -1,0 +1,124 @@
+// GPT-2 small's shape with random weights, at WebGPU's default limits: a forward pass and EAP-IG on two pairs of 16 tokens.
+// npm run check:shapes [-- --json]
+import { buildGraph, eapIgInputs, logitDiff, type Pair } from '@limn/attribution';
+import { randomGpt2, type Gpt2 } from '@limn/gpt2';
+import { defaultLimits, type Gpu } from '@limn/gpu';
+import { openNodeGpu } from '@limn/gpu/node';
+import { tokenBatch } from '@limn/hooks';
+import { gradients, randomU32, readFloats } from '@limn/tensor';
+
+const GPT2_SMALL = { vocabulary: 50257, maxPositions: 1024, width: 768, layers: 12, heads: 12 } as const;
+const TOKENS = 16;
+const PAIRS = 2;
+const IG_STEPS = 5;
+
+const json = process.argv.includes('--json');
+const say = (line: string): void => void (json || console.log(line));
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+const seconds = async <T,>(work: () => Promise<T>): Promise<[T, number]> => {
+  const start = performance.now();
+  return [await work(), (performance.now() - start) / 1000];
+};
+
+const gpu = await openNodeGpu({ limits: 'default', label: 'shapes' });
+for (const [name, value] of Object.entries(defaultLimits)) {
+  const got = gpu.capabilities.limits[name as keyof typeof defaultLimits];
+  if (got !== value) throw new Error(`the device was to have WebGPU's default ${name} = ${value}, it has ${got}`);
+}
+const { adapter, source } = gpu.capabilities;
+say(
+  `${adapter.description || adapter.device} (${source}), every limit at WebGPU's default: ${mebibytes(defaultLimits.maxStorageBufferBindingSize)} a binding, ${mebibytes(defaultLimits.maxBufferSize)} a buffer`,
+);
+
+const [model, loading] = await seconds(() => randomGpt2(gpu, GPT2_SMALL, 0));
+const weightBytes = gpu.counters.bytesLive;
+say(`weights: ${mebibytes(weightBytes)} drawn and uploaded in ${loading.toFixed(1)} s`);
+
+const pairs = randomPairs();
+const [forward, forwardSeconds] = await seconds(() => forwardPass(gpu, model, pairs));
+say(
+  `forward: ${forward.dispatches} dispatches, ${forward.submits} submits, ${(forward.flops / 1e9).toFixed(1)} GFLOP, ${forwardSeconds.toFixed(1)} s`,
+);
+const [backward, backwardSeconds] = await seconds(() => backwardPass(gpu, model, pairs));
+say(
+  `forward and backward to the embeddings: ${backward.dispatches} dispatches, ${backward.submits} submits, ${backwardSeconds.toFixed(1)} s`,
+);
+
+gpu.resetCounters();
+const [scores, scoring] = await seconds(() =>
+  eapIgInputs(model, pairs, {
+    metric: logitDiff,
+    steps: IG_STEPS,
+    onProgress: ({ done, total }) => say(`EAP-IG: ${done}/${total} pairs`),
+  }),
+);
+const edges = [...scores.graph.edges()].map(({ u, v }) => scores.values[scores.graph.dense(u, v)] ?? Number.NaN);
+const odd = edges.filter((score) => !Number.isFinite(score)).length;
+if (odd > 0 || edges.length !== buildGraph(model.info).edgeCount)
+  throw new Error(`${odd} of ${edges.length} scores are not finite`);
+const { dispatches, submits, bytesPeak } = gpu.counters;
+say(
+  `EAP-IG with ${IG_STEPS} steps: ${edges.length} edges scored, all finite; ${dispatches} dispatches, ${submits} submits, ${scoring.toFixed(1)} s`,
+);
+say(`peak GPU memory: ${mebibytes(bytesPeak)}, of which weights ${mebibytes(weightBytes)}`);
+if (json) {
+  console.log(
+    JSON.stringify({
+      adapter: adapter.description,
+      source,
+      weightBytes,
+      bytesPeak,
+      forward: { ...forward, seconds: forwardSeconds },
+      backward: { ...backward, seconds: backwardSeconds },
+      eapIg: { steps: IG_STEPS, edges: edges.length, dispatches, submits, seconds: scoring },
+    }),
+  );
+}
+model.dispose();
+gpu.dispose();
+
+/** Clean and corrupted prompts that differ in one place, and two answers. */
+function randomPairs(): Pair[] {
+  const draw = (index: number): number => randomU32(1, 0, index) % GPT2_SMALL.vocabulary;
+  return Array.from({ length: PAIRS }, (_, p) => {
+    const clean = Array.from({ length: TOKENS }, (_, t) => draw(100 * p + t));
+    const corrupted = clean.map((id, t) => (t === TOKENS / 2 ? draw(100 * p + 50) : id));
+    return { clean, corrupted, correct: [draw(100 * p + 60)], incorrect: [draw(100 * p + 61)] };
+  });
+}
+
+interface Cost {
+  readonly dispatches: number;
+  readonly submits: number;
+  readonly flops: number;
+}
+
+async function forwardPass(gpu: Gpu, model: Gpt2, pairs: readonly Pair[]): Promise<Cost> {
+  const step = gpu.step({ label: 'forward' });
+  const tokens = tokenBatch(
+    pairs.map((pair) => pair.clean),
+    model.info,
+  );
+  const { logits } = model.run(step, { tokens }, { logits: 'last' });
+  const { dispatches, submits, flops } = step.plan();
+  const values = await readFloats(step, logits!);
+  step.dispose();
+  if (!values.every(Number.isFinite)) throw new Error('a logit is not finite');
+  return { dispatches, submits, flops };
+}
+
+async function backwardPass(gpu: Gpu, model: Gpt2, pairs: readonly Pair[]): Promise<Cost> {
+  const step = gpu.step({ label: 'backward' });
+  const tokens = tokenBatch(
+    pairs.map((pair) => pair.clean),
+    model.info,
+  );
+  const run = model.run(step, { tokens }, { capture: ['hook_embed'], logits: 'last' });
+  const loss = logitDiff.loss(step, run.logits!, pairs, undefined);
+  const [gradient] = gradients(step, loss, 'ones', [run.at('hook_embed')]);
+  const { dispatches, submits, flops } = step.plan();
+  const values = await readFloats(step, gradient!);
+  step.dispose();
+  if (!values.some((value) => value !== 0)) throw new Error('the gradient at the embeddings is zero');
+  return { dispatches, submits, flops };
+}
