@@ -3,10 +3,10 @@ import type { Gpu } from '@limn/gpu';
 import { formatConfig, newConfig, parseConfig, type NewGpt2Config } from './config.js';
 import type { ModelFiles, WritableFiles } from './files.js';
 import { Gpt2 } from './model.js';
-import { initialWeight, uploadParameters } from './parameters.js';
+import { drawParameters, uploadParameters } from './parameters.js';
 import { writeSafetensors, type SafetensorsEntry, type WritableTensor } from './safetensors.js';
 import { ModelTokenizer } from './tokenizer.js';
-import { findWeights, readWeight, type LinearOrientation } from './weights.js';
+import { findWeights, readWeight, sha256, type LinearOrientation } from './weights.js';
 
 /** How to load. */
 export interface LoadOptions {
@@ -44,13 +44,26 @@ export async function loadGpt2(gpu: Gpu, source: ModelFiles, options: LoadOption
   return { model, source: source.label, ...(tokenizer ? { tokenizer } : {}) };
 }
 
+/** How to make a random model. */
+export interface RandomOptions {
+  /** false leaves the weights where they are: `info.fingerprint` is then that of config and seed, which decide them. Default true. */
+  readonly readBack?: boolean;
+}
+
 /** A model with GPT-2's initial weights from a seed; the same seed gives the same bits on every machine. */
-export async function randomGpt2(gpu: Gpu, sizes: NewGpt2Config, seed: number): Promise<Gpt2> {
+export async function randomGpt2(
+  gpu: Gpu,
+  sizes: NewGpt2Config,
+  seed: number,
+  options: RandomOptions = {},
+): Promise<Gpt2> {
   const config = newConfig(sizes);
-  const parameters = await uploadParameters(gpu, config, config.tied ?? true, async (name, shape) =>
-    initialWeight(config, seed, name, shape),
-  );
-  return new Gpt2(gpu, config, parameters);
+  const tied = config.tied ?? true;
+  const byName = await drawParameters(gpu, config, tied, seed);
+  const origin = new TextEncoder().encode(`random weights, seed ${seed}, ${formatConfig(config)}`);
+  const model = new Gpt2(gpu, config, { tied, byName, fingerprint: await sha256(origin) });
+  if (options.readBack !== false) await model.refreshFingerprint();
+  return model;
 }
 
 /**

@@ -1,6 +1,6 @@
 // A model's weights on the GPU, by name, and how they get there: uploaded one by one, or drawn at random.
 import type { Gpu } from '@limn/gpu';
-import { fillNormal, persistent, rowBlocks, Tensor, type RowBlocks } from '@limn/tensor';
+import { assign, persistent, randomNormalTensor, rowBlocks, Tensor, type RowBlocks } from '@limn/tensor';
 import type { Gpt2Config } from './config.js';
 import { weightShapes, type HostTensor } from './weight-names.js';
 import { Fingerprint } from './weights.js';
@@ -49,18 +49,41 @@ export function tensorsOf(parameter: Tensor | RowBlocks): readonly Tensor[] {
 }
 
 /**
- * GPT-2's initial weights: normal with deviation `initializerRange` (1/√(2·layers) of it for the two projections that write into the
- * residual stream), LayerNorm at 1 and 0, biases 0. Every weight is a stream of its own, so sizes do not shift one another's numbers.
+ * GPT-2's initial weights, drawn on the GPU: normal with deviation `initializerRange` (1/√(2·layers) of it for the two projections that
+ * write into the residual stream), LayerNorm at 1 and 0, biases 0. Every weight is a stream of its own, so that the size of one does not
+ * shift the numbers of another; the same seed gives the same bits on every machine.
  */
-export function initialWeight(config: Gpt2Config, seed: number, name: string, shape: readonly number[]): HostTensor {
-  const data = new Float32Array(shape.reduce((product, extent) => product * extent, 1));
-  if (/(ln_1|ln_2|ln_f)\.weight$/.test(name)) data.fill(1);
-  else if (name.endsWith('.weight')) {
-    const stream = [...weightShapes(config, false).keys()].indexOf(name);
+export async function drawParameters(
+  gpu: Gpu,
+  config: Gpt2Config,
+  tied: boolean,
+  seed: number,
+): Promise<Map<string, Tensor | RowBlocks>> {
+  const byName = new Map<string, Tensor | RowBlocks>();
+  const streams = [...weightShapes(config, false).keys()];
+  for (const [name, shape] of weightShapes(config, tied)) {
+    const size = shape.reduce((product, extent) => product * extent, 1);
+    const ones = /ln_(1|2|f)\.weight$/.test(name) ? new Float32Array(size).fill(1) : undefined;
+    const [rows, width] = shape as [number, number];
+    const parameter = blocked.has(name)
+      ? rowBlocks(gpu, rows, width, undefined, { label: name })
+      : persistent(gpu, shape, ones, { label: name });
+    byName.set(name, parameter);
+    if (shape.length === 1) continue;
     const deviation = config.initializerRange / (name.endsWith('c_proj.weight') ? Math.sqrt(2 * config.layers) : 1);
-    fillNormal(data, { seed, stream }, deviation);
+    const step = gpu.step({ label: `draw ${name}` });
+    let start = 0;
+    for (const tensor of tensorsOf(parameter)) {
+      assign(
+        step,
+        tensor,
+        randomNormalTensor(step, tensor.shape, { seed, stream: streams.indexOf(name), start }, deviation),
+      );
+      start += tensor.size;
+    }
+    await step.submit();
   }
-  return { shape, data };
+  return byName;
 }
 
 /** A parameter's values on the host, after the steps submitted so far. */

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { tokenBatch } from '@limn/hooks';
-import { readFloats, type Tensor } from '@limn/tensor';
+import { fillNormal, readFloats, type Tensor } from '@limn/tensor';
 import { testGpu } from '@limn/testing';
 import { afterAll, describe, expect, test } from 'vitest';
 import { fetchFiles, loadGpt2, memoryFiles, randomGpt2, saveGpt2, type Gpt2 } from '../src/index.js';
@@ -37,6 +37,25 @@ describe('load and save', () => {
     const again = await randomGpt2(gpu, { ...sizes, tied, bosId: 0 }, 1);
     expect(again.info.fingerprint).toBe(model.info.fingerprint);
     for (const each of [model, loaded, again]) each.dispose();
+  });
+
+  test('random weights are the numbers of their streams, and hashing them is a choice', async () => {
+    const gpu = await testGpu();
+    const model = await randomGpt2(gpu, sizes, 7);
+    const bits = new Map<string, Float32Array>();
+    for await (const [name, { data }] of model.hostWeights()) bits.set(name, data);
+    const stream = [...bits.keys()].indexOf('h.0.mlp.c_proj.weight');
+    const deviation = model.config.initializerRange / Math.sqrt(2);
+    expect(bits.get('h.0.mlp.c_proj.weight')).toEqual(fillNormal(new Float32Array(30), { seed: 7, stream }, deviation));
+    expect([...(bits.get('ln_f.weight') as Float32Array), ...(bits.get('ln_f.bias') as Float32Array)]).toEqual([
+      1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0,
+    ]);
+    const unread = await randomGpt2(gpu, sizes, 7, { readBack: false });
+    expect(unread.info.fingerprint).toMatch(/^[0-9a-f]{64}$/);
+    expect(unread.info.fingerprint).not.toBe(model.info.fingerprint);
+    expect(await unread.refreshFingerprint()).toBe(model.info.fingerprint);
+    model.dispose();
+    unread.dispose();
   });
 
   test('a server with and without ranges gives the same model', async () => {
