@@ -39,6 +39,8 @@ export function possibleMatmuls(capabilities: Capabilities, shape: MatmulShape):
   ];
 }
 
+/** Products below this many terms are over before a tile is full. */
+const SMALL_WORK = 4096;
 /** Terms below which a part of a split sum is not worth its pass through memory. */
 const SPLIT_TERMS = 256;
 /** Parts of the grid (64 × 64 tiles, or lanes of four columns in `row`) that keep a GPU busy. */
@@ -49,7 +51,7 @@ const BUSY_LANES = 16_384;
  * The kernel for a product of this shape; the same answer for the same capabilities and shape, so that bits repeat.
  *
  * Software adapters (isFallback) take `subgroup` where lanes come in eights and `register` elsewhere: workgroup memory costs
- * there and gains nothing. Per core of lavapipe on [3072, 64] × [64, 192] naive, tiled, row, register and subgroup reach
+ * there and gains nothing. What is not aligned takes `row`, and what is tiny `naive`, which compiles fastest. Per core of lavapipe on [3072, 64] × [64, 192] naive, tiled, row, register and subgroup reach
  * 0.5, 1.3, 1.0, 2.6 and 9 GFLOP/s, on its weight gradient 0.6, 1.5, 1.4, 3.0 and 13; on SwiftShader, which has no eights,
  * the first four reach 0.1, 0.15, 0.2 and 0.55, and 0.1, 0.6, 0.3 and 1.0 (bench/matmul.mts, on a machine busy with other
  * work, so the ratios count). GPUs take `tiled`. Up to four rows take `row`, which reads b once per row and nothing twice.
@@ -62,7 +64,13 @@ export function chooseMatmul(capabilities: Capabilities, shape: MatmulShape): Ma
   const possible = possibleMatmuls(capabilities, shape);
   const software = capabilities.adapter.isFallback;
   const order: readonly MatmulKernelName[] =
-    m <= 4 ? ['row', 'tiled'] : software ? ['subgroup', 'register', 'tiled'] : ['tiled'];
+    software && m * n * k * batch < SMALL_WORK
+      ? ['naive']
+      : m <= 4
+        ? ['row', 'tiled']
+        : software
+          ? ['subgroup', 'register', 'row', 'tiled']
+          : ['tiled'];
   const kernel = order.find((name) => possible.includes(name)) ?? 'naive';
   if (software || k < 2 * SPLIT_TERMS) return { kernel, splits: 1 };
   const share =

@@ -156,7 +156,8 @@ for (const kernel of names)
   describe(`matmul_${kernel}`, () => {
     for (const transposeA of [false, true])
       for (const transposeB of [false, true])
-        for (const elem of ['f32', 'f16'] as const)
+        // No op gives a transposed a with b in f16; software adapters take seconds to compile each variant.
+        for (const elem of transposeA && !long ? (['f32'] as const) : (['f32', 'f16'] as const))
           it(`${transposeA ? 'Aᵀ' : 'A'} × ${transposeB ? 'Bᵀ' : 'B'} ${elem}`, async (context) => {
             let ran = 0;
             for (const [m, n, k] of sizes) if (await check(kernel, { m, n, k, transposeA, transposeB, elem })) ran += 1;
