@@ -1,0 +1,120 @@
+// Interventions as values: frozen, described by JSON and named tensors, fitted to the run they are in.
+import { fromData, readFloats, slice, type Tensor } from '@limn/tensor';
+import { expect, test } from 'vitest';
+import {
+  ablate,
+  add,
+  freeze,
+  intervene,
+  interpolate,
+  patch,
+  replaceMlp,
+  scale,
+  tokenBatch,
+  withAdapter,
+  type Intervention,
+} from '../src/index.js';
+import { apart, toy } from './toy.js';
+
+const site = 'blocks.0.hook_resid_post';
+
+test('constructors give frozen values whose spec says everything but the tensors', async () => {
+  const model = await toy();
+  const step = model.gpu.step();
+  const vector = fromData(step, new Float32Array(15).fill(2), [15]);
+  const linear = model.linears()[0];
+  if (!linear) throw new Error('the toy has linear maps');
+  const edits: Intervention[] = [
+    patch(site, vector, { positions: [1, 2], rows: [0] }),
+    scale(site, 3),
+    add(site, vector, { phase: 'generated' }),
+    ablate(site, 'zero'),
+    ablate(site, vector),
+    interpolate(site, vector, vector, 0.25),
+    freeze(site),
+    replaceMlp(1, { label: 'nothing', input: 'hook_mlp_in', apply: (_step, x) => x }),
+    ...withAdapter('a', [{ linear, a: vector, b: vector, factor: 1 }]),
+  ];
+  for (const edit of edits) {
+    expect(Object.isFrozen(edit) && Object.isFrozen(edit.spec) && Object.isFrozen(edit.spec.options)).toBe(true);
+    expect(JSON.parse(JSON.stringify(edit.spec.options))).toEqual(edit.spec.options);
+    expect(edit.spec.options?.['at']).toBe(edit.at);
+  }
+  expect(edits[0]?.label).toBe('patch blocks.0.hook_resid_post at positions 1,2 in rows 0');
+  expect(edits[0]?.spec).toMatchObject({
+    kind: 'patch',
+    options: { positions: [1, 2], rows: [0] },
+    tensors: { value: vector },
+  });
+  expect(edits[7]?.reads).toEqual(['blocks.1.hook_mlp_in']);
+  expect(intervene(site, 'mine', (x) => x).spec).toEqual({ kind: 'custom' });
+});
+
+test('values fit the whole batch, a micro-batch of it, and trailing axes', async () => {
+  const model = await toy();
+  const rows = [
+    [1, 2, 3],
+    [4, 5, 6],
+    [7, 8, 9],
+  ];
+  const step = model.gpu.step();
+  const whole = model.run(
+    step,
+    {
+      tokens: tokenBatch(
+        [
+          [9, 9, 9],
+          [8, 7, 6],
+          [0, 1, 2],
+        ],
+        model.info,
+      ),
+    },
+    { capture: [site] },
+  );
+  const value = whole.at(site);
+  const all = model.run(step, { tokens: tokenBatch(rows, model.info) }, { interventions: [patch(site, value)] });
+  const part = model.run(
+    step,
+    { tokens: tokenBatch(rows.slice(1), model.info) },
+    { interventions: [patch(site, value)], rows: { start: 1, count: 2 } },
+  );
+  const mean = fromData(
+    step,
+    Float32Array.from({ length: 15 }, (_, i) => i),
+    [15],
+  );
+  const ablated = model.run(
+    step,
+    { tokens: tokenBatch(rows, model.info) },
+    { interventions: [ablate(site, mean)], capture: [site] },
+  );
+  const half = model.run(
+    step,
+    { tokens: tokenBatch(rows, model.info) },
+    { interventions: [interpolate(site, mean, value, 0.25)], capture: [site] },
+  );
+  const reads = [
+    slice(step, all.logits as Tensor, 0, 3, 6),
+    part.logits as Tensor,
+    ablated.at(site),
+    half.at(site),
+    value,
+  ];
+  const [expected, got, means, mixed, values] = (await Promise.all(reads.map((each) => readFloats(step, each)))) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ];
+  // The same rows through the same kernels, in a smaller batch: logits of a few units, f32.
+  expect(apart(got, expected)).toBeLessThan(1e-5);
+  expect([...means]).toEqual(Array.from({ length: 9 * 15 }, (_, i) => i % 15));
+  expect(
+    apart(
+      mixed,
+      Float32Array.from(values, (v, i) => (i % 15) + 0.25 * (v - (i % 15))),
+    ),
+  ).toBeLessThan(1e-5);
+});
