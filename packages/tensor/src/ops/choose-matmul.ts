@@ -51,10 +51,16 @@ const BUSY_LANES = 16_384;
  * The kernel for a product of this shape; the same answer for the same capabilities and shape, so that bits repeat.
  *
  * Software adapters (isFallback) take `subgroup` where lanes come in eights and `register` elsewhere: workgroup memory costs
- * there and gains nothing. What is not aligned takes `row`, and what is tiny `naive`, which compiles fastest. Per core of lavapipe on [3072, 64] × [64, 192] naive, tiled, row, register and subgroup reach
- * 0.5, 1.3, 1.0, 2.6 and 9 GFLOP/s, on its weight gradient 0.6, 1.5, 1.4, 3.0 and 13; on SwiftShader, which has no eights,
- * the first four reach 0.1, 0.15, 0.2 and 0.55, and 0.1, 0.6, 0.3 and 1.0 (bench/matmul.mts, on a machine busy with other
- * work, so the ratios count). GPUs take `tiled`. Up to four rows take `row`, which reads b once per row and nothing twice.
+ * there and gains nothing. What is not aligned takes `row`, and what is tiny `naive`, which compiles fastest.
+ * Measured by bench/matmul.mts in GFLOP/s per core (on a machine busy with other work, so the ratios count):
+ *
+ *                                      naive  tiled   row  register  subgroup
+ * lavapipe     [3072,64]·[64,192]        0.5    1.3   1.0       2.6       9.0
+ *              its weight gradient       0.6    1.5   1.4       3.0      12.9
+ * SwiftShader  [3072,64]·[64,192]        0.1    0.2   0.2       0.6         –
+ *              its weight gradient       0.1    0.6   0.3       1.0         –
+ *
+ * GPUs take `tiled`. Up to four rows take `row`, which reads b once per row and nothing twice.
  *
  * Splits are for GPUs alone: a long sum over few tiles (weight gradients, decoding) is cut until the grid is large enough.
  * Software adapters are busy with one tile per core.
