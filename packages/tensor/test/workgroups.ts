@@ -1,8 +1,8 @@
 // Forces a workgroup size on every kernel of a step, so that edges of tiles move.
 import type { DispatchOptions, Step } from '@limn/gpu';
 
-/** Sizes below, at and above a subgroup of any adapter. */
-export const WORKGROUPS = [32, 64, 256] as const;
+/** About a subgroup of a software adapter, which `perRow` picks there; the default; the largest that every device allows. */
+export const WORKGROUPS = [8, 64, 256] as const;
 
 /** From here on every kernel of the step that has a WG runs with this one; returns the step. */
 export function withWorkgroup(step: Step, size: number): Step {

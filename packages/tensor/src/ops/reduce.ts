@@ -2,7 +2,7 @@
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
-import { groupsOf } from '../grid.js';
+import { groupsOf, perRow } from '../grid.js';
 import { axisOf, countOf, expectShape } from '../shape.js';
 import { allocate, expectDType, Tensor } from '../tensor.js';
 import { reshape } from '../views.js';
@@ -76,6 +76,7 @@ export function sumAll(step: Step, x: Tensor): Tensor {
 }
 
 const maxRowsKernel = defineKernel(shaders.maxRows, {
+  ...perRow,
   grid: (u) => groupsOf(u.rows * u.chunks),
   work: (u) => u.rows * u.width,
 });
@@ -104,6 +105,7 @@ export function max(step: Step, x: Tensor, options: ReduceOptions = {}): Tensor 
 }
 
 const dotRowsKernel = defineKernel(shaders.dotRows, {
+  ...perRow,
   grid: (u) => groupsOf(u.rows * u.chunks),
   work: (u) => 2 * u.rows * u.width,
 });

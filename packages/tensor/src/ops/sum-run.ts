@@ -1,7 +1,7 @@
 // Σ over a run of axes in (outer, axis, inner) form, in as many passes as keep every partial sum short and in a fixed order.
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Step } from '@limn/gpu';
-import { groupsOf, perElement } from '../grid.js';
+import { groupsOf, perElement, perRow } from '../grid.js';
 import { runForm } from '../shape.js';
 import { allocate, Tensor } from '../tensor.js';
 
@@ -13,6 +13,7 @@ export const COLUMN_CHUNK = 256;
 const SHORT_ROW = 32;
 
 const sumRowsKernel = defineKernel(shaders.sumRows, {
+  ...perRow,
   grid: (u) => groupsOf(u.rows * u.chunks),
   work: (u) => u.rows * u.width,
 });

@@ -1,7 +1,7 @@
 // AdamW (Loshchilov & Hutter 2019): p ← p − rate · decay · p − rate · m̂ / (√v̂ + ε), in place on persistent tensors.
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Gpu, type Step } from '@limn/gpu';
-import { groupsOf, perElement } from '../grid.js';
+import { groupsOf, perElement, perRow } from '../grid.js';
 import { expectShape } from '../shape.js';
 import { allocate, expectDType, persistent, type Tensor } from '../tensor.js';
 import {
@@ -37,10 +37,11 @@ const CHUNK = 4096;
 
 const updateKernel = defineKernel(shaders.adamw, { grid: perElement, work: (u) => 16 * u.size });
 const squareSumKernel = defineKernel(shaders.squareSum, {
+  ...perRow,
   grid: (u) => groupsOf(Math.ceil(u.size / u.chunk)),
   work: (u) => 2 * u.size,
 });
-const clipKernel = defineKernel(shaders.clipFactor, { grid: () => [1, 1, 1], work: (u) => u.count });
+const clipKernel = defineKernel(shaders.clipFactor, { ...perRow, grid: () => [1, 1, 1], work: (u) => u.count });
 
 /** The optimiser: owns the moments, not the parameters. Made by `adamw`. */
 export class AdamW {
