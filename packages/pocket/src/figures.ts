@@ -2,6 +2,7 @@
 import { generatePairs, logSoftmax, probDiff } from '@limn/tasks';
 import type { Cue, Logits, Pair, TaskId } from '@limn/tasks';
 import { pocketCorpus } from './corpus.js';
+import { RECIPE } from './recipe.js';
 import type { PocketConfig } from './recipe.js';
 
 /** Logits [vocabulary] after the last token of each prompt; prompts of one call may differ in length. */
@@ -96,6 +97,7 @@ export function figurePrompts(task: TaskId, options: FigureOptions = {}): Pair[]
       n: prefixDocuments === 0 ? Math.min(40, prompts) : prompts,
       split: 'held-out',
       prefixDocuments,
+      maxLength: RECIPE.model.positions,
     }),
   );
 }

@@ -55,9 +55,9 @@ export interface Recipe {
 export const RECIPE: Recipe = {
   model: {
     vocabulary: VOCABULARY.length,
-    positions: 64,
+    positions: 48,
     width: 64,
-    layers: 4,
+    layers: 3,
     heads: 4,
     mlpWidth: 256,
     layerNormEpsilon: 1e-5,
@@ -71,12 +71,12 @@ export const RECIPE: Recipe = {
     ],
     clipNorm: 1,
   },
-  schedule: { peakRate: 3e-3, warmupSteps: 100, finalFraction: 0.05, steps: 4000 },
-  init: { deviation: 0.02, scaleResidualProjections: true, seed: 0 },
+  schedule: { peakRate: 4e-3, warmupSteps: 100, finalFraction: 0.05, steps: 4500 },
+  init: { deviation: 0.08, scaleResidualProjections: true, seed: 0 },
   corpus: {
     seed: 0,
     sequences: 32,
-    mixture: { ioi: 0.25, 'greater-than': 0.15, gender: 0.08, sva: 0.14, 'country-capital': 0.25, hypernymy: 0.13 },
+    mixture: { ioi: 0.3, 'greater-than': 0.15, gender: 0.06, sva: 0.11, 'country-capital': 0.28, hypernymy: 0.1 },
   },
 };
 

@@ -9,7 +9,7 @@ import type { Random } from './random.js';
 import { ADJECTIVES, ADVERBS, MATERIALS, NOUNS, PREPOSITIONS, RELATIVE_VERBS, VERBS, plural } from './words.js';
 import type { GrammaticalNumber } from './words.js';
 
-/** What stands between subject and verb: its name, its words, its number of attractors. An adverb may follow. */
+/** What stands between subject and verb: its name, its words, its number of attractors. An adverb may follow all but the last, so that the distance stays at most 8. */
 const SHAPES: readonly { readonly name: string; readonly middle: string; readonly attractors: number }[] = [
   { name: 'bare', middle: '', attractors: 0 },
   { name: 'of', middle: 'of {material}', attractors: 0 },
@@ -83,7 +83,7 @@ function drawSentence(random: Random): Sentence {
   }));
   return {
     shape,
-    adverb: random.percent(25) ? random.pick(ADVERBS) : undefined,
+    adverb: shape < SHAPES.length - 1 && random.percent(25) ? random.pick(ADVERBS) : undefined,
     subject: random.pick(NOUNS),
     number: random.pick(['singular', 'plural'] as const),
     attractors,

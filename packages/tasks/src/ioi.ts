@@ -115,7 +115,7 @@ function drawSolo(random: Random): Document {
 }
 
 /** Shares of the family's documents. ABC makes a corrupted prompt an ordinary document with two equal answers. */
-export const IOI_FORMS = { ioi: 0.44, abc: 0.44, solo: 0.12 } as const;
+export const IOI_FORMS = { ioi: 0.38, abc: 0.37, solo: 0.25 } as const;
 
 export const ioiFamily: Family = {
   id: 'ioi',

@@ -59,7 +59,7 @@ export interface PairOptions {
   readonly split: Split;
   /** How many other documents stand in front of both prompts, the same ones; default 0. */
   readonly prefixDocuments?: 0 | 1 | 2;
-  /** Longest prompt, end-of-text tokens included; default 64, pocket's context. Only shorter prefix documents are drawn. */
+  /** Longest prompt, end-of-text tokens included; default 48, pocket's context. Only shorter prefix documents are drawn. */
   readonly maxLength?: number;
 }
 
@@ -195,7 +195,7 @@ export function taskOf(id: string): Task {
  */
 export function generatePairs(task: string, options: PairOptions): Pair[] {
   const found = find(task);
-  const { seed, n, split, prefixDocuments = 0, maxLength = 64 } = options;
+  const { seed, n, split, prefixDocuments = 0, maxLength = 48 } = options;
   checkOptions(n, split, prefixDocuments, maxLength);
   const pairs: Pair[] = [];
   const known = new Set<string>();
@@ -230,8 +230,8 @@ function checkOptions(n: number, split: string, prefixDocuments: number, maxLeng
   if (![0, 1, 2].includes(prefixDocuments)) {
     throw bad(`prefixDocuments is ${prefixDocuments}; it must be 0, 1 or 2.`, { prefixDocuments });
   }
-  if (!Number.isInteger(maxLength) || maxLength < 64) {
-    throw bad(`maxLength is ${maxLength}; it must be a whole number of tokens, 64 or more.`, { maxLength });
+  if (!Number.isInteger(maxLength) || maxLength < 48) {
+    throw bad(`maxLength is ${maxLength}; it must be a whole number of tokens, 48 or more.`, { maxLength });
   }
 }
 

@@ -221,9 +221,7 @@ describe('odds', () => {
     const number = (d: Document, role: string): string | undefined => d.tags.find((tag) => tag.role === role)?.number;
     expectOdds(one, (d) => number(d, 'subject') === number(d, 'attractor'), 50);
     const distances = new Set(family('sva').map((d) => d.answerAt - 1));
-    expect([...distances].sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9].filter((d) => distances.has(d)));
-    expect(Math.min(...distances)).toBe(1);
-    expect(Math.max(...distances)).toBeGreaterThanOrEqual(8);
+    expect([...distances].sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
   });
 
   it('the end year is uniform above the start', () => {

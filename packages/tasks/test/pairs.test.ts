@@ -23,48 +23,48 @@ describe('generatePairs', () => {
     expect(fingerprints).toMatchInlineSnapshot(`
       {
         "country-capital": [
-          2440934064,
-          603621953,
+          4128893429,
+          2519942234,
         ],
         "country-capital-conflict": [
-          895412349,
-          37051889,
+          2074588695,
+          2167274696,
         ],
         "country-capital-doubtful": [
-          3459069188,
-          3521378806,
+          9324378,
+          2521443983,
         ],
         "country-capital-trusted": [
           1685944760,
-          3086204674,
+          1421394369,
         ],
         "gender": [
-          2908691570,
-          1107204220,
+          1224786705,
+          246644573,
         ],
         "greater-than": [
-          1123340180,
-          1382906491,
+          827006292,
+          4163898819,
         ],
         "greater-than-price": [
-          2333649353,
-          4070206354,
+          2179849199,
+          408077642,
         ],
         "greater-than-sequence": [
-          1135783855,
-          1421779561,
+          2284408005,
+          1833899393,
         ],
         "hypernymy": [
-          638226298,
-          839105393,
+          2686491092,
+          3677612951,
         ],
         "ioi": [
-          1981473252,
-          1454874711,
+          837194162,
+          1565871002,
         ],
         "sva": [
-          3410425561,
-          4045016903,
+          1434801881,
+          1144940986,
         ],
       }
     `);
@@ -80,7 +80,7 @@ describe('generatePairs', () => {
           expect(new Set(pairs.map((pair) => `${pair.cleanText}|${pair.corruptedText}`)).size).toBe(30);
           for (const pair of pairs) {
             expect(pair.corrupted.length).toBe(pair.clean.length);
-            expect(pair.clean.length).toBeLessThanOrEqual(64);
+            expect(pair.clean.length).toBeLessThanOrEqual(48);
             expect(pair.corrupted).not.toEqual(pair.clean);
             expect(pair.roles.length).toBe(pair.clean.length);
             expect(pair.clean[0]).toBe(0);
