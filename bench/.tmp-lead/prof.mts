@@ -2,7 +2,7 @@ import { openNodeGpu } from '@limn/gpu/node';
 import { trainGpt2, randomGpt2, parseConfig } from '@limn/gpt2';
 import * as g from '@limn/gpt2';
 console.log(Object.keys(g).join(' '));
-const gpu = await openNodeGpu({});
+const gpu = await openNodeGpu({workBudgetFlops:1e12});
 console.log(gpu.capabilities.adapter.description, gpu.capabilities.flopsPerSecond / 1e9);
 const cfg = g.parseConfig
   ? (g as any).parseConfig(
