@@ -63,10 +63,9 @@ export function cardMarkdown({ weightsSha256, adapter, limn, figures, ablation, 
   ].join('\n');
 }
 
+/** A Markdown table; bars inside of cells are escaped. */
 function rows(head: readonly string[], body: readonly (readonly string[])[]): string[] {
-  return [
-    `| ${head.join(' | ')} |`,
-    `|${head.map(() => '---').join('|')}|`,
-    ...body.map((row) => `| ${row.join(' | ')} |`),
-  ];
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), `|${head.map(() => '---').join('|')}|`, ...body.map(line)];
 }

@@ -12,7 +12,7 @@ export interface MethodCell {
   readonly logArea: number | null;
   readonly smallest85: number | null;
   readonly smallest95: number | null;
-  /** Agreement of the scores with exact patching on the same pairs; null for exact itself and where all scores are 0. */
+  /** Agreement of the scores with exact patching on the same pairs; null for exact itself and for EAP under KL, whose scores are round-off. */
   readonly agreement: Agreement | null;
 }
 

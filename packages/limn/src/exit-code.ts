@@ -38,12 +38,13 @@ const SINGLE: Readonly<Record<string, ExitCode>> = {
   'gpu/self-test': EXIT.resource,
   'gpu/size': EXIT.resource,
   'gpu/write': EXIT.resource,
+  'hooks/unknown-site': EXIT.usage,
+  'hooks/unreachable-site': EXIT.usage,
 };
 
 /** Meaning of the part before the slash; a family that is not here is a failure of limn itself. */
 const FAMILY: Readonly<Record<string, ExitCode>> = {
   usage: EXIT.usage,
-  hooks: EXIT.usage,
   tasks: EXIT.usage,
   memory: EXIT.resource,
   disk: EXIT.resource,

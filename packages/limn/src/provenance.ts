@@ -6,6 +6,7 @@ import type { Gpu } from '@limn/gpu';
 import type { Provenance } from '@limn/report';
 import { commandLine } from './command-line.js';
 import type { CommandContext } from './context.js';
+import { kernelPlan } from './kernel-plan.js';
 import type { OpenModel } from './model-source.js';
 import { version } from './version.js';
 
@@ -14,13 +15,15 @@ export interface ProvenanceRequest {
   readonly options: Provenance['options'];
   /** null where nothing is drawn at random. */
   readonly seed: number | null;
+  /** What was run: decides which kernels the adapter's plan has. */
+  readonly prompts: readonly (readonly number[])[];
 }
 
 export function provenanceOf(
   gpu: Gpu,
   model: OpenModel,
   { words, env }: Pick<CommandContext, 'words' | 'env'>,
-  { options, seed }: ProvenanceRequest,
+  { options, seed, prompts }: ProvenanceRequest,
 ): Provenance {
   const { adapter, source, f16, subgroups } = gpu.capabilities;
   const { info } = model.hooked;
@@ -36,6 +39,7 @@ export function provenanceOf(
     options,
     seed,
     commandLine: commandLine(words, env),
+    kernelPlan: kernelPlan(model.hooked, prompts),
   };
 }
 

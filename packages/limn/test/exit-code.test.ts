@@ -46,7 +46,7 @@ describe('exitCodeOf', () => {
     const failures = [...families].filter((family) => exitCodeOf(new LimnError(`${family}/x`, '')) === EXIT.failure);
     // These are mistakes of a program, not of the person at the terminal.
     expect(failures.sort()).toEqual(
-      failures.filter((family) => ['gpu', 'tensor', 'testing', 'training'].includes(family)).sort(),
+      failures.filter((family) => ['gpu', 'hooks', 'tensor', 'testing', 'training'].includes(family)).sort(),
     );
   });
 });

@@ -95,6 +95,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
     });
     const provenance = provenanceOf(device.gpu, model, context, {
       seed: options.seed,
+      prompts: sets.evaluation.map((pair) => pair.clean),
       options: { ...resultOptions(options), metric, bos: sets.bos },
     });
     for (const [name, content] of circuitFiles(found, provenance, model.show)) output.write(name, content);

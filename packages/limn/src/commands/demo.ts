@@ -57,6 +57,7 @@ async function run(options: DemoOptions, context: CommandContext): Promise<void>
       });
       const provenance = provenanceOf(device.gpu, model, context, {
         seed: options.seed,
+        prompts: sets.evaluation.map((pair) => pair.clean),
         options: {
           task,
           metric: sets.metric,

@@ -59,10 +59,8 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
   using step = device.gpu.step({ label: 'limn run', signal, onProgress: () => undefined });
   const forward = model.hooked.run(step, { tokens }, { capture, logits: 'all' });
   const wanted: [string, ReturnType<typeof forward.at>][] = capture.map((name: HookName) => [name, forward.at(name)]);
-  const logits = forward.logits;
-  if (logits === undefined) throw new RangeError('a run with logits gave none');
   const [logitValues, ...values] = (await Promise.all(
-    [logits, ...wanted.map(([, tensor]) => tensor)].map((tensor) => read(step, tensor)),
+    [forward.logits, ...wanted.map(([, tensor]) => tensor)].map((tensor) => read(step, tensor)),
   )) as Float32Array[];
 
   const tensors = new Map<string, WritableTensor>();
@@ -70,7 +68,11 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
   wanted.forEach(([name, tensor], i) => tensors.set(name, { shape: tensor.shape, data: values[i] as Float32Array }));
   const next = likeliest((logitValues as Float32Array).subarray((ids.length - 1) * info.vocabulary), options.top);
   if (options.out !== undefined) {
-    const provenance = provenanceOf(device.gpu, model, context, { options: { tokens: [...ids], capture }, seed: null });
+    const provenance = provenanceOf(device.gpu, model, context, {
+      options: { tokens: [...ids], capture },
+      seed: null,
+      prompts: [ids],
+    });
     writeFileWhole(options.out, writeSafetensors(tensors, { format: FORMAT, provenance: JSON.stringify(provenance) }));
   }
 
