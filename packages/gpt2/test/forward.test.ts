@@ -48,14 +48,14 @@ describe.each(['tied-tanh', 'untied-erf'])('%s', (name) => {
     );
     const loss = scale(
       step,
-      sumAll(step, crossEntropy(step, run.logits as Tensor, fromData(step, targets, [B * T]))),
+      sumAll(step, crossEntropy(step, run.logits, fromData(step, targets, [B * T]))),
       1 / (B * (T - 1)),
     );
     const names = [...model.parameters().keys()];
     const parameters = names.map((each) => tensorsOf(model.parameters().get(each) as Tensor)[0] as Tensor);
     const slopes = gradients(step, loss, 'ones', parameters);
     const got = new Map<string, Promise<Float32Array>>([
-      ['logits', readFloats(step, run.logits as Tensor)],
+      ['logits', readFloats(step, run.logits)],
       ['hidden.0', readFloats(step, run.at('blocks.0.hook_resid_pre'))],
       ['hidden.1', readFloats(step, run.at('blocks.1.hook_resid_pre'))],
       ['hidden.2', readFloats(step, run.at('ln_final.hook_normalized'))],

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { tokenBatch } from '@limn/hooks';
-import { fillNormal, readFloats, type Tensor } from '@limn/tensor';
+import { fillNormal, readFloats } from '@limn/tensor';
 import { testGpu } from '@limn/testing';
 import { afterAll, describe, expect, test } from 'vitest';
 import { fetchFiles, loadGpt2, memoryFiles, randomGpt2, saveGpt2, type Gpt2 } from '../src/index.js';
@@ -16,9 +16,7 @@ afterAll(() => rmSync(home, { recursive: true, force: true }));
 
 async function logits(model: Gpt2): Promise<number[]> {
   const step = model.gpu.step();
-  return [
-    ...(await readFloats(step, model.run(step, { tokens: tokenBatch([[1, 2, 6]], model.info) }).logits as Tensor)),
-  ];
+  return [...(await readFloats(step, model.run(step, { tokens: tokenBatch([[1, 2, 6]], model.info) }).logits))];
 }
 
 describe('load and save', () => {

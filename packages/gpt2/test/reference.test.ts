@@ -1,6 +1,6 @@
 // Every activation, edits, and gradients at every site against GPT-2 in float64, at awkward sizes, unequal lengths and both heads.
 import { hookNames, intervene, scale, tokenBatch, type HookName } from '@limn/hooks';
-import { fromData, gradients, mul, readFloats, type Tensor } from '@limn/tensor';
+import { fromData, gradients, mul, readFloats } from '@limn/tensor';
 import { referenceGpt2, testGpu } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import { randomGpt2, type Gpt2, type NewGpt2Config } from '../src/index.js';
@@ -116,7 +116,7 @@ describe.each(cases)('%s', (_name, sizes) => {
     const run = model.run(step, { tokens }, { capture: sites, logits: 'last' });
     const slopes = gradients(
       step,
-      run.logits as Tensor,
+      run.logits,
       fromData(step, seed, [3, V]),
       sites.map((name) => run.at(name)),
     );
@@ -162,7 +162,7 @@ describe.each(cases)('%s', (_name, sizes) => {
           ),
         ),
       );
-      return readFloats(step, model.run(step, { tokens }, { interventions: [edit] }).logits as Tensor);
+      return readFloats(step, model.run(step, { tokens }, { interventions: [edit] }).logits);
     });
     const frozen = model.run(
       step,

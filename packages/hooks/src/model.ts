@@ -59,8 +59,11 @@ export interface Run {
   readonly B: number;
   readonly T: number;
   readonly lengths: readonly number[];
-  /** [rows, V], unless none were asked for. */
-  readonly logits?: Tensor;
+  /**
+   * [rows, V].
+   * @throws LimnError `hooks/no-logits` when none were asked for.
+   */
+  readonly logits: Tensor;
   /** The residual stream at the end, [B, T, C]. */
   readonly resid: Tensor;
   /**

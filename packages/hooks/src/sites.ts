@@ -54,7 +54,12 @@ export class Sites {
       T,
       lengths,
       resid,
-      ...(logits === undefined ? {} : { logits }),
+      get logits() {
+        if (logits) return logits;
+        throw new LimnError('hooks/no-logits', 'this run was asked for no logits', {
+          hint: "Leave out stopAtLayer and logits: 'none'.",
+        });
+      },
       fired: this.fired,
       skipped: this.skipped,
       at: (name) => {

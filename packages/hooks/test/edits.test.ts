@@ -1,5 +1,5 @@
 // Interventions as values: frozen, described by JSON and named tensors, fitted to the run they are in.
-import { fromData, readFloats, slice, type Tensor } from '@limn/tensor';
+import { fromData, readFloats, slice } from '@limn/tensor';
 import { expect, test } from 'vitest';
 import {
   ablate,
@@ -94,13 +94,7 @@ test('values fit the whole batch, a micro-batch of it, and trailing axes', async
     { tokens: tokenBatch(rows, model.info) },
     { interventions: [interpolate(site, mean, value, 0.25)], capture: [site] },
   );
-  const reads = [
-    slice(step, all.logits as Tensor, 0, 3, 6),
-    part.logits as Tensor,
-    ablated.at(site),
-    half.at(site),
-    value,
-  ];
+  const reads = [slice(step, all.logits, 0, 3, 6), part.logits, ablated.at(site), half.at(site), value];
   const [expected, got, means, mixed, values] = (await Promise.all(reads.map((each) => readFloats(step, each)))) as [
     Float32Array,
     Float32Array,

@@ -1,6 +1,6 @@
 // Sampling: repeatable by seed, faithful to the softmax, bounded by top-k, and refused when it cannot be done.
 import { LimnError } from '@limn/gpu';
-import { readFloats, type Tensor } from '@limn/tensor';
+import { readFloats } from '@limn/tensor';
 import { expect, test } from 'vitest';
 import { generate, tokenBatch, type GenerateOptions } from '../src/index.js';
 import { toy } from './toy.js';
@@ -24,7 +24,7 @@ test('frequencies follow the softmax', async () => {
   const step = model.gpu.step();
   const logits = await readFloats(
     step,
-    model.run(step, { tokens: tokenBatch([prompt], model.info) }, { logits: 'last' }).logits as Tensor,
+    model.run(step, { tokens: tokenBatch([prompt], model.info) }, { logits: 'last' }).logits,
   );
   const { tokens } = await generate(
     model,

@@ -78,7 +78,7 @@ const even = (model: HookedModel) =>
 
 async function logitsOf(model: HookedModel, options: RunOptions = {}): Promise<Float32Array> {
   const step = model.gpu.step();
-  return readFloats(step, model.run(step, { tokens: even(model) }, options).logits as Tensor);
+  return readFloats(step, model.run(step, { tokens: even(model) }, options).logits);
 }
 
 const seedLike = (step: Step, x: Tensor): Tensor =>
@@ -114,7 +114,7 @@ export const hookedModelContract: readonly ContractCheck[] = [
           `${name} has shape [${run.at(name).shape.join(', ')}], expected [${shape.join(', ')}]`,
         );
       }
-      expectSame(await readFloats(step, run.logits as Tensor), plain, 'logits with every site captured');
+      expectSame(await readFloats(step, run.logits), plain, 'logits with every site captured');
     },
   },
   {
@@ -131,7 +131,7 @@ export const hookedModelContract: readonly ContractCheck[] = [
       const resid = fromEmbeddings.at('blocks.1.hook_resid_pre');
       const fromLayer1 = model.run(step, { resid, layer: 1, at: 'pre', lengths });
       const stopped = model.run(step, { tokens: even(model) }, { stopAtLayer: 1 });
-      const reads = [fromEmbeddings.logits as Tensor, fromLayer1.logits as Tensor, resid, stopped.resid].map((tensor) =>
+      const reads = [fromEmbeddings.logits, fromLayer1.logits, resid, stopped.resid].map((tensor) =>
         readFloats(step, tensor),
       );
       const [a, b, atLayer1, stoppedThere] = (await Promise.all(reads)) as [
@@ -147,7 +147,7 @@ export const hookedModelContract: readonly ContractCheck[] = [
         const again = model.gpu.step();
         const whole = model.run(again, { tokens: even(model) }, { capture: ['blocks.1.hook_resid_mid'] });
         const fromMid = model.run(again, { resid: whole.at('blocks.1.hook_resid_mid'), layer: 1, at: 'mid', lengths });
-        expectSame(await readFloats(again, fromMid.logits as Tensor), plain, 'from the middle of layer 1');
+        expectSame(await readFloats(again, fromMid.logits), plain, 'from the middle of layer 1');
       }
     },
   },
@@ -158,19 +158,16 @@ export const hookedModelContract: readonly ContractCheck[] = [
       const tokens = tokenBatch(rows, model.info);
       const V = model.info.vocabulary;
       const step = model.gpu.step();
-      const all = readFloats(step, model.run(step, { tokens }).logits as Tensor);
-      const last = readFloats(step, model.run(step, { tokens }, { logits: 'last' }).logits as Tensor);
-      const chosen = readFloats(step, model.run(step, { tokens }, { logits: [7, 0] }).logits as Tensor);
+      const all = readFloats(step, model.run(step, { tokens }).logits);
+      const last = readFloats(step, model.run(step, { tokens }, { logits: 'last' }).logits);
+      const chosen = readFloats(step, model.run(step, { tokens }, { logits: [7, 0] }).logits);
       const seen = model.run(step, { tokens }, { logits: [7, 0], capture: ['ln_final.hook_normalized'] });
-      const chosenSeen = readFloats(step, seen.logits as Tensor);
+      const chosenSeen = readFloats(step, seen.logits);
       const row = (values: Float32Array, r: number): Float32Array => values.subarray(r * V, (r + 1) * V);
       for (const [b, prompt] of rows.entries()) {
         expectSame(row(await last, b), row(await all, b * tokens.T + prompt.length - 1), `last row of prompt ${b}`);
         const alone = model.gpu.step();
-        const single = await readFloats(
-          alone,
-          model.run(alone, { tokens: tokenBatch([prompt], model.info) }).logits as Tensor,
-        );
+        const single = await readFloats(alone, model.run(alone, { tokens: tokenBatch([prompt], model.info) }).logits);
         expectSame(
           single,
           (await all).subarray(b * tokens.T * V, (b * tokens.T + prompt.length) * V),
@@ -241,10 +238,10 @@ export const hookedModelContract: readonly ContractCheck[] = [
         { tokens: even(model) },
         { capture: [...qkv, ...model.pullbackCaptures(layer)], logits: 'last' },
       );
-      const seed = seedLike(step, shared.logits as Tensor);
+      const seed = seedLike(step, shared.logits);
       const [q, k, v] = gradients(
         step,
-        shared.logits as Tensor,
+        shared.logits,
         seed,
         qkv.map((name) => shared.at(name)),
       ) as [Tensor, Tensor, Tensor];
@@ -256,7 +253,7 @@ export const hookedModelContract: readonly ContractCheck[] = [
       const split = model.run(step, { tokens: even(model) }, { capture, logits: 'last' });
       const targets = gradients(
         step,
-        split.logits as Tensor,
+        split.logits,
         seed,
         capture.map((name) => split.at(name)),
       );
@@ -426,7 +423,7 @@ export const hookedModelContract: readonly ContractCheck[] = [
       let step = model.gpu.step();
       let { run, cache } = model.prefill(step, cut(0, 3), { interventions: edits, logits: 'last' });
       for (let t = 3; ; t++) {
-        const got = await readFloats(step, run.logits as Tensor);
+        const got = await readFloats(step, run.logits);
         for (const b of [0, 1])
           expectSame(
             got.subarray(b * V, (b + 1) * V),
@@ -477,7 +474,7 @@ export const hookedModelContract: readonly ContractCheck[] = [
         }),
       );
       const [allQ, allResults, allLogits] = (await Promise.all(
-        [run.at('blocks.0.attn.hook_q'), run.at('blocks.0.attn.hook_result'), run.logits as Tensor].map((tensor) =>
+        [run.at('blocks.0.attn.hook_q'), run.at('blocks.0.attn.hook_result'), run.logits].map((tensor) =>
           readFloats(step, tensor),
         ),
       )) as [Float32Array, Float32Array, Float32Array];
@@ -539,6 +536,7 @@ export const hookedModelContract: readonly ContractCheck[] = [
         'hooks/conflicting-sites',
         run({ interventions: [scaleEdit('blocks.0.hook_q_input', 2), scaleEdit('blocks.0.ln1.hook_scale', 2)] }),
       );
+      refused('hooks/no-logits', () => run({ stopAtLayer: 1 })().logits);
       refused('hooks/not-captured', () => run({ capture: [site] })().at('hook_embed'), 'capture');
       refused('hooks/bad-rows', run({ logits: [10] }), '0 to 9');
       refused('hooks/bad-rows', run({ logits: 'last', stopAtLayer: 1 }));

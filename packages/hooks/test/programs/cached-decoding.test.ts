@@ -1,5 +1,5 @@
 // Program 5: cached decoding with an edit limited to some positions, of the prompt and behind it, equals running the whole text each time.
-import { fillNormal, persistent, readWords, topK, type Tensor } from '@limn/tensor';
+import { fillNormal, persistent, readWords, topK } from '@limn/tensor';
 import { expect, test } from 'vitest';
 import { add, generate, tokenBatch } from '../../src/index.js';
 import { toy } from '../toy.js';
@@ -29,7 +29,7 @@ test('cached decoding with an edit limited to some positions', async () => {
         { tokens: tokenBatch([whole], model.info) },
         { interventions: [edit], logits: 'last' },
       );
-      whole.push((await readWords(step, topK(step, logits as Tensor, 1).indices))[0] as number);
+      whole.push((await readWords(step, topK(step, logits, 1).indices))[0] as number);
     }
     expect(tokens[r]).toEqual(whole);
   }

@@ -37,7 +37,7 @@ test('a circuit plus a scale in one run', async () => {
     readFloats(step, each.at('blocks.1.hook_mlp_in')),
   );
   const logits = [partly, run(clean, halve), run(clean, cut([1], false, false))].map((each) =>
-    readFloats(step, each.logits as Tensor),
+    readFloats(step, each.logits),
   );
   const [cutInput, cutScaledInput, corruptedInput] = (await Promise.all(reads)) as [
     Float32Array,

@@ -31,7 +31,7 @@ test('edge patching with EAP: the score is the limit of the patched effect', asy
   const a = model.run(step, { tokens: clean! }, { capture: [source, slot], logits: 'last' });
   const b = model.run(step, { tokens: corrupted! }, { capture: [source], logits: 'none' });
   const delta = sub(step, slice(step, b.at(source), 2, sourceHead, 1), slice(step, a.at(source), 2, sourceHead, 1));
-  const [slope] = gradients(step, loss(a.logits as Tensor), 'ones', [a.at(slot)]);
+  const [slope] = gradients(step, loss(a.logits), 'ones', [a.at(slot)]);
   const score = readFloats(step, sum(step, mul(step, delta, slice(step, slope as Tensor, 2, slotHead, 1))));
   const patched = (part: number) =>
     intervene(slot, 'patch one edge', (x, ctx) => {
@@ -42,7 +42,7 @@ test('edge patching with EAP: the score is the limit of the patched effect', asy
   const effects = [1 / 16, -1 / 16].map((part) =>
     readFloats(
       step,
-      loss(model.run(step, { tokens: clean! }, { interventions: [patched(part)], logits: 'last' }).logits as Tensor),
+      loss(model.run(step, { tokens: clean! }, { interventions: [patched(part)], logits: 'last' }).logits),
     ),
   );
   const [up, down] = await Promise.all(effects);

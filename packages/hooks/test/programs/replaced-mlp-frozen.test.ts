@@ -58,22 +58,20 @@ test('a replaced MLP with frozen pattern and LayerNorm scale', async () => {
   const run = (embeddings: Tensor, extra: readonly Intervention[]) =>
     model.run(step, { embeddings, lengths: [5] }, { interventions: extra, capture: ['hook_embed'], logits: 'last' });
   const base = run(embedded, interventions);
-  const [slope] = gradients(step, loss(base.logits as Tensor), 'ones', [base.at('hook_embed')]);
+  const [slope] = gradients(step, loss(base.logits), 'ones', [base.at('hook_embed')]);
   const predicted = readFloats(step, sumAll(step, mul(step, slope as Tensor, direction)));
   const moved = readFloats(
     step,
     sub(
       step,
-      loss(
-        run(add(step, embedded, direction), [replaceMlp(0, transcoder), replaceMlp(1, transcoder)]).logits as Tensor,
-      ),
-      loss(base.logits as Tensor),
+      loss(run(add(step, embedded, direction), [replaceMlp(0, transcoder), replaceMlp(1, transcoder)]).logits),
+      loss(base.logits),
     ),
   );
   const open = run(embedded, [replaceMlp(0, transcoder), replaceMlp(1, transcoder)]);
-  const [openSlope] = gradients(step, loss(open.logits as Tensor), 'ones', [open.at('hook_embed')]);
+  const [openSlope] = gradients(step, loss(open.logits), 'ones', [open.at('hook_embed')]);
   const openPredicted = readFloats(step, sumAll(step, mul(step, openSlope as Tensor, direction)));
-  const [values, openValues] = await Promise.all([base, open].map((each) => readFloats(step, each.logits as Tensor)));
+  const [values, openValues] = await Promise.all([base, open].map((each) => readFloats(step, each.logits)));
   // Looking at the pattern switches the fused kernel off: the same numbers up to f32 rounding of values near 7.
   expect(apart(values as Float32Array, openValues as Float32Array)).toBeLessThan(1e-5);
   expect(base.fired).toBe(9);

@@ -10,7 +10,6 @@ import {
   readFloats,
   reshape,
   sumAll,
-  type Tensor,
 } from '@limn/tensor';
 import { expect, test } from 'vitest';
 import { tokenBatch, withAdapter, type LowRank } from '../../src/index.js';
@@ -58,7 +57,7 @@ test('two LoRAs with different rows in one training step', async () => {
       ...withAdapter('two', [pair[1]], { rows: [1, 3] }),
     ];
     const { logits } = model.run(step, { tokens }, { interventions, logits: 'last' });
-    const losses = crossEntropy(step, logits as Tensor, fromData(step, targets, [4]));
+    const losses = crossEntropy(step, logits, fromData(step, targets, [4]));
     const counted = gatherRows(
       step,
       reshape(losses, [4, 1]),
