@@ -48,6 +48,7 @@ export {
   type RowSource,
 } from './ops/row-blocks.js';
 export { selectRows } from './ops/select-rows.js';
+export { slotPullback } from './ops/slot-pullback.js';
 export { MAX_TOP_K, topK } from './ops/top-k.js';
 export { abs, exp, log, reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh, type UnaryName } from './ops/unary.js';
 export { unembed } from './ops/unembed.js';

@@ -16,6 +16,7 @@ export * as referenceLayernorm from './reference/layernorm.js';
 export * as referenceMatmul from './reference/matmul.js';
 export * as referenceMovement from './reference/movement.js';
 export * as referenceReduce from './reference/reduce.js';
+export * as referenceSlotPullback from './reference/slot-pullback.js';
 export * as referenceSoftmaxLosses from './reference/softmax-losses.js';
 export * as referenceUnary from './reference/unary.js';
 export * as referenceUnembed from './reference/unembed.js';

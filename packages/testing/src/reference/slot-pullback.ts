@@ -1,0 +1,35 @@
+// Float64 reference of the slot pull-back: LayerNorm's backward for heads that read one stream.
+import type { Reference } from '../tolerance.js';
+
+/** outers [n][rows, heads, C] → [n, heads, rows, C]: (γ outer − mean − x̂ mean(γ outer x̂)) / s. */
+export function slotPullback(
+  hat: Float64Array,
+  scale: Float64Array,
+  gamma: Float64Array,
+  outers: readonly Float64Array[],
+  { rows, heads, width }: { readonly rows: number; readonly heads: number; readonly width: number },
+): Reference {
+  const values = new Float64Array(outers.length * heads * rows * width);
+  const magnitude = new Float64Array(values.length);
+  let at = 0;
+  for (const outer of outers)
+    for (let h = 0; h < heads; h++)
+      for (let n = 0; n < rows; n++) {
+        const x = hat.subarray(n * width, (n + 1) * width);
+        const g = outer
+          .subarray((n * heads + h) * width, (n * heads + h + 1) * width)
+          .map((d, c) => d * (gamma[c] as number));
+        const sum = (term: (c: number) => number): number => g.reduce((total, _, c) => total + term(c), 0) / width;
+        const [mean, tilt] = [sum((c) => g[c] as number), sum((c) => (g[c] as number) * (x[c] as number))];
+        const [size, tiltSize] = [
+          sum((c) => Math.abs(g[c] as number)),
+          sum((c) => Math.abs((g[c] as number) * (x[c] as number))),
+        ];
+        for (let c = 0; c < width; c++, at++) {
+          values[at] = ((g[c] as number) - mean - (x[c] as number) * tilt) / (scale[n] as number);
+          magnitude[at] =
+            (Math.abs(g[c] as number) + size + Math.abs(x[c] as number) * tiltSize) / (scale[n] as number);
+        }
+      }
+  return { values, magnitude };
+}
