@@ -1,6 +1,7 @@
 // AdamW against float64: groups, slices, clipping, schedules, checkpoints bit for bit, and a problem it must solve.
 import { describe, expect, it } from 'vitest';
-import { expectClose, referenceAdamw, referenceRandom, testGpu } from '@limn/testing';
+import { expectClose, referenceAdamw, referenceRandom, testGpu, withCanaries } from '@limn/testing';
+import { reduceVariants } from './check-op.js';
 import {
   accumulate,
   adamw,
@@ -120,31 +121,34 @@ describe('adamw', () => {
 
   it('clips over all groups together, in several chunks', async () => {
     const gpu = await testGpu();
-    const sizes = [5, 9001];
-    const tensors = sizes.map((size) => persistent(gpu, [size]));
-    const optimiser = adamw(
-      gpu,
-      tensors.map((tensor, i) => ({ params: [{ name: `p${i}`, tensor }], rate: 1, betas: [0, 0] as const })),
-      { clipNorm: 2 },
-    );
-    const g = sizes.map((size) => random.normals(size));
-    using step = gpu.step();
-    const grads = g.map((values, i) => fromData(step, Float32Array.from(values), [sizes[i]!]));
-    const { norms } = optimiser.step(step, grads);
-    const norm = (await readFloats(step, norms!))[0]!;
-    expect(norm).toBeCloseTo(Math.hypot(...g[0]!, ...g[1]!), 3);
-    // With betas 0, m is the clipped gradient itself.
-    const { groups } = await optimiser.state();
-    const factor = referenceAdamw.clipFactor(g, 2);
-    groups.forEach((group, i) =>
-      expectClose(
-        group.params[0]!.first,
-        { values: g[i]!.map((v) => v * factor), magnitude: g[i]!.map((v) => Math.abs(3 * v * factor)) },
-        { kernel: 'square_sum', case: `common clip ${i}`, n: 9006 },
-      ),
-    );
-    optimiser.dispose();
-    tensors.forEach((tensor) => tensor.dispose());
+    for (const variant of await reduceVariants()) {
+      const sizes = [5, 9001];
+      const tensors = sizes.map((size) => persistent(gpu, [size]));
+      const optimiser = adamw(
+        gpu,
+        tensors.map((tensor, i) => ({ params: [{ name: `p${i}`, tensor }], rate: 1, betas: [0, 0] as const })),
+        { clipNorm: 2 },
+      );
+      const g = sizes.map((size) => random.normals(size));
+      using step = gpu.step();
+      const canaries = withCanaries(step, variant);
+      const grads = g.map((values, i) => fromData(step, Float32Array.from(values), [sizes[i]!]));
+      const { norms } = optimiser.step(step, grads);
+      const norm = (await canaries.read([norms!]))[0]![0]!;
+      expect(norm).toBeCloseTo(Math.hypot(...g[0]!, ...g[1]!), 3);
+      // With betas 0, m is the clipped gradient itself.
+      const { groups } = await optimiser.state();
+      const factor = referenceAdamw.clipFactor(g, 2);
+      groups.forEach((group, i) =>
+        expectClose(
+          group.params[0]!.first,
+          { values: g[i]!.map((v) => v * factor), magnitude: g[i]!.map((v) => Math.abs(3 * v * factor)) },
+          { kernel: 'square_sum', variant: variant.reduce ?? '', case: `common clip ${i}`, n: 9006 },
+        ),
+      );
+      optimiser.dispose();
+      tensors.forEach((tensor) => tensor.dispose());
+    }
   });
 
   it('resumes from a checkpoint with the same bits, and the steady update creates nothing', async () => {
