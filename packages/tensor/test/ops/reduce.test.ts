@@ -12,7 +12,8 @@ async function checkSum(shape: readonly number[], axes: readonly number[], workg
   const x = random.normals(count(shape));
   const n = count(axes.map((axis) => shape[axis]!));
   const alpha = op === 'mean' ? 1 / n : 1;
-  for (const variant of await reduceVariants())
+  // Only sums over the last axis run by rows, with workgroup reductions.
+  for (const variant of axes.includes(shape.length - 1) ? await reduceVariants() : [{}])
     await checkOp({
       kernel: op,
       case: `[${shape}] over ${axes.join()}, WG ${workgroup}`,
@@ -48,8 +49,7 @@ describe('sum and mean', () => {
     await checkSum([2, 4099], [1]);
     await checkSum([4096 * 2 + 1], [0]);
     await checkSum([70_000], [0]);
-    await checkSum([70_001, 3], [0]);
-    await checkSum([50_257, 2], [0]);
+    await checkSum([65_537, 2], [0]);
   });
 
   it('keeps axes, counts negative axes from the back, and sums everything', async () => {
