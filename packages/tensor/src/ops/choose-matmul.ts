@@ -60,7 +60,7 @@ const BUSY_LANES = 16_384;
  * SwiftShader  [3072,64]·[64,192]        0.1    0.2   0.2       0.6         –
  *              its weight gradient       0.1    0.6   0.3       1.0         –
  *
- * GPUs take `tiled`. Up to four rows take `row`, which reads b once per row and nothing twice.
+ * GPUs take `tiled`. One row takes `row`, on GPUs up to four do: it reads b once per row and nothing twice.
  *
  * Splits are for GPUs alone: a long sum over few tiles (weight gradients, decoding) is cut until the grid is large enough.
  * Software adapters are busy with one tile per core.
@@ -70,9 +70,9 @@ export function chooseMatmul(capabilities: Capabilities, shape: MatmulShape): Ma
   const possible = possibleMatmuls(capabilities, shape);
   const software = capabilities.adapter.isFallback;
   const order: readonly MatmulKernelName[] =
-    software && m * n * k * batch < SMALL_WORK
+    software && m * n * k < SMALL_WORK
       ? ['naive']
-      : m <= 4
+      : m <= (software ? 1 : 4)
         ? ['row', 'tiled']
         : software
           ? ['subgroup', 'register', 'row', 'tiled']

@@ -102,5 +102,6 @@ describe('a vocabulary of 50,257 × 768', () => {
       expectClose(gotBlocks[at]!.subarray(from, from + width), row, { ...about, case: `50257×768 dW row ${v}` });
     }
     for (const block of table.blocks) block.dispose();
-  });
+    // A few seconds of work; the limit allows for SwiftShader on a busy machine.
+  }, 240_000);
 });
