@@ -15,7 +15,7 @@ export function withWorkgroup(step: Step, size: number): Step {
   return step;
 }
 
-/** Lengths around a tile of `size`: 1, size − 1, size, size + 1 and a prime beyond. */
+/** Lengths around a tile of `size`: 1, size − 1, size, size + 1 and a prime beyond; for the largest tile only its neighbours. */
 export function around(size: number): number[] {
-  return [1, size - 1, size, size + 1, 2 * size + 3];
+  return size > 128 ? [size - 1, size + 1] : [1, size - 1, size, size + 1, 2 * size + 3];
 }
