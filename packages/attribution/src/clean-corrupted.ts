@@ -1,6 +1,5 @@
 // Clean-corrupted: g_v is the mean of the gradients on the two real inputs, ½ (g_v(clean) + g_v(corrupted)); arXiv 2403.17806 §3.
 import type { HookedModel } from '@limn/hooks';
-import type { Tensor } from '@limn/tensor';
 import type { Pair } from './pairs.js';
 import { scoreByGradients } from './score-loop.js';
 import type { ScoringOptions } from './score-loop.js';
@@ -16,7 +15,7 @@ export function cleanCorrupted(model: HookedModel, pairs: readonly Pair[], optio
       differentiates: ['clean', 'corrupted'],
       points: 1,
       gradientRuns: ({ clean, corrupted, loss }) =>
-        [clean, corrupted].map((run) => ({ run, loss: loss(run.logits as Tensor, 1), weights: [0.5] })),
+        [clean, corrupted].map((run) => ({ run, loss: loss(run.logits, 1), weights: [0.5] })),
     },
     options,
   );

@@ -1,6 +1,6 @@
 // EAP-IG (inputs): score(u → v) = mean (z'_u − z_u) · Σ_k w_k ∂L/∂x_v (e' + α_k (e − e')), e token embeddings. arXiv 2403.17806 eq. 4.
 import type { HookedModel } from '@limn/hooks';
-import { add, detach, fromData, mul, reshape, sub, type Tensor } from '@limn/tensor';
+import { add, detach, fromData, mul, reshape, sub } from '@limn/tensor';
 import type { Pair } from './pairs.js';
 import { igPath } from './path.js';
 import type { IgRule, PathPoint } from './path.js';
@@ -51,5 +51,5 @@ function pathRun({ step, model, clean, corrupted, lengths, loss }: Chunk, points
     { embeddings, lengths: repeated(lengths, points.length) },
     { capture: gradientCaptures(model), logits: 'last' },
   );
-  return { run, loss: loss(run.logits as Tensor, points.length), weights: points.map(({ weight }) => weight) };
+  return { run, loss: loss(run.logits, points.length), weights: points.map(({ weight }) => weight) };
 }

@@ -1,6 +1,5 @@
 // EAP: score(u → v) = mean (z'_u − z_u) · ∂L/∂x_v on the clean input. arXiv 2310.10348, 2403.17806 eq. 2; two forwards, one backward.
 import type { HookedModel } from '@limn/hooks';
-import type { Tensor } from '@limn/tensor';
 import type { Pair } from './pairs.js';
 import { scoreByGradients } from './score-loop.js';
 import type { ScoringOptions } from './score-loop.js';
@@ -15,7 +14,7 @@ export function eap(model: HookedModel, pairs: readonly Pair[], options: Scoring
       name: 'eap',
       differentiates: ['clean'],
       points: 1,
-      gradientRuns: ({ clean, loss }) => [{ run: clean, loss: loss(clean.logits as Tensor, 1), weights: [1] }],
+      gradientRuns: ({ clean, loss }) => [{ run: clean, loss: loss(clean.logits, 1), weights: [1] }],
     },
     options,
   );

@@ -68,7 +68,7 @@ export class EvaluationBase {
         { capture: ['hook_embed'], logits: 'last' },
       );
       const ablated = ablation === 'patch' ? corruptedRun(step, model, weights, pairs) : zeroRun(step, model, clean);
-      const cleanLogits = hold(clean.logits as Tensor);
+      const cleanLogits = hold(clean.logits);
       const emptyLogits = model.logits(step, ablated.last, lastRows(clean.lengths, clean.T));
       const read = (logits: Tensor): Promise<Float32Array[]> =>
         Promise.all(metrics.map((metric) => readFloats(step, metric.loss(step, logits, pairs, cleanLogits))));

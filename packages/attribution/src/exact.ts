@@ -140,7 +140,7 @@ class CleanBase {
         first,
         tensor: hold(tensor),
       }));
-      const logits = hold(clean.logits as Tensor);
+      const logits = hold(clean.logits);
       const sites = new Map(names.map((name) => [name, hold(clean.at(name))]));
       const results = layersOf(model.info).map((layer) =>
         hold(headResults(step, weights, layer, clean.at(blockHook(layer, 'attn.hook_z')))),
@@ -224,7 +224,7 @@ function patchedLogits(step: Step, model: HookedModel, base: CleanBase, slot: Sl
   const after = (change: Tensor): Tensor => {
     const resid = plus(base.at(blockHook(layer, 'hook_resid_post')), change);
     if (layer === layers - 1) return model.logits(step, resid, lastRows(lengths, base.T));
-    return model.run(step, { resid, layer: layer + 1, at: 'pre', lengths }, { logits: 'last' }).logits as Tensor;
+    return model.run(step, { resid, layer: layer + 1, at: 'pre', lengths }, { logits: 'last' }).logits;
   };
   if (slot.kind === 'mlp') {
     const read = base.at(blockHook(layer, block === 'sequential' ? 'hook_resid_mid' : 'hook_resid_pre'));
@@ -234,7 +234,7 @@ function patchedLogits(step: Step, model: HookedModel, base: CleanBase, slot: Sl
   const change = headChange(step, model, base, slot, delta, lengths);
   if (block === 'parallel') return after(change);
   const resid = plus(base.at(blockHook(layer, 'hook_resid_mid')), change);
-  return model.run(step, { resid, layer, at: 'mid', lengths }, { logits: 'last' }).logits as Tensor;
+  return model.run(step, { resid, layer, at: 'mid', lengths }, { logits: 'last' }).logits;
 }
 
 /** What head h writes with one of q, k, v patched, minus what it wrote, [S, B, T, C]. Only this head is computed. */

@@ -136,7 +136,7 @@ function recordChunk(
   };
   const clean = runOf('clean');
   const corrupted = runOf('corrupted');
-  const reference = new RepeatedRows(step, clean.logits);
+  const reference = new RepeatedRows(step, metric.usesClean ? clean.logits : undefined);
   const chunk: Chunk = {
     step,
     model,

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpt2 } from '@limn/gpt2';
 import { tokenBatch, type HookedModel } from '@limn/hooks';
 import { referenceEap, referenceRandom, testGpu, ToyModel } from '@limn/testing';
-import { readFloats, type Tensor } from '@limn/tensor';
+import { readFloats } from '@limn/tensor';
 import {
   Circuit,
   METRICS,
@@ -155,7 +155,7 @@ async function denseLosses(model: HookedModel, circuit: Circuit, pairs: readonly
     },
     { interventions: restrictToCircuit(circuit, ablated), logits: 'last' },
   );
-  const losses = await readFloats(step, logitDiff.loss(step, run.logits as Tensor, pairs, undefined));
+  const losses = await readFloats(step, logitDiff.loss(step, run.logits, pairs, undefined));
   weights.dispose();
   return losses;
 }

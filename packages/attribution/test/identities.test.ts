@@ -56,7 +56,7 @@ describe.each(subjects)('%s', (name, open) => {
           ),
         },
         { logits: 'last' },
-      ).logits as Tensor;
+      ).logits;
     return readFloats(step, metric.loss(step, logits(which), pairs, logits('clean')));
   };
   const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0) / values.length;
@@ -174,7 +174,7 @@ async function nodeAndSlotScores(
   const [clean, corrupted] = runs as [(typeof runs)[0], (typeof runs)[0]];
   const slopes = gradients(
     step,
-    logitDiff.loss(step, clean.logits as Tensor, pairs, undefined),
+    logitDiff.loss(step, clean.logits, pairs, undefined),
     'ones',
     sites.map((site) => clean.at(site)),
   );
