@@ -53,7 +53,7 @@ const cases: readonly (readonly [string, NewGpt2Config])[] = [
       vocabulary: 37,
       maxPositions: 11,
       width: 15,
-      layers: 3,
+      layers: 2,
       heads: 5,
       tied: false,
       gelu: 'erf',

@@ -10,7 +10,7 @@ const prompt = [1, 4, 7];
 test('the same seed gives the same text, another seed another; a row does not depend on its neighbours', async () => {
   const model = await toy();
   const sampled = async (seed: number, prompts: number[][]) =>
-    (await generate(model, prompts, { newTokens: 8, stopAt: null, sampling: { kind: 'sample', seed, temperature: 2 } }))
+    (await generate(model, prompts, { newTokens: 5, stopAt: null, sampling: { kind: 'sample', seed, temperature: 2 } }))
       .tokens;
   const first = await sampled(1, [prompt, [2, 2, 2]]);
   expect(await sampled(1, [prompt, [2, 2, 2]])).toEqual(first);
@@ -20,7 +20,7 @@ test('the same seed gives the same text, another seed another; a row does not de
 
 test('frequencies follow the softmax', async () => {
   const model = await toy();
-  const draws = 400;
+  const draws = 200;
   const step = model.gpu.step();
   const logits = await readFloats(
     step,

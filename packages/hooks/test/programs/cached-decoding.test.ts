@@ -17,12 +17,12 @@ test('cached decoding with an edit limited to some positions', async () => {
     [2, 2, 8],
     [3, 5, 6, 9],
   ];
-  const options = { newTokens: 6, interventions: [edit], stopAt: null };
+  const options = { newTokens: 5, interventions: [edit], stopAt: null };
   const { tokens, neverFired } = await generate(model, prompts, options);
   expect(neverFired).toEqual([]);
   for (const [r, prompt] of prompts.entries()) {
     const whole = [...prompt];
-    for (let n = 0; n < 6; n++) {
+    for (let n = 0; n < 5; n++) {
       const step = model.gpu.step();
       const { logits } = model.run(
         step,
@@ -33,7 +33,7 @@ test('cached decoding with an edit limited to some positions', async () => {
     }
     expect(tokens[r]).toEqual(whole);
   }
-  const plain = await generate(model, prompts, { newTokens: 6, stopAt: null });
+  const plain = await generate(model, prompts, { newTokens: 5, stopAt: null });
   expect(plain.tokens).not.toEqual(tokens);
   const late = add('blocks.0.hook_resid_post', vector, { positions: [99] });
   expect((await generate(model, prompts, { ...options, interventions: [late] })).neverFired).toEqual([late.label]);
