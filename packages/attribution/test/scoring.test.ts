@@ -112,6 +112,19 @@ describe('an awkward random model, pairs of mixed lengths', () => {
     close(cut.values, whole.values);
   });
 
+  it('a second batch of the same shape makes no buffer, bind group, pipeline or plan', async () => {
+    const pair = pairs[0] as Pair;
+    const seen: ReturnType<typeof model.gpu.counters.snapshot>[] = [];
+    await eap(model, [pair, pair, pair], {
+      metric: logitDiff,
+      batchSize: 1,
+      onProgress: () => seen.push(model.gpu.counters.snapshot()),
+    });
+    const [, second, third] = seen;
+    for (const name of ['buffersCreated', 'bindGroupsCreated', 'pipelinesCreated', 'plansCreated'] as const)
+      expect(third?.[name], name).toBe(second?.[name]);
+  });
+
   it('the same call gives the same bits', async () => {
     const run = () => eapIgInputs(model, pairs, { metric: logitDiff, steps: 2 });
     expect((await run()).values).toEqual((await run()).values);
