@@ -1,7 +1,7 @@
 // Every numbered example runs, and what it prints is what its first line promises.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { modelFolder } from '@limn/pocket';
+import { RECIPE, modelFolder } from '@limn/pocket';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 afterEach(() => vi.restoreAllMocks());
@@ -16,6 +16,7 @@ async function linesOf(name: string): Promise<string[]> {
 
 /** The numbers of a line, in order. */
 const numbers = (line: string | undefined): number[] => (line?.match(/-?\d+(\.\d+)?/g) ?? []).map(Number);
+const { layers, heads } = RECIPE.model;
 const trained = existsSync(fileURLToPath(new URL('model.safetensors', modelFolder())));
 
 describe('examples', () => {
@@ -50,7 +51,6 @@ describe('examples', () => {
 
     it('04: every head is listed, and one of them looks at a name', async () => {
       const rows = (await linesOf('04-captured-hook')).filter((line) => line.includes(' head '));
-      const [layers, heads] = [4, 4];
       expect(rows).toHaveLength(layers * heads);
       const atNames = rows.filter((line) => /Olga|Clara/.test(line)).map((line) => Number(/\d\.\d\d/.exec(line)?.[0]));
       expect(Math.max(...atNames)).toBeGreaterThan(0.3);
@@ -58,7 +58,7 @@ describe('examples', () => {
 
     it('05: the answer rests on some parts more than on others', async () => {
       const [, ...rows] = await linesOf('05-intervention');
-      expect(rows).toHaveLength(1 + 4 * 5);
+      expect(rows).toHaveLength(1 + layers * (heads + 1));
       const [intact = 0, ...without] = rows.map((line) => numbers(line).at(-1) ?? 0);
       expect(intact).toBeGreaterThan(1);
       expect(Math.min(...without)).toBeLessThan(intact / 2);
