@@ -1,5 +1,5 @@
 // Trains a GPT-2 on next tokens: one step per update, AdamW with warm-up and cosine, checkpoints that resume bit for bit.
-import { LimnError, type Gpu, type Step } from '@limn/gpu';
+import { LimnError, type Step } from '@limn/gpu';
 import { tokenBatch, type TokenBatch } from '@limn/hooks';
 import { adamw, gradients, IGNORED_TARGET, readFloats, scale, sumAll, type AdamW, type Tensor } from '@limn/tensor';
 import { decodeCheckpoint, encodeCheckpoint, type CheckpointStore } from './checkpoint.js';
@@ -77,15 +77,14 @@ export interface TrainingResult {
  * `training/diverged` when the loss is no number.
  */
 export async function trainGpt2(model: Gpt2, options: TrainingOptions): Promise<TrainingResult> {
-  const { gpu } = model;
   const { steps, recipe, every = 20, checkpoint, signal } = options;
   const optimiser = makeOptimiser(model, recipe);
   const settings = JSON.stringify({ config: model.config, recipe, steps });
-  const plan = machineOf(gpu);
   const losses: { step: number; loss: number }[] = [];
   const started = performance.now();
   let tokens = 0;
   try {
+    const plan = checkpoint ? machineOf(model, optimiser, options.batch(0)) : '';
     const resumedFrom = checkpoint ? await resume(model, optimiser, checkpoint, settings, plan) : 0;
     const save = async (done: number): Promise<void> => {
       if (!checkpoint) return;
@@ -241,10 +240,14 @@ async function hostWeights(model: Gpt2): Promise<Map<string, HostTensor>> {
   return weights;
 }
 
-/** What the bits of a run depend on besides its settings. */
-function machineOf(gpu: Gpu): string {
-  const { adapter, source, f16, subgroups } = gpu.capabilities;
-  return JSON.stringify({ adapter, source, f16, subgroups });
+/** What the bits of a run depend on besides its settings: adapter, driver, and the kernels that an update runs, which are recorded and not run. */
+function machineOf(model: Gpt2, optimiser: AdamW, rows: readonly ArrayLike<number>[]): string {
+  const { adapter, source } = model.gpu.capabilities;
+  const step = model.gpu.step({ label: 'kernel plan' });
+  gradients(step, nextTokenLoss(model, step, rows).loss, 'ones', optimiser.tensors);
+  const { kernels } = step.plan();
+  step.dispose();
+  return JSON.stringify({ adapter, source, kernels });
 }
 
 async function resume(

@@ -1,5 +1,7 @@
 // Training: it learns, stops and resumes to the same bits, makes nothing new in a steady step, and refuses damaged checkpoints.
 import {
+  decodeCheckpoint,
+  encodeCheckpoint,
   nextTokenLoss,
   randomGpt2,
   rateAt,
@@ -60,6 +62,7 @@ describe('training', () => {
     });
     await expect(cut).rejects.toThrow('enough');
     expect(store.writes).toBe(1);
+    const good = store.bytes as Uint8Array;
     // Another seed: everything must come from the checkpoint.
     const other = await randomGpt2(await testGpu(), sizes, 99);
     const resumed = await trainGpt2(other, { ...options, checkpoint: { store, every: 100 } });
@@ -70,7 +73,6 @@ describe('training', () => {
     straight.dispose();
     other.dispose();
 
-    const good = store.bytes as Uint8Array;
     const model = await fresh();
     const resume = async (bytes: Uint8Array, changes: Partial<TrainingOptions> = {}) => {
       store.bytes = bytes;
@@ -82,6 +84,13 @@ describe('training', () => {
       flipped[place] = (flipped[place] as number) ^ (1 << (k % 8));
       expect((await resume(flipped)).code).toBe('checkpoint/damaged');
     }
+    const elsewhere = await decodeCheckpoint(good);
+    const moved = await encodeCheckpoint({ ...elsewhere, plan: elsewhere.plan.replace('matmul', 'other') });
+    expect(elsewhere.plan).toContain('layernorm');
+    expect((await resume(moved)).code).toBe('checkpoint/other-machine');
+    store.bytes = moved;
+    const drifted = await trainGpt2(model, { ...options, checkpoint: { store, every: 100, allowDrift: true } });
+    expect([drifted.resumedFrom, drifted.fingerprint]).toEqual([5, whole.fingerprint]);
     expect((await resume(good.subarray(0, good.length - 1))).code).toBe('checkpoint/damaged');
     expect((await resume(good, { recipe: { ...options.recipe, rate: 0.01 } })).code).toBe('checkpoint/other-settings');
     model.dispose();
