@@ -52,7 +52,7 @@ model.run(forward, { tokens }, { logits: 'last' });
 
 const attribution = model.gpu.step();
 const run = model.run(attribution, { tokens }, { capture: ['hook_embed'], logits: 'last' });
-gradients(attribution, logitDiff.loss(attribution, run.logits!, pairs, undefined), 'ones', [run.at('hook_embed')]);
+gradients(attribution, logitDiff.loss(attribution, run.logits, pairs, undefined), 'ones', [run.at('hook_embed')]);
 
 const training = model.gpu.step();
 gradients(

@@ -101,7 +101,7 @@ async function forwardPass(gpu: Gpu, model: Gpt2, pairs: readonly Pair[]): Promi
   );
   const { logits } = model.run(step, { tokens }, { logits: 'last' });
   const { dispatches, submits, flops } = step.plan();
-  const values = await readFloats(step, logits!);
+  const values = await readFloats(step, logits);
   step.dispose();
   if (!values.every(Number.isFinite)) throw new Error('a logit is not finite');
   return { dispatches, submits, flops };
@@ -114,7 +114,7 @@ async function backwardPass(gpu: Gpu, model: Gpt2, pairs: readonly Pair[]): Prom
     model.info,
   );
   const run = model.run(step, { tokens }, { capture: ['hook_embed'], logits: 'last' });
-  const loss = logitDiff.loss(step, run.logits!, pairs, undefined);
+  const loss = logitDiff.loss(step, run.logits, pairs, undefined);
   const [gradient] = gradients(step, loss, 'ones', [run.at('hook_embed')]);
   const { dispatches, submits, flops } = step.plan();
   const values = await readFloats(step, gradient!);

@@ -16,7 +16,7 @@ const { ids } = tokenizer!.encode(prompt, { prependBos: true });
 // `run` records the forward pass; 'last' asks for the logits after the last token only.
 const step = gpu.step();
 const run = model.run(step, { tokens: tokenBatch([ids], model.info) }, { logits: 'last' });
-const logits = await readFloats(step, run.logits!);
+const logits = await readFloats(step, run.logits);
 
 const total = logits.reduce((sum, logit) => sum + Math.exp(logit), 0);
 const best = Array.from(logits.keys()).sort((a, b) => logits[b]! - logits[a]!);

@@ -20,7 +20,7 @@ const step = gpu.step();
 const tokens = tokenBatch([ids], model.info);
 const preference = async (...interventions: Intervention[]): Promise<number> => {
   const { logits } = model.run(step, { tokens }, { interventions, logits: 'last' });
-  const values = await readFloats(step, logits!);
+  const values = await readFloats(step, logits);
   return values[olga!]! - values[clara!]!;
 };
 /** hook_z is [batch, position, head, head width]: 1 everywhere but in the row of one head. */

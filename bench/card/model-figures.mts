@@ -19,7 +19,7 @@ export function logitsAfterOf(model: HookedModel): LogitsAfter {
   return async (prompts) => {
     const step = model.gpu.step({ label: 'figures' });
     const { logits } = model.run(step, { tokens: tokenBatch(prompts, model.info) }, { logits: 'last' });
-    const values = await readFloats(step, logits!);
+    const values = await readFloats(step, logits);
     step.dispose();
     const { vocabulary } = model.info;
     return prompts.map((_, row) => values.subarray(row * vocabulary, (row + 1) * vocabulary));
@@ -55,7 +55,7 @@ async function batchLoss(
   const { logits } = model.run(step, { tokens }, { logits: 'all', interventions: edit?.(step) ?? [] });
   const targets = new Uint32Array(tokens.B * tokens.T).fill(IGNORED_TARGET);
   rows.forEach((row, b) => targets.set(row.subarray(1), b * tokens.T));
-  const losses = crossEntropy(step, logits!, fromData(step, targets, [targets.length]));
+  const losses = crossEntropy(step, logits, fromData(step, targets, [targets.length]));
   const [sum = Number.NaN] = await readFloats(step, sumAll(step, losses));
   step.dispose();
   return { sum, positions: rows.reduce((count, row) => count + row.length - 1, 0) };

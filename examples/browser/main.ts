@@ -100,8 +100,8 @@ async function draw({ model, tokenizer }: Loaded): Promise<void> {
   const { gpu } = model;
   const step = gpu.step();
   const [edit, factors] = scaling(model, factor);
-  const trained = model.run(step, { tokens }, { logits: 'last' }).logits as Tensor;
-  const now = model.run(step, { tokens }, { logits: 'last', interventions: [edit] }).logits as Tensor;
+  const trained = model.run(step, { tokens }, { logits: 'last' }).logits;
+  const now = model.run(step, { tokens }, { logits: 'last', interventions: [edit] }).logits;
   const [before, after] = (await Promise.all([read(step, trained), read(step, now)])) as [Float32Array, Float32Array];
   step.dispose();
   factors?.dispose();

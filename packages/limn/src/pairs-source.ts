@@ -35,7 +35,7 @@ export function taskPairs({ task, discovery, evaluation, seed }: TaskRequest): P
   return {
     name: task,
     title,
-    description: `corrupted: ${corruption}`,
+    description: `Corrupted prompts: ${corruption}.`,
     metric,
     discovery: generatePairs(task, { seed, n: discovery, split: 'train' }),
     evaluation: generatePairs(task, { seed, n: evaluation, split: 'held-out' }),
@@ -85,7 +85,7 @@ export async function filePairs({ file, evaluationFile, info, tokenizer, bos }: 
     name: file,
     title: `Pairs of ${file}`,
     description:
-      evaluationFile === undefined ? 'scored and measured on the same pairs' : `measured on ${evaluationFile}`,
+      evaluationFile === undefined ? 'Scored and measured on the same pairs.' : `Measured on ${evaluationFile}.`,
     metric: 'logit-diff',
     discovery: discovery.pairs,
     evaluation: evaluation.pairs,
