@@ -29,6 +29,8 @@ export interface ConsoleOptions {
 
 /** Plain progress lines come at most this often, and always at the end of a phase. */
 const LINE_INTERVAL_MS = 5000;
+/** A phase that took less is not worth a line of its own. */
+const WORTH_A_LINE_MS = 500;
 
 export class Console {
   readonly json: boolean;
@@ -109,19 +111,21 @@ export class Console {
 
   #writeLine(event: ProgressEvent): void {
     const now = this.#now();
+    const complete = event.done >= event.total;
     if (this.#phase !== event.phase) {
       this.#phase = event.phase;
       this.#phaseStart = now;
       this.#lastLine = now;
+      if (event.done === 0 && !complete) this.#stderr.write(`${visibleText(event.phase)} …\n`);
     }
-    const complete = event.done >= event.total;
-    if (!complete && now - this.#lastLine < LINE_INTERVAL_MS) return;
+    const early = complete ? now - this.#phaseStart < WORTH_A_LINE_MS : now - this.#lastLine < LINE_INTERVAL_MS;
+    if (complete) this.#phase = undefined;
+    if (early) return;
     this.#lastLine = now;
     const seconds = ((now - this.#phaseStart) / 1000).toFixed(1);
     const note = event.note === undefined ? '' : ` · ${event.note}`;
     const line = `${event.phase}: ${event.done}/${event.total} ${event.unit ?? ''} (${seconds} s)${note}`;
     this.#stderr.write(`${visibleText(line)}\n`);
-    if (complete) this.#phase = undefined;
   }
 }
 

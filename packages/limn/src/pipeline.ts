@@ -36,18 +36,29 @@ export interface CircuitRequest extends PipelineControls {
 export async function findCircuit(request: CircuitRequest): Promise<Findings> {
   const { model, sets, method, signal, onProgress } = request;
   const metric = metricByName(request.metric);
-  const controls = (phase: string) => ({ metric, signal, onProgress: named(phase, onProgress) });
+  const controls = (phase: string, unit: string, total: number) => {
+    onProgress?.({ phase, done: 0, total, unit });
+    return { metric, signal, onProgress: named(phase, onProgress) };
+  };
   const scores = await scoreEdges(model, sets.discovery, {
-    ...controls(`scores by ${method.name}`),
+    ...controls(`scores by ${method.name}`, 'pairs', sets.discovery.length),
     method: method.name,
     steps: method.igSteps,
     rule: method.igRule,
   });
-  const curves = await faithfulnessCurves(model, scores, sets.evaluation, controls('faithfulness'));
+  const curves = await faithfulnessCurves(
+    model,
+    scores,
+    sets.evaluation,
+    controls('faithfulness', 'pairs', sets.evaluation.length),
+  );
   const values = await pairValues(request, metric);
   const exact =
     request.compareWithExact === true
-      ? await scoreEdges(model, sets.discovery, { ...controls('scores by exact'), method: 'exact' })
+      ? await scoreEdges(model, sets.discovery, {
+          ...controls('scores by exact', 'pairs', sets.discovery.length),
+          method: 'exact',
+        })
       : undefined;
   return {
     title: sets.title,

@@ -40,17 +40,24 @@ describe('Console', () => {
     expect([out, err]).toEqual([[], ['broken\n']]);
   });
 
-  it('without a terminal prints progress every five seconds and at the end of a phase', () => {
+  it('without a terminal says when a phase begins, every five seconds how far it is, and when it ends', () => {
     const { console, err, wait } = recorder();
     for (let done = 0; done <= 10; done++) {
       console.progress({ phase: 'scores', done, total: 10, unit: 'pairs' });
       wait(1500);
     }
     expect(err).toEqual([
+      'scores …\n',
       'scores: 4/10 pairs (6.0 s)\n',
       'scores: 8/10 pairs (12.0 s)\n',
       'scores: 10/10 pairs (15.0 s)\n',
     ]);
+  });
+
+  it('passes over phases that are done at once', () => {
+    const { console, err } = recorder();
+    for (let done = 1; done <= 3; done++) console.progress({ phase: 'weights', done, total: 3 });
+    expect(err).toEqual([]);
   });
 
   it('on a terminal draws a bar', () => {

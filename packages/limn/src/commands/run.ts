@@ -56,7 +56,7 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
   const ids = options.tokens ?? encodePrompt(options, model);
   const tokens = tokenBatch([ids], info);
 
-  using step = device.gpu.step({ label: 'limn run', signal, onProgress: () => undefined });
+  using step = device.gpu.step({ label: 'limn run', signal });
   const forward = model.hooked.run(step, { tokens }, { capture, logits: 'all' });
   const wanted: [string, ReturnType<typeof forward.at>][] = capture.map((name: HookName) => [name, forward.at(name)]);
   const [logitValues, ...values] = (await Promise.all(
