@@ -71,7 +71,7 @@ export const RECIPE: Recipe = {
     ],
     clipNorm: 1,
   },
-  schedule: { peakRate: 4e-3, warmupSteps: 100, finalFraction: 0.05, steps: 4500 },
+  schedule: { peakRate: 4e-3, warmupSteps: 100, finalFraction: 0.05, steps: 6000 },
   init: { deviation: 0.08, scaleResidualProjections: true, seed: 0 },
   corpus: {
     seed: 0,

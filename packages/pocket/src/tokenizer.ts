@@ -1,6 +1,6 @@
 // The files of a Hugging Face model folder that follow from the recipe alone: config.json and the word-level tokenizer.
 import { END_OF_TEXT, END_OF_TEXT_ID, VOCABULARY } from '@limn/tasks';
-import type { PocketConfig } from './recipe.js';
+import { RECIPE, type PocketConfig } from './recipe.js';
 
 /** tokenizer.json: words separated by white space; an unknown word becomes the end-of-text token, as in GPT-2; nothing is put in front. */
 export function tokenizerJson(): Record<string, unknown> {
@@ -60,7 +60,7 @@ export function configJson(config: PocketConfig): Record<string, unknown> {
     attn_pdrop: 0,
     embd_pdrop: 0,
     resid_pdrop: 0,
-    initializer_range: 0.02,
+    initializer_range: RECIPE.init.deviation,
     scale_attn_weights: true,
     scale_attn_by_inverse_layer_idx: false,
     reorder_and_upcast_attn: false,

@@ -1,4 +1,5 @@
 // The committed model folder: files equal to what the code writes, and a tokenizer that another library reads.
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { Tokenizer } from '@huggingface/tokenizers';
@@ -10,6 +11,18 @@ describe('model folder', () => {
     for (const [name, text] of Object.entries(modelFiles(RECIPE.model))) {
       expect(await readFile(new URL(name, modelFolder()), 'utf8')).toBe(text);
     }
+  });
+
+  it('has the weights that the figures were measured on', async () => {
+    const folder = modelFolder();
+    const bytes = await readFile(new URL('model.safetensors', folder));
+    expect(createHash('sha256').update(bytes).digest('hex')).toBe(
+      '0d5ef58d5ebafd9c6457323edd12a92f1470f73576c7a670fd7d1a86a34db330',
+    );
+    const { weightsSha256 } = JSON.parse(await readFile(new URL('figures.json', folder), 'utf8')) as {
+      weightsSha256: string;
+    };
+    expect(await readFile(new URL('README.md', folder), 'utf8')).toContain(`weights ${weightsSha256}`);
   });
 
   it('has sizes that the kernels like', () => {
