@@ -6,7 +6,7 @@ import type { PointRecord } from './circuit-record.js';
 import type { CircuitRecord } from './record.js';
 import { html } from './markup.js';
 import type { Markup } from './markup.js';
-import { numberText, percentText } from './number-text.js';
+import { numberText, ratioText, percentText } from './number-text.js';
 
 type Selection = 'absolute' | 'signed';
 interface Series {
@@ -135,7 +135,7 @@ function mark(point: PointRecord, selection: Selection, x: number, y: number): M
         ${says}no faithfulness, ${point.reason ?? 'no reason recorded'}
       </title></g
     >`;
-  return html`<g>${shape(selection, x, y)}<title>${says}${numberText(point.faithfulness)}</title></g>`;
+  return html`<g>${shape(selection, x, y)}<title>${says}${ratioText(point.faithfulness)}</title></g>`;
 }
 
 /** One sentence a reader who cannot see the plot needs, and what the plot leaves out. */
@@ -144,7 +144,7 @@ function inWords(record: CircuitRecord, series: readonly Series[]): string {
     const known = points.filter((p) => p.n > 0 && p.faithfulness !== null);
     const [first, last] = [known[0], known.at(-1)];
     if (!first || !last) return `With the ${names[selection]}, no size has a faithfulness.`;
-    return `With the ${names[selection]}, faithfulness goes from ${numberText(first.faithfulness)} at ${numberText(first.n, 9)} edge${first.n === 1 ? '' : 's'} to ${numberText(last.faithfulness)} at ${numberText(last.n, 9)}.`;
+    return `With the ${names[selection]}, faithfulness goes from ${ratioText(first.faithfulness)} at ${numberText(first.n, 9)} edge${first.n === 1 ? '' : 's'} to ${ratioText(last.faithfulness)} at ${numberText(last.n, 9)}.`;
   });
   const zero = series.some(({ points }) => points.some((p) => p.n === 0));
   const missing = series.flatMap(({ points }) => points).find((p) => p.n > 0 && p.faithfulness === null);

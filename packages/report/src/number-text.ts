@@ -14,6 +14,10 @@ export function numberText(value: number | null | undefined, digits = 3): string
   return text.replaceAll('-', '−').replace('e+', 'e');
 }
 
+/** '0.908', '0': a ratio of differences, to a thousandth, since what is beyond is round-off of the two runs that it compares. */
+export const ratioText = (value: number | null | undefined): string =>
+  numberText(value === null || value === undefined ? value : Math.round(value * 1000) / 1000 + 0);
+
 /** Decimals that give the largest of the values four digits: scores in one column then stand point under point. */
 export function decimalsFor(values: readonly (number | null | undefined)[]): number {
   const largest = values.reduce<number>((most, value) => Math.max(most, Math.abs(value ?? 0)), 0);
@@ -47,6 +51,6 @@ export const spokenNode = (node: string): string =>
 export function sizeText(size: { n: number; kept: number; edgeCount: number; faithfulness: number | null }): string {
   const { n, kept, edgeCount, faithfulness } = size;
   const pruned = kept === n ? '' : `, ${numberText(kept, 9)} left after pruning`;
-  const faithful = faithfulness === null ? '' : ` · faithfulness ${numberText(faithfulness)}`;
+  const faithful = faithfulness === null ? '' : ` · faithfulness ${ratioText(faithfulness)}`;
   return `top ${numberText(n, 9)} of ${numberText(edgeCount, 9)} edges${pruned}${faithful}`;
 }

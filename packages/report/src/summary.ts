@@ -1,6 +1,6 @@
 // A circuit's record in a few plain sentences: how few edges are enough, how faithful they are, which heads carry them.
 import type { CircuitRecord } from './record.js';
-import { edgeParts, nodeLabel, numberText, percentText } from './number-text.js';
+import { edgeParts, nodeLabel, numberText, ratioText, percentText } from './number-text.js';
 
 export interface Summary {
   /** One sentence. */
@@ -43,7 +43,7 @@ function headline({ circuit, graph, task, method }: CircuitRecord): string {
   if (faithfulness === null)
     return `${size} are the circuit that ${method.title ?? method.name} finds for ${on}; its faithfulness could not be measured.`;
   if (faithfulness <= 0)
-    return `${size} do not keep the model’s behaviour on ${on}: their faithfulness is ${numberText(faithfulness)}.`;
+    return `${size} do not keep the model’s behaviour on ${on}: their faithfulness is ${ratioText(faithfulness)}.`;
   return `${size} keep ${percentText(faithfulness)} of the model’s behaviour on ${on}.`;
 }
 
