@@ -83,7 +83,8 @@ for (const task of SIX_TASKS) {
   save(file.replace(/json$/, 'md'), tableMarkdown(table));
   console.log(`${task}: ${seconds.toFixed(0)} s`);
 }
-console.log(`\n${tableMarkdown(table)}\nwritten to ${file} and .md`);
+save(file.replace(/json$/, 'md'), tableMarkdown(table));
+console.log(`\n${tableMarkdown(table)}\nwritten to ${path.relative(process.cwd(), file)} and .md`);
 model[Symbol.dispose]();
 gpu.dispose();
 

@@ -1,9 +1,10 @@
 // The task table as Markdown, with what it shows said in words that follow from its numbers.
+import type { Agreement } from '@limn/attribution';
 import { TABLE_METHODS, type Cell, type Table, type TableMethod } from './cell.mjs';
 
 const NAMES: Readonly<Record<TableMethod, string>> = { eap: 'EAP', 'eap-ig-inputs': 'EAP-IG', exact: 'exact' };
-/** A gradient at the clean input below this share of the path's average is called saturated. */
-const SATURATED = 0.1;
+/** Where the gradient at the clean input is less than this share of the path's average, the metric is called saturated there. */
+const SATURATED = 0.5;
 /** A difference of the log-axis areas below this is called none. */
 const GAP = 0.05;
 
@@ -108,9 +109,10 @@ function findings(cells: readonly Cell[]): string[] {
       `- **${metric}**: EAP-IG's circuits are more faithful than EAP's on ${better('eap-ig-inputs', 'eap')} of ${some.length} tasks and less on ${better('eap', 'eap-ig-inputs')}; ` +
         `more faithful than those of exact patching on ${better('eap-ig-inputs', 'exact')} and less on ${better('exact', 'eap-ig-inputs')} (differences of area above ${GAP}).`,
     );
+    lines.push(agreementLine(some));
     if (metric === 'kl') {
       lines.push(
-        '  KL from the clean run has no gradient at the clean run: plain EAP ranks round-off there, so its rows are chance, and its gap to EAP-IG is not saturation but the form of the metric.',
+        '  - KL from the clean run has no gradient at the clean run: plain EAP ranks round-off there, so its rows are chance, and its gap to EAP-IG is not saturation but the form of the metric.',
       );
       continue;
     }
@@ -123,6 +125,23 @@ function findings(cells: readonly Cell[]): string[] {
     }
   }
   return lines;
+}
+
+/** Means over the tasks of how the scores agree with exact patching: the few large edges (top 10, Pearson) and the whole ranking (Spearman). */
+function agreementLine(cells: readonly Cell[]): string {
+  const mean = (method: TableMethod, figure: (found: Agreement) => number | null): string => {
+    const values = cells.flatMap((cell) => {
+      const found = cell.methods[method].agreement;
+      return found === null ? [] : (figure(found) ?? []);
+    });
+    return values.length === 0 ? '–' : (values.reduce((sum, value) => sum + value, 0) / values.length).toFixed(2);
+  };
+  const both = (figure: (found: Agreement) => number | null): string =>
+    `${mean('eap', figure)} → ${mean('eap-ig-inputs', figure)}`;
+  return (
+    `  - Agreement with exact patching, EAP → EAP-IG, mean over tasks: top-10 overlap ${both((a) => a.topOverlap.value)}, Pearson ${both((a) => a.pearson)}, ` +
+    `Pearson without the largest edge ${both((a) => a.pearsonWithoutLargest)}, Spearman ${both((a) => a.spearman)}, same sign ${both((a) => a.signAgreement)}.`
+  );
 }
 
 function reason({ gradientRatio }: Cell, gap: number): string {
