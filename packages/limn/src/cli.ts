@@ -105,10 +105,13 @@ function explain(thrown: unknown, { console, env, signal }: CommandContext): Exi
 /** Commander's message already names the nearest command or option. */
 function fromCommander(error: CommanderError): LimnError {
   const [message = error.message, ...suggestion] = error.message.replace(/^error: /, '').split('\n');
-  return new LimnError(`usage/${error.code.replace(/^commander\./, '')}`, message, {
+  return new LimnError(`usage/${kebab(error.code.replace(/^commander\./, ''))}`, message, {
     hint:
       suggestion.length > 0
         ? suggestion.join(' ')
         : '`limn --help` lists the commands, `limn COMMAND --help` their options',
   });
 }
+
+/** 'unknownCommand' → 'unknown-command', as all other codes are spelt. */
+const kebab = (name: string): string => name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

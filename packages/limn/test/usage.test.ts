@@ -11,10 +11,10 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('usage', () => {
   it.each([
-    ['a misspelt command', ['cicuit'], 'usage/unknownCommand', 'circuit'],
-    ['a misspelt option', ['demo', '--sed', '1'], 'usage/unknownOption', '--seed'],
-    ['a missing option', ['circuit', '--task', 'ioi'], 'usage/missingMandatoryOptionValue', '--model'],
-    ['an option without its value', ['demo', '--out'], 'usage/optionMissingArgument', '--out'],
+    ['a misspelt command', ['cicuit'], 'usage/unknown-command', 'circuit'],
+    ['a misspelt option', ['demo', '--sed', '1'], 'usage/unknown-option', '--seed'],
+    ['a missing option', ['circuit', '--task', 'ioi'], 'usage/missing-mandatory-option-value', '--model'],
+    ['an option without its value', ['demo', '--out'], 'usage/option-missing-argument', '--out'],
     [
       'a misspelt method',
       ['circuit', '--model', 'm', '--task', 'ioi', '--method', 'eap-ig'],
