@@ -10,8 +10,8 @@ import { gradients, randomU32, readFloats } from '@limn/tensor';
 const GPT2_SMALL = { vocabulary: 50257, maxPositions: 1024, width: 768, layers: 12, heads: 12 } as const;
 const TOKENS = 16;
 const PAIRS = 2;
-/** Few enough for five minutes on SwiftShader; cost grows in proportion. */
-const IG_STEPS = 3;
+/** EAP-IG's usual number of points. */
+const IG_STEPS = 5;
 
 const json = process.argv.includes('--json');
 const say = (line: string): void => void (json || console.log(line));
