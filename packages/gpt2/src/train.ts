@@ -48,7 +48,7 @@ export interface TrainingOptions {
   batch(step: number): readonly ArrayLike<number>[];
   readonly steps: number;
   readonly recipe: TrainingRecipe;
-  /** Loss is read back, and progress reported, every so many updates. Default 20. */
+  /** Loss is read back, and progress reported, every so many updates and at every evaluation. Default 20. */
   readonly every?: number;
   readonly checkpoint?: { readonly store: CheckpointStore; readonly every: number; readonly allowDrift?: boolean };
   /** Called every `evaluateEvery` updates and at the end. */
@@ -89,6 +89,8 @@ export async function trainGpt2(model: Gpt2, options: TrainingOptions): Promise<
     const save = async (done: number): Promise<void> => {
       if (!checkpoint) return;
       const weights = await hostWeights(model);
+      for (const [name, { data }] of weights)
+        if (!data.every(Number.isFinite)) throw diverged(`${name} holds values that are not finite`, done);
       await checkpoint.store.write(
         await encodeCheckpoint({ step: done, weights, optimiser: await optimiser.state(), settings, plan }),
       );
@@ -106,24 +108,21 @@ export async function trainGpt2(model: Gpt2, options: TrainingOptions): Promise<
       const update = recordUpdate(model, optimiser, options.batch(s), rateScale);
       tokens += update.tokens;
       const done = s + 1;
-      const report = done % every === 0 || done === steps;
+      const evaluates =
+        options.evaluate !== undefined &&
+        (done === steps || (options.evaluateEvery !== undefined && done % options.evaluateEvery === 0));
+      const report = evaluates || done % every === 0 || done === steps;
       const lossRead = report ? readFloats(update.step, update.loss) : undefined;
       const finished = update.step.submit();
+      // A failure of the update before is what is thrown; this one's must not end the process unseen.
+      finished.catch(() => undefined);
       await running;
       running = finished;
       if (lossRead) {
         const loss = (await lossRead)[0] as number;
-        if (!Number.isFinite(loss)) {
-          throw new LimnError('training/diverged', `the loss is ${loss} at step ${done}`, {
-            details: { step: done, loss },
-            hint: 'Lower the rate, warm up for longer, or clip gradients.',
-          });
-        }
+        if (!Number.isFinite(loss)) throw diverged(`the loss is ${loss}`, done);
         losses.push({ step: done, loss });
-        const metrics =
-          options.evaluate && (done === steps || (options.evaluateEvery && done % options.evaluateEvery === 0))
-            ? await options.evaluate(done)
-            : undefined;
+        const metrics = evaluates ? await options.evaluate?.(done) : undefined;
         const time = performance.now();
         const tokensPerSecond = ((tokens - lastMark.tokens) / (time - lastMark.time)) * 1000;
         lastMark = { time, tokens };
@@ -154,6 +153,13 @@ export async function trainGpt2(model: Gpt2, options: TrainingOptions): Promise<
   } finally {
     optimiser.dispose();
   }
+}
+
+function diverged(what: string, step: number): LimnError {
+  return new LimnError('training/diverged', `${what} at step ${step}`, {
+    details: { step },
+    hint: 'Lower the rate, warm up for longer, or clip gradients. The checkpoint before it is untouched.',
+  });
 }
 
 /** The rate's factor at update s: linear up over `warmup`, then half a cosine down to `finalRate`. */

@@ -120,6 +120,16 @@ describe('training', () => {
       { step: 2, steps: 4, rate: 0.02, metrics: { twice: 4 } },
       { step: 4, steps: 4, metrics: { twice: 8 }, secondsLeft: 0 },
     ]);
+    // An evaluation that falls between two reports still runs.
+    const evaluated: number[] = [];
+    await trainGpt2(model, {
+      ...options,
+      steps: 8,
+      every: 4,
+      evaluateEvery: 3,
+      evaluate: async (step) => ({ step: evaluated.push(step) }),
+    });
+    expect(evaluated).toEqual([3, 6, 8]);
     model.dispose();
   });
 
@@ -164,6 +174,14 @@ describe('training', () => {
     expect((await rejection(trainGpt2(model, { ...options, steps: 40, recipe: { rate: 1e30 } }))).code).toBe(
       'training/diverged',
     );
+    // Between two reports nobody looks at the loss: the checkpoint must not take over weights that are no numbers.
+    const store = memoryStore();
+    const checkpoint = { store, every: 4 };
+    const spoilt = rejection(
+      trainGpt2(model, { ...options, steps: 40, every: 40, recipe: { rate: 1e30 }, checkpoint }),
+    );
+    expect((await spoilt).code).toBe('training/diverged');
+    expect(store.writes).toBe(0);
     expect((await rejection(trainGpt2(model, { ...options, batch: () => [[1]] }))).code).toBe('tokens/empty');
     expect((await rejection(trainGpt2(model, { ...options, batch: () => [[1, 11]] }))).code).toBe(
       'tokens/not-in-vocabulary',
