@@ -28,6 +28,11 @@ override HEAD: u32 = 64u;
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
 
+// By bits: some adapters' max and exp lose a NaN.
+fn is_nan(v: f32) -> bool {
+  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
+
 @compute @workgroup_size(WG)
 fn attention_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * WG + id.x;
@@ -58,7 +63,7 @@ fn attention_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
     }
     let new_top = max(top, score);
     let fade = exp(top - new_top);
-    let weight = exp(score - new_top);
+    let weight = select(exp(score - new_top), score, is_nan(score));
     sum = sum * fade + weight;
     top = new_top;
     for (var d = 0u; d < HEAD; d++) {

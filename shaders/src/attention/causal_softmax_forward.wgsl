@@ -19,6 +19,11 @@ override WG: u32 = 64u;
 @group(0) @binding(2) var<storage, read_write> pattern: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
+// By bits: some adapters' max and exp lose a NaN.
+fn is_nan(v: f32) -> bool {
+  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
+
 @compute @workgroup_size(WG)
 fn causal_softmax_forward(
   @builtin(workgroup_id) group: vec3u,
@@ -41,10 +46,12 @@ fn causal_softmax_forward(
   let row_top = workgroup_max(top, lane);
   var sum = 0.0;
   for (var j = lane; j < end; j += WG) {
-    sum += exp(scores[base + j] - row_top);
+    let score = scores[base + j];
+    sum += select(exp(score - row_top), score, is_nan(score));
   }
   let row_sum = workgroup_sum(sum, lane);
-  let inverse = select(0.0, 1.0 / max(row_sum, 1e-30), row_sum > 0.0);
+  // A row without any key is zero. A NaN score makes the whole row NaN: it must not pass for an empty row.
+  let inverse = select(1.0 / row_sum, 0.0, row_sum == 0.0);
   for (var j = lane; j < params.keys; j += WG) {
     pattern[base + j] = select(0.0, exp(min(scores[base + j] - row_top, 0.0)) * inverse, j < end);
   }

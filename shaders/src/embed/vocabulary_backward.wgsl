@@ -1,4 +1,4 @@
-// logits ← mask_n dloss_n (exp(l − lse_n) − [token = target]), in place on one tile; padding columns cols … stride − 1 become 0
+// logits ← mask_n dloss_n (exp(l − lse_n) − [token = target]), in place on one tile; 0 in padding columns cols … stride − 1 and where target_n ≥ vocabulary
 // targets [rows] from row target_row
 // lse [rows] from row target_row
 // d_loss [rows] from row target_row
@@ -9,6 +9,7 @@ struct Params {
   cols: u32,
   stride: u32,
   first: u32,
+  vocabulary: u32,
   target_row: u32,
   masked: u32,
 }
@@ -29,11 +30,11 @@ fn vocabulary_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
     return;
   }
   let col = i % params.stride;
-  if (col >= params.cols) {
+  let n = params.target_row + i / params.stride;
+  if (col >= params.cols || targets[n] >= params.vocabulary) {
     logits[i] = 0.0;
     return;
   }
-  let n = params.target_row + i / params.stride;
   var weight = d_loss[n];
   if (params.masked == 1u) {
     weight *= mask[n];

@@ -34,6 +34,7 @@ export interface TileOptions {
 interface Settled {
   readonly rows: number;
   readonly width: number;
+  readonly vocabulary: number;
   readonly rowsPerBlock: number;
   readonly masked: boolean;
   readonly tileColumns: number;
@@ -111,8 +112,14 @@ const crossEntropyOp = defineOp<readonly Tensor[], readonly [Tensor], Settled, {
     const lse = allocate(step, [s.rows], 'loss lse');
     step.dispatch(
       lossKernel,
-      { state: state.storage, mask: (mask ?? state).storage, loss: loss.storage, lse: lse.storage },
-      { rows: s.rows, masked: s.masked ? 1 : 0 },
+      {
+        state: state.storage,
+        targets: targets.storage,
+        mask: (mask ?? state).storage,
+        loss: loss.storage,
+        lse: lse.storage,
+      },
+      { rows: s.rows, vocabulary: s.vocabulary, masked: s.masked ? 1 : 0 },
     );
     return { outputs: [loss], saved: { lse } };
   },
@@ -144,6 +151,7 @@ const crossEntropyOp = defineOp<readonly Tensor[], readonly [Tensor], Settled, {
           cols: tile.columns,
           stride: tile.stride,
           first: tile.first,
+          vocabulary: s.vocabulary,
           target_row: tile.row,
           masked: s.masked ? 1 : 0,
         },
@@ -185,7 +193,8 @@ function parts(inputs: readonly Tensor[], s: Settled) {
 
 /**
  * Loss per row in nats: x [..., C], table [V, C], targets u32 [...] → [...]; mask (f32, shaped as targets) multiplies each
- * row's loss and passes no gradient itself. Gradients for x and for every block of the table.
+ * row's loss and passes no gradient itself. A target of V or more (`IGNORED_TARGET`) gives loss 0 and no gradient.
+ * Gradients for x and for every block of the table.
  * Holds one tile of at most 32 MiB of logits at a time, in forward and in backward.
  */
 export function crossEntropyUnembed(
@@ -210,6 +219,7 @@ export function crossEntropyUnembed(
   return crossEntropyOp(step, inputs, {
     rows,
     width,
+    vocabulary: table.rows,
     rowsPerBlock: table.rowsPerBlock,
     masked: mask !== undefined,
     tileColumns: columns,

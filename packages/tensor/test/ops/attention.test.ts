@@ -1,6 +1,6 @@
 // Causal attention, fused and in parts, with padding, past and odd heads, against float64.
 import { describe, expect, it } from 'vitest';
-import { referenceAttention, referenceRandom, testGpu } from '@limn/testing';
+import { referenceAttention, referenceRandom, testGpu, withCanaries } from '@limn/testing';
 import {
   attentionMix,
   attentionScores,
@@ -10,6 +10,7 @@ import {
   readFloats,
 } from '../../src/index.js';
 import { checkOp, rowVariants } from '../check-op.js';
+import { withWorkgroup } from '../workgroups.js';
 
 const random = referenceRandom(13);
 
@@ -155,6 +156,24 @@ describe('attention in parts', async () => {
           masks: keys === 5,
         });
       });
+
+  it('gives NaN where a NaN score is seen, and zeros for a row of −∞', async () => {
+    const gpu = await testGpu();
+    for (const { how } of await rowVariants()) {
+      using step = gpu.step();
+      const canaries = withCanaries(step, how.variant);
+      if (how.workgroup) withWorkgroup(step, how.workgroup);
+      const scores = fromData(step, [1, 9, 9, NaN, 1, 9, -Infinity, -Infinity, -Infinity], [1, 1, 3, 3]);
+      const [pattern] = await canaries.read([causalSoftmax(step, scores)]);
+      expect([...pattern!]).toEqual([1, 0, 0, NaN, NaN, 0, 0, 0, 0]);
+    }
+    // The fused kernel: a NaN key spoils the queries that see it, and no other.
+    using step = gpu.step();
+    const ones = fromData(step, [1, 1, 1], [1, 3, 1, 1]);
+    const k = fromData(step, [1, NaN, 1], [1, 3, 1, 1]);
+    const z = await readFloats(step, causalAttention(step, ones, k, ones, { kernel: 'fused' }));
+    expect([...z]).toEqual([1, NaN, NaN]);
+  });
 
   it('is the fused op', async () => {
     const gpu = await testGpu();

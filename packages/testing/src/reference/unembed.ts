@@ -20,7 +20,7 @@ export function unembedVjp(
   return { x: a, table: b };
 }
 
-/** loss [n]. The magnitude is the size of the logits that enter it. */
+/** loss [n], 0 where the target lies beyond the vocabulary. The magnitude is the size of the logits that enter it. */
 export function crossEntropyUnembedForward(
   x: Float64Array,
   table: Float64Array,
@@ -42,6 +42,7 @@ export function crossEntropyUnembedForward(
     size[n] = logits.magnitude
       .subarray(n * vocabulary, (n + 1) * vocabulary)
       .reduce((best, value) => Math.max(best, value), 0);
+    if (target >= vocabulary) continue;
     const weight = mask ? mask[n]! : 1;
     values[n] = weight * (top + Math.log(sum) - row[target]!);
     // log Σ and the target's logit each carry a logit's rounding; exp adds (3 + 2 |x|) units relative to 1.
@@ -64,6 +65,7 @@ export function crossEntropyUnembedVjp(
   const dx = { values: new Float64Array(x.length), magnitude: new Float64Array(x.length) };
   const dTable = { values: new Float64Array(table.length), magnitude: new Float64Array(table.length) };
   for (const [n, target] of targets.entries()) {
+    if (target >= vocabulary) continue;
     const weight = dLoss[n]! * (mask ? mask[n]! : 1);
     for (let v = 0; v < vocabulary; v++) {
       const p = probabilities[n * vocabulary + v]!;
