@@ -15,7 +15,7 @@ import { layersOf, OutputWeights } from './node-outputs.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import { prune } from './prune.js';
-import { recordWithin, settleControls, throwIfAborted } from './run-options.js';
+import { pairsWithin, recordWithin, settleControls, throwIfAborted } from './run-options.js';
 import type { RunControls } from './run-options.js';
 import { repeated } from './score-loop.js';
 
@@ -35,7 +35,10 @@ export interface Evaluation {
 /** Most circuits in one step; a GPU is full long before. */
 const CIRCUITS_AT_ONCE = 32;
 
-/** Runs every circuit on the clean inputs with everything outside of it ablated. Circuits are pruned first, which changes no output. */
+/**
+ * Runs every circuit on the clean inputs with everything outside of it ablated. Circuits are pruned first: under 'patch' this
+ * changes no output; under 'zero' it takes away what nodes without a kept edge in would make of positions and biases alone.
+ */
 export async function evaluateCircuits(
   model: HookedModel,
   circuits: readonly Circuit[],
@@ -107,22 +110,21 @@ export async function evaluateCircuits(
   return { clean: clean.values(), empty: empty.values(), circuits: sums.map((sum) => sum.values()) };
 }
 
-/** Pairs whose base and whose largest circuit stay within half the budget, and within what one binding holds. */
+/** Pairs whose base (per layer two streams, H + 1 outputs) and whose largest circuit fit. */
 function pairsAtOnce(
-  { info, gpu }: HookedModel,
+  model: HookedModel,
   circuits: readonly Circuit[],
   pairs: readonly Pair[],
   memoryBytes: number,
 ): number {
-  const positions = Math.max(...pairs.map(({ clean }) => clean.length));
-  const stream = positions * info.width * 4;
+  const { layers, heads } = model.info;
   const nodes = Math.max(1, ...circuits.map((circuit) => circuit.sources().length));
-  const base = 1 + info.layers * (info.heads + 3);
-  const byBudget = Math.floor(memoryBytes / 2 / (stream * (nodes + base)));
-  const byBinding = Math.floor(
-    gpu.capabilities.limits.maxStorageBufferBindingSize / (stream * Math.max(nodes, info.heads + 1)),
-  );
-  return Math.max(1, Math.min(byBudget, byBinding));
+  return pairsWithin(model, pairs, {
+    what: 'Evaluating circuits',
+    kept: nodes + 1 + layers * (heads + 3),
+    widest: Math.max(nodes, heads + 1),
+    memoryBytes,
+  });
 }
 
 /** Losses [circuits · B] per metric, row c·B + b. */

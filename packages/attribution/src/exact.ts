@@ -11,9 +11,9 @@ import { headResults, layersOf, nodeDeltas, outputCaptures, OutputWeights } from
 import type { SourceBlock } from './node-outputs.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
-import { recordWithin, settleControls, throwIfAborted } from './run-options.js';
+import { pairsWithin, recordWithin, settleControls, throwIfAborted } from './run-options.js';
 import type { RunControls } from './run-options.js';
-import { repeated } from './score-loop.js';
+import { notFinite, repeated } from './score-loop.js';
 import { scoresOf } from './scores.js';
 import type { Scores } from './scores.js';
 
@@ -44,13 +44,24 @@ export async function exactSweep(
   checkAnswers(pairs, metrics);
   const graph = buildGraph(model.info);
   const sums = metrics.map(() => scoresOf(graph, () => 0));
+  // Kept per layer: four streams, H results, and Δ of H heads and the MLP; besides them Δ of the input.
+  const { layers, heads } = model.info;
+  const atOnce = Math.min(
+    batchSize,
+    pairsWithin(model, pairs, {
+      what: 'Patching edges one by one',
+      kept: 1 + layers * (2 * heads + 5),
+      widest: heads + 1,
+      memoryBytes,
+    }),
+  );
   const weights = await OutputWeights.of(model);
   const total = graph.edgeCount * pairs.length;
   let done = 0;
   try {
-    for (let start = 0; start < pairs.length; start += batchSize) {
+    for (let start = 0; start < pairs.length; start += atOnce) {
       throwIfAborted(signal, 'Exact edge patching');
-      const batch = pairs.slice(start, start + batchSize);
+      const batch = pairs.slice(start, start + atOnce);
       const base = await CleanBase.of(model, weights, batch, metrics, signal);
       try {
         for (let v = 0; v < graph.nBackward; v++)
@@ -71,6 +82,7 @@ export async function exactSweep(
                 for (const [row, loss] of values.entries()) {
                   const edge = graph.dense(u + Math.floor(row / batch.length), v);
                   const change = loss - (base.losses[m]?.[row % batch.length] ?? Number.NaN);
+                  if (!Number.isFinite(change)) throw notFinite(graph, start + (row % batch.length), edge, change);
                   const target = (sums[m] as Scores).values;
                   target[edge] = (target[edge] ?? 0) + change / pairs.length;
                 }

@@ -10,6 +10,9 @@ import { layersOf, nodeOutputs, outputCaptures } from './node-outputs.js';
 import type { OutputWeights, SourceBlock } from './node-outputs.js';
 import { tokenBatch } from '@limn/hooks';
 
+/** Sites of the stream itself: an edit there belongs to no node, so no edge could carry or cut it. */
+const STREAM = Object.freeze(['hook_resid_pre', 'hook_resid_mid', 'hook_resid_post'] as const);
+
 /** The outputs z' of every node in a run over `prompts`, for {@link restrictToCircuit}; they live in this step unless kept. */
 export function recordNodeOutputs(
   step: Step,
@@ -28,7 +31,8 @@ export function recordNodeOutputs(
 /**
  * Interventions that make a run carry only the circuit's edges: every other edge carries `ablated` (blocks of
  * [sources, B, T, C] for the caller's whole batch). One per slot site that loses an edge. Node outputs are read after
- * their own edits; the far cheaper form for many circuits is `evaluateCircuits`.
+ * their own edits; an edit of the stream itself (hook_resid_*) beside them is `hooks/conflicting-sites`. The far cheaper form
+ * for many circuits is `evaluateCircuits`.
  */
 export function restrictToCircuit(circuit: Circuit, ablated: readonly SourceBlock[]): Intervention[] {
   const { graph } = circuit;
@@ -45,6 +49,7 @@ export function restrictToCircuit(circuit: Circuit, ablated: readonly SourceBloc
       Object.freeze({
         at,
         reads: Object.freeze(outputSites(graph, sources)),
+        excludes: STREAM,
         spec: Object.freeze({
           kind: 'restrict-to-circuit',
           options: Object.freeze({ at, edges }),

@@ -1,5 +1,6 @@
 // What every long computation here accepts: a signal, progress, a batch size and a memory budget; and how a batch is made to fit it.
 import { AbortedError, LimnError, OutOfMemoryError, type Step } from '@limn/gpu';
+import type { HookedModel } from '@limn/hooks';
 
 export interface RunControls {
   readonly signal?: AbortSignal | undefined;
@@ -78,6 +79,22 @@ export function recordWithin<R>(parts: {
     step.dispose();
     if (count === 1) throw overBudget(parts, excess);
   }
+}
+
+/**
+ * Pairs that can be worked on at once when each keeps `kept` tensors [T, C] on the GPU, up to `widest` of them in one binding:
+ * half of the budget is theirs. `memory/over-budget`, before anything is allocated, when one pair alone takes more than all of it.
+ */
+export function pairsWithin(
+  { info, gpu }: HookedModel,
+  pairs: readonly { readonly clean: readonly number[] }[],
+  { what, kept, widest, memoryBytes }: { what: string; kept: number; widest: number; memoryBytes: number },
+): number {
+  const stream = Math.max(...pairs.map(({ clean }) => clean.length)) * info.width * 4;
+  if (stream * kept > memoryBytes) throw overBudget({ what, unit: 'pair', memoryBytes }, { bytes: stream * kept });
+  const byBudget = Math.floor(memoryBytes / 2 / (stream * kept));
+  const byBinding = Math.floor(gpu.capabilities.limits.maxStorageBufferBindingSize / (stream * widest));
+  return Math.max(1, Math.min(byBudget, byBinding));
 }
 
 function isTooLarge(error: unknown): boolean {

@@ -249,7 +249,8 @@ class ScoreSum {
   }
 }
 
-function notFinite(graph: Graph, pair: number, edge: number, value: number): LimnError {
+/** The error for an edge of a pair whose score is no number. */
+export function notFinite(graph: Graph, pair: number, edge: number, value: number): LimnError {
   const name = graph.edgeName(Math.floor(edge / graph.nBackward), edge % graph.nBackward);
   return new LimnError('data/score-not-finite', `Pair ${pair + 1} gives ${name} the score ${value}.`, {
     details: { pair, edge: name, value: String(value) },

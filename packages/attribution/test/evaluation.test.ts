@@ -1,7 +1,7 @@
 // Circuits on the GPU: golden faithfulness, the float64 reference, the sparse form against the dense one, and what is not computed.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpt2 } from '@limn/gpt2';
-import { tokenBatch, type HookedModel } from '@limn/hooks';
+import { scale, tokenBatch, type HookedModel, type Intervention } from '@limn/hooks';
 import { referenceEap, referenceRandom, testGpu, ToyModel } from '@limn/testing';
 import { readFloats } from '@limn/tensor';
 import {
@@ -88,6 +88,18 @@ describe('a random model', () => {
       }
   });
 
+  it('ablated by zero, keeps positions and biases: the full circuit is the clean run', async () => {
+    const circuits = [Circuit.full(graph), Circuit.empty(graph), ...randomCircuits(graph, [0.5])];
+    const zero = await evaluateCircuits(model, circuits, pairs, { metrics: [logitDiff], ablation: 'zero' });
+    const values = [...zero.circuits, zero.empty].map(({ perExample }) => [...(perExample['logit-diff'] ?? [])]);
+    const apart = (a: number, b: readonly number[] = []): number =>
+      Math.max(...(values[a] ?? []).map((x, i) => Math.abs(x - (b[i] ?? Number.NaN))));
+    // f32 round-off of logits of about 10, as above.
+    expect(apart(0, [...(zero.clean.perExample['logit-diff'] ?? [])])).toBeLessThan(2e-5);
+    expect(apart(1, values[3])).toBeLessThan(2e-5);
+    expect(Math.min(apart(2, values[0]), apart(2, values[1]))).toBeGreaterThan(1e-2);
+  });
+
   it('does not depend on batch size, memory budget or company', async () => {
     const circuits = randomCircuits(graph, [0.2, 0.6, 0.3]);
     const whole = await evaluateCircuits(model, circuits, pairs, { metrics: [logitDiff] });
@@ -135,8 +147,13 @@ describe('a random model', () => {
   });
 });
 
-/** Logits [B, V] of the clean prompts with the circuit as interventions. */
-async function denseLosses(model: HookedModel, circuit: Circuit, pairs: readonly Pair[]): Promise<Float32Array> {
+/** Losses [B] of the clean prompts with the circuit as interventions, behind edits of their own. */
+async function denseLosses(
+  model: HookedModel,
+  circuit: Circuit,
+  pairs: readonly Pair[],
+  edits: readonly Intervention[] = [],
+): Promise<Float32Array> {
   const weights = await OutputWeights.of(model);
   using step = model.gpu.step();
   const ablated = recordNodeOutputs(
@@ -153,7 +170,7 @@ async function denseLosses(model: HookedModel, circuit: Circuit, pairs: readonly
         model.info,
       ),
     },
-    { interventions: restrictToCircuit(circuit, ablated), logits: 'last' },
+    { interventions: [...edits, ...restrictToCircuit(circuit, ablated)], logits: 'last' },
   );
   const losses = await readFloats(step, logitDiff.loss(step, run.logits, pairs, undefined));
   weights.dispose();
@@ -191,6 +208,25 @@ describe.each([
         ).toBeLessThan(3e-5);
     }
     expect(restrictToCircuit(Circuit.full(graph), [])).toEqual([]);
+    model.dispose?.();
+  });
+
+  it('an edit of a node reaches what its kept edges feed and nothing else; an edit of the stream is refused', async () => {
+    const { model, pairs } = (await open()) as { model: HookedModel & { dispose?(): void }; pairs: readonly Pair[] };
+    const graph = buildGraph(model.info);
+    const mlp = graph.forwardIndex('m0');
+    const double = scale('blocks.0.hook_mlp_out', 2);
+    const apart = (a: Float32Array, b: Float32Array): number => Math.max(...a.map((x, i) => Math.abs(x - (b[i] ?? 0))));
+    const without = Circuit.where(graph, (u) => u !== mlp);
+    const into = Circuit.where(graph, (u, v) => u !== mlp || v === graph.nBackward - 1);
+    const cut = [await denseLosses(model, without, pairs), await denseLosses(model, without, pairs, [double])] as const;
+    const kept = [await denseLosses(model, into, pairs), await denseLosses(model, into, pairs, [double])] as const;
+    // With all its edges cut, z' − ẑ takes the doubled output off again: f32 round-off of streams of about 10.
+    expect(apart(...cut)).toBeLessThan(3e-5);
+    expect(apart(...kept)).toBeGreaterThan(1e-2);
+    await expect(denseLosses(model, into, pairs, [scale('blocks.1.hook_resid_pre', 2)])).rejects.toThrow(
+      expect.objectContaining({ code: 'hooks/conflicting-sites' }),
+    );
     model.dispose?.();
   });
 });

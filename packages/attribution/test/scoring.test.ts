@@ -85,6 +85,8 @@ describe('an awkward random model, pairs of mixed lengths', () => {
     const sweep = await exactSweep(model, few, { metrics: METRICS });
     const single = await exactEdges(model, few, { metric: logitDiff, batchSize: 1 });
     close(single.values, (sweep[0] as Scores).values, 1e-6); // differences of losses of about 5: 5e-7 each
+    const tight = await exactEdges(model, few, { metric: logitDiff, memoryBytes: 1e5 }); // a pair keeps 33 kB: one at a time
+    close(tight.values, single.values, 1e-6);
     for (const [m, metric] of METRICS.entries())
       close((sweep[m] as Scores).values, exactScores(reference, few, metric.name as referenceEap.EapMetric), 1e-6);
   });
@@ -135,6 +137,7 @@ describe('an awkward random model, pairs of mixed lengths', () => {
     for (const call of [
       () => eap(model, pairs, { metric: logitDiff, memoryBytes: 10_000 }),
       () => eapIgInputs(model, pairs, { metric: logitDiff, memoryBytes: 10_000 }),
+      () => exactEdges(model, pairs, { metric: logitDiff, memoryBytes: 10_000 }),
     ])
       await expect(call()).rejects.toThrow(
         expect.objectContaining({

@@ -1,7 +1,7 @@
 // What an edit of a forward pass is: a frozen value that names a site and gives the new tensor there.
 import type { Step } from '@limn/gpu';
 import type { Tensor } from '@limn/tensor';
-import type { HookName } from './names.js';
+import type { BlockSite, HookName } from './names.js';
 
 /** A value that JSON can hold. */
 export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
@@ -49,6 +49,8 @@ export interface Intervention extends Extent {
   readonly at: HookName;
   /** Earlier sites of the same run that `apply` looks at through `ctx.at`. */
   readonly reads?: readonly HookName[];
+  /** Block sites that no intervention without this field may edit in the same run, as the two would contradict each other. */
+  readonly excludes?: readonly BlockSite[];
   readonly spec: InterventionSpec;
   readonly label: string;
   apply(x: Tensor, ctx: InterventionContext): Tensor;

@@ -28,7 +28,7 @@ export interface RunPlan {
 
 /**
  * Checks and sorts a request.
- * @throws LimnError `hooks/unknown-site`, `hooks/unreachable-site`, `hooks/late-read`, `hooks/conflicting-sites`, `hooks/bad-input`, `hooks/bad-rows`, `hooks/bad-layer`,
+ * @throws LimnError `hooks/unknown-site`, `hooks/unreachable-site`, `hooks/late-read`, `hooks/conflicting-sites`, `hooks/bad-extent`, `hooks/bad-input`, `hooks/bad-rows`, `hooks/bad-layer`,
  * `tokens/too-long`.
  */
 export function planRun(info: ModelInfo, input: RunInput, options: RunOptions = {}, past = 0): RunPlan {
@@ -85,7 +85,9 @@ export function planRun(info: ModelInfo, input: RunInput, options: RunOptions = 
   const captured = new Set((options.capture ?? []).map((name) => resolve(name, 'capture')));
   const kept = new Set(captured);
   const edits = new Map<HookName, Intervention[]>();
+  refuseExcluded(info, options.interventions ?? []);
   for (const edit of options.interventions ?? []) {
+    checkExtent(edit);
     const at = resolve(edit.at, `intervention "${edit.label}" at`);
     for (const given of edit.reads ?? []) {
       const read = resolve(given, `intervention "${edit.label}" reads`);
@@ -122,6 +124,39 @@ export function planRun(info: ModelInfo, input: RunInput, options: RunOptions = 
     phase: options.phase ?? 'prompt',
     past,
   };
+}
+
+/** −1 marks padding, so a negative position would edit exactly what is not there. */
+function checkExtent(edit: Intervention): void {
+  for (const [what, values] of [
+    ['positions', edit.positions],
+    ['rows', edit.rows],
+  ] as const) {
+    const bad = values?.find((value) => !Number.isInteger(value) || value < 0);
+    if (bad === undefined) continue;
+    throw new LimnError('hooks/bad-extent', `intervention "${edit.label}" has ${bad} among its ${what}`, {
+      details: { label: edit.label, what, given: bad },
+      hint: `Give whole numbers from 0; ${what} are not counted from the end.`,
+    });
+  }
+}
+
+/** A circuit says what every slot reads; an edit of the stream itself would be in none of its edges. */
+function refuseExcluded(info: ModelInfo, interventions: readonly Intervention[]): void {
+  const excluding = interventions.find(({ excludes }) => excludes !== undefined);
+  const excluded = new Set<string>(interventions.flatMap(({ excludes }) => excludes ?? []));
+  const edit = interventions.find(
+    ({ at, excludes }) => excludes === undefined && excluded.has(parseHookName(at, info).site),
+  );
+  if (!excluding || !edit) return;
+  throw new LimnError(
+    'hooks/conflicting-sites',
+    `intervention "${edit.label}" cannot be in one run with "${excluding.label}", which rules out edits of ${[...excluded].join(', ')}`,
+    {
+      details: { sites: [edit.at, excluding.at] },
+      hint: 'Edit the outputs of nodes instead (hook_mlp_out, attn.hook_z, attn.hook_result, hook_embed), or use two runs.',
+    },
+  );
 }
 
 /** Slots with inputs of their own have LayerNorms of their own: an edit on either side would silently miss the other. */

@@ -50,6 +50,19 @@ test('constructors give frozen values whose spec says everything but the tensors
   expect(intervene(site, 'mine', (x) => x).spec).toEqual({ kind: 'custom' });
 });
 
+test('positions and rows are whole numbers from 0: a negative one would edit padding', async () => {
+  const model = await toy();
+  const step = model.gpu.step();
+  const tokens = tokenBatch([[1, 2, 3], [4]], model.info);
+  for (const extent of [{ positions: [0, -1] }, { positions: [0.5] }, { rows: [-1] }])
+    expect(() => model.run(step, { tokens }, { interventions: [scale(site, 2, extent)] })).toThrow(
+      expect.objectContaining({ code: 'hooks/bad-extent' }),
+    );
+  const beyond = model.run(step, { tokens }, { interventions: [scale(site, 2, { rows: [1], positions: [1] })] });
+  expect(beyond.skipped).toMatchObject([{ reason: 'position' }]); // row 1 has one token, and padding is not edited
+  step.dispose();
+});
+
 test('values fit the whole batch, a micro-batch of it, and trailing axes', async () => {
   const model = await toy();
   const rows = [
