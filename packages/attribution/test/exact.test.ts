@@ -67,8 +67,8 @@ describe('pocket', () => {
           return slot?.kind === 'head' && slot.input === input ? x : Number.NaN;
         }),
       });
-      // The paper finds r = .88 to .98 with the absolute scores of GPT-2's tasks; a swapped slot has none.
-      expect(agreement(only(scores), only(exact)).pearson ?? 0, input).toBeGreaterThan(0.5);
+      // The paper finds r = .88 to .98 with the absolute scores of GPT-2's tasks; here they are .95 to .999; a swapped slot has none.
+      expect(agreement(only(scores), only(exact)).pearson ?? 0, input).toBeGreaterThan(0.85);
     }
     model.dispose();
   });

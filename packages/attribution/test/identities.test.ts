@@ -124,7 +124,8 @@ describe.each(subjects)('%s', (name, open) => {
       let total = 0;
       for (let v = 0; v < graph.nBackward; v++) total += matrix[graph.dense(0, v)] ?? Number.NaN;
       const difference = (corrupted[n + 1] ?? Number.NaN) - (clean[n + 1] ?? Number.NaN);
-      expect(Math.abs(total - difference)).toBeLessThan(1e-3 * Math.max(1, Math.abs(difference)));
+      expect(Math.abs(difference)).toBeGreaterThan(0.1); // far above the 1e-6 of differences of f32 losses
+      expect(Math.abs(total - difference)).toBeLessThan(1e-3 * Math.abs(difference));
     }
   });
 
