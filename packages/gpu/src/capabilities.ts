@@ -84,7 +84,8 @@ export function readCapabilities(
       architecture: adapterInfo.architecture,
       device: adapterInfo.device,
       description: adapterInfo.description,
-      isFallback: adapterInfo.isFallbackAdapter,
+      // Older browsers leave it out.
+      isFallback: (adapterInfo.isFallbackAdapter as boolean | undefined) ?? false,
     }),
     source,
     f16: device.features.has('shader-f16'),

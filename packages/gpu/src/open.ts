@@ -61,6 +61,7 @@ async function requestDevice(adapter: GPUAdapter, options: OpenOptions): Promise
   if (missing.length > 0)
     throw new LimnError('gpu/feature', `this adapter (${adapter.info.device}) has no ${missing.join(', ')}`, {
       details: { missing, available: [...adapter.features] },
+      hint: 'Ask with features: "all", which takes what the adapter has, and branch on gpu.capabilities.',
     });
   const requiredLimits: Record<string, number> = {};
   if (limits === 'adapter') for (const name of limitNames) requiredLimits[name] = adapter.limits[name];

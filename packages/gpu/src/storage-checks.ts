@@ -26,7 +26,10 @@ export function otherStep(storage: Storage, step: string, where: string): LimnEr
 /** A value read before any kernel, copy, clear or upload. */
 export function readBeforeWrite(storage: Storage, step: string, where: string): LimnError {
   const message = `'${storage.label}' is read by ${where} before anything has written it`;
-  return new LimnError('gpu/read-before-write', message, { details: { storage: storage.label, where, step } });
+  return new LimnError('gpu/read-before-write', message, {
+    details: { storage: storage.label, where, step },
+    hint: 'Dispatch the kernel that writes it first, or clear() or upload() it.',
+  });
 }
 
 /** A kept value has been computed, or is queued to be, by the time it is used outside its own step. */

@@ -202,8 +202,8 @@ function projectBias(step: Step, dOut: Tensor, shape: readonly number[], s: Sett
 
 /**
  * Into heads: x [..., h, C] (one input per head) or [..., C] (one for all) → [..., h, K], through the columns of
- * `weights` [C, columns] that belong to each head, plus the same places of `bias` [columns]. For q, k, v of GPT-2 pass
- * c_attn with offset 0, C, 2 C. Gradients for x, weights (zero outside the columns used) and bias; weights may be f16.
+ * `weights` [C, columns] that belong to each head, plus the same places of `bias` [columns]. `shared` says that x is one
+ * for all; by default it is below rank 4. For q, k, v of GPT-2 pass c_attn with offset 0, C, 2 C. Gradients for x, weights (zero outside the columns used) and bias; weights may be f16.
  */
 export function headProject(
   step: Step,

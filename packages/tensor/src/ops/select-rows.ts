@@ -3,7 +3,7 @@ import * as shaders from '@limn/shaders';
 import { defineKernel, type Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
 import { perElement } from '../grid.js';
-import { countOf, expectShape } from '../shape.js';
+import { expectShape } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 
 const selectKernel = defineKernel(shaders.selectRows, { grid: perElement, work: (u) => u.size });
@@ -38,7 +38,6 @@ export function selectRows(step: Step, mask: Tensor, a: Tensor, b: Tensor): Tens
   expectDType('selectRows', a, ['f32'], 'the first choice');
   expectDType('selectRows', b, ['f32'], 'the second choice');
   expectShape('selectRows', 'the second choice', b.shape, a.shape);
-  const leading = a.shape.slice(0, mask.shape.length);
-  expectShape('selectRows', 'mask', mask.shape, countOf(leading) === mask.size ? mask.shape : leading);
+  expectShape('selectRows', 'mask', mask.shape, a.shape.slice(0, mask.shape.length));
   return selectRowsOp(step, [mask, a, b], undefined)[0];
 }

@@ -73,6 +73,7 @@ export class AdamW {
    * `grads` are whole-tensor gradients in the order of `tensors`; a group reads only its own rows. Clipping happens on the
    * GPU without a read-back. Returns the gradient norms before clipping when anything is clipped: f32, one per updated group,
    * or [1] for one common norm. Rates, decay and bias correction are uniforms, so a repeated update reuses its plan.
+   * Counts rise when the update is recorded: after a step that failed or was aborted, `load` the last state.
    */
   step(
     step: Step,

@@ -243,4 +243,14 @@ describe('selectRows', () => {
       });
     }
   });
+
+  it('refuses a mask whose axes are not the leading ones, though it may have as many elements', async () => {
+    const gpu = await testGpu();
+    using step = gpu.step();
+    const a = fromData(step, new Float32Array(24), [2, 6, 2]);
+    const mask = fromData(step, new Uint32Array(12), [3, 4]);
+    expect(() => selectRows(step, mask, a, a)).toThrow(
+      expect.objectContaining({ code: 'tensor/shape', details: expect.objectContaining({ expected: [2, 6] }) }),
+    );
+  });
 });
