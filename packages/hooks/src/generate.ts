@@ -48,7 +48,8 @@ export async function generate(
   options: GenerateOptions,
 ): Promise<Generated> {
   checkSampling(options, model.info.vocabulary);
-  tokenBatch(prompts, { ...model.info, maxPositions: model.info.maxPositions - options.newTokens + 1 });
+  const { lengths } = tokenBatch(prompts, model.info);
+  checkRoom(lengths, options.newTokens, model.info.maxPositions);
   const tokens: number[][] = [];
   const fired = new Set<string>();
   for (let start = 0; start < prompts.length;) {
@@ -147,6 +148,20 @@ function sample(logits: Float32Array, temperature: number, u: number): number {
   }
   // Rounding can leave a little behind the last token that has any weight.
   return last;
+}
+
+/** The last new token is never fed back, so it needs no position of its own. */
+function checkRoom(lengths: readonly number[], newTokens: number, maxPositions: number): void {
+  const row = lengths.findIndex((length) => length + newTokens - 1 > maxPositions);
+  if (row < 0) return;
+  throw new LimnError(
+    'tokens/too-long',
+    `prompt ${row} has ${lengths[row]} tokens and ${newTokens} are to follow; the model has ${maxPositions} positions`,
+    {
+      details: { row, length: lengths[row], newTokens, maxPositions },
+      hint: 'Shorten the prompt or generate fewer tokens.',
+    },
+  );
 }
 
 function checkSampling({ newTokens, sampling }: GenerateOptions, vocabulary: number): void {

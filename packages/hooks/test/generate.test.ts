@@ -75,6 +75,9 @@ test('impossible settings are refused, and aborting leaves nothing on the GPU', 
   expect(await refused({ sampling: { kind: 'sample', seed: 1, topK: 65 } })).toBe('hooks/bad-sampling');
   expect(await refused({ newTokens: -1 })).toBe('hooks/bad-sampling');
   expect(await refused({ newTokens: 11 })).toBe('tokens/too-long');
+  await expect(generate(model, [prompt], { newTokens: 11 })).rejects.toThrow(
+    `has ${model.info.maxPositions} positions`,
+  );
   expect(await refused({ newTokens: 10 })).toBe('accepted');
   const live = model.gpu.counters.snapshot().bytesLive;
   const stop = new AbortController();
