@@ -151,18 +151,16 @@ export class Sites {
   /** The mask on the device, one entry per leading [B, T], or per [B, H, T] at sites whose positions come third. */
   private mask(where: Uint32Array, site: HookName, x: Tensor): Tensor {
     const { B, T } = this.plan;
-    const heads = parseHookName(site, this.model).axes === 'BHTS' ? (x.shape[1] as number) : 1;
-    const key = `${heads}:${where.join('')}`;
+    const perHead = parseHookName(site, this.model).axes === 'BHTS';
+    const heads = perHead ? (x.shape[1] as number) : 1;
+    const key = `${perHead ? heads : ''}:${where.join('')}`;
     const known = this.masks.get(key);
     if (known) return known;
-    const spread =
-      heads === 1
-        ? where
-        : Uint32Array.from(
-            { length: B * heads * T },
-            (_, i) => where[Math.floor(i / (heads * T)) * T + (i % T)] as number,
-          );
-    const mask = fromData(this.step, spread, heads === 1 ? [B, T] : [B, heads, T]);
+    const spread = Uint32Array.from(
+      { length: B * heads * T },
+      (_, i) => where[Math.floor(i / (heads * T)) * T + (i % T)] as number,
+    );
+    const mask = fromData(this.step, spread, perHead ? [B, heads, T] : [B, T]);
     this.masks.set(key, mask);
     return mask;
   }

@@ -1,5 +1,6 @@
 // Interventions as values: frozen, described by JSON and named tensors, fitted to the run they are in.
 import { fromData, readFloats, slice } from '@limn/tensor';
+import { testGpu, ToyModel } from '@limn/testing';
 import { expect, test } from 'vitest';
 import {
   ablate,
@@ -124,4 +125,25 @@ test('values fit the whole batch, a micro-batch of it, and trailing axes', async
       Float32Array.from(values, (v, i) => (i % 15) + 0.25 * (v - (i % 15))),
     ),
   ).toBeLessThan(1e-5);
+});
+
+test('an edit of the pattern holds in its positions only, with one head as with several', async () => {
+  const gpu = await testGpu();
+  for (const heads of [1, 2]) {
+    const sizes = { layers: 1, heads, headWidth: 4, mlpWidth: 8, vocabulary: 7, maxPositions: 4 };
+    const model = new ToyModel(gpu, sizes);
+    using step = gpu.step();
+    const site = 'blocks.0.attn.hook_pattern';
+    const tokens = tokenBatch([[1, 2, 3]], model.info);
+    const run = model.run(
+      step,
+      { tokens },
+      { interventions: [ablate(site, 'zero', { positions: [1] })], capture: [site] },
+    );
+    const pattern = await readFloats(step, run.at(site));
+    const rows = Array.from({ length: heads * 3 }, (_, row) => pattern.slice(3 * row, 3 * row + 3));
+    expect(rows.map((row) => Math.round(row.reduce((total, share) => total + share, 0)))).toEqual(
+      Array.from({ length: heads }, () => [1, 0, 1]).flat(),
+    );
+  }
 });
