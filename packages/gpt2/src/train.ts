@@ -6,6 +6,7 @@ import { decodeCheckpoint, encodeCheckpoint, type CheckpointStore } from './chec
 import type { Gpt2 } from './model.js';
 import { tensorsOf, writeParameter } from './parameters.js';
 import { weightShapes, type HostTensor } from './weight-names.js';
+import { sha256 } from './weights.js';
 
 /** The optimiser's settings. Weight decay holds for matrices only, not for biases and LayerNorm. */
 export interface TrainingRecipe {
@@ -79,11 +80,12 @@ export interface TrainingResult {
 export async function trainGpt2(model: Gpt2, options: TrainingOptions): Promise<TrainingResult> {
   const { steps, recipe, every = 20, checkpoint, signal } = options;
   const optimiser = makeOptimiser(model, recipe);
-  const settings = JSON.stringify({ config: model.config, recipe, steps });
   const losses: { step: number; loss: number }[] = [];
   const started = performance.now();
   let tokens = 0;
   try {
+    const data = checkpoint ? await dataOf(options) : '';
+    const settings = JSON.stringify({ config: model.config, recipe, steps, data });
     const plan = checkpoint ? machineOf(model, optimiser, options.batch(0)) : '';
     const resumedFrom = checkpoint ? await resume(model, optimiser, checkpoint, settings, plan) : 0;
     const save = async (done: number): Promise<void> => {
@@ -246,6 +248,12 @@ async function hostWeights(model: Gpt2): Promise<Map<string, HostTensor>> {
   return weights;
 }
 
+/** sha256 of the first and the last batch: another corpus or another seed of it would give other ones. */
+async function dataOf(options: TrainingOptions): Promise<string> {
+  const rows = [...options.batch(0), ...options.batch(Math.max(0, options.steps - 1))];
+  return sha256(Uint32Array.from(rows.flatMap((row) => [row.length, ...Array.from(row)])));
+}
+
 /** What the bits of a run depend on besides its settings: adapter, driver, and the kernels that an update runs, which are recorded and not run. */
 function machineOf(model: Gpt2, optimiser: AdamW, rows: readonly ArrayLike<number>[]): string {
   const { adapter, source } = model.gpu.capabilities;
@@ -269,7 +277,7 @@ async function resume(
   if (saved.settings !== settings) {
     throw new LimnError(
       'checkpoint/other-settings',
-      'the checkpoint was made with another model, recipe or number of steps',
+      'the checkpoint was made with another model, recipe, number of steps, corpus or seed',
       {
         details: { saved: saved.settings, now: settings },
         hint: 'Use the same settings, or another place for the checkpoint.',

@@ -93,6 +93,8 @@ describe('training', () => {
     expect([drifted.resumedFrom, drifted.fingerprint]).toEqual([5, whole.fingerprint]);
     expect((await resume(good.subarray(0, good.length - 1))).code).toBe('checkpoint/damaged');
     expect((await resume(good, { recipe: { ...options.recipe, rate: 0.01 } })).code).toBe('checkpoint/other-settings');
+    const otherData = (step: number) => batch(step + 1);
+    expect((await resume(good, { batch: otherData })).code).toBe('checkpoint/other-settings');
     model.dispose();
   });
 
