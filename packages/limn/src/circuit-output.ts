@@ -1,13 +1,23 @@
 // The three files of a circuit, and the few lines a person reads on the terminal.
 import { graphToJson } from '@limn/attribution';
-import { recordToJson, renderReport, type Provenance } from '@limn/report';
+import { recordToJson, renderReport, type CircuitRecord, type Provenance } from '@limn/report';
 import { circuitRecord, type Findings } from './circuit-record.js';
 import type { OutputLayout } from './output.js';
+import type { ShownCircuit } from './shown-circuit.js';
 
 export const CIRCUIT_FILES: OutputLayout = {
   entries: ['graph.json', 'result.json', 'report.html'],
   mark: 'result.json',
 };
+
+/** The headline of a result: baselines, the circuit shown, and the fewest top edges that reach each threshold. */
+export interface FindingFigures {
+  readonly task: string;
+  readonly metric: string;
+  readonly baselines: CircuitRecord['baselines'];
+  readonly circuit: Pick<ShownCircuit, 'n' | 'kept' | 'faithfulness'> & { readonly edgeCount: number };
+  readonly smallest: CircuitRecord['smallest'];
+}
 
 /** Names and contents. `show` gives the text of a token id. */
 export function circuitFiles(
@@ -46,22 +56,36 @@ export function graphFile({ scores, shown, method, metric, task }: Findings, pro
   return `${JSON.stringify(graph)}\n`;
 }
 
+/** The figures of {@link describeFinding}, for programs. */
+export function figuresOf({ task, metric, curves, shown, scores }: Findings): FindingFigures {
+  return {
+    task: task.name,
+    metric: metric.name,
+    baselines: curves.baselines,
+    circuit: { n: shown.n, kept: shown.kept, edgeCount: scores.graph.edgeCount, faithfulness: shown.faithfulness },
+    smallest: curves.smallest,
+  };
+}
+
 /** A short summary: how good the model is at it, the circuit, its strongest edges. */
 export function describeFinding({ task, title, metric, curves, shown, scores }: Findings): string[] {
   const { graph } = scores;
   const { clean, corrupted } = curves.baselines;
   const percent = (f: number | null): string => (f === null ? 'undefined' : `${(100 * f).toFixed(0)} %`);
   const smallest = curves.smallest
-    .map(({ threshold, n }) => `${percent(threshold)} with ${n ?? 'no size tested'}`)
+    .map(({ threshold, n }) => `${percent(threshold)} with ${n === null ? 'no size tested' : `the top ${n}`}`)
     .join(', ');
   const strongest = [...graph.edges()]
     .map(({ u, v }) => ({ name: graph.edgeName(u, v), score: scores.values[graph.dense(u, v)] ?? Number.NaN }))
     .sort((a, b) => Math.abs(b.score) - Math.abs(a.score))
     .slice(0, 5);
+  // Every metric is higher where the model is better; the divergence is negated for it.
+  const measured = metric.name === 'kl' ? '−kl' : metric.name;
+  const pruned = shown.kept === shown.n ? '' : ` (the top ${shown.n}, pruned)`;
   return [
     `${title} (${task.pairs} pairs)`,
-    `  ${metric.name}: ${clean.toFixed(3)} on clean prompts, ${corrupted.toFixed(3)} with everything corrupted`,
-    `  circuit: ${shown.kept} of ${graph.edgeCount} edges keep ${percent(shown.faithfulness)} of that difference`,
+    `  ${measured}: ${clean.toFixed(3)} on clean prompts, ${corrupted.toFixed(3)} with everything corrupted`,
+    `  circuit: ${shown.kept} of ${graph.edgeCount} edges${pruned} keep ${percent(shown.faithfulness)} of that difference`,
     `  edges needed: ${smallest}`,
     `  strongest edges: ${strongest.map(({ name, score }) => `${name} ${score >= 0 ? '+' : '−'}${Math.abs(score).toPrecision(2)}`).join(', ')}`,
   ];

@@ -32,6 +32,7 @@ export async function main(words: readonly string[]): Promise<ExitCode> {
     controller.abort();
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe);
   try {
     return await runCli(words, {
       stdout: process.stdout,
@@ -42,6 +43,11 @@ export async function main(words: readonly string[]): Promise<ExitCode> {
   } finally {
     process.off('SIGINT', stop).off('SIGTERM', stop);
   }
+}
+
+/** A reader that has seen enough, such as `head`, ends neither the work nor its files. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 /** {@link main} without touching the process: what `limn` prints goes to `environment`, and the exit code comes back. */
@@ -108,7 +114,7 @@ function fromCommander(error: CommanderError): LimnError {
   return new LimnError(`usage/${kebab(error.code.replace(/^commander\./, ''))}`, message, {
     hint:
       suggestion.length > 0
-        ? suggestion.join(' ')
+        ? suggestion.join(' ').replace(/^\(Did (.*)\)$/, 'did $1')
         : '`limn --help` lists the commands, `limn COMMAND --help` their options',
   });
 }

@@ -9,7 +9,7 @@ export type IgRule = (typeof IG_RULES)[number];
 export const METRIC_DESCRIPTIONS: Readonly<Record<MetricName, string>> = {
   'logit-diff': 'mean logit of the correct answers minus mean logit of the incorrect ones, at the last token',
   'prob-diff': 'probability of the correct answers minus that of the incorrect ones, after the last token',
-  kl: 'divergence of the next-token distribution from that of the clean run, KL(clean ‖ patched), in nats',
+  kl: 'minus the divergence of the next-token distribution from that of the clean run, −KL(clean ‖ patched), in nats; 0 at best',
 };
 
 const TITLES: Readonly<Record<MethodName, string>> = {

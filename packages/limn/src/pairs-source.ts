@@ -4,6 +4,7 @@ import { parsePairs, type Pair, type ParsedPairs } from '@limn/attribution';
 import { LimnError } from '@limn/gpu';
 import type { ModelInfo } from '@limn/hooks';
 import { VOCABULARY, generatePairs, taskOf, type MetricName } from '@limn/tasks';
+import { encodeKnown } from './known-text.js';
 import type { ModelTokenizer } from './model-source.js';
 
 /** Pairs to find a circuit with, and pairs to measure it on. */
@@ -73,12 +74,13 @@ export interface FileRequest {
 }
 
 export async function filePairs({ file, evaluationFile, info, tokenizer, bos }: FileRequest): Promise<PairSets> {
-  const pairTokenizer = tokenizer && {
-    encode: (text: string) => tokenizer.encode(text, { prependBos: false }).ids,
-    decode: (ids: readonly number[]) => tokenizer.decode(ids),
-  };
+  const pairTokenizer = (name: string) =>
+    tokenizer && {
+      encode: (text: string) => encodeKnown(tokenizer, text, name),
+      decode: (ids: readonly number[]) => tokenizer.decode(ids),
+    };
   const parse = async (name: string): Promise<ParsedPairs> =>
-    parsePairs(await readPairs(name), { model: info, tokenizer: pairTokenizer, bos, file: name });
+    parsePairs(await readPairs(name), { model: info, tokenizer: pairTokenizer(name), bos, file: name });
   const discovery = await parse(file);
   const evaluation = evaluationFile === undefined ? discovery : await parse(evaluationFile);
   return {

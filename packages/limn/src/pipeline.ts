@@ -62,7 +62,14 @@ export async function findCircuit(request: CircuitRequest): Promise<Findings> {
       : undefined;
   return {
     title: sets.title,
-    task: { name: sets.name, pairs: sets.evaluation.length, title: sets.title, description: sets.description },
+    task: {
+      name: sets.name,
+      pairs: sets.evaluation.length,
+      searchPairs: sets.discovery.length,
+      heldOut: sets.heldOut,
+      title: sets.title,
+      description: sets.description,
+    },
     metric: { name: metric.name, description: METRIC_DESCRIPTIONS[request.metric] },
     method,
     scores,

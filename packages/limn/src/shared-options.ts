@@ -38,7 +38,7 @@ export function numberOption(name: string): (text: string) => number {
   };
 }
 
-/** One of `names`; a misspelt one is answered with the nearest. `what` is the singular noun, e.g. `metric`. */
+/** One of `names`; a misspelt one is answered with the name that it begins, or with the nearest. `what` is the singular noun, e.g. `metric`. */
 export function nameOption<Name extends string>(
   option: string,
   what: string,
@@ -47,9 +47,11 @@ export function nameOption<Name extends string>(
   return (text) => {
     const found = names.find((name) => name === text);
     if (found !== undefined) return found;
+    const given = text.slice(0, 100).toLowerCase();
+    const nearest = names.find((name) => given.length > 3 && name.startsWith(given)) ?? closest(given, names);
     throw new LimnError(`usage/unknown-${what}`, `${option} ${text}: there is no ${what} of that name`, {
       details: { option, given: text, known: [...names] },
-      hint: `did you mean ${closest(text.slice(0, 100).toLowerCase(), names)}? known: ${names.join(', ')}`,
+      hint: `did you mean ${nearest}? known: ${names.join(', ')}`,
     });
   };
 }

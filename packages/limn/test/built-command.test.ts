@@ -23,6 +23,15 @@ describe.skipIf(!built)(built ? 'the built command' : 'the built command (skippe
     expect(stdout.trimEnd()).not.toContain('\n');
   });
 
+  it('goes on to its end when the reader of its output has left', async () => {
+    const child = spawn(process.execPath, [limn, 'doctor'], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let stderr = '';
+    child.stderr.on('data', (text: Buffer) => (stderr += text.toString()));
+    child.stdout.destroy();
+    expect(await new Promise((resolve) => child.on('close', resolve)), stderr).toBe(0);
+    expect(stderr).not.toContain('EPIPE');
+  });
+
   it('stops on Ctrl-C with a checkpoint and exit code 130', async () => {
     const corpus = path.join(root, 'corpus.jsonl');
     writeFileSync(corpus, '[1, 2, 3, 4, 5]\n[5, 4, 3, 2, 1, 0]\n');

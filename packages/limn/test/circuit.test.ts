@@ -74,6 +74,11 @@ describe('what is written', () => {
     expect(outcome.json()).toMatchObject({ ok: true, command: 'circuit', out });
     expect(readdirSync(out).sort()).toEqual(['graph.json', 'report.html', 'result.json']);
     const record = recordFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
+    expect(outcome.json()).toMatchObject({
+      baselines: record.baselines,
+      circuit: { n: record.circuit.n, kept: record.circuit.kept, faithfulness: record.circuit.faithfulness },
+      smallest: record.smallest,
+    });
     expect(record.baselines.clean).toBeCloseTo(-golden.lossClean, 5);
     expect(record.baselines.corrupted).toBeCloseTo(-golden.lossCorrupted, 5);
     expect(record.method).toMatchObject({ name: 'eap-ig-inputs', igSteps: 5, igRule: 'left' });

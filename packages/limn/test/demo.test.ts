@@ -54,8 +54,9 @@ describe.skipIf(!trained)(trained ? 'pocket' : 'pocket (skipped: its weights are
     const outcome = await runLimn(words);
     expect(outcome.exitCode, outcome.stderr).toBe(0);
     const record = recordFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
-    expect(record.task).toMatchObject({ name: 'hypernymy', pairs: 4 });
+    expect(record.task).toMatchObject({ name: 'hypernymy', pairs: 4, searchPairs: 3, heldOut: true });
     expect(record.metric.name).toBe('kl');
+    expect(outcome.stdout).toMatch(/−kl: 0\.000 on clean prompts, -\d/);
     expect(record.provenance).toMatchObject({ seed: 5, model: { name: 'pocket' } });
     expect(record.flags.map(({ code }) => code)).toContain('few-pairs');
   });

@@ -11,7 +11,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('usage', () => {
   it.each([
-    ['a misspelt command', ['cicuit'], 'usage/unknown-command', 'circuit'],
+    ['a misspelt command', ['cicuit'], 'usage/unknown-command', 'did you mean circuit?'],
     ['a misspelt option', ['demo', '--sed', '1'], 'usage/unknown-option', '--seed'],
     ['a missing option', ['circuit', '--task', 'ioi'], 'usage/missing-mandatory-option-value', '--model'],
     ['an option without its value', ['demo', '--out'], 'usage/option-missing-argument', '--out'],
@@ -19,7 +19,7 @@ describe('usage', () => {
       'a misspelt method',
       ['circuit', '--model', 'm', '--task', 'ioi', '--method', 'eap-ig'],
       'usage/unknown-method',
-      'eap-ig-inputs',
+      'did you mean eap-ig-inputs?',
     ],
     [
       'a misspelt metric',
@@ -48,6 +48,12 @@ describe('usage', () => {
       ['circuit', '--model', 'm', '--task', 'ioi', '--data', 'f'],
       'usage/pairs-source',
       '--task',
+    ],
+    [
+      'pairs to measure on beside a task',
+      ['circuit', '--model', 'm', '--task', 'ioi', '--eval-data', 'f'],
+      'usage/pairs-source',
+      '--eval-data',
     ],
     ['no prompt', ['run', '--model', 'm'], 'usage/prompt', '--tokens'],
     ['nothing to train', ['train'], 'usage/training-source', '--recipe'],

@@ -12,7 +12,7 @@ import { checkTaskVocabulary, filePairs, taskPairs } from '../pairs-source.js';
 import { findCircuit } from '../pipeline.js';
 import { provenanceOf } from '../provenance.js';
 import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
-import { CIRCUIT_FILES, circuitFiles, describeFinding } from '../circuit-output.js';
+import { CIRCUIT_FILES, circuitFiles, describeFinding, figuresOf } from '../circuit-output.js';
 
 interface CircuitOptions extends SharedOptions {
   readonly model: string;
@@ -63,6 +63,9 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
       hint: 'for example: limn circuit --model pocket --task ioi',
     });
   }
+  if (options.task !== undefined && options.evalData !== undefined) {
+    throw new LimnError('usage/pairs-source', '--eval-data goes with --data; a task brings its own held-out pairs');
+  }
   const output = openOutputFolder(options.out, CIRCUIT_FILES);
   try {
     using device = await openDevice(context);
@@ -103,7 +106,13 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
     output.commit();
     for (const line of describeFinding(found)) console.say(line);
     console.say(`written to ${output.path}: ${CIRCUIT_FILES.entries.join(', ')}`);
-    console.result({ ok: true, command: 'circuit', out: output.path, files: CIRCUIT_FILES.entries });
+    console.result({
+      ok: true,
+      command: 'circuit',
+      out: output.path,
+      files: CIRCUIT_FILES.entries,
+      ...figuresOf(found),
+    });
   } finally {
     output.discard();
   }

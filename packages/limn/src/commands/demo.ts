@@ -1,7 +1,7 @@
 // `limn demo`: finds the circuits of two behaviours in pocket, measures them on held-out prompts, and writes one report of both.
 import { recordToJson, renderReport } from '@limn/report';
 import type { Command } from 'commander';
-import { graphFile, describeFinding } from '../circuit-output.js';
+import { graphFile, describeFinding, figuresOf, type FindingFigures } from '../circuit-output.js';
 import { circuitRecord } from '../circuit-record.js';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
@@ -45,6 +45,7 @@ async function run(options: DemoOptions, context: CommandContext): Promise<void>
     using model = await openModel(device.gpu, POCKET, { signal, onProgress: console.progress });
     const method = chooseMethod('eap-ig-inputs', IG_STEPS, 'left');
     const records = [];
+    const figures: FindingFigures[] = [];
     for (const task of DEMO_TASKS) {
       const sets = taskPairs({ task, discovery: options.pairs, evaluation: options.evalPairs, seed: options.seed });
       const found = await findCircuit({
@@ -72,6 +73,7 @@ async function run(options: DemoOptions, context: CommandContext): Promise<void>
       records.push(record);
       output.write(`${task}/graph.json`, graphFile(found, provenance));
       output.write(`${task}/result.json`, recordToJson(record));
+      figures.push(figuresOf(found));
       for (const line of describeFinding(found)) console.say(line);
     }
     output.write('report.html', renderReport(records));
@@ -79,7 +81,13 @@ async function run(options: DemoOptions, context: CommandContext): Promise<void>
     output.commit();
     console.say();
     console.say(`Open ${output.path}/report.html`);
-    console.result({ ok: true, command: 'demo', out: output.path, report: `${output.path}/report.html` });
+    console.result({
+      ok: true,
+      command: 'demo',
+      out: output.path,
+      report: `${output.path}/report.html`,
+      circuits: figures,
+    });
   } finally {
     output.discard();
   }

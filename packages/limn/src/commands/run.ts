@@ -7,6 +7,7 @@ import { logSoftmax } from '@limn/tasks';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
+import { encodeKnown } from '../known-text.js';
 import { openModel, type OpenModel } from '../model-source.js';
 import { refuseForeignFile, writeFileWhole } from '../output.js';
 import { provenanceOf } from '../provenance.js';
@@ -20,7 +21,7 @@ interface RunOptions extends SharedOptions {
   readonly tokens?: readonly number[];
   readonly prompt?: string;
   readonly bos: boolean;
-  readonly capture: readonly string[];
+  readonly capture?: readonly string[];
   readonly top: number;
   readonly out?: string;
 }
@@ -35,8 +36,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .option(
       '--capture <hook>',
       'a hook site to write, e.g. blocks.0.attn.hook_z; may be given several times',
-      (name, all: string[]) => [...all, name],
-      [],
+      (name, all: readonly string[] = []) => [...all, name],
     )
     .option('--top <n>', 'how many next tokens to print', integerOption('--top', 1), 5)
     .option('--out <file>', 'safetensors file for the logits and the captured hooks')
@@ -52,7 +52,7 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
   using device = await openDevice(context);
   using model = await openModel(device.gpu, options.model, { signal, onProgress: console.progress });
   const { info } = model.hooked;
-  const capture = [...new Set(options.capture.map((name) => parseHookName(name, info).name))];
+  const capture = [...new Set((options.capture ?? []).map((name) => parseHookName(name, info).name))];
   const ids = options.tokens ?? encodePrompt(options, model);
   const tokens = tokenBatch([ids], info);
 
@@ -93,7 +93,10 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
 }
 
 function encodePrompt({ prompt = '', bos }: RunOptions, { tokenizer, name }: OpenModel): readonly number[] {
-  if (tokenizer !== undefined) return tokenizer.encode(prompt, { prependBos: bos }).ids;
+  if (tokenizer !== undefined) {
+    encodeKnown(tokenizer, prompt, '--prompt');
+    return tokenizer.encode(prompt, { prependBos: bos }).ids;
+  }
   throw new LimnError('usage/no-tokenizer', `--prompt: ${name} has no tokenizer`, {
     hint: 'give token ids with --tokens 1,2,3, or add tokenizer.json to the folder',
   });
