@@ -86,7 +86,7 @@ function card(record: CircuitRecord, i: number): Markup {
     <dl>
       ${figure(numberText(circuit.kept, 9), `of ${numberText(graph.edgeCount, 9)} edges`)}
       ${figure(numberText(circuit.faithfulness, 2), 'faithfulness')}
-      ${record.smallest.map(({ threshold, n }) => figure(numberText(n, 9), `${n === 1 ? 'edge' : 'edges'} for ${percentText(threshold)}`))}
+      ${record.smallest.map(({ threshold, n }) => figure(numberText(n, 9), `top ${n === 1 ? 'edge' : 'edges'} for ${percentText(threshold)}`))}
     </dl>
     <p>${summarise(record).headline}</p>
   </a>`;
@@ -101,6 +101,7 @@ function section(record: CircuitRecord, i: number): Markup {
       <p class="lede">${headline}</p>
       ${sentences.map((sentence) => html`<p>${sentence}</p>`)}
       ${record.task.description && html`<p class="note">${record.task.description}</p>`}
+      ${record.metric.description && html`<p class="note">Metric ${record.metric.name}: ${record.metric.description}.</p>`}
     </header>
     <figure class="wide">
       <h3>The circuit</h3>

@@ -80,7 +80,7 @@ function sizes({ smallest, graph }: CircuitRecord): string {
   const found = smallest.map(({ threshold, n }) =>
     n === null
       ? `no evaluated size reaches ${numberText(threshold)}`
-      : `${numberText(n, 9)} ${n === 1 ? 'edge reaches' : 'edges reach'} a faithfulness of ${numberText(threshold)}${n === graph.edgeCount ? ' (the whole graph)' : ''}`,
+      : `the top ${n === 1 ? 'edge reaches' : `${numberText(n, 9)} edges reach`} a faithfulness of ${numberText(threshold)}${n === graph.edgeCount ? ' (the whole graph)' : ''}`,
   );
   return found.length ? `${capital(and(found))}.` : '';
 }

@@ -47,6 +47,6 @@ test('thresholds that no size reaches are said to be missed', () => {
     { threshold: 0.99, n: 479 },
   ];
   expect(summarise({ ...record, smallest }).sentences).toContain(
-    '1 edge reaches a faithfulness of 0.85, no evaluated size reaches 0.95 and 479 edges reach a faithfulness of 0.99 (the whole graph).',
+    'The top edge reaches a faithfulness of 0.85, no evaluated size reaches 0.95 and the top 479 edges reach a faithfulness of 0.99 (the whole graph).',
   );
 });
