@@ -25,7 +25,7 @@ export interface OpenOptions {
 
 const wantedFeatures: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
 
-/** Opens a device in a browser, or with any WebGPU provider. Throws 'gpu/no-webgpu', 'gpu/no-adapter', 'gpu/feature' or 'gpu/limits'. */
+/** Opens a device in a browser, or with any WebGPU provider. Throws 'gpu/no-webgpu', 'gpu/no-adapter', 'gpu/feature', 'gpu/limits', 'gpu/work' or 'gpu/device'. */
 export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   const provider = options.provider ?? (globalThis.navigator as Navigator | undefined)?.gpu;
   if (!provider)
@@ -50,7 +50,11 @@ export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
     return new Gpu(device, capabilities, budget ?? flopsPerSecond * SUBMIT_SECONDS, options.poison ?? false);
   } catch (error) {
     device.destroy();
-    throw error;
+    if (error instanceof LimnError) throw error;
+    throw new LimnError('gpu/device', `the device failed while its speed was measured: ${messageOf(error)}`, {
+      hint: 'Check the graphics driver, or give workBudgetFlops, which leaves the measurement out.',
+      cause: error,
+    });
   }
 }
 

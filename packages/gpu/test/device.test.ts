@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { testGpu } from '@limn/testing';
 import { build } from 'esbuild';
 import { describe, expect, test } from 'vitest';
-import { defaultLimits, defineKernel, type Gpu } from '../src/index.js';
+import { defaultLimits, defineKernel, openGpu, type Gpu } from '../src/index.js';
 import { openNodeGpu, type AdapterChoice } from '../src/node.js';
 import { combine, increment, wgsl } from './kernels.js';
 
@@ -106,6 +106,23 @@ describe('limits and features', () => {
       details: { missing: ['telepathy'] },
     });
     await expect(openNodeGpu({ workBudgetFlops: 0 })).rejects.toMatchObject({ code: 'gpu/work' });
+  });
+
+  test('a device that fails while its speed is measured is a coded error with the cause', async () => {
+    const destroyed: boolean[] = [];
+    const device = {
+      createBuffer: () => {
+        throw new TypeError('no buffer');
+      },
+      destroy: () => destroyed.push(true),
+    };
+    const adapter = { features: new Set(), limits: {}, info: {}, requestDevice: async () => device };
+    const provider = { requestAdapter: async () => adapter } as unknown as GPU;
+    await expect(openGpu({ provider })).rejects.toMatchObject({
+      code: 'gpu/device',
+      cause: { message: 'no buffer' },
+    });
+    expect(destroyed).toEqual([true]);
   });
 
   test('kernels are timed by label, and timing changes no result', async (context) => {
