@@ -100,6 +100,8 @@ describe('what is written', () => {
       ['graph.json', 'result.json'].map((name) => readFileSync(path.join(first, name), 'utf8'));
     await circuit(first, ['--method', 'eap']);
     const before = read();
+    const { options } = recordFromJson(before[1] as string).provenance;
+    expect(Object.keys(options).sort()).toEqual(['bos', 'data', 'method', 'metric', 'model']);
     await circuit(second, ['--method', 'eap']);
     expect(read()).toEqual(before);
   });

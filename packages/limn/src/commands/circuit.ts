@@ -118,12 +118,18 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
   }
 }
 
-/** What decides the numbers; not where they are written or how they are printed. */
+/** What decides the numbers; not where they are written, how they are printed, or what this method and these pairs have no use for. */
 function resultOptions({
   json: _json,
   quiet: _quiet,
   out: _out,
   ...options
 }: CircuitOptions): Record<string, string | number | boolean> {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const unused = new Set<string>([
+    ...(options.method === 'eap-ig-inputs' ? [] : ['igSteps', 'igRule']),
+    ...(options.data === undefined ? [] : ['pairs', 'evalPairs', 'seed']),
+  ]);
+  return Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => value !== undefined && !unused.has(name)),
+  );
 }

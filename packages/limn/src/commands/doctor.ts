@@ -108,7 +108,7 @@ function report(found: Diagnosis, { console }: CommandContext): void {
       `${found.node} on ${found.platform}${found.nodeSupported ? '' : ` (needs ${NODE_NEEDED.join('.')} or later)`}`,
     ],
     ['adapter', `${name} (${found.source})`],
-    ['software', found.software ? 'yes: no GPU answered, the CPU stands in for one' : 'no'],
+    ['software', found.software ? 'yes: the CPU stands in for a GPU' : 'no'],
     ['speed', `${(found.flopsPerSecond / 1e9).toFixed(1)} GFLOPS, measured by a short matrix product`],
     ['f16 arithmetic', `${yes(found.features.f16)} (f16 storage works everywhere)`],
     ['subgroups', yes(found.features.subgroups)],
