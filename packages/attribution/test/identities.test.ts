@@ -129,6 +129,20 @@ describe.each(subjects)('%s', (name, open) => {
     }
   });
 
+  run('scores are equal for batches of 1, 3 and all pairs, of mixed lengths', async () => {
+    expect(new Set(pairs.map(({ clean }) => clean.length)).size).toBeGreaterThan(1);
+    const whole = await eap(model, pairs, { metric: logitDiff, batchSize: pairs.length });
+    const largest = Math.max(...[...graph.edges()].map(({ u, v }) => Math.abs(whole.values[graph.dense(u, v)] ?? 0)));
+    for (const batchSize of [1, 3]) {
+      const { values } = await eap(model, pairs, { metric: logitDiff, batchSize });
+      // Other shapes may take other kernels: f32 round-off, as between EAP and EAP-IG above.
+      for (const { u, v } of graph.edges()) {
+        const i = graph.dense(u, v);
+        expect(Math.abs((values[i] ?? Number.NaN) - (whole.values[i] ?? Number.NaN))).toBeLessThan(1e-5 * largest);
+      }
+    }
+  });
+
   run('the mean over examples is what single examples give', async () => {
     const whole = await eap(model, pairs, { metric: logitDiff, perExample: true });
     for (const { u, v } of graph.edges()) {
