@@ -4,17 +4,19 @@ import type { LimnError } from '@limn/gpu';
 import type { Gpt2 } from '@limn/gpt2';
 import { referenceEap } from '@limn/testing';
 import {
+  Circuit,
   METRICS,
   buildGraph,
   cleanCorrupted,
   eap,
   eapIgInputs,
+  evaluateCircuits,
   exactEdges,
   exactSweep,
   kl,
   logitDiff,
 } from '../src/index.js';
-import type { Pair, Scores } from '../src/index.js';
+import type { Pair, RunControls, Scores } from '../src/index.js';
 import { golden, toyGraph } from './golden.js';
 import type { GoldenKey } from './golden.js';
 import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
@@ -146,6 +148,25 @@ describe('an awkward random model, pairs of mixed lengths', () => {
         }),
       );
     expect(model.gpu.counters.snapshot().bytesLive).toBe(before.bytesLive);
+  });
+
+  it('leaves nothing on the GPU, whether it ends or is stopped on the way', async () => {
+    const full = [Circuit.full(graph)];
+    const calls: readonly ((controls: RunControls) => Promise<unknown>)[] = [
+      (controls) => eapIgInputs(model, pairs, { metric: logitDiff, steps: 2, ...controls }),
+      (controls) => exactEdges(model, pairs.slice(1, 2), { metric: logitDiff, ...controls }),
+      (controls) => evaluateCircuits(model, full, pairs, { metrics: [logitDiff], ...controls }),
+    ];
+    const live = (): number => model.gpu.counters.snapshot().bytesLive;
+    for (const call of calls) await call({ batchSize: 1 }); // plans and pools fill once
+    const before = live();
+    for (const call of calls) {
+      await call({ batchSize: 1 });
+      const controller = new AbortController();
+      const stopped = call({ batchSize: 1, signal: controller.signal, onProgress: () => controller.abort() });
+      await expect(stopped).rejects.toThrow(expect.objectContaining({ code: 'aborted' }));
+    }
+    expect(live()).toBe(before);
   });
 
   it('stops when asked and reports progress', async () => {
