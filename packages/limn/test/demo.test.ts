@@ -25,6 +25,11 @@ describe.skipIf(!trained)(trained ? 'pocket' : 'pocket (skipped: its weights are
     for (const task of ['greater-than', 'ioi']) {
       const record = recordFromJson(readFileSync(path.join(out, task, 'result.json'), 'utf8'));
       expect(page).toContain(record.title);
+      // The model card's figures are those of these very weights.
+      const { weightsSha256 } = JSON.parse(readFileSync(new URL('figures.json', modelFolder()), 'utf8')) as {
+        weightsSha256: string;
+      };
+      expect(record.provenance.model.weightsSha256).toBe(weightsSha256);
       expect(record.baselines.clean).toBeGreaterThan(record.baselines.corrupted + 0.2);
       const half = record.curves[0]?.points.find(({ fraction }) => fraction >= 0.5);
       // Half of the edges, chosen by score, keep nearly everything of a behaviour that the model has learnt.

@@ -13,7 +13,7 @@ describe('model folder', () => {
     }
   });
 
-  it('has the weights that the figures were measured on', async () => {
+  it('has the recorded weights, and a card that names the measured ones', async () => {
     const folder = modelFolder();
     const bytes = await readFile(new URL('model.safetensors', folder));
     expect(createHash('sha256').update(bytes).digest('hex')).toBe(
