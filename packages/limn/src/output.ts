@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   readFileSync,
   readdirSync,
@@ -14,6 +13,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { LimnError } from '@limn/gpu';
+import { makeFolder } from './make-folder.js';
 
 /** Every `result.json` of limn begins its `schema` field with this. */
 const SCHEMA_PREFIX = 'limn';
@@ -47,7 +47,7 @@ export function openOutputFolder(target: string, layout: OutputLayout): OutputFo
   const place = path.resolve(target);
   refuseForeignFolder(place, target, layout);
   const draft = siblingOf(place);
-  guarded(place, () => mkdirSync(draft, { recursive: true }));
+  guarded(place, () => makeFolder(draft));
   removeAtExit.add(draft);
   let open = true;
   return {
@@ -56,7 +56,7 @@ export function openOutputFolder(target: string, layout: OutputLayout): OutputFo
       const file = path.resolve(draft, name);
       if (!file.startsWith(draft + path.sep)) throw new RangeError(`output name '${name}' leaves its folder`);
       guarded(place, () => {
-        mkdirSync(path.dirname(file), { recursive: true });
+        makeFolder(path.dirname(file));
         writeDurably(file, content);
       });
     },
@@ -99,7 +99,7 @@ export function writeFileWhole(target: string, content: Uint8Array): void {
   const place = path.resolve(target);
   const draft = siblingOf(place);
   guarded(place, () => {
-    mkdirSync(path.dirname(place), { recursive: true });
+    makeFolder(path.dirname(place));
     try {
       writeDurably(draft, content);
       renameSync(draft, place);

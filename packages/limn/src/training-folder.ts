@@ -1,9 +1,10 @@
 // The folder of a training run: checkpoint, log, and at the end a Hugging Face model folder; each file appears whole.
-import { existsSync, mkdirSync, readFileSync, readdirSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import type { CheckpointStore } from '@limn/gpt2';
 import { writeAtomically } from '@limn/gpt2/node';
 import { LimnError } from '@limn/gpu';
+import { makeFolder } from './make-folder.js';
 
 const LOG = 'training.json';
 const CHECKPOINT = 'checkpoint.safetensors';
@@ -41,7 +42,7 @@ export function openTrainingFolder(target: string, resume: boolean): TrainingFol
     }
   }
   try {
-    mkdirSync(place, { recursive: true });
+    makeFolder(place);
   } catch (cause) {
     throw new LimnError('disk/write', `cannot make ${place}: ${(cause as Error).message}`, {
       cause,

@@ -94,6 +94,11 @@ describe('openOutputFolder', () => {
     chmodSync(folder, 0o700);
   });
 
+  it('refuses a place that cannot hold folders, and returns', (context) => {
+    if (process.platform !== 'linux') context.skip('/proc is Linux only');
+    expect(codeOf(() => openOutputFolder('/proc/limn/out', LAYOUT))).toBe('disk/write');
+  });
+
   it('lets no name leave the folder', () => {
     const output = openOutputFolder(out, LAYOUT);
     expect(() => output.write('../escaped', 'x')).toThrow(RangeError);
