@@ -202,5 +202,10 @@ describe('training', () => {
     expect([0, 1, 3, 4].map((s) => rateAt(s, 104, recipe))).toEqual([0.25, 0.5, 1, 1]);
     expect(rateAt(54, 104, recipe)).toBeCloseTo(0.55, 12);
     expect(rateAt(104, 104, recipe)).toBeCloseTo(0.1, 12);
+    const longer = { rate: 1, warmup: 10, finalRate: 0.1 };
+    expect(rateAt(0, 110, longer)).toBeCloseTo(0.1, 12);
+    expect([9, 10].map((s) => rateAt(s, 110, longer))).toEqual([1, 1]);
+    expect(rateAt(60, 110, longer)).toBeCloseTo(0.55, 12);
+    expect(rateAt(110, 110, longer)).toBeCloseTo(0.1, 12);
   });
 });

@@ -80,14 +80,6 @@ export const RECIPE: Recipe = {
   },
 };
 
-/** The rate at `step` (0-based): linear warm-up to the peak, then a cosine down to `finalFraction` of it. */
-export function rateAt(schedule: Recipe['schedule'], step: number): number {
-  const { peakRate, warmupSteps, finalFraction, steps } = schedule;
-  if (step < warmupSteps) return (peakRate * (step + 1)) / warmupSteps;
-  const progress = Math.min(1, (step - warmupSteps) / Math.max(1, steps - warmupSteps));
-  return peakRate * (finalFraction + (1 - finalFraction) * 0.5 * (1 + Math.cos(Math.PI * progress)));
-}
-
 /** Tokens seen by the whole training. */
 export function tokensOf(recipe: Recipe): number {
   return recipe.schedule.steps * recipe.corpus.sequences * recipe.model.positions;

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 import { Tokenizer } from '@huggingface/tokenizers';
 import { Random, VOCABULARY, decode, drawDocument } from '@limn/tasks';
-import { RECIPE, modelFiles, modelFolder, rateAt, tokenizerConfigJson, tokenizerJson } from '@limn/pocket';
+import { RECIPE, modelFiles, modelFolder, tokenizerConfigJson, tokenizerJson } from '@limn/pocket';
 
 describe('model folder', () => {
   it('holds exactly the generated files', async () => {
@@ -47,16 +47,5 @@ describe('tokenizer.json in @huggingface/tokenizers', () => {
 
   it('turns an unknown word into the end-of-text token and puts nothing in front', () => {
     expect(tokenizer.encode('the zebra').ids).toEqual([VOCABULARY.indexOf('the'), 0]);
-  });
-});
-
-describe('rateAt', () => {
-  it('warms up linearly, peaks, and ends at the final fraction', () => {
-    const schedule = { peakRate: 1, warmupSteps: 10, finalFraction: 0.1, steps: 110 };
-    expect(rateAt(schedule, 0)).toBeCloseTo(0.1, 12);
-    expect(rateAt(schedule, 9)).toBe(1);
-    expect(rateAt(schedule, 10)).toBe(1);
-    expect(rateAt(schedule, 60)).toBeCloseTo(0.55, 12);
-    expect(rateAt(schedule, 110)).toBeCloseTo(0.1, 12);
   });
 });
