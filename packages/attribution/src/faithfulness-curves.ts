@@ -1,5 +1,5 @@
 // The curves a circuit is judged by: f at the headline sizes, MIB's CPR (signed selection) and CMD (absolute), all from one evaluation.
-import type { HookedModel } from '@limn/hooks';
+import { nearest, type HookedModel } from '@limn/hooks';
 import { LimnError } from '@limn/gpu';
 import type { Circuit } from './circuit.js';
 import type { Ablation } from './evaluation-base.js';
@@ -15,7 +15,6 @@ import {
 } from './faithfulness.js';
 import type { CurveValue } from './faithfulness.js';
 import type { Metric } from './metrics.js';
-import { nearest } from './nearest.js';
 import type { Pair } from './pairs.js';
 import { prune } from './prune.js';
 import type { RunControls } from './run-options.js';

@@ -1,5 +1,6 @@
 // The three metrics as losses on the tape: logit-diff, prob-diff, KL; the loss is the negated metric, so that a helpful edge scores above 0.
 import { LimnError, type Step } from '@limn/gpu';
+import { nearest } from '@limn/hooks';
 import {
   fromData,
   gatherLogits,
@@ -9,7 +10,6 @@ import {
   detach,
   type Tensor,
 } from '@limn/tensor';
-import { nearest } from './nearest.js';
 import type { Pair } from './pairs.js';
 
 /** A measure of the answer, as a function of the logits after the last real token. */

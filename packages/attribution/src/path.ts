@@ -1,6 +1,6 @@
 // The integration path of EAP-IG: points α from corrupted (0) to clean (1) embeddings with their quadrature weights, arXiv 2403.17806 §3.
 import { LimnError } from '@limn/gpu';
-import { nearest } from './nearest.js';
+import { nearest } from '@limn/hooks';
 
 /**
  * Where the m points lie: 'left' k/m, k = 0 … m − 1 (with the corrupted end, as MIB and today's reference code);

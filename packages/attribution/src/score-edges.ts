@@ -1,12 +1,11 @@
 // One door to every scorer, by the field's names: what a command line calls.
-import type { HookedModel } from '@limn/hooks';
+import { nearest, type HookedModel } from '@limn/hooks';
 import { LimnError } from '@limn/gpu';
 import { cleanCorrupted } from './clean-corrupted.js';
 import { eapIgInputs } from './eap-ig-inputs.js';
 import type { EapIgOptions } from './eap-ig-inputs.js';
 import { eap } from './eap.js';
 import { exactEdges } from './exact.js';
-import { nearest } from './nearest.js';
 import type { Pair } from './pairs.js';
 import type { Scores } from './scores.js';
 

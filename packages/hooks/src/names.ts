@@ -1,6 +1,6 @@
 // The names of the places in a transformer that can be read or edited: HookedTransformer's, as typed template literals.
 import { LimnError } from '@limn/gpu';
-import { distance } from 'fastest-levenshtein';
+import { nearestFirst } from './nearest-name.js';
 
 /**
  * Sites of one block in the order in which a sequential block computes them, each with its axes:
@@ -105,13 +105,9 @@ export function tryParseHookName(text: string): ParsedHookName | undefined {
   return site === undefined ? undefined : { name: site, site, axes: outerSites[site] };
 }
 
-/** Closest names of this model by edit distance, best first, at most `count`. */
+/** The names of this model that were probably meant, the likeliest first, at most `count`. */
 export function suggestHookName(text: string, model: SiteOwner, count = 3): HookName[] {
-  return hookNames(model)
-    .map((name) => ({ name, far: distance(text.slice(0, 200), name) }))
-    .sort((a, b) => a.far - b.far)
-    .slice(0, count)
-    .map(({ name }) => name);
+  return nearestFirst(text, hookNames(model)).slice(0, count);
 }
 
 /**

@@ -1,7 +1,16 @@
 // Hook names: which exist, what their tensors look like, aliases, and what a misspelt one is answered with.
 import { LimnError } from '@limn/gpu';
 import { describe, expect, test } from 'vitest';
-import { blockHook, hookNames, parseHookName, suggestHookName, tryParseHookName, type HookName } from '../src/index.js';
+import {
+  blockHook,
+  hookNames,
+  nearest,
+  nearestFirst,
+  parseHookName,
+  suggestHookName,
+  tryParseHookName,
+  type HookName,
+} from '../src/index.js';
 
 const model = { layers: 12, block: 'sequential' } as const;
 
@@ -71,6 +80,26 @@ describe('hook names', () => {
     expect(refused('blocks.12.attn.hook_q').message).toContain('blocks 0–11');
     expect(refused('blocks.0.hook_resid_mid', { layers: 2, block: 'parallel' }).message).toContain('parallel');
     expect(refused('x'.repeat(1e6)).message.length).toBeLessThan(400);
+  });
+
+  test.each([
+    ['eap-ig', 'eap-ig-inputs'],
+    ['EXAKT', 'exact'],
+    ['e', 'eap'],
+    ['clean', 'clean-corrupted'],
+    ['', 'eap'],
+  ])('%j means %s: the name that it begins, else the nearest', (given, meant) => {
+    expect(nearest(given, ['eap', 'eap-ig-inputs', 'clean-corrupted', 'exact'])).toBe(meant);
+  });
+
+  test('the nearest names come with the others behind them, equally near ones in their order', () => {
+    expect(nearest('x'.repeat(1e6), ['eap', 'exact'])).toBe('exact');
+    expect(nearestFirst('abd', ['xyz', 'abc', 'abe', 'abdomen'])).toEqual(['abdomen', 'abc', 'abe', 'xyz']);
+    expect(suggestHookName('blocks.3.hook_resid', model)).toEqual([
+      'blocks.3.hook_resid_pre',
+      'blocks.3.hook_resid_mid',
+      'blocks.3.hook_resid_post',
+    ]);
   });
 
   test('the type of a name is checked by the compiler', () => {

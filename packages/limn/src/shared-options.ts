@@ -1,7 +1,7 @@
 // Options that every command has, and the parsers of option values: each refuses with a usage error that names the option.
 import { LimnError } from '@limn/gpu';
+import { nearest } from '@limn/hooks';
 import type { Command } from 'commander';
-import { closest } from 'fastest-levenshtein';
 
 export interface SharedOptions {
   readonly json?: boolean;
@@ -47,11 +47,9 @@ export function nameOption<Name extends string>(
   return (text) => {
     const found = names.find((name) => name === text);
     if (found !== undefined) return found;
-    const given = text.slice(0, 100).toLowerCase();
-    const nearest = names.find((name) => given.length > 3 && name.startsWith(given)) ?? closest(given, names);
     throw new LimnError(`usage/unknown-${what}`, `${option} ${text}: there is no ${what} of that name`, {
       details: { option, given: text, known: [...names] },
-      hint: `did you mean ${nearest}? known: ${names.join(', ')}`,
+      hint: `did you mean ${nearest(text, names)}? known: ${names.join(', ')}`,
     });
   };
 }
