@@ -21,6 +21,6 @@ export * as referenceSoftmaxLosses from './reference/softmax-losses.js';
 export * as referenceUnary from './reference/unary.js';
 export * as referenceUnembed from './reference/unembed.js';
 export { expectClose, expectSameBits, UNIT_F16, UNIT_F32, type ClosenessCase, type Reference } from './tolerance.js';
-export { hookedModelContract, type ContractCheck } from './hooked-model-contract.js';
-export * as referenceGpt2 from './reference/gpt2.js';
+export { hookedModelContract, type ContractCheck } from './hooked-model-contract/index.js';
+export * as referenceGpt2 from './reference/gpt2/index.js';
 export { ToyModel, type ToySizes } from './toy-model.js';

@@ -1,0 +1,18 @@
+// What every HookedModel must do, as checks that any test runner can call: methods rely on nothing else.
+import type { ContractCheck } from './check.js';
+import { componentChecks } from './components.js';
+import { forwardChecks } from './forward.js';
+import { interventionChecks } from './interventions.js';
+import { pullbackChecks } from './pullback.js';
+import { refusalChecks } from './refusals.js';
+
+export type { ContractCheck } from './check.js';
+
+/** All checks; the model they are given needs 2 layers, 2 heads and 5 positions, or more. */
+export const hookedModelContract: readonly ContractCheck[] = [
+  ...forwardChecks,
+  ...componentChecks,
+  ...pullbackChecks,
+  ...interventionChecks,
+  ...refusalChecks,
+];
