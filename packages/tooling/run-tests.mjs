@@ -123,7 +123,7 @@ async function runTests() {
   await vitest?.close();
 }
 
-/** Dawn says at every start that it lowered two limits of its own; nothing follows from it. */
+/** Dawn says of every Vulkan driver that it lowers two of its limits, before anything is asked for, and has no option against it; nothing follows. */
 function withoutDawnsWarnings() {
   return new Writable({
     write(chunk, _, done) {
