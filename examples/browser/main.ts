@@ -92,7 +92,7 @@ function redrawer(loaded: Loaded): () => Promise<void> {
 async function draw({ model, tokenizer }: Loaded): Promise<void> {
   const factor = Number(strength.value);
   element('strength-value').textContent = `${factor.toFixed(2)} ×`;
-  const { ids } = tokenizer.encode(prompt.value, { prependBos: true });
+  const { ids } = tokenizer.encode(prompt.value, { prependBos: true, unknown: 'allow' });
   const tokens = tokenBatch([ids], model.info);
   element('tokens').replaceChildren(...ids.map((id) => tokenItem(tokenizer.tokenText(id))));
 
@@ -141,7 +141,9 @@ function softmax(logits: Float32Array): Float32Array {
 /** Words of the prompt that the tokenizer turns into the end-of-text token. */
 function unknownWords(text: string, tokenizer: ModelTokenizer): string[] {
   const words = text.split(/\s+/).filter(Boolean);
-  return words.filter((word) => tokenizer.encode(word, { prependBos: false }).ids[0] === tokenizer.bosId);
+  return words.filter(
+    (word) => tokenizer.encode(word, { prependBos: false, unknown: 'allow' }).ids[0] === tokenizer.bosId,
+  );
 }
 
 function tokenItem(text: string): HTMLLIElement {

@@ -18,7 +18,7 @@ export interface PairLimits {
   readonly vocabulary: number;
   /** The most tokens a prompt may have, a BOS included. */
   readonly maxPositions: number;
-  /** Put in front of text prompts. */
+  /** Put in front of text prompts, unless the tokenizer names another. */
   readonly bosId?: number | undefined;
 }
 
@@ -28,6 +28,8 @@ export interface PairTokenizer {
   encode(text: string): readonly number[];
   /** The text of one id, as shown in errors. */
   decode(ids: readonly number[]): string;
+  /** Put in front of text prompts; a tokenizer knows one that the model's configuration may leave out. Default: the model's. */
+  readonly bosId?: number | undefined;
 }
 
 export interface ParsePairsOptions {
@@ -155,7 +157,7 @@ class LineReader {
       throw this.#fault('field', `has a "${field}" that is neither a text nor a list of token ids.`);
     const ids = this.#tokenizer(field).encode(value);
     if (this.#options.bos === false) return ids;
-    const { bosId } = this.#options.model;
+    const bosId = this.#options.tokenizer?.bosId ?? this.#options.model.bosId;
     if (bosId === undefined)
       throw this.#fault(
         'no-bos',

@@ -37,6 +37,13 @@ describe('pairs files', () => {
       ],
       bos: 'prepended',
     });
+    const model = { vocabulary: 8, maxPositions: 6 };
+    const named = parsePairs(line({ clean: ' the cat', corrupted: ' the dog' }), {
+      ...options,
+      model,
+      tokenizer: { ...tokenizer, bosId: 7 },
+    });
+    expect(named.pairs[0]?.clean).toEqual([7, 1, 2]);
     const bare = parsePairs(line({ clean: ' the cat', corrupted: ' the dog' }), { ...options, bos: false });
     expect(bare.bos).toBe('none');
     expect(bare.pairs[0]?.clean).toEqual([1, 2]);

@@ -10,6 +10,17 @@ export interface EncodedText {
   readonly prependBos: boolean;
 }
 
+/** How a text becomes ids. */
+export interface EncodeOptions {
+  /** Put the BOS token in front. */
+  readonly prependBos: boolean;
+  /**
+   * What becomes of text that the vocabulary has no token for. 'refuse', the default, is an error; 'allow' takes the
+   * tokenizer's unknown token, as Hugging Face does (pocket's is its end-of-text token), or leaves the text out where there is none.
+   */
+  readonly unknown?: 'refuse' | 'allow';
+}
+
 /** A model's tokenizer. Nothing is added unless `prependBos` asks for it, and what was asked for is in the result. */
 export class ModelTokenizer {
   private constructor(
@@ -17,6 +28,8 @@ export class ModelTokenizer {
     /** Which files it was made from. */
     readonly source: 'tokenizer.json' | 'vocab.json + merges.txt',
     readonly bosId: number | undefined,
+    /** What 'allow' puts in the place of unknown text. */
+    private readonly unknownId: number | undefined,
   ) {}
 
   /**
@@ -37,37 +50,40 @@ export class ModelTokenizer {
       const made = await guarded(
         files,
         'tokenizer.json',
-        async () => new Tokenizer(withSupportedModel(definition), settings),
+        async () => new Tokenizer(withUnknownMarked(definition), settings),
       );
-      return new ModelTokenizer(made, 'tokenizer.json', bosId ?? bosFrom(made, settings));
+      const unknown = modelOf(definition)?.unk_token;
+      return new ModelTokenizer(
+        made,
+        'tokenizer.json',
+        bosId ?? bosFrom(made, settings),
+        typeof unknown === 'string' ? made.token_to_id(unknown) : undefined,
+      );
     }
     if (there.includes('vocab.json') && there.includes('merges.txt')) {
       const vocab = await json('vocab.json');
       const merges = decodeUtf8(await files.read('merges.txt'))
         .split(/\r?\n/)
         .filter((line, i) => line.length > 0 && !(i === 0 && line.startsWith('#version')));
-      const made = await guarded(files, 'vocab.json', async () => new Tokenizer(byteLevelBpe(vocab, merges), {}));
-      return new ModelTokenizer(made, 'vocab.json + merges.txt', bosId ?? bosFrom(made, {}));
+      const made = await guarded(
+        files,
+        'vocab.json',
+        async () => new Tokenizer(withUnknownMarked(byteLevelBpe(vocab, merges)), {}),
+      );
+      return new ModelTokenizer(made, 'vocab.json + merges.txt', bosId ?? bosFrom(made, {}), undefined);
     }
     return undefined;
   }
 
   /**
    * Token ids of a text, with the BOS token in front if asked for.
-   * @throws LimnError `tokenizer/no-bos` when it is asked for and the model has none; `tokenizer/unknown-text`.
+   * @throws LimnError `tokenizer/unknown-text` naming the words that the vocabulary lacks, unless they are allowed;
+   * `tokenizer/no-bos` when it is asked for and the model has none.
    */
-  encode(text: string, options: { prependBos: boolean }): EncodedText {
-    const ids = this.tokenizer.encode(text, { add_special_tokens: false }).ids;
-    const unknown = ids.findIndex((id) => !Number.isInteger(id) || id < 0);
-    if (unknown >= 0) {
-      throw new LimnError(
-        'tokenizer/unknown-text',
-        `the vocabulary has no token for piece ${unknown} of ${JSON.stringify(text)}`,
-        {
-          details: { text, piece: unknown },
-        },
-      );
-    }
+  encode(text: string, options: EncodeOptions): EncodedText {
+    const found = this.pieces(text);
+    if (options.unknown !== 'allow' && found.includes(undefined)) throw this.unknownText(text);
+    const ids = found.map((id) => id ?? this.unknownId).filter((id) => id !== undefined);
     if (!options.prependBos) return { text, ids, prependBos: false };
     if (this.bosId === undefined) {
       throw new LimnError('tokenizer/no-bos', 'this model has no beginning-of-text token to put in front', {
@@ -77,9 +93,13 @@ export class ModelTokenizer {
     return { text, ids: [this.bosId, ...ids], prependBos: true };
   }
 
-  /** Text of ids, special tokens included. */
+  /** Text of ids, special tokens included. An id that no token has reads as the unknown token, or as nothing where there is none. */
   decode(ids: readonly number[]): string {
-    return this.tokenizer.decode([...ids], { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+    const known = ids
+      .map((id) => (this.tokenizer.id_to_token(id) === undefined ? this.unknownId : id))
+      .filter((id) => id !== undefined);
+    if (known.length === 0) return '';
+    return this.tokenizer.decode(known, { skip_special_tokens: false, clean_up_tokenization_spaces: false });
   }
 
   /** Text of one token, for showing it on its own. A token that is part of a character shows as U+FFFD. */
@@ -105,6 +125,23 @@ export class ModelTokenizer {
           : 'GPT-2 words carry their leading space: try it with a space in front.',
       },
     );
+  }
+
+  /** Ids of a text; undefined where the vocabulary has no token. */
+  private pieces(text: string): (number | undefined)[] {
+    return this.tokenizer.encode(text, { add_special_tokens: false }).ids;
+  }
+
+  private unknownText(text: string): LimnError {
+    const words = text.split(/\s+/).filter((word) => word !== '' && this.pieces(word).includes(undefined));
+    const named = (words.length > 0 ? [...new Set(words)] : [text]).map((word) => JSON.stringify(word)).join(', ');
+    return new LimnError('tokenizer/unknown-text', `this model's vocabulary has no token for ${named}`, {
+      details: { text, words },
+      hint:
+        this.unknownId === undefined
+          ? 'Such text would be left out; use words that the model knows, or give token ids.'
+          : `Such words would be read as ${this.tokenText(this.unknownId)}; use words that the model knows, or give token ids.`,
+    });
   }
 }
 
@@ -134,22 +171,46 @@ function bosFrom(tokenizer: Tokenizer, settings: Record<string, unknown>): numbe
   return tokenizer.token_to_id(typeof text === 'string' ? text : '<|endoftext|>');
 }
 
+interface ModelDefinition {
+  readonly type?: unknown;
+  readonly vocab?: unknown;
+  readonly merges?: unknown;
+  readonly unk_token?: unknown;
+}
+
+function modelOf(definition: Record<string, unknown>): ModelDefinition | undefined {
+  const model = definition['model'];
+  return typeof model === 'object' && model !== null ? model : undefined;
+}
+
 /**
- * The library has no WordLevel model. WordPiece with a continuation mark that no entry has means the same: a piece that is not a whole
- * entry has no continuation, so the whole piece becomes the unknown token.
+ * The same tokenizer with an unknown token that has no id, so that text without a token can be told from an unknown token that
+ * is written out. The library has no WordLevel model; WordPiece with a continuation mark that no entry has means the same: a piece
+ * that is not a whole entry has no continuation, so the whole piece becomes the unknown token.
  */
-function withSupportedModel(definition: Record<string, unknown>): Record<string, unknown> {
-  const model = definition['model'] as { type?: unknown; vocab?: unknown; unk_token?: unknown } | null | undefined;
-  if (model?.type !== 'WordLevel') return definition;
-  const { vocab, unk_token } = model;
+function withUnknownMarked(definition: Record<string, unknown>): Record<string, unknown> {
+  const model = modelOf(definition);
+  const whole = model?.type === 'WordLevel';
+  if (!(whole || model?.type === 'WordPiece' || Array.isArray(model?.merges))) return definition;
+  const { vocab } = model;
+  let mark = '\u0000unknown';
+  while (typeof vocab === 'object' && vocab !== null && Object.hasOwn(vocab, mark)) mark += '\u0000';
   return {
     ...definition,
-    model: { type: 'WordPiece', vocab, unk_token, continuing_subword_prefix: '\u0000', max_input_chars_per_word: 1e6 },
+    model: whole
+      ? {
+          type: 'WordPiece',
+          vocab,
+          unk_token: mark,
+          continuing_subword_prefix: '\u0000',
+          max_input_chars_per_word: 1e6,
+        }
+      : { ...model, unk_token: mark },
   };
 }
 
 /** The tokenizer.json that means the same as GPT-2's vocab.json and merges.txt. */
-function byteLevelBpe(vocab: Record<string, unknown>, merges: readonly string[]): object {
+function byteLevelBpe(vocab: Record<string, unknown>, merges: readonly string[]): Record<string, unknown> {
   const end = vocab['<|endoftext|>'];
   const special = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
   return {

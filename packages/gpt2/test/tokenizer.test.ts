@@ -51,8 +51,27 @@ describe('tokenizer', () => {
 
   test('whole words from tokenizer.json: a known word inside an unknown one is not taken for it', async () => {
     const tokenizer = await open(words);
-    expect(tokenizer.encode('the bird constructor birds', { prependBos: true }).ids).toEqual([0, 2, 3, 4, 1]);
+    const options = { prependBos: true, unknown: 'allow' } as const;
+    expect(tokenizer.encode('the bird constructor birds', options).ids).toEqual([0, 2, 3, 4, 1]);
     expect(tokenizer.decode([2, 3])).toBe('the bird');
+  });
+
+  test('words that the vocabulary lacks are refused by name; an unknown token that is written out is text', async () => {
+    const tokenizer = await open(words);
+    const refused = thrown(() => tokenizer.encode('the zork saw the bird zork', { prependBos: true }));
+    expect(refused).toMatchObject({ code: 'tokenizer/unknown-text', details: { words: ['zork', 'saw', 'zork'] } });
+    expect(refused.message).toContain('no token for "zork", "saw"');
+    expect(refused.hint).toContain('read as <unk>');
+    expect(tokenizer.encode('the <unk> <eot>', { prependBos: false }).ids).toEqual([2, 1, 0]);
+    expect(thrown(() => tokenizer.singleToken('zork')).code).toBe('tokenizer/unknown-text');
+    expect(tokenizer.decode([2, 99])).toBe('the <unk>');
+  });
+
+  test('bytes that a small byte-level vocabulary lacks are not dropped silently', async () => {
+    const tokenizer = await open(bpe);
+    expect(thrown(() => tokenizer.encode('ab xab', { prependBos: false })).details['words']).toEqual(['xab']);
+    expect(tokenizer.encode('ab xab', { prependBos: false, unknown: 'allow' }).ids).toEqual([6, 3, 6]);
+    expect(tokenizer.decode([6, 99])).toBe('ab');
   });
 
   test('without a tokenizer there is none; damaged files are named; no BOS is an error only when asked for', async () => {

@@ -4,7 +4,7 @@ import { parsePairs, type Pair, type ParsedPairs } from '@limn/attribution';
 import { LimnError } from '@limn/gpu';
 import type { ModelInfo } from '@limn/hooks';
 import { VOCABULARY, generatePairs, taskOf, type MetricName } from '@limn/tasks';
-import { encodeKnown } from './known-text.js';
+import { encodeAt } from './known-text.js';
 import type { ModelTokenizer } from './model-source.js';
 
 /** Pairs to find a circuit with, and pairs to measure it on. */
@@ -76,8 +76,9 @@ export interface FileRequest {
 export async function filePairs({ file, evaluationFile, info, tokenizer, bos }: FileRequest): Promise<PairSets> {
   const pairTokenizer = (name: string) =>
     tokenizer && {
-      encode: (text: string) => encodeKnown(tokenizer, text, name),
+      encode: (text: string) => encodeAt(name, tokenizer, text, { prependBos: false }),
       decode: (ids: readonly number[]) => tokenizer.decode(ids),
+      bosId: tokenizer.bosId,
     };
   const parse = async (name: string): Promise<ParsedPairs> =>
     parsePairs(await readPairs(name), { model: info, tokenizer: pairTokenizer(name), bos, file: name });

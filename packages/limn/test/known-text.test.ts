@@ -1,9 +1,11 @@
-// Words that a vocabulary of whole words lacks: an error that names them, not an end-of-text token in their place.
-import { mkdtempSync, existsSync, rmSync, writeFileSync } from 'node:fs';
+// Text and its vocabulary: unknown words are an error that names them, and the BOS is the same in every command.
+import { mkdtempSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { recordFromJson } from '@limn/report';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runLimn } from './run-limn.js';
+import { toyConfig, writeToyModel } from './toy-model.js';
 
 let folder: string;
 beforeAll(() => (folder = mkdtempSync(path.join(os.tmpdir(), 'limn-words-'))));
@@ -48,5 +50,42 @@ describe('words that pocket does not know', () => {
     ]);
     expect(outcome.exitCode, outcome.stderr).toBe(0);
     expect((outcome.json()['tokens'] as number[]).length).toBe(3);
+  });
+});
+
+/** A tokenizer.json of eleven whole words, the first of them the end-of-text token. */
+function writeWords(model: string): void {
+  const words = ['<|endoftext|>', ...'abcdefghij'];
+  const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+  writeFileSync(
+    path.join(model, 'tokenizer.json'),
+    JSON.stringify({
+      added_tokens: [{ id: 0, content: words[0], ...flags }],
+      normalizer: null,
+      pre_tokenizer: { type: 'WhitespaceSplit' },
+      post_processor: null,
+      decoder: null,
+      model: { type: 'WordLevel', vocab: Object.fromEntries(words.map((word, id) => [word, id])), unk_token: words[0] },
+    }),
+  );
+}
+
+describe('a folder whose tokenizer has an end-of-text token and whose config.json names no BOS', () => {
+  it('gets the same BOS from `limn run` and from `limn circuit`', async () => {
+    const model = path.join(folder, 'no-bos-id');
+    writeToyModel(model);
+    writeWords(model);
+    expect(toyConfig).not.toHaveProperty('bos_token_id');
+    const data = path.join(model, 'text.jsonl');
+    writeFileSync(data, JSON.stringify({ clean: 'd g b i', corrupted: 'd c b i', correct: ['h'], incorrect: ['e'] }));
+    const out = path.join(folder, 'found');
+    const one = await runLimn(['run', '--model', model, '--prompt', 'd g b i', '--json']);
+    expect(one.exitCode, one.stderr).toBe(0);
+    expect(one.json()['tokens']).toEqual([0, 4, 7, 2, 9]);
+    const other = await runLimn(['circuit', '--model', model, '--data', data, '--method', 'eap', '--out', out]);
+    expect(other.exitCode, other.stderr).toBe(0);
+    const record = recordFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
+    expect(record.pairs[0]?.clean).toEqual(['<|endoftext|>', 'd', 'g', 'b', 'i']);
+    expect(record.provenance.options['bos']).toBe('prepended');
   });
 });

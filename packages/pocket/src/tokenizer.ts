@@ -2,7 +2,10 @@
 import { END_OF_TEXT, END_OF_TEXT_ID, VOCABULARY } from '@limn/tasks';
 import { RECIPE, type PocketConfig } from './recipe.js';
 
-/** tokenizer.json: words separated by white space; an unknown word becomes the end-of-text token, as in GPT-2; nothing is put in front. */
+/**
+ * tokenizer.json: words separated by white space; nothing is put in front. Its unknown token is the end-of-text token, as GPT-2's own
+ * configuration says: what other readers of the file make of an unknown word. limn's tokenizer refuses one unless it is allowed.
+ */
 export function tokenizerJson(): Record<string, unknown> {
   return {
     version: '1.0',

@@ -7,7 +7,7 @@ import { logSoftmax } from '@limn/tasks';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
-import { encodeKnown } from '../known-text.js';
+import { encodeAt } from '../known-text.js';
 import { openModel, type OpenModel } from '../model-source.js';
 import { refuseForeignFile, writeFileWhole } from '../output.js';
 import { provenanceOf } from '../provenance.js';
@@ -93,10 +93,7 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
 }
 
 function encodePrompt({ prompt = '', bos }: RunOptions, { tokenizer, name }: OpenModel): readonly number[] {
-  if (tokenizer !== undefined) {
-    encodeKnown(tokenizer, prompt, '--prompt');
-    return tokenizer.encode(prompt, { prependBos: bos }).ids;
-  }
+  if (tokenizer !== undefined) return encodeAt('--prompt', tokenizer, prompt, { prependBos: bos });
   throw new LimnError('usage/no-tokenizer', `--prompt: ${name} has no tokenizer`, {
     hint: 'give token ids with --tokens 1,2,3, or add tokenizer.json to the folder',
   });
