@@ -193,8 +193,9 @@ function withUnknownMarked(definition: Record<string, unknown>): Record<string, 
   const whole = model?.type === 'WordLevel';
   if (!(whole || model?.type === 'WordPiece' || Array.isArray(model?.merges))) return definition;
   const { vocab } = model;
+  const taken = new Set(Object.keys(vocab ?? {}));
   let mark = '\u0000unknown';
-  while (typeof vocab === 'object' && vocab !== null && Object.hasOwn(vocab, mark)) mark += '\u0000';
+  while (taken.has(mark)) mark += '\u0000';
   return {
     ...definition,
     model: whole
