@@ -45,6 +45,7 @@ await check('lock file', 'node', ['packages/tooling/check-lock.mjs']);
 await check('lint', 'oxlint', ['--deny-warnings']);
 await check('format', 'prettier', ['--check', '--log-level=warn', '.']);
 await check('types', 'node', ['packages/tooling/check-types.mjs']);
+await check('READMEs', 'node', ['packages/tooling/check-readmes.mjs']);
 await check('publishing', 'node', ['packages/tooling/check-publish.mjs']);
 console.log('');
 await attempt('vitest', runTests);
