@@ -2,7 +2,9 @@
 import { LimnError } from '@limn/gpu';
 import type { AdamWState } from '@limn/tensor';
 import { memoryFiles } from './files.js';
-import { readSafetensorsHeader, readTensorF32, writeSafetensors, type WritableTensor } from './safetensors.js';
+import { writeSafetensors, type WritableTensor } from './safetensors-write.js';
+import { readSafetensorsHeader } from './safetensors.js';
+import { readTensorF32 } from './tensor-values.js';
 import { sha256 } from './weights.js';
 import type { HostTensor } from './weight-names.js';
 

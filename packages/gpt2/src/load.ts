@@ -4,7 +4,8 @@ import { formatConfig, newConfig, parseConfig, type NewGpt2Config } from './conf
 import type { ModelFiles, WritableFiles } from './files.js';
 import { Gpt2 } from './model.js';
 import { drawParameters, uploadParameters } from './parameters.js';
-import { writeSafetensors, type SafetensorsEntry, type WritableTensor } from './safetensors.js';
+import type { SafetensorsEntry } from './safetensors-entry.js';
+import { writeSafetensors, type WritableTensor } from './safetensors-write.js';
 import { ModelTokenizer } from './tokenizer.js';
 import { findWeights, readWeight, sha256, type LinearOrientation } from './weights.js';
 

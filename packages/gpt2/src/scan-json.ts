@@ -1,7 +1,11 @@
-// A strict JSON reader for headers written by strangers: objects become Maps, a repeated key and deep nesting are errors.
+// A strict JSON reader for headers written by strangers: objects become Maps; repeated keys, lone surrogates and deep nesting are errors.
 
-/** A JSON value whose objects are Maps, so that a key such as `__proto__` is an ordinary key. */
-export type ScannedJson = string | number | boolean | null | readonly ScannedJson[] | ReadonlyMap<string, ScannedJson>;
+/**
+ * A JSON value whose objects are Maps, so that a key such as `__proto__` is an ordinary key. A whole number of at most 20 digits
+ * is a bigint, exact; every other number (`1.0`, `1e3`, `-0`, longer ones) is a number.
+ */
+export type ScannedJson =
+  string | bigint | number | boolean | null | readonly ScannedJson[] | ReadonlyMap<string, ScannedJson>;
 
 /** What was wrong with the text; `offset` counts UTF-16 units. */
 export class JsonScanError extends Error {
@@ -35,18 +39,27 @@ export function scanJson(text: string, maxDepth = 64): ScannedJson {
       at += text[at] === '\\' ? 2 : 1;
     }
     expect('"');
+    const quoted = text.slice(from, at);
+    let value: string;
     try {
-      return JSON.parse(text.slice(from, at)) as string;
+      value = JSON.parse(quoted) as string;
     } catch {
       at = from;
       return fail('malformed string');
     }
+    // Only an escape can bring in half a surrogate pair, which no UTF-8 text can hold.
+    if (quoted.includes('\\u') && /\p{Surrogate}/u.test(value)) {
+      at = from;
+      return fail('half a surrogate pair in a string');
+    }
+    return value;
   };
   const scalarPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
-  const scalar = (): number | boolean | null => {
+  const scalar = (): bigint | number | boolean | null => {
     scalarPattern.lastIndex = at;
     const word = scalarPattern.exec(text)?.[0] ?? fail('expected a value');
     at += word.length;
+    if (/^(?:0|-?[1-9]\d{0,19})$/.test(word)) return BigInt(word);
     return JSON.parse(word) as number | boolean | null;
   };
   const object = (depth: number): Map<string, ScannedJson> => {

@@ -2,8 +2,10 @@
 import { LimnError } from '@limn/gpu';
 import type { Gpt2Config } from './config.js';
 import { missingFile, type ModelFiles } from './files.js';
-import { readSafetensorsHeader, readTensorF32, type SafetensorsEntry } from './safetensors.js';
+import type { SafetensorsEntry } from './safetensors-entry.js';
+import { readSafetensorsHeader } from './safetensors.js';
 import { JsonScanError, scanJson, type ScannedJson } from './scan-json.js';
+import { readTensorF32, sameValues } from './tensor-values.js';
 import { canonicalName, isLinearWeight, isMaskBuffer, weightShapes, type HostTensor } from './weight-names.js';
 
 /** Weights found and checked by name and shape, not yet read. */
@@ -41,17 +43,18 @@ export async function findWeights(
     }
   }
   const head = found.get('lm_head.weight');
-  const tied = config.tied ?? (!head || (await sameData(files, head, found.get('wte.weight'))));
-  if (config.tied === true && head) {
-    if (!(await sameData(files, head, found.get('wte.weight')))) {
-      throw new LimnError(
-        'weights/tie-mismatch',
-        `${files.label}: config.json says tie_word_embeddings, but lm_head.weight differs from wte.weight`,
-        {
-          hint: 'Set tie_word_embeddings to false in config.json to use the separate head, or remove lm_head.weight.',
-        },
-      );
-    }
+  const embedding = found.get('wte.weight');
+  const alike =
+    config.tied === false || !head || (embedding !== undefined && (await sameValues(files, head, embedding)));
+  const tied = config.tied ?? alike;
+  if (tied && !alike) {
+    throw new LimnError(
+      'weights/tie-mismatch',
+      `${files.label}: config.json says tie_word_embeddings, but lm_head.weight differs from wte.weight`,
+      {
+        hint: 'Set tie_word_embeddings to false in config.json to use the separate head, or remove lm_head.weight.',
+      },
+    );
   }
   if (tied) found.delete('lm_head.weight');
 
@@ -111,8 +114,9 @@ export async function readWeight(
   orientation: LinearOrientation = 'in-out',
 ): Promise<HostTensor> {
   const data = await readTensorF32(files, entry);
-  const at = data.findIndex((value) => !Number.isFinite(value));
-  if (at >= 0) {
+  let at = 0;
+  while (at < data.length && Number.isFinite(data[at])) at++;
+  if (at < data.length) {
     const index = unravel(at, entry.shape);
     throw new LimnError('weights/not-finite', `${files.label}: ${entry.name}[${index.join(', ')}] is ${data[at]}`, {
       details: { name: entry.name, index, value: String(data[at]) },
@@ -159,12 +163,6 @@ function unravel(flat: number, shape: readonly number[]): number[] {
   return index;
 }
 
-async function sameData(files: ModelFiles, a: SafetensorsEntry, b: SafetensorsEntry | undefined): Promise<boolean> {
-  if (!b || a.dtype !== b.dtype || a.shape.join() !== b.shape.join()) return false;
-  const [x, y] = [await files.read(a.file, a.begin, a.end), await files.read(b.file, b.begin, b.end)];
-  return x.length === y.length && x.every((byte, i) => byte === y[i]);
-}
-
 /** model.safetensors, or the shards that its index names. */
 async function weightFiles(files: ModelFiles): Promise<string[]> {
   const there = await files.list();
@@ -198,7 +196,7 @@ async function weightFiles(files: ModelFiles): Promise<string[]> {
       shard.includes('..')
     ) {
       throw bad(
-        `the shard of ${JSON.stringify(tensor)} is ${JSON.stringify(shard)}, which is not a plain .safetensors file name`,
+        `the shard of ${JSON.stringify(tensor)} is ${typeof shard === 'string' ? JSON.stringify(shard) : 'no string'}, not a plain .safetensors file name`,
       );
     }
     shards.add(shard);

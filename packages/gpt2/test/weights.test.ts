@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { newConfig } from '../src/config.js';
 import { memoryFiles, type ModelFiles } from '../src/files.js';
-import { writeSafetensors, type WritableTensor } from '../src/safetensors.js';
+import { writeSafetensors, type WritableTensor } from '../src/safetensors-write.js';
 import { findWeights, Fingerprint, readWeight } from '../src/weights.js';
 import { isLinearWeight, weightShapes } from '../src/weight-names.js';
 import { rejection } from './rejection.js';
