@@ -20,7 +20,7 @@ export function outputCaptures({ info }: Pick<HookedModel, 'info'>): HookName[] 
   ];
 }
 
-/** W_O of every layer as [H, K, C], kept until disposed: what turns z into per-head results. */
+/** W_O of every layer as [H, K, C]: what turns z into per-head results. */
 export class OutputWeights {
   readonly layers: readonly Tensor[];
 
@@ -28,26 +28,36 @@ export class OutputWeights {
     this.layers = layers;
   }
 
+  /** Copies that live until they are disposed. */
   static async of(model: HookedModel): Promise<OutputWeights> {
     const step = model.gpu.step({ label: 'attribution: output weights' });
     try {
-      const heads = Array.from({ length: model.info.heads }, (_, head) => head);
-      const layers = layersOf(model.info).map((layer) =>
-        keep(
-          step,
-          detach(
-            stack(
-              step,
-              heads.map((head) => model.headWeights(step, layer, head).wO),
-            ),
-          ),
-        ),
-      );
+      const weights = OutputWeights.within(step, model).keep(step);
       await step.submit();
-      return new OutputWeights(layers);
+      return weights;
     } finally {
       step.dispose();
     }
+  }
+
+  /** Copies that are values of this step, and part of its plan. */
+  static within(step: Step, model: HookedModel): OutputWeights {
+    const heads = Array.from({ length: model.info.heads }, (_, head) => head);
+    return new OutputWeights(
+      layersOf(model.info).map((layer) =>
+        detach(
+          stack(
+            step,
+            heads.map((head) => model.headWeights(step, layer, head).wO),
+          ),
+        ),
+      ),
+    );
+  }
+
+  /** Lets the copies of a step outlive it until they are disposed: this allocates them. */
+  keep(step: Step): OutputWeights {
+    return new OutputWeights(this.layers.map((layer) => keep(step, layer)));
   }
 
   dispose(): void {

@@ -60,7 +60,7 @@ export async function scoreByGradients(
   throwIfAborted(signal, method.name);
   const graph = buildGraph(model.info);
   const total = new ScoreSum(graph, options.perExample === true);
-  const weights = await OutputWeights.of(model);
+  let kept: OutputWeights | undefined;
   try {
     // A row is one pair at one point of the path; a batch is some pairs with all their points, or some points of one pair.
     let mostRows = batchSize * method.points;
@@ -80,15 +80,19 @@ export async function scoreByGradients(
           const part = { start: point, count: Math.min(rows, method.points - point) };
           const whole = Math.max(1, Math.floor(rows / method.points));
           const batch = pairs.slice(pair, pair + whole);
+          const weights = kept ?? OutputWeights.within(step, model);
           return {
             part,
             pairs: batch.length,
+            weights,
             scores: recordChunk(step, model, graph, weights, batch, method, metric, part),
           };
         },
       });
       if (count < most) mostRows = count;
       try {
+        // The first step copies the weights for all that follow, but only once its plan is known to fit.
+        kept ??= recorded.weights.keep(step);
         total.add(await readFloats(step, recorded.scores), pair);
       } finally {
         step.dispose();
@@ -100,7 +104,7 @@ export async function scoreByGradients(
       onProgress?.({ unit: 'pairs', done: pair, total: pairs.length });
     }
   } finally {
-    weights.dispose();
+    kept?.dispose();
   }
   return total.mean();
 }

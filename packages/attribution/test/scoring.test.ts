@@ -135,11 +135,14 @@ describe('an awkward random model, pairs of mixed lengths', () => {
   });
 
   it('refuses what does not fit before anything is allocated, with the numbers', async () => {
-    const before = model.gpu.counters.snapshot();
+    const { counters } = model.gpu;
+    const before = counters.snapshot();
+    counters.reset();
     for (const call of [
       () => eap(model, pairs, { metric: logitDiff, memoryBytes: 10_000 }),
       () => eapIgInputs(model, pairs, { metric: logitDiff, memoryBytes: 10_000 }),
       () => exactEdges(model, pairs, { metric: logitDiff, memoryBytes: 10_000 }),
+      () => evaluateCircuits(model, [Circuit.full(graph)], pairs, { metrics: [logitDiff], memoryBytes: 10_000 }),
     ])
       await expect(call()).rejects.toThrow(
         expect.objectContaining({
@@ -147,7 +150,7 @@ describe('an awkward random model, pairs of mixed lengths', () => {
           details: expect.objectContaining({ memoryBytes: 10_000 }),
         }),
       );
-    expect(model.gpu.counters.snapshot().bytesLive).toBe(before.bytesLive);
+    expect(counters.snapshot()).toMatchObject({ submits: 0, buffersCreated: 0, bytesPeak: before.bytesLive });
   });
 
   it('leaves nothing on the GPU, whether it ends or is stopped on the way', async () => {
