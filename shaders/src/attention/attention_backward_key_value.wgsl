@@ -1,4 +1,5 @@
 // dk_j = scale · Σ_{t ≥ j − past} ds_tj q_t,  dv_j = Σ_{t ≥ j − past} p_tj dz_t,  ds as for dq; one lane a key
+// uses: nan
 // q [batch, queries, heads, HEAD]
 // k [batch, keys, heads, HEAD]
 // v [batch, keys, heads, HEAD]
@@ -64,7 +65,7 @@ fn attention_backward_key_value(@builtin(global_invocation_id) id: vec3u, @built
       score += q[q_at + d] * key[d];
       dp += dz[q_at + d] * value[d];
     }
-    let p = exp(score - stats[s_at]);
+    let p = exp_or_nan(score - stats[s_at]);
     let ds = p * (dp - stats[s_at + 1u]) * params.scale;
     for (var d = 0u; d < HEAD; d++) {
       sum_k[d] += ds * q[q_at + d];

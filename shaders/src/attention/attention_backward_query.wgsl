@@ -1,4 +1,5 @@
 // dq_t = scale · Σ_j ds_tj k_j,  ds_tj = p_tj (dz_t · v_j − δ_t),  p recomputed from lse; one lane a query
+// uses: nan
 // q [batch, queries, heads, HEAD]
 // k [batch, keys, heads, HEAD]
 // v [batch, keys, heads, HEAD]
@@ -61,7 +62,7 @@ fn attention_backward_query(@builtin(global_invocation_id) id: vec3u, @builtin(n
       score += query[d] * k[at + d];
       dp += d_out[d] * v[at + d];
     }
-    let ds = exp(score - lse) * (dp - delta) * params.scale;
+    let ds = exp_or_nan(score - lse) * (dp - delta) * params.scale;
     for (var d = 0u; d < HEAD; d++) {
       sum[d] += ds * k[at + d];
     }

@@ -1,4 +1,5 @@
 // z_t = Σ_{j ≤ past + t} p_tj v_j,  p = softmax_j(scale · q_t · k_j), by a running maximum and sum; one lane a query
+// uses: nan
 // q [batch, queries, heads, HEAD]
 // k [batch, keys, heads, HEAD]
 // v [batch, keys, heads, HEAD]
@@ -27,11 +28,6 @@ override HEAD: u32 = 64u;
 @group(0) @binding(4) var<storage, read_write> z: array<f32>;
 @group(0) @binding(5) var<storage, read_write> lse: array<f32>;
 @group(0) @binding(6) var<uniform> params: Params;
-
-// By bits: some adapters' max and exp lose a NaN.
-fn is_nan(v: f32) -> bool {
-  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
-}
 
 @compute @workgroup_size(WG)
 fn attention_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -63,7 +59,8 @@ fn attention_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
     }
     let new_top = max(top, score);
     let fade = exp(top - new_top);
-    let weight = select(exp(score - new_top), score, is_nan(score));
+    // NaN for a score of NaN and, as ∞ − ∞, of +∞; it stays in both sums.
+    let weight = exp_or_nan(score - new_top);
     sum = sum * fade + weight;
     top = new_top;
     for (var d = 0u; d < HEAD; d++) {
@@ -71,9 +68,9 @@ fn attention_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_work
     }
   }
   // A row without any key (length 0) is zero.
-  let inverse = select(0.0, 1.0 / max(sum, 1e-30), sum > 0.0);
+  let inverse = select(1.0 / sum, 0.0, sum == 0.0);
   for (var d = 0u; d < HEAD; d++) {
     z[q_at + d] = sum_v[d] * inverse;
   }
-  lse[i] = top + log(max(sum, 1e-30));
+  lse[i] = top + select(log(max(sum, 1e-30)), sum, is_nan(sum));
 }

@@ -1,5 +1,5 @@
 // p_tj = exp(s_tj − max) / Σ exp over keys j ≤ past + t and j < length; 0 elsewhere; one workgroup a row
-// uses: reduce
+// uses: reduce, nan, softmax
 // scores [batch, heads, queries, keys]
 // lengths [batch], read where masked = 1
 // pattern [batch, heads, queries, keys]
@@ -19,11 +19,6 @@ override WG: u32 = 64u;
 @group(0) @binding(2) var<storage, read_write> pattern: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-// By bits: some adapters' max and exp lose a NaN.
-fn is_nan(v: f32) -> bool {
-  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
-}
-
 @compute @workgroup_size(WG)
 fn causal_softmax_forward(
   @builtin(workgroup_id) group: vec3u,
@@ -39,19 +34,18 @@ fn causal_softmax_forward(
   if (params.masked == 1u) {
     end = min(end, lengths[row / (params.queries * params.heads)]);
   }
-  var top = -1e30;
+  var top = LOWEST;
   for (var j = lane; j < end; j += WG) {
     top = max(top, scores[base + j]);
   }
   let row_top = workgroup_max(top, lane);
   var sum = 0.0;
   for (var j = lane; j < end; j += WG) {
-    let score = scores[base + j];
-    sum += select(exp(score - row_top), score, is_nan(score));
+    sum += softmax_term(scores[base + j], row_top);
   }
   let row_sum = workgroup_sum(sum, lane);
-  // A row without any key is zero. A NaN score makes the whole row NaN: it must not pass for an empty row.
-  let inverse = select(1.0 / row_sum, 0.0, row_sum == 0.0);
+  // A row without any key is zero. A score that is NaN or +∞ makes the whole row NaN: it must not pass for an empty row.
+  let inverse = select(1.0 / softmax_sum(row_sum), 0.0, row_sum == 0.0);
   for (var j = lane; j < params.keys; j += WG) {
     pattern[base + j] = select(0.0, exp(min(scores[base + j] - row_top, 0.0)) * inverse, j < end);
   }

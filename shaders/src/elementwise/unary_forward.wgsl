@@ -1,4 +1,5 @@
 // y = f(x), f chosen by FUNCTION: 0 square, 1 sqrt, 2 reciprocal square root, 3 reciprocal, 4 exp, 5 log, 6 relu, 7 sigmoid, 8 tanh, 9 absolute value
+// uses: nan
 // x [size]
 // y [size]
 struct Params {
@@ -48,5 +49,5 @@ fn unary_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
     case 8u: { r = tanh_safe(v); }
     default: { r = abs(v); }
   }
-  y[i] = r;
+  y[i] = select(r, v, is_nan(v));
 }

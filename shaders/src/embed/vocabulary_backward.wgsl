@@ -1,4 +1,5 @@
 // logits ← mask_n dloss_n (exp(l − lse_n) − [token = target]), in place on one tile; 0 in padding columns cols … stride − 1 and where target_n ≥ vocabulary
+// uses: nan
 // targets [rows] from row target_row
 // lse [rows] from row target_row
 // d_loss [rows] from row target_row
@@ -39,5 +40,5 @@ fn vocabulary_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_wo
   if (params.masked == 1u) {
     weight *= mask[n];
   }
-  logits[i] = weight * (exp(logits[i] - lse[n]) - select(0.0, 1.0, params.first + col == targets[n]));
+  logits[i] = weight * (exp_or_nan(logits[i] - lse[n]) - select(0.0, 1.0, params.first + col == targets[n]));
 }

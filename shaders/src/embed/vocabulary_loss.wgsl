@@ -1,4 +1,5 @@
 // loss_n = mask_n (max + log sum − l_target), 0 where target_n ≥ vocabulary;  lse_n = max + log sum
+// uses: nan, softmax
 // state [rows, 3]: max, sum, logit of the target
 // targets [rows]
 // mask [rows], read where masked = 1
@@ -25,7 +26,7 @@ fn vocabulary_loss(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgr
   if (n >= params.rows) {
     return;
   }
-  let log_sum = log(state[3u * n + 1u]);
+  let log_sum = softmax_log(state[3u * n + 1u]);
   lse[n] = state[3u * n] + log_sum;
   var value = (state[3u * n] - state[3u * n + 2u]) + log_sum;
   if (params.masked == 1u) {

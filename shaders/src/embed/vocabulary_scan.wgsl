@@ -1,5 +1,5 @@
 // Running (max, Σ exp(l − max), l_target) of a row of logits over one tile of the vocabulary; one workgroup a row
-// uses: reduce
+// uses: reduce, nan, softmax
 // logits [rows, stride]: columns 0 … cols − 1 are tokens first … first + cols − 1
 // targets [rows] from row target_row
 // state [rows, 3] from row target_row: max, sum, logit of the target
@@ -31,21 +31,21 @@ fn vocabulary_scan(
     return;
   }
   let base = row * params.stride;
-  var top = -1e30;
+  var top = LOWEST;
   for (var j = lane; j < params.cols; j += WG) {
     top = max(top, logits[base + j]);
   }
   let tile_top = workgroup_max(top, lane);
   var sum = 0.0;
   for (var j = lane; j < params.cols; j += WG) {
-    sum += exp(logits[base + j] - tile_top);
+    sum += softmax_term(logits[base + j], tile_top);
   }
-  let tile_sum = workgroup_sum(sum, lane);
+  let tile_sum = softmax_sum(workgroup_sum(sum, lane));
   if (lane != 0u) {
     return;
   }
   let at = params.target_row + row;
-  var old_top = -1e30;
+  var old_top = LOWEST;
   var old_sum = 0.0;
   var picked = 0.0;
   if (params.start == 0u) {

@@ -1,4 +1,5 @@
 // dx[n, v] = dy[n] · (exp(x[n, v] − lse[n]) − [v = targets[n]]), 0 where targets[n] ≥ V
+// uses: nan
 // x [N, V]
 // lse [N]
 // targets [N]
@@ -31,5 +32,5 @@ fn cross_entropy_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num
     return;
   }
   let hit = select(0.0, 1.0, i - row * params.width == chosen);
-  dx[i] = dy[row] * (exp(x[i] - lse[row]) - hit);
+  dx[i] = dy[row] * (exp_or_nan(x[i] - lse[row]) - hit);
 }

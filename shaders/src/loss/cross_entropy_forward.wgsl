@@ -1,5 +1,5 @@
 // loss[n] = log Σ_v exp(x[n, v]) − x[n, targets[n]], 0 where targets[n] ≥ V; lse[n] = log Σ_v exp(x[n, v])
-// uses: reduce
+// uses: reduce, nan, softmax
 // x [rows, width]
 // targets [rows]
 // loss [rows]
@@ -29,21 +29,22 @@ fn cross_entropy_forward(
   }
   let start = row * params.width;
   // Softmax in two passes: the row's maximum, then Σ exp(x − maximum).
-  var top = x[start];
+  var top = LOWEST;
   for (var j = lane; j < params.width; j += WG) {
     top = max(top, x[start + j]);
   }
   top = workgroup_max(top, lane);
   var total = 0.0;
   for (var j = lane; j < params.width; j += WG) {
-    total += exp(x[start + j] - top);
+    total += softmax_term(x[start + j], top);
   }
   total = workgroup_sum(total, lane);
   if (lane == 0u) {
-    lse[row] = top + log(total);
+    let log_sum = softmax_log(total);
+    lse[row] = top + log_sum;
     let chosen = targets[row];
     if (chosen < params.width) {
-      loss[row] = log(total) + (top - x[start + chosen]);
+      loss[row] = log_sum + (top - x[start + chosen]);
     } else {
       loss[row] = 0.0;
     }

@@ -1,4 +1,5 @@
 // dx[n, v] = dy[n] · (exp(x[n, v] − lse[n]) − exp(logp[n, v]))
+// uses: nan
 // logp [N, V], log-probabilities
 // x [N, V]
 // lse [N], log Σ exp of x
@@ -25,5 +26,5 @@ fn kl_divergence_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num
     return;
   }
   let row = i / params.width;
-  dx[i] = dy[row] * (exp(x[i] - lse[row]) - exp(logp[i]));
+  dx[i] = dy[row] * (exp_or_nan(x[i] - lse[row]) - exp_or_nan(logp[i]));
 }

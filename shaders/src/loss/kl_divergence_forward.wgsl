@@ -1,5 +1,5 @@
 // kl[n] = Σ_v p[n, v] · (logp[n, v] − x[n, v] + lse[n]), p = exp(logp), lse[n] = log Σ_v exp(x[n, v]); a term with p = 0 is 0
-// uses: reduce
+// uses: reduce, nan, softmax
 // logp [rows, width], log-probabilities
 // x [rows, width], logits
 // kl [rows]
@@ -29,21 +29,21 @@ fn kl_divergence_forward(
   }
   let start = row * params.width;
   // Softmax in two passes: the row's maximum, then Σ exp(x − maximum).
-  var top = x[start];
+  var top = LOWEST;
   for (var j = lane; j < params.width; j += WG) {
     top = max(top, x[start + j]);
   }
   top = workgroup_max(top, lane);
   var total = 0.0;
   for (var j = lane; j < params.width; j += WG) {
-    total += exp(x[start + j] - top);
+    total += softmax_term(x[start + j], top);
   }
   total = workgroup_sum(total, lane);
-  let offset = log(total);
+  let offset = softmax_log(total);
   var distance = 0.0;
   for (var j = lane; j < params.width; j += WG) {
-    let p = exp(logp[start + j]);
-    if (p > 0.0) {
+    let p = exp_or_nan(logp[start + j]);
+    if (p > 0.0 || is_nan(p)) {
       distance += p * (logp[start + j] - ((x[start + j] - top) - offset));
     }
   }

@@ -1,5 +1,5 @@
 // dx[n, v] = dy[n, v] − exp(y[n, v]) · Σ_w dy[n, w]
-// uses: reduce
+// uses: reduce, nan
 // y [rows, width], the forward output
 // dy [rows, width]
 // dx [rows, width]
@@ -32,6 +32,6 @@ fn log_softmax_backward(
   }
   total = workgroup_sum(total, lane);
   for (var j = lane; j < params.width; j += WG) {
-    dx[start + j] = dy[start + j] - exp(y[start + j]) * total;
+    dx[start + j] = dy[start + j] - exp_or_nan(y[start + j]) * total;
   }
 }

@@ -1,5 +1,5 @@
 // y[n, v] = x[n, v] − log Σ_w exp(x[n, w])
-// uses: reduce
+// uses: reduce, nan, softmax
 // x [rows, width]
 // y [rows, width]
 struct Params {
@@ -25,17 +25,17 @@ fn log_softmax_forward(
   }
   let start = row * params.width;
   // Softmax in two passes: the row's maximum, then Σ exp(x − maximum).
-  var top = x[start];
+  var top = LOWEST;
   for (var j = lane; j < params.width; j += WG) {
     top = max(top, x[start + j]);
   }
   top = workgroup_max(top, lane);
   var total = 0.0;
   for (var j = lane; j < params.width; j += WG) {
-    total += exp(x[start + j] - top);
+    total += softmax_term(x[start + j], top);
   }
   total = workgroup_sum(total, lane);
-  let offset = log(total);
+  let offset = softmax_log(total);
   for (var j = lane; j < params.width; j += WG) {
     y[start + j] = (x[start + j] - top) - offset;
   }

@@ -1,5 +1,5 @@
 // lse[n] = log Σ_v exp(x[n, v])
-// uses: reduce
+// uses: reduce, nan, softmax
 // x [rows, width]
 // lse [rows]
 struct Params {
@@ -25,17 +25,17 @@ fn log_sum_exp(
   }
   let start = row * params.width;
   // Softmax in two passes: the row's maximum, then Σ exp(x − maximum).
-  var top = x[start];
+  var top = LOWEST;
   for (var j = lane; j < params.width; j += WG) {
     top = max(top, x[start + j]);
   }
   top = workgroup_max(top, lane);
   var total = 0.0;
   for (var j = lane; j < params.width; j += WG) {
-    total += exp(x[start + j] - top);
+    total += softmax_term(x[start + j], top);
   }
   total = workgroup_sum(total, lane);
   if (lane == 0u) {
-    lse[row] = top + log(total);
+    lse[row] = top + softmax_log(total);
   }
 }

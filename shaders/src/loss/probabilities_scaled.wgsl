@@ -1,4 +1,5 @@
 // y[n, v] = alpha · factor[n] · exp(x[n, v] − lse[n]): the gradient of log Σ exp, alpha = 1, and of gathered probabilities, alpha = −1
+// uses: nan
 // x [N, V]
 // lse [N]
 // factor [N]
@@ -24,5 +25,5 @@ fn probabilities_scaled(@builtin(global_invocation_id) id: vec3u, @builtin(num_w
     return;
   }
   let row = i / params.width;
-  y[i] = params.alpha * factor[row] * exp(x[i] - lse[row]);
+  y[i] = params.alpha * factor[row] * exp_or_nan(x[i] - lse[row]);
 }

@@ -1,5 +1,5 @@
-// y[r, c] = max_{c·chunk ≤ j < (c+1)·chunk} x[r, j]
-// uses: reduce
+// y[r, c] = max_{c·chunk ≤ j < (c+1)·chunk} x[r, j], NaN if one of them is
+// uses: reduce, nan
 // x [rows, width]
 // y [rows, chunks], chunks = ⌈width / chunk⌉
 struct Params {
@@ -30,11 +30,14 @@ fn max_rows(
   let end = row * params.width + min(first + params.chunk, params.width);
   // Every chunk has an element, and its first stands in for the lanes that have none.
   var top = x[row * params.width + first];
+  var lost = 0.0;
   for (var j = row * params.width + first + lane; j < end; j += WG) {
     top = max(top, x[j]);
+    lost = select(lost, 1.0, is_nan(x[j]));
   }
   top = workgroup_max(top, lane);
+  lost = workgroup_max(lost, lane);
   if (lane == 0u) {
-    y[part] = top;
+    y[part] = nan_where(lost > 0.0, top);
   }
 }

@@ -1,4 +1,5 @@
 // y[n, a] = ids[n, a] < V ? exp(x[n, ids[n, a]] − lse[n]) : 0, the softmax probability of each id
+// uses: nan
 // x [N, V]
 // lse [N], log Σ exp of the row
 // ids [N, A]
@@ -26,7 +27,7 @@ fn gather_probabilities_forward(@builtin(global_invocation_id) id: vec3u, @built
   let token = ids[i];
   let row = i / params.picks;
   if (token < params.width) {
-    y[i] = exp(x[row * params.width + token] - lse[row]);
+    y[i] = exp_or_nan(x[row * params.width + token] - lse[row]);
   } else {
     y[i] = 0.0;
   }

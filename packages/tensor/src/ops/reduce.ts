@@ -81,7 +81,7 @@ const maxRowsKernel = defineKernel(shaders.maxRows, {
   work: (u) => u.rows * u.width,
 });
 
-/** Largest element over `axes`, off the tape (no gradient). NaN in x gives an unspecified result. */
+/** Largest element over `axes`, off the tape (no gradient); NaN where there is one among them. */
 export function max(step: Step, x: Tensor, options: ReduceOptions = {}): Tensor {
   expectDType('max', x, ['f32']);
   const axes = axesOf('max', x.shape, options.axes);
