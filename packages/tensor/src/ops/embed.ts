@@ -24,11 +24,12 @@ interface TablePlan {
   readonly rowsPerBlock: number;
 }
 
-const embedOp = defineOp<readonly Tensor[], readonly [Tensor], TablePlan, undefined>({
+/** Inputs: ids, then the blocks of the table in order, `rowsPerBlock` rows each. */
+export const embedOp = defineOp<readonly Tensor[], readonly [Tensor], TablePlan, undefined>({
   name: 'embed',
   forward(step, inputs, { width, rowsPerBlock }) {
     const [ids, ...blocks] = inputs as readonly [Tensor, ...Tensor[]];
-    const out = allocate(step, [...ids.shape, width], 'embedding');
+    const out = allocate(step, [...ids.shape, width], 'rows by id');
     blocks.forEach((block, at) =>
       step.dispatch(
         forwardKernel,
@@ -48,11 +49,11 @@ const embedOp = defineOp<readonly Tensor[], readonly [Tensor], TablePlan, undefi
   vjp(step, { inputs, options: { width, rowsPerBlock } }, [dOut], wanted) {
     const [ids, ...blocks] = inputs as readonly [Tensor, ...Tensor[]];
     if (!dOut || !wanted.some((want, i) => want && i > 0)) return inputs.map(() => undefined);
-    const links = allocate(step, [ids.size], 'embedding links', 'u32');
+    const links = allocate(step, [ids.size], 'places by id', 'u32');
     step.dispatch(linksKernel, { ids: ids.storage, links: links.storage }, { count: ids.size });
     const dBlocks = blocks.map((block, at) => {
       if (!wanted[at + 1]) return undefined;
-      const dBlock = allocate(step, block.shape, 'd embedding');
+      const dBlock = allocate(step, block.shape, 'd rows by id');
       step.clear(dBlock.storage);
       step.dispatch(
         backwardKernel,
