@@ -1,10 +1,21 @@
 // Hook names, interventions, the HookedModel interface and what is the same for every architecture.
+export * from './activation-cache.js';
 export * from './edits.js';
 export * from './generate.js';
+export { type HostArray } from './host-array.js';
 export * from './intervention.js';
 export * from './model.js';
 export * from './names.js';
 export * from './nearest-name.js';
 export * from './run-plan.js';
+export * from './run-with-cache.js';
+export {
+  actName,
+  selectSites,
+  type NameFilter,
+  type Reach,
+  type ShortBlockName,
+  type ShortOuterName,
+} from './short-names.js';
 export * from './sites.js';
 export * from './token-batch.js';

@@ -1,0 +1,159 @@
+// Activations of one run by name: full names, or TransformerLens's short names with a layer; on the GPU until disposed.
+import { LimnError, type Step } from '@limn/gpu';
+import { detach, gatherRows, fromData, keep, reshape, stack, type Tensor } from '@limn/tensor';
+import type { HostArray } from './host-array.js';
+import type { HookedModel, Run } from './model.js';
+import { blockHook, parseHookName, type HookName } from './names.js';
+import { actName, blockSiteOf, type ShortBlockName, type ShortOuterName } from './short-names.js';
+import { lastRows } from './token-batch.js';
+
+/** One position of every prompt: the last real token of each, or a position counted from the start. */
+export type Position = 'last' | number;
+
+/** The activations that one forward pass kept. */
+export class ActivationCache {
+  /** Rows of the batch. */
+  readonly B: number;
+  /** Length of the longest prompt. */
+  readonly T: number;
+  /** Real tokens of each row. */
+  readonly lengths: readonly number[];
+  #tensors: ReadonlyMap<HookName, Tensor>;
+
+  /** Made by `runWithCache`, `ActivationCache.keep` and `ActivationCache.view`. */
+  private constructor(
+    readonly model: HookedModel,
+    run: Run,
+    tensors: ReadonlyMap<HookName, Tensor>,
+    readonly kept: boolean,
+  ) {
+    ({ B: this.B, T: this.T, lengths: this.lengths } = run);
+    this.#tensors = tensors;
+  }
+
+  /** A cache over captured sites of a run in its open step: its tensors are on the tape and end with the step. */
+  static view(model: HookedModel, run: Run, names: readonly HookName[]): ActivationCache {
+    return new ActivationCache(model, run, new Map(names.map((name) => [name, run.at(name)])), false);
+  }
+
+  /** Takes captured sites of a run out of its step, which must still be run: they live until `dispose()`, without history. */
+  static keep(step: Step, model: HookedModel, run: Run, names: readonly HookName[]): ActivationCache {
+    const tensors = names.map((name) => [name, keep(step, detach(run.at(name)))] as const);
+    return new ActivationCache(model, run, new Map(tensors), true);
+  }
+
+  /** Names of what it holds, in the order of the forward pass. */
+  get names(): readonly HookName[] {
+    return [...this.#tensors.keys()];
+  }
+
+  /** Bytes on the GPU. Sites that are one tensor (resid_post of a layer, resid_pre of the next) count once. */
+  get byteLength(): number {
+    return this.storages().reduce((bytes, { byteLength }) => bytes + byteLength, 0);
+  }
+
+  has(name: HookName | ShortOuterName): boolean;
+  has(short: ShortBlockName, layer: number): boolean;
+  has(name: string, layer?: number): boolean {
+    return this.#tensors.has(this.resolve(name, layer));
+  }
+
+  /**
+   * The tensor at a site: `get('blocks.5.hook_resid_post')`, `get('resid_post', 5)`, `get('ln1.scale', 5)`, `get('embed')`. A negative
+   * layer counts from the end. Shape: the site's axes in names.ts.
+   * @throws LimnError `hooks/unknown-site`, or `hooks/not-captured` with what is there.
+   */
+  get(name: HookName | ShortOuterName): Tensor;
+  get(short: ShortBlockName, layer: number): Tensor;
+  get(name: string, layer?: number): Tensor {
+    return this.take(this.resolve(name, layer));
+  }
+
+  /**
+   * The values at a site, on the host. Only of a cache that was kept.
+   * @throws LimnError as `get`; `hooks/not-kept` for a view on an open step, whose tensors `readFloats(step, …)` reads.
+   */
+  read(name: HookName | ShortOuterName): Promise<HostArray>;
+  read(short: ShortBlockName, layer: number): Promise<HostArray>;
+  async read(name: string, layer?: number): Promise<HostArray> {
+    const tensor = this.take(this.resolve(name, layer));
+    if (!this.kept)
+      throw new LimnError('hooks/not-kept', 'this cache is a view on a step, so it has no values of its own', {
+        hint: 'Read the tensor with readFloats(step, cache.get(…)), or keep it: ActivationCache.keep, runWithCache.',
+      });
+    return { shape: tensor.shape, data: await this.model.gpu.read(tensor.storage, 'f32') };
+  }
+
+  /** Attention probabilities of a layer, [B, H, T, T]: query position, then key position; 0 where a query cannot look. */
+  pattern(layer: number): Tensor {
+    return this.get('pattern', layer);
+  }
+
+  /** One site of every layer, or of chosen ones: [layers, …]. TransformerLens's `stack_activation`. */
+  stackActivation(
+    step: Step,
+    short: ShortBlockName,
+    layers: readonly number[] = Array.from({ length: this.model.info.layers }, (_, layer) => layer),
+  ): Tensor {
+    return stack(
+      step,
+      layers.map((layer) => this.get(short, layer)),
+    );
+  }
+
+  /**
+   * A tensor [B, T, …] at one position: [B, …]. Without a position it is given back as it is.
+   * @throws LimnError `hooks/bad-extent` for a position that some prompt does not have.
+   */
+  pick(step: Step, x: Tensor, position?: Position): Tensor {
+    if (position === undefined) return x;
+    const [B, T, ...rest] = x.shape as [number, number, ...number[]];
+    const flat = reshape(x, [B * T, x.size / (B * T)]);
+    return reshape(gatherRows(step, flat, fromData(step, this.rowsAt(position), [B])), [B, ...rest]);
+  }
+
+  /** Flat rows b·T + t of one position of every prompt. @throws LimnError `hooks/bad-extent` */
+  rowsAt(position: Position): Uint32Array {
+    if (position === 'last') return lastRows(this.lengths, this.T);
+    const shortest = Math.min(...this.lengths);
+    if (Number.isInteger(position) && position >= 0 && position < shortest)
+      return Uint32Array.from(this.lengths, (_, b) => b * this.T + position);
+    throw new LimnError('hooks/bad-extent', `position ${position}: every prompt has positions 0–${shortest - 1}`, {
+      details: { position, lengths: this.lengths },
+      hint: "Give a whole number from 0 that all prompts have, or 'last' for the last token of each.",
+    });
+  }
+
+  /** Frees what was kept. Disposing twice is allowed. */
+  dispose(): void {
+    if (this.kept) for (const storage of this.storages()) storage.dispose();
+    this.#tensors = new Map();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  private storages(): Tensor['storage'][] {
+    return [...new Set(Array.from(this.#tensors.values(), ({ storage }) => storage))];
+  }
+
+  private resolve(name: string, layer: number | undefined): HookName {
+    const site = layer === undefined ? undefined : blockSiteOf(name);
+    if (site === undefined) return actName(name, layer, undefined, this.model.info);
+    const { layers } = this.model.info;
+    return parseHookName(
+      blockHook((layer as number) < 0 ? layers + (layer as number) : (layer as number), site),
+      this.model.info,
+    ).name;
+  }
+
+  private take(name: HookName): Tensor {
+    const tensor = this.#tensors.get(name);
+    if (tensor) return tensor;
+    throw new LimnError('hooks/not-captured', `${name} is not in this cache`, {
+      details: { site: name, captured: this.names },
+      hint: `Name it in 'names' when the run is made. Here: ${this.names.slice(0, 12).join(', ') || 'nothing'}${this.names.length > 12 ? ', …' : ''}.`,
+    });
+  }
+}
