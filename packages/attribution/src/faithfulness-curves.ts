@@ -2,6 +2,8 @@
 import { nearest, type HookedModel } from '@limn/hooks';
 import { LimnError } from '@limn/gpu';
 import type { Circuit } from './circuit.js';
+import { curveFlags } from './curve-flags.js';
+import type { CurveFlag } from './curve-flags.js';
 import type { Ablation } from './evaluation-base.js';
 import { evaluateCircuits } from './evaluate.js';
 import {
@@ -51,11 +53,6 @@ export interface FaithfulnessCurve {
   readonly points: readonly CurvePoint[];
 }
 
-export interface CurveFlag {
-  readonly code: string;
-  readonly text: string;
-}
-
 export interface FaithfulnessCurves {
   readonly baselines: { readonly clean: number; readonly corrupted: number };
   /** Headline sizes (absolute), MIB's sizes (signed), MIB's sizes (absolute). */
@@ -64,7 +61,7 @@ export interface FaithfulnessCurves {
   readonly areas: { readonly cpr: number | null; readonly cmd: number | null; readonly logArea: number | null };
   /** Smallest headline size with f ≥ .85 and ≥ .95. */
   readonly smallest: readonly { readonly threshold: number; readonly n: number | null }[];
-  /** Sizes that small graphs make zero or equal, a denominator that is zero. */
+  /** Sizes that small graphs make zero or equal, a denominator that is zero, small or uncertain, and f above 1. */
   readonly flags: readonly CurveFlag[];
   /** The pruned circuit of each size, by `${selection} ${n}`. */
   readonly circuits: ReadonlyMap<string, Circuit>;
@@ -135,29 +132,12 @@ export async function faithfulnessCurves(
     curves,
     areas: { cpr: cprArea(values(cpr)), cmd: cmdArea(values(cmd)), logArea: logAxisArea(headline) },
     smallest: [0.85, 0.95].map((threshold) => ({ threshold, n: smallestSize(headline, threshold) })),
-    flags: flagsOf(mib, edgeCount, clean, corrupted),
+    flags: curveFlags({
+      edgeCount,
+      clean: evaluation.clean.perExample[metric.name] ?? new Float64Array(),
+      corrupted: evaluation.empty.perExample[metric.name] ?? new Float64Array(),
+      curves,
+    }),
     circuits,
   };
-}
-
-function flagsOf(mib: ReturnType<typeof mibSizes>, edgeCount: number, clean: number, corrupted: number): CurveFlag[] {
-  const flags: CurveFlag[] = [];
-  const named = (sizes: typeof mib): string =>
-    sizes.map(({ proportion, n }) => `${proportion} (${n} edges)`).join(', ');
-  const zero = mib.filter((size) => size.zero);
-  const duplicate = mib.filter((size) => size.duplicate);
-  if (zero.length > 0)
-    flags.push({
-      code: 'size-zero',
-      text: `Of ${edgeCount} edges, MIB's proportions ${named(zero)} keep none: there f is 0 by definition.`,
-    });
-  if (duplicate.length > 0)
-    flags.push({
-      code: 'size-duplicate',
-      text: `Of ${edgeCount} edges, MIB's proportions ${named(duplicate)} repeat the size before.`,
-    });
-  const reason = normalisedFaithfulness(clean, clean, corrupted).reason;
-  if (reason !== undefined)
-    flags.push({ code: 'faithfulness-undefined', text: `Faithfulness does not exist: ${reason}.` });
-  return flags;
 }

@@ -46,9 +46,10 @@ export type { Ablation, MetricValues } from './evaluation-base.js';
 export { recordNodeOutputs, restrictToCircuit } from './restrict-to-circuit.js';
 export { DEFAULT_BATCH_SIZE, DEFAULT_MEMORY_BYTES } from './run-options.js';
 export type { AttributionProgress, RunControls } from './run-options.js';
+export { curveFlags } from './curve-flags.js';
+export type { CurveFlag, FlaggedCurves } from './curve-flags.js';
 export { SELECTORS, faithfulnessCurves, selectBy } from './faithfulness-curves.js';
 export type {
-  CurveFlag,
   CurveOptions,
   CurvePoint,
   FaithfulnessCurve,

@@ -40,7 +40,11 @@ describe('faithfulness curves of the golden toy', () => {
     }
     expect([signed?.selection, absolute?.selection]).toEqual(['signed', 'absolute']);
     expect(signed?.points.map(({ n }) => n)).toEqual([0, 0, 0, 0, 0, 2, 4, 9, 23, 46]);
-    expect(curves.flags.map(({ code }) => code)).toEqual(['size-zero', 'size-duplicate']);
+    expect(curves.flags.map(({ code }) => code)).toEqual(['size-zero', 'size-duplicate', 'faithfulness-above-one']);
+    // Half of the toy's edges work against its behaviour; the 23 that help most overshoot.
+    const overshoot = signed?.points.find(({ n }) => n === 23)?.faithfulness ?? 0;
+    expect(overshoot).toBeGreaterThan(2);
+    expect(curves.flags.at(-1)?.text).toContain(`up to ${overshoot.toFixed(2)} with the top 23 by signed score`);
     expect(absolute?.points.at(-1)?.faithfulness).toBeCloseTo(1, 3);
     expect(signed?.points[0]?.faithfulness).toBeCloseTo(0, 3);
     expect(curves.areas.cpr).toBeGreaterThan(0);

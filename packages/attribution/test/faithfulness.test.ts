@@ -3,6 +3,7 @@ import {
   MIB_PROPORTIONS,
   cmdArea,
   cprArea,
+  curveFlags,
   headlineSizes,
   logAxisArea,
   mibSizes,
@@ -56,5 +57,54 @@ describe('faithfulness', () => {
     expect(logAxisArea([{ n: 3, faithfulness: 1 }])).toBeNull();
     expect(smallestSize(points, 0.85)).toBe(192);
     expect(smallestSize(points, 2)).toBeNull();
+  });
+});
+
+describe('flags of a curve', () => {
+  const flagged = (clean: readonly number[], corrupted: readonly number[], faithfulness: number | null = 1) =>
+    curveFlags({
+      edgeCount: 32_491,
+      clean: Float64Array.from(clean),
+      corrupted: Float64Array.from(corrupted),
+      curves: [{ selection: 'signed', points: [{ n: 7, faithfulness }] }],
+    });
+  const codes = (...parts: Parameters<typeof flagged>): string[] => flagged(...parts).map(({ code }) => code);
+
+  it('are none where clean and corrupted lie far apart', () => {
+    expect(codes([3, 2.5, 4], [-1, -2, 0])).toEqual([]);
+    expect(codes([3], [-1])).toEqual([]);
+  });
+
+  it('name a denominator that round-off may swallow, for the size of the metric', () => {
+    // 2⁻²⁰ · 3 is 2.9e-6: one per cent of 2.9e-4.
+    expect(codes([3], [3 - 2.8e-4])).toEqual(['denominator-round-off']);
+    expect(codes([3], [3 - 3.0e-4])).toEqual([]);
+    expect(codes([300], [300 - 2e-2])).toEqual(['denominator-round-off']);
+    // Probabilities and divergences are differences of numbers of size 1.
+    expect(codes([0], [-5e-5])).toEqual(['denominator-round-off']);
+    expect(flagged([3], [3 - 2.8e-5])[0]?.text).toContain('differ by 0.000028 only');
+  });
+
+  it('name a denominator that is less than two of its standard errors', () => {
+    // Differences 1 and 3: mean 2, deviation √2, standard error 1. Differences 0 and 2: mean 1, standard error 1.
+    expect(codes([1, 3], [0, 0])).toEqual([]);
+    expect(flagged([0, 2], [0, 0])).toEqual([
+      { code: 'denominator-spread', text: expect.stringContaining('differ by 1.0 ± 1.0') },
+    ]);
+    expect(codes([-3, 2, -2, 2], [0, 0, 0, 0])).toEqual(['denominator-spread']);
+    expect(codes([-3, -2], [0, 0])).toEqual([]);
+  });
+
+  it('name faithfulness above 1, but not what rounds to it', () => {
+    expect(codes([1], [0], 1.009)).toEqual([]);
+    expect(codes([1], [0], null)).toEqual([]);
+    expect(flagged([1], [0], 1.3)).toEqual([
+      { code: 'faithfulness-above-one', text: expect.stringContaining('up to 1.30 with the top 7 by signed score') },
+    ]);
+  });
+
+  it('name no denominator that does not exist', () => {
+    expect(codes([1, 2], [1, 2], null)).toEqual(['faithfulness-undefined']);
+    expect(codes([Number.NaN], [1], null)).toEqual(['faithfulness-undefined']);
   });
 });

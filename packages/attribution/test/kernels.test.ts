@@ -8,6 +8,7 @@ import {
   testGpu,
   withCanaries,
 } from '@limn/testing';
+import type { Step } from '@limn/gpu';
 import { fromData, readFloats } from '@limn/tensor';
 import { EDGE_SPLIT, edgeScores } from '../src/edge-scores.js';
 import { circuitChanges, circuitSlots } from '../src/circuit-kernels.js';
@@ -15,56 +16,71 @@ import { circuitChanges, circuitSlots } from '../src/circuit-kernels.js';
 const random = referenceRandom(41);
 const f32 = (values: Float64Array): Float32Array => Float32Array.from(values);
 
+/** Has every kernel of the step run in workgroups of this many lanes. */
+function withWorkgroup(step: Step, lanes: number): void {
+  const dispatch = step.dispatch.bind(step);
+  step.dispatch = (kernel, bindings, uniforms, options = {}) =>
+    dispatch(kernel, bindings, uniforms, { ...options, overrides: { WG: lanes } } as typeof options);
+}
+
 describe('edge scores', () => {
   it.each([
-    // sources, slots, examples, inner, extra sources in delta
-    [1, 1, 1, 1, 0],
-    [4, 4, 1, 64, 0],
-    [5, 3, 2, 65, 1],
-    [3, 9, 3, 127, 0],
-    [7, 1, 1, EDGE_SPLIT - 1, 2],
-    [4, 5, 2, EDGE_SPLIT, 0],
-    [13, 36, 1, EDGE_SPLIT + 1, 0],
-    [2, 6, 2, 2 * EDGE_SPLIT + 17, 0],
-  ])('%i sources × %i slots, %i examples of %i', async (sources, slots, examples, inner, extra) => {
-    const gpu = await testGpu();
-    const heads = slots % 3 === 0 ? slots / 3 : slots;
-    const form = {
-      sources,
-      slots,
-      examples,
-      inner,
-      rows: sources + 3,
-      columns: 3 * (heads + 2) + slots,
-      row: 2,
-      column: 1,
-      run: heads,
-      stride: heads + 2,
-    };
-    const delta = random.normals((sources + extra) * examples * inner);
-    const gradient = random.normals(slots * examples * inner);
-    const before = random.normals(examples * form.rows * form.columns);
-    using step = gpu.step();
-    const canaries = withCanaries(step);
-    const scores = fromData(step, f32(before), [examples, form.rows, form.columns]);
-    const tensors = {
-      delta: fromData(step, f32(delta), [sources + extra, examples, inner]),
-      gradient: fromData(step, f32(gradient), [slots, examples, inner]),
-    };
-    edgeScores(step, scores, tensors.delta, tensors.gradient, {
-      row: 2,
-      column: 1,
-      sources,
-      run: heads,
-      stride: heads + 2,
-    });
-    const [got] = (await canaries.read([scores])) as [Float32Array];
-    expectClose(got, referenceEdgeScores.edgeScores(delta, gradient, before, form), {
-      kernel: 'edge_scores_partial + edge_scores_sum',
-      case: `${sources}×${slots}×${examples}×${inner}`,
-      n: inner,
-    });
-  });
+    // sources, slots, examples, inner, extra sources in delta, lanes of a workgroup
+    [1, 1, 1, 1, 0, 64],
+    [4, 4, 1, 64, 0, 64],
+    [5, 3, 2, 65, 1, 64],
+    [3, 9, 3, 127, 0, 64],
+    [7, 1, 1, EDGE_SPLIT - 1, 2, 64],
+    [4, 5, 2, EDGE_SPLIT, 0, 64],
+    [13, 36, 1, EDGE_SPLIT + 1, 0, 64],
+    [2, 6, 2, 2 * EDGE_SPLIT + 17, 0, 64],
+    // Fewer lanes than sums, a number that is no power of two, and the most that every device allows.
+    [5, 6, 1, 131, 0, 8],
+    [5, 6, 1, 131, 0, 48],
+    [5, 6, 2, 2 * EDGE_SPLIT + 17, 0, 256],
+  ])(
+    '%i sources × %i slots, %i examples of %i (and %i), %i lanes',
+    async (sources, slots, examples, inner, extra, lanes) => {
+      const gpu = await testGpu();
+      const heads = slots % 3 === 0 ? slots / 3 : slots;
+      const form = {
+        sources,
+        slots,
+        examples,
+        inner,
+        rows: sources + 3,
+        columns: 3 * (heads + 2) + slots,
+        row: 2,
+        column: 1,
+        run: heads,
+        stride: heads + 2,
+      };
+      const delta = random.normals((sources + extra) * examples * inner);
+      const gradient = random.normals(slots * examples * inner);
+      const before = random.normals(examples * form.rows * form.columns);
+      using step = gpu.step();
+      const canaries = withCanaries(step);
+      withWorkgroup(step, lanes);
+      const scores = fromData(step, f32(before), [examples, form.rows, form.columns]);
+      const tensors = {
+        delta: fromData(step, f32(delta), [sources + extra, examples, inner]),
+        gradient: fromData(step, f32(gradient), [slots, examples, inner]),
+      };
+      edgeScores(step, scores, tensors.delta, tensors.gradient, {
+        row: 2,
+        column: 1,
+        sources,
+        run: heads,
+        stride: heads + 2,
+      });
+      const [got] = (await canaries.read([scores])) as [Float32Array];
+      expectClose(got, referenceEdgeScores.edgeScores(delta, gradient, before, form), {
+        kernel: 'edge_scores_partial + edge_scores_sum',
+        case: `${sources}×${slots}×${examples}×${inner}, WG ${lanes}`,
+        n: inner,
+      });
+    },
+  );
 
   it('does not depend on the padding behind an example, bit for bit', async () => {
     const gpu = await testGpu();

@@ -2,6 +2,7 @@
 import { graphToJson } from '@limn/attribution';
 import { recordToJson, renderReport, type CircuitRecord, type Provenance } from '@limn/report';
 import { circuitRecord, type Findings } from './circuit-record.js';
+import { doubts } from './flags.js';
 import type { OutputLayout } from './output.js';
 import type { ShownCircuit } from './shown-circuit.js';
 
@@ -17,6 +18,7 @@ export interface FindingFigures {
   readonly baselines: CircuitRecord['baselines'];
   readonly circuit: Pick<ShownCircuit, 'n' | 'kept' | 'faithfulness'> & { readonly edgeCount: number };
   readonly smallest: CircuitRecord['smallest'];
+  readonly flags: CircuitRecord['flags'];
 }
 
 /** Names and contents. `show` gives the text of a token id. */
@@ -57,18 +59,19 @@ export function graphFile({ scores, shown, method, metric, task }: Findings, pro
 }
 
 /** The figures of {@link describeFinding}, for programs. */
-export function figuresOf({ task, metric, curves, shown, scores }: Findings): FindingFigures {
+export function figuresOf({ task, metric, curves, shown, scores, flags }: Findings): FindingFigures {
   return {
     task: task.name,
     metric: metric.name,
     baselines: curves.baselines,
     circuit: { n: shown.n, kept: shown.kept, edgeCount: scores.graph.edgeCount, faithfulness: shown.faithfulness },
     smallest: curves.smallest,
+    flags,
   };
 }
 
-/** A short summary: how good the model is at it, the circuit, its strongest edges. */
-export function describeFinding({ task, title, metric, curves, shown, scores }: Findings): string[] {
+/** A short summary: how good the model is at it, the circuit, its strongest edges, and what puts these figures in doubt. */
+export function describeFinding({ task, title, metric, curves, shown, scores, flags }: Findings): string[] {
   const { graph } = scores;
   const { clean, corrupted } = curves.baselines;
   const percent = (f: number | null): string => (f === null ? 'undefined' : `${(100 * f).toFixed(0)} %`);
@@ -88,5 +91,6 @@ export function describeFinding({ task, title, metric, curves, shown, scores }: 
     `  circuit: ${shown.kept} of ${graph.edgeCount} edges${pruned} keep ${percent(shown.faithfulness)} of that difference`,
     `  edges needed: ${smallest}`,
     `  strongest edges: ${strongest.map(({ name, score }) => `${name} ${score >= 0 ? '+' : '−'}${Math.abs(score).toPrecision(2)}`).join(', ')}`,
+    ...doubts(flags).map((text) => `  note: ${text}`),
   ];
 }

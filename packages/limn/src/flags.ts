@@ -8,6 +8,14 @@ import { FAITHFUL } from './shown-circuit.js';
 /** With fewer pairs than this, one odd pair moves the mean. */
 const FEW_PAIRS = 20;
 
+/** Codes that the terminal leaves to the report: of areas that it does not print, of what another of its lines says, and of every run. */
+const FOR_THE_REPORT = new Set(['size-zero', 'size-duplicate', 'not-reached', 'chosen-on-evaluation']);
+
+/** What puts the figures on the terminal in doubt. */
+export function doubts(flags: CircuitRecord['flags']): readonly string[] {
+  return flags.filter(({ code }) => !FOR_THE_REPORT.has(code)).map(({ text }) => text);
+}
+
 /** The curves' own flags, and those that follow from the pairs, the metric and the method. */
 export function flagsOf(
   curves: FaithfulnessCurves,

@@ -1,10 +1,6 @@
 // A scoring method with its settings, and what methods and metrics are called for people.
-import type { MethodName } from '@limn/attribution';
+import type { IgRule, MethodName } from '@limn/attribution';
 import type { MetricName } from '@limn/tasks';
-
-/** Where on the path from corrupted (0) to clean (1) the steps lie: k/m for k = 0…m−1, k = 1…m, or the middles between. */
-export const IG_RULES = ['left', 'right', 'midpoint'] as const;
-export type IgRule = (typeof IG_RULES)[number];
 
 export const METRIC_DESCRIPTIONS: Readonly<Record<MetricName, string>> = {
   'logit-diff': 'mean logit of the correct answers minus mean logit of the incorrect ones, at the last token',

@@ -86,12 +86,30 @@ describe('what is written', () => {
     const { provenance } = record;
     expect(provenance.model.weightsSha256).toMatch(/^[0-9a-f]{64}$/);
     expect(provenance.commandLine).toContain(`limn circuit --model ${model}`);
-    expect(provenance.seed).toBe(0);
+    expect(provenance.seed).toBeNull();
     expect(Object.keys(provenance.versions).sort()).toEqual(['limn', 'node', 'webgpu']);
     for (const { points } of record.curves) expect(points.at(-1)?.faithfulness).toBeCloseTo(1, 3);
     const page = readFileSync(path.join(out, 'report.html'), 'utf8');
     expect(page).toContain('<!doctype html>');
     expect(page + JSON.stringify(record)).not.toContain('neverprintthistoken');
+  });
+
+  it('says on the terminal, in the record and on the page what puts the figures in doubt', async () => {
+    const out = path.join(root, 'doubts');
+    const words = ['circuit', '--model', model, '--data', path.join(model, 'pairs.jsonl'), '--ig-rule', 'trapezoid'];
+    const { exitCode, stdout, stderr } = await runLimn([...words, '--out', out]);
+    expect(exitCode, stderr).toBe(0);
+    const record = recordFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
+    expect(record.method.igRule).toBe('trapezoid');
+    expect(record.flags.map(({ code }) => code)).toEqual(
+      expect.arrayContaining(['size-zero', 'faithfulness-above-one', 'same-pairs', 'few-pairs']),
+    );
+    const page = readFileSync(path.join(out, 'report.html'), 'utf8');
+    for (const { code } of record.flags) expect(page).toContain(`<code>${code}</code>`);
+    const notes = stdout.split('\n').filter((line) => line.startsWith('  note: '));
+    expect(notes).toHaveLength(3);
+    expect(notes[0]).toContain('Faithfulness is above 1 at some sizes');
+    expect(notes[2]).toContain('a mean over one pair only');
   });
 
   it('does not depend on time: the same call gives the same graph and record', async () => {

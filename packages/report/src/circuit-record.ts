@@ -70,7 +70,7 @@ export const circuitFields = {
   baselines: object({ clean: finite, corrupted: finite }),
   method: object(
     { name: text({ longest: 100 }) },
-    { title: text({ longest: 500 }), igSteps: whole(1), igRule: oneOf('left', 'right', 'midpoint') },
+    { title: text({ longest: 500 }), igSteps: whole(1), igRule: oneOf('left', 'right', 'midpoint', 'trapezoid') },
   ),
   graph: object({
     layers: whole(1, 1000),

@@ -102,6 +102,12 @@ function section(record: CircuitRecord, i: number): Markup {
       ${sentences.map((sentence) => html`<p>${sentence}</p>`)}
       ${record.task.description && html`<p class="note">${record.task.description}</p>`}
       ${record.metric.description && html`<p class="note">Metric ${record.metric.name}: ${record.metric.description}.</p>`}
+      ${
+        record.flags.length > 0 &&
+        html`<ul class="flags" aria-label="What to know before believing a figure">
+          ${record.flags.map((flag) => html`<li>${flag.text} <code>${flag.code}</code></li>`)}
+        </ul>`
+      }
     </header>
     <figure class="wide">
       <h3>The circuit</h3>

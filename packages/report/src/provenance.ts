@@ -5,18 +5,12 @@ import type { Markup } from './markup.js';
 import { numberText } from './number-text.js';
 import type { Json } from './schema.js';
 
-export function provenance({ provenance: p, method, task, flags }: CircuitRecord): Markup {
+export function provenance({ provenance: p, method, task }: CircuitRecord): Markup {
   const entry = (name: string, value: Markup | string | false): Markup | false =>
     value !== false &&
     html`<dt>${name}</dt>
       <dd>${value}</dd>`;
-  return html`${
-      flags.length > 0 &&
-      html`<ul class="flags">
-        ${flags.map((flag) => html`<li>${flag.text} <code>${flag.code}</code></li>`)}
-      </ul>`
-    }
-    <div class="command">
+  return html`<div class="command">
       <pre tabindex="0" aria-label="Command that computes this again"><code data-command>${p.commandLine}</code></pre>
       <button type="button" class="only-live" data-copy>Copy</button>
     </div>

@@ -1,11 +1,11 @@
 // `limn circuit`: scores every edge of a model for one behaviour, measures the circuits they select, and writes graph, result and report.
-import { METHODS, type MethodName } from '@limn/attribution';
+import { IG_RULES, METHODS, type IgRule, type MethodName } from '@limn/attribution';
 import { METRICS, TASKS, type MetricName } from '@limn/tasks';
 import { LimnError } from '@limn/gpu';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
-import { IG_RULES, chooseMethod, type IgRule } from '../methods.js';
+import { chooseMethod } from '../methods.js';
 import { openModel } from '../model-source.js';
 import { openOutputFolder } from '../output.js';
 import { checkTaskVocabulary, filePairs, taskPairs } from '../pairs-source.js';
@@ -97,7 +97,8 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
       onProgress: console.progress,
     });
     const provenance = provenanceOf(device.gpu, model, context, {
-      seed: options.seed,
+      // A file's pairs are taken as they are; only a task's are drawn.
+      seed: options.task === undefined ? null : options.seed,
       prompts: sets.evaluation.map((pair) => pair.clean),
       options: { ...resultOptions(options), metric, bos: sets.bos },
     });
