@@ -6,8 +6,10 @@ import { describe, expect, it } from 'vitest';
 
 const folder = resolve(dirname(fileURLToPath(import.meta.url)), '../../../shaders');
 
+interface Parse {
+  parseKernel(file: string, code: string, preludes: Readonly<Record<string, string>>): unknown;
+}
 interface Build {
-  parseKernel(file: string, code: string, preludes: readonly string[]): unknown;
   readShaders(source: string): { kernels: { name: string; file: string }[]; preludes: Record<string, string> };
   generate(shaders: unknown): { js: string; types: string };
   wgslFiles(source: string): string[];
@@ -18,6 +20,7 @@ interface Table {
   writtenTable(): string;
 }
 const load = async <T>(name: string): Promise<T> => (await import(pathToFileURL(join(folder, name)).href)) as T;
+const { parseKernel } = await load<Parse>('parse-kernel.mjs');
 const build = await load<Build>('build.mjs');
 const table = await load<Table>('table.mjs');
 
@@ -69,7 +72,7 @@ fn twice(@builtin(global_invocation_id) id: vec3u) {
 
 describe('shaders/build.mjs', () => {
   it('reads bindings, params and overrides', () => {
-    expect(build.parseKernel('math/twice.wgsl', good, [])).toMatchObject({
+    expect(parseKernel('math/twice.wgsl', good, {})).toMatchObject({
       name: 'twice',
       bindings: [
         { name: 'x', access: 'read' },
@@ -96,9 +99,9 @@ describe('shaders/build.mjs', () => {
     it(`refuses ${what}`, () => {
       const broken = good.replace(from, to);
       expect(broken).not.toBe(good);
-      if (message) expect(() => build.parseKernel('math/twice.wgsl', broken, [])).toThrow(message);
+      if (message) expect(() => parseKernel('math/twice.wgsl', broken, {})).toThrow(message);
       else
-        expect(() => build.parseKernel('math/twice.wgsl', broken.replace('read_write> y', 'read> y'), [])).toThrow(
+        expect(() => parseKernel('math/twice.wgsl', broken.replace('read_write> y', 'read> y'), {})).toThrow(
           /input "y" follows an output/,
         );
     });
@@ -112,7 +115,23 @@ describe('shaders/build.mjs', () => {
       .replace('@group(0) @binding(0) var<storage, read> x: array<f32>;\n', `${many.join('\n')}\n`)
       .replace('@binding(1) var<storage, read_write> y', '@binding(8) var<storage, read_write> y')
       .replace('@binding(2) var<uniform>', '@binding(9) var<uniform>');
-    expect(() => build.parseKernel('math/twice.wgsl', code, [])).toThrow(/9 storage buffers; WebGPU guarantees 8/);
+    expect(() => parseKernel('math/twice.wgsl', code, {})).toThrow(/9 storage buffers; WebGPU guarantees 8/);
+  });
+
+  it('refuses more workgroup memory than WebGPU guarantees, at the largest workgroup', () => {
+    const holding = (size: string, first = '') =>
+      good
+        .replace('// x [count]', `${first}// x [count]`)
+        .replace('@compute', `const TILE: u32 = 15u;\nvar<workgroup> tile: array<vec4f, ${size}>;\n\n@compute`);
+    const reduce = { 'reduce.tree': 'var<workgroup> scratch: array<f32, WG>;' };
+    expect(() => parseKernel('math/twice.wgsl', holding('(TILE - 11u) * WG'), reduce)).not.toThrow();
+    expect(() => parseKernel('math/twice.wgsl', holding('(TILE - 11u) * (WG + 1u)'), reduce)).toThrow(
+      /twice\.wgsl:1: 16448 bytes of workgroup memory at 256 invocations; WebGPU guarantees 16384/,
+    );
+    expect(() => parseKernel('math/twice.wgsl', holding('4u * WG', '// uses: reduce\n'), reduce)).toThrow(
+      /17408 bytes of workgroup memory/,
+    );
+    expect(() => parseKernel('math/twice.wgsl', holding('LANES'), reduce)).toThrow(/the size of var<workgroup> tile/);
   });
 
   it('gives the same text for the same files', () => {

@@ -23,8 +23,12 @@ override WG: u32 = 64u;
 @group(0) @binding(2) var<storage, read_write> partial: array<f32>;
 @group(0) @binding(3) var<uniform> params: Params;
 
-// One more than the lanes, so that the summing lanes read different banks.
-var<workgroup> scratch: array<f32, SUMS * (WG + 1u)>;
+var<workgroup> scratch: array<f32, SUMS * WG>;
+
+// Where a lane's part of a sum lies: turned by one lane a sum, so that the summing lanes read different banks.
+fn scratch_at(which: u32, lane: u32) -> u32 {
+  return which * WG + (lane + which) % WG;
+}
 
 @compute @workgroup_size(WG)
 fn edge_scores_partial(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
@@ -54,10 +58,10 @@ fn edge_scores_partial(@builtin(workgroup_id) group: vec3u, @builtin(local_invoc
     sum3 += delta[d[3] + k] * column;
   }
   for (var j = 0u; j < TILE; j++) {
-    scratch[j * (WG + 1u) + lane] = sum0[j];
-    scratch[(TILE + j) * (WG + 1u) + lane] = sum1[j];
-    scratch[(2u * TILE + j) * (WG + 1u) + lane] = sum2[j];
-    scratch[(3u * TILE + j) * (WG + 1u) + lane] = sum3[j];
+    scratch[scratch_at(j, lane)] = sum0[j];
+    scratch[scratch_at(TILE + j, lane)] = sum1[j];
+    scratch[scratch_at(2u * TILE + j, lane)] = sum2[j];
+    scratch[scratch_at(3u * TILE + j, lane)] = sum3[j];
   }
   workgroupBarrier();
   for (var which = lane; which < SUMS; which += WG) {
@@ -66,7 +70,7 @@ fn edge_scores_partial(@builtin(workgroup_id) group: vec3u, @builtin(local_invoc
     if (u < params.sources && v < params.slots) {
       var total = 0.0;
       for (var i = 0u; i < WG; i++) {
-        total += scratch[which * (WG + 1u) + i];
+        total += scratch[scratch_at(which, i)];
       }
       partial[((group.z * params.examples + example) * params.sources + u) * params.slots + v] = total;
     }
