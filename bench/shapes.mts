@@ -1,19 +1,26 @@
-// GPT-2 small's shape with random weights, at WebGPU's default limits: a forward pass and EAP-IG on two pairs of 16 tokens.
-// npm run check:shapes [-- --json]
+// GPT-2 small's shape, or another, with random weights at WebGPU's default limits: a forward pass, a backward pass and EAP-IG on two pairs of 16 tokens.
+// npm run check:shapes [-- --json --out DIR --layers 12 --heads 12 --width 768 --vocabulary 50257 --positions 1024]
+import path from 'node:path';
+import { parseArgs } from 'node:util';
 import { buildGraph, eapIgInputs, logitDiff, type Pair } from '@limn/attribution';
 import { randomGpt2, type Gpt2 } from '@limn/gpt2';
 import { defaultLimits, type Gpu } from '@limn/gpu';
 import { openNodeGpu } from '@limn/gpu/node';
 import { tokenBatch } from '@limn/hooks';
 import { gradients, randomU32, readFloats } from '@limn/tensor';
+import { isGpt2Small, shapeName, shapeOf, shapeOptions } from './arguments.mjs';
+import { adapterName, RESULTS, save } from './result-file.mjs';
 
-const GPT2_SMALL = { vocabulary: 50257, maxPositions: 1024, width: 768, layers: 12, heads: 12 } as const;
 const TOKENS = 16;
 const PAIRS = 2;
 /** EAP-IG's usual number of points. */
 const IG_STEPS = 5;
 
-const json = process.argv.includes('--json');
+const { values: options } = parseArgs({
+  options: { json: { type: 'boolean', default: false }, out: { type: 'string' }, ...shapeOptions },
+});
+const shape = shapeOf(options);
+const { json } = options;
 const say = (line: string): void => void (json || console.log(line));
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 const seconds = async <T,>(work: () => Promise<T>): Promise<[T, number]> => {
@@ -27,11 +34,12 @@ for (const [name, value] of Object.entries(defaultLimits)) {
   if (got !== value) throw new Error(`the device was to have WebGPU's default ${name} = ${value}, it has ${got}`);
 }
 const { adapter, source } = gpu.capabilities;
+const description = adapter.description || adapter.device;
 say(
-  `${adapter.description || adapter.device} (${source}), every limit at WebGPU's default: ${mebibytes(defaultLimits.maxStorageBufferBindingSize)} a binding, ${mebibytes(defaultLimits.maxBufferSize)} a buffer`,
+  `${shapeName(shape)} on ${description} (${source}), every limit at WebGPU's default: ${mebibytes(defaultLimits.maxStorageBufferBindingSize)} a binding, ${mebibytes(defaultLimits.maxBufferSize)} a buffer`,
 );
 
-const [model, loading] = await seconds(() => randomGpt2(gpu, GPT2_SMALL, 0));
+const [model, loading] = await seconds(() => randomGpt2(gpu, shape, 0));
 // Buffers that drawing the weights left in the pool are no weights.
 gpu.trim();
 const weightBytes = gpu.counters.bytesLive;
@@ -64,25 +72,32 @@ say(
   `EAP-IG with ${IG_STEPS} steps: ${edges.length} edges scored, all finite; ${dispatches} dispatches, ${submits} submits, ${scoring.toFixed(1)} s`,
 );
 say(`peak GPU memory: ${mebibytes(bytesPeak)}, of which weights ${mebibytes(weightBytes)}`);
-if (json) {
-  console.log(
-    JSON.stringify({
-      adapter: adapter.description,
-      source,
-      weightBytes,
-      bytesPeak,
-      forward: { ...forward, seconds: forwardSeconds },
-      backward: { ...backward, seconds: backwardSeconds },
-      eapIg: { steps: IG_STEPS, edges: edges.length, dispatches, submits, seconds: scoring },
-    }),
-  );
+const result = {
+  adapter: description,
+  source,
+  shape,
+  tokens: TOKENS,
+  pairs: PAIRS,
+  weightBytes,
+  bytesPeak,
+  forward: { ...forward, seconds: forwardSeconds },
+  backward: { ...backward, seconds: backwardSeconds },
+  eapIg: { steps: IG_STEPS, edges: edges.length, dispatches, submits, seconds: scoring },
+};
+if (json) console.log(JSON.stringify(result));
+// Another shape is recorded only where a place for it is named.
+const out = options.out ?? (isGpt2Small(shape) ? RESULTS : undefined);
+if (out !== undefined) {
+  const file = path.join(out, `shapes-${adapterName(source, description)}.json`);
+  save(file, `${JSON.stringify(result, undefined, 1)}\n`);
+  say(`written to ${path.relative(process.cwd(), file)}`);
 }
 model.dispose();
 gpu.dispose();
 
 /** Clean and corrupted prompts that differ in one place, and two answers. */
 function randomPairs(): Pair[] {
-  const draw = (index: number): number => randomU32(1, 0, index) % GPT2_SMALL.vocabulary;
+  const draw = (index: number): number => randomU32(1, 0, index) % shape.vocabulary;
   return Array.from({ length: PAIRS }, (_, p) => {
     const clean = Array.from({ length: TOKENS }, (_, t) => draw(100 * p + t));
     const corrupted = clean.map((id, t) => (t === TOKENS / 2 ? draw(100 * p + 50) : id));

@@ -1,7 +1,7 @@
 // Pocket's six tasks under three metrics: how faithful the circuits of EAP, EAP-IG and exact patching are, how the scores agree, and whether
 // the gradient is saturated. Goes on where it stopped: every finished task is kept in bench/results.
-// npm run table [-- --pairs 24 --eval-pairs 24 --seed 0]
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+// npm run table [-- --pairs 24 --eval-pairs 24 --seed 0 --task ioi --out DIR]
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import {
@@ -18,6 +18,8 @@ import {
 import { openNodeGpu } from '@limn/gpu/node';
 import { SIX_TASKS, type MetricName, type TaskFamily } from '@limn/tasks';
 import { headlineCurve, openModel, POCKET, taskPairs, version, type OpenModel, type PairSets } from 'limn';
+import { whole } from './arguments.mjs';
+import { adapterName, RESULTS, save } from './result-file.mjs';
 import {
   TABLE_METHODS,
   type Cell,
@@ -35,13 +37,12 @@ const { values: options } = parseArgs({
     'eval-pairs': { type: 'string', default: '24' },
     seed: { type: 'string', default: '0' },
     model: { type: 'string', default: POCKET },
-    out: { type: 'string', default: path.join(import.meta.dirname, 'results') },
+    task: { type: 'string', multiple: true, default: [...SIX_TASKS] },
+    out: { type: 'string', default: RESULTS },
   },
 });
-const whole = (text: string): number => {
-  if (/^\d+$/.test(text)) return Number(text);
-  throw new Error(`expected a whole number, got ${text}`);
-};
+const tasks = SIX_TASKS.filter((task) => options.task.includes(task));
+if (tasks.length < new Set(options.task).size) throw new Error(`a task is one of ${SIX_TASKS.join(', ')}`);
 
 const gpu = await openNodeGpu({ label: 'table' });
 const model = await openModel(gpu, options.model);
@@ -59,12 +60,10 @@ const header: TableHeader = {
   adapter: adapter.description || adapter.device,
   limn: version,
 };
-const name = `task-table-${/llvmpipe/.test(adapter.device) ? 'lavapipe' : source}`;
-mkdirSync(options.out, { recursive: true });
-const file = path.join(options.out, `${name}.json`);
+const file = path.join(options.out, `task-table-${adapterName(source, header.adapter)}.json`);
 
 let table: Table = { ...header, cells: earlierCells(file, header) };
-for (const task of SIX_TASKS) {
+for (const task of tasks) {
   if (METRICS.every((metric) => table.cells.some((cell) => cell.task === task && cell.metric === metric.name))) {
     console.log(`${task}: already in ${file}`);
     continue;
@@ -145,11 +144,6 @@ function earlierCells(from: string, { ...wanted }: TableHeader): readonly Cell[]
   if (!existsSync(from)) return [];
   const { cells, ...found } = JSON.parse(readFileSync(from, 'utf8')) as Table;
   return JSON.stringify(found) === JSON.stringify(wanted) ? cells : [];
-}
-
-function save(to: string, text: string): void {
-  writeFileSync(`${to}.part`, text);
-  renameSync(`${to}.part`, to);
 }
 
 /** A line at every tenth of a long sweep. */

@@ -12,7 +12,7 @@ export function tableMarkdown(table: Table): string {
   const { cells } = table;
   const minutes = cells.reduce((sum, { seconds }) => sum + seconds, 0) / 60;
   return [
-    '# Pocket: six tasks under three metrics',
+    `# ${table.model}: how faithful the circuits of three methods are, under three metrics`,
     '',
     `Scores from ${table.pairs} training pairs a task, faithfulness on ${table.evalPairs} held-out pairs, seed ${table.seed}; EAP-IG with ${table.igSteps} steps, ${table.igRule} rule; ` +
       `circuits are the n edges of largest |score|, pruned. limn ${table.limn} on ${table.adapter}, weights ${table.weightsSha256.slice(0, 12)}, ${minutes.toFixed(0)} minutes.`,

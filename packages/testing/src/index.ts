@@ -2,7 +2,16 @@
 export { CANARY_BITS, CANARY_COUNT, withCanaries, type CanaryStep, type Readable } from './canaries.js';
 export { checkVjp, type DifferentiableReference, type FiniteDifferenceOptions } from './finite-difference.js';
 export { testGpu } from './gpu.js';
-export { kernelLedger, printLedger, readLedger, recordCase, type LedgerEntry } from './ledger.js';
+export {
+  kernelLedger,
+  ledgerRows,
+  printLedger,
+  readLedger,
+  recordCase,
+  type LedgerEntry,
+  type LedgerRow,
+} from './ledger.js';
+export { recordResult } from './recorded-results.js';
 export { referenceRandom, type ReferenceRandom } from './reference-rng.js';
 export * as referenceAdamw from './reference/adamw.js';
 export * as referenceArithmetic from './reference/arithmetic.js';

@@ -38,25 +38,45 @@ export function readLedger(path: string): LedgerEntry[] {
     .map((line) => JSON.parse(line) as LedgerEntry);
 }
 
-/** The table that `npm run kernels` prints: cases and largest error / bound per kernel and variant, and the totals. */
-export function printLedger(
-  entries: readonly LedgerEntry[] = kernelLedger,
-  print: (line: string) => void = console.log,
-): void {
+/** All checks of one kernel in one variant. */
+export interface LedgerRow {
+  /** 'gelu_forward', or 'gelu_forward[f16]' where there are variants. */
+  readonly kernel: string;
+  readonly cases: number;
+  readonly elements: number;
+  /** Largest error / bound, and where it was. */
+  readonly ratio: number;
+  readonly worst: string;
+}
+
+/** One row per kernel and variant, by name. */
+export function ledgerRows(entries: readonly LedgerEntry[]): LedgerRow[] {
   const groups = new Map<string, LedgerEntry[]>();
   for (const entry of entries) {
     const name = entry.variant === '' ? entry.kernel : `${entry.kernel}[${entry.variant}]`;
     groups.set(name, [...(groups.get(name) ?? []), entry]);
   }
-  const width = Math.max(6, ...[...groups.keys()].map((name) => name.length));
+  return [...groups]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([kernel, group]) => {
+      const worst = group.reduce((a, b) => (b.ratio > a.ratio ? b : a));
+      const elements = group.reduce((sum, entry) => sum + entry.elements, 0);
+      return { kernel, cases: group.length, elements, ratio: worst.ratio, worst: worst.case };
+    });
+}
+
+/** The table that `npm run kernels` prints: cases and largest error / bound per kernel and variant, and the totals. */
+export function printLedger(
+  entries: readonly LedgerEntry[] = kernelLedger,
+  print: (line: string) => void = console.log,
+): void {
+  const rows = ledgerRows(entries);
+  const width = Math.max(6, ...rows.map(({ kernel }) => kernel.length));
   print(`${'kernel'.padEnd(width)}  cases   elements  error/bound  worst case`);
-  for (const [name, group] of [...groups].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    const worst = group.reduce((a, b) => (b.ratio > a.ratio ? b : a));
-    const elements = group.reduce((sum, entry) => sum + entry.elements, 0);
+  for (const { kernel, cases, elements, ratio, worst } of rows)
     print(
-      `${name.padEnd(width)}  ${String(group.length).padStart(5)}  ${String(elements).padStart(9)}  ${worst.ratio.toFixed(3).padStart(11)}  ${worst.case}`,
+      `${kernel.padEnd(width)}  ${String(cases).padStart(5)}  ${String(elements).padStart(9)}  ${ratio.toFixed(3).padStart(11)}  ${worst}`,
     );
-  }
   const largest = entries.reduce((top, entry) => Math.max(top, entry.ratio), 0);
-  print(`${entries.length} cases of ${groups.size} kernel variants, largest error/bound ${largest.toFixed(3)}`);
+  print(`${entries.length} cases of ${rows.length} kernel variants, largest error/bound ${largest.toFixed(3)}`);
 }

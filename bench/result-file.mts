@@ -1,0 +1,18 @@
+// Files in bench/results: one for each bench and adapter, replaced as a whole.
+import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+/** Where a bench writes unless `--out` says otherwise. */
+export const RESULTS = path.join(import.meta.dirname, 'results');
+
+/** 'lavapipe', 'swiftshader' or what else gave the adapter: what a result's file is named for. */
+export function adapterName(source: string, description: string): string {
+  return /llvmpipe/.test(description) ? 'lavapipe' : source;
+}
+
+/** Writes beside the file first, so that a file is never half new. */
+export function save(file: string, text: string): void {
+  mkdirSync(path.dirname(file), { recursive: true });
+  writeFileSync(`${file}.part`, text);
+  renameSync(`${file}.part`, file);
+}

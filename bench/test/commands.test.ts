@@ -1,0 +1,144 @@
+// Every bench command runs its whole path at a tiny size, in a process of its own, and leaves what it promises.
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { randomGpt2, saveGpt2 } from '@limn/gpt2';
+import { openFolder } from '@limn/gpt2/node';
+import { RECIPE } from '@limn/pocket';
+import { testGpu } from '@limn/testing';
+import { afterAll, expect, test } from 'vitest';
+import { TABLE_METHODS, type Table } from '../table/cell.mjs';
+import { tableMarkdown } from '../table/markdown.mjs';
+
+const bench = path.join(import.meta.dirname, '..');
+const out = mkdtempSync(path.join(tmpdir(), 'limn-bench-'));
+const tiny = ['--layers', '2', '--heads', '2', '--width', '16', '--vocabulary', '50', '--positions', '32'];
+
+afterAll(() => rmSync(out, { recursive: true, force: true }));
+
+/** Runs bench/NAME.mts and returns what it printed; fails where it does. */
+function run(name: string, ...args: string[]): Promise<string> {
+  const command = [
+    '--conditions=limn-source',
+    '--import',
+    'tsx',
+    path.join(bench, `${name}.mts`),
+    '--out',
+    out,
+    ...args,
+  ];
+  return new Promise((resolve, reject) => {
+    execFile(process.execPath, command, { cwd: path.join(bench, '..') }, (error, stdout, stderr) => {
+      if (error) reject(new Error(`${name} failed: ${stderr}${stdout}`, { cause: error }));
+      else resolve(stdout);
+    });
+  });
+}
+
+/** The one file that a command left: NAME-<adapter>.json. */
+function resultOf(name: string): unknown {
+  const [file, ...others] = readdirSync(out).filter((each) => each.startsWith(name) && each.endsWith('.json'));
+  expect(others).toEqual([]);
+  return JSON.parse(readFileSync(path.join(out, file!), 'utf8'));
+}
+
+/** Dispatches, submits and time of something that ran. */
+interface Cost {
+  readonly dispatches: number;
+  readonly submits: number;
+  readonly seconds: number;
+}
+const ran = ({ dispatches, submits, seconds }: Cost): boolean => dispatches >= submits && submits > 0 && seconds > 0;
+
+test('shapes: default limits, a forward and a backward pass, and every edge of EAP-IG', async () => {
+  const { source } = (await testGpu()).capabilities;
+  const printed = await run('shapes', ...tiny);
+  expect(printed).toContain("every limit at WebGPU's default");
+  const result = resultOf('shapes-') as {
+    forward: Cost;
+    backward: Cost;
+    eapIg: Cost;
+    weightBytes: number;
+    bytesPeak: number;
+  };
+  // (3H + 1)(L + (H + 1)·L(L − 1)/2) + LH + 1 + L(H + 1) edges with L = H = 2.
+  expect(result).toMatchObject({ source, shape: { layers: 2, heads: 2, width: 16 }, eapIg: { steps: 5, edges: 46 } });
+  expect([result.forward, result.backward, result.eapIg].every(ran)).toBe(true);
+  expect(result.forward.dispatches).toBeLessThan(result.backward.dispatches);
+  // wte, wpe, two layers of 12·C² + 13·C and the last norm, in f32; buffers may be rounded up.
+  const weights = 4 * (50 * 16 + 32 * 16 + 2 * (12 * 16 ** 2 + 13 * 16) + 2 * 16);
+  expect(result.weightBytes).toBeGreaterThanOrEqual(weights);
+  expect(result.bytesPeak).toBeGreaterThan(result.weightBytes);
+});
+
+test('kernels: the comparisons of the tests that were named, and planned dispatches', async () => {
+  const { source } = (await testGpu()).capabilities;
+  const printed = await run('kernels', 'test/ops/gelu.test.ts', ...tiny);
+  expect(printed).toMatch(/^gelu +\d+ +\d+ +0\.\d+/m);
+  const result = resultOf('kernels-') as {
+    cases: number;
+    kernels: { kernel: string; cases: number; elements: number; ratio: number }[];
+    planned: { dispatches: Record<string, number> };
+  };
+  expect(result).toMatchObject({ source, failed: [], planned: { shape: { layers: 2 }, rows: 2, tokens: 16 } });
+  expect(result.kernels.map(({ kernel }) => kernel)).toEqual(['gelu']);
+  expect(result.kernels.reduce((sum, { cases }) => sum + cases, 0)).toBe(result.cases);
+  expect(result.kernels.every(({ cases, elements, ratio }) => elements >= cases && cases > 0 && ratio <= 1)).toBe(true);
+  const {
+    forward = 0,
+    forwardAndBackwardToEmbeddings = 0,
+    forwardAndBackwardToParameters = 0,
+  } = result.planned.dispatches;
+  expect(forward).toBeGreaterThan(0);
+  expect(forwardAndBackwardToEmbeddings).toBeGreaterThan(forward);
+  expect(forwardAndBackwardToParameters).toBeGreaterThan(forwardAndBackwardToEmbeddings);
+});
+
+test('the task table: every method under every metric, and a task that is done is not done again', async () => {
+  const folder = path.join(out, 'model');
+  mkdirSync(folder);
+  const { vocabulary, positions: maxPositions } = RECIPE.model;
+  const sizes = { vocabulary, maxPositions, layers: 1, heads: 1, width: 4, mlpWidth: 4, initializerRange: 0.9 };
+  const model = await randomGpt2(await testGpu(), sizes, 0);
+  await saveGpt2(model, openFolder(folder));
+  const { fingerprint } = model.info;
+  model.dispose();
+
+  const table = (): Promise<string> =>
+    run('task-table', '--model', folder, '--task', 'gender', '--pairs', '2', '--eval-pairs', '2');
+  const printed = await table();
+  const result = resultOf('task-table-') as Table;
+  expect(result).toMatchObject({ table: 'limn.task-table', model: folder, weightsSha256: fingerprint, pairs: 2 });
+  expect(result.cells.map(({ task, metric }) => `${task} ${metric}`)).toEqual([
+    'gender logit-diff',
+    'gender prob-diff',
+    'gender kl',
+  ]);
+  for (const { methods, baselines, metric } of result.cells) {
+    expect(Object.keys(methods)).toEqual([...TABLE_METHODS]);
+    expect(Number.isFinite(baselines.clean) && Number.isFinite(baselines.corrupted)).toBe(true);
+    for (const method of TABLE_METHODS) {
+      // (3H + 1)·L + LH + 1 + L(H + 1) edges with L = H = 1; the whole model is perfectly faithful to itself.
+      expect(methods[method].points.at(-1)).toMatchObject({ n: 8, kept: 8 });
+      expect(methods[method].points.at(-1)?.faithfulness).toBeCloseTo(1, 4);
+      const compared = method !== 'exact' && !(method === 'eap' && metric === 'kl');
+      expect(methods[method].agreement !== null).toBe(compared);
+    }
+  }
+  expect(printed).toContain(tableMarkdown(result));
+
+  const again = await table();
+  expect(again).toMatch(/^gender: already in /);
+  expect(resultOf('task-table-')).toEqual(result);
+});
+
+test('the committed table says in words what its numbers say', () => {
+  const results = path.join(bench, 'results');
+  const tables = readdirSync(results).filter((name) => /^task-table-.*\.json$/.test(name));
+  expect(tables).not.toEqual([]);
+  for (const name of tables) {
+    const table = JSON.parse(readFileSync(path.join(results, name), 'utf8')) as Table;
+    expect(readFileSync(path.join(results, name.replace(/json$/, 'md')), 'utf8')).toBe(tableMarkdown(table));
+  }
+});
