@@ -1,7 +1,11 @@
 """Writes a small random GPT-2 and what TransformerLens itself computes from it, raw and processed: the reference of transformer-lens.test.ts.
 
-Needs torch, transformers and transformer-lens (made with torch 2.9.1, transformers 5.23.0, transformer-lens 3.5.1).
+Needs torch, transformers and transformer-lens (made with torch 2.9.1, transformers 5.23.0, transformer-lens 3.5.1 and 2.16.1).
 usage: python make-golden.py          (no network; writes config.json, model.safetensors and golden.safetensors beside this file)
+       PYTHONPATH=<transformer-lens 2.16.1> python make-golden.py     (then writes golden-2.safetensors, from the same weights)
+
+Of the hooks, the two versions differ in one: raw {norm}.hook_normalized is behind w and b in 2.x (and in ours), in front of them in 3.x.
+golden-2.safetensors holds those of 2.x, and is only written when every other hook is equal to within 1e-5 (the worst are printed).
 
 golden.safetensors holds float64 results rounded to F32, for {v} = raw (nothing done to the weights) and processed (fold_ln,
 center_writing_weights, center_unembed, fold_value_biases):
@@ -19,15 +23,17 @@ center_writing_weights, center_unembed, fold_value_biases):
 """
 
 import copy
+import importlib.metadata
 import pathlib
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformer_lens import HookedTransformer, HookedTransformerConfig, patching
 from transformer_lens.pretrained.weight_conversions.gpt2 import convert_gpt2_weights
 from transformers import GPT2Config, GPT2LMHeadModel
 
 here = pathlib.Path(__file__).parent
+second = importlib.metadata.version("transformer-lens").startswith("2.")
 L, H, C, M, V, T, B = 3, 3, 12, 20, 17, 6, 2
 
 torch.manual_seed(2026)
@@ -41,8 +47,9 @@ with torch.no_grad():
         spread = 0.35 if parameter.dim() == 2 else 0.15
         centre = 1.0 if key.endswith(("ln_1.weight", "ln_2.weight", "ln_f.weight")) else 0.0
         parameter.copy_(centre + spread * torch.randn_like(parameter))
-gpt2.save_pretrained(here)
-(here / "generation_config.json").unlink(missing_ok=True)
+if not second:
+    gpt2.save_pretrained(here)
+    (here / "generation_config.json").unlink(missing_ok=True)
 
 clean = torch.randint(1, V, (B, T))
 corrupted = clean.clone()
@@ -67,7 +74,7 @@ def lens_model(dtype, processed, **flags):
 
 
 def results(dtype, processed):
-    """Every number of one variant, by name."""
+    """Every number of one variant, by name; with 2.x only logits and hooks."""
     model = lens_model(dtype, processed)
     got = {}
     logits, cache = model.run_with_cache(clean)
@@ -81,6 +88,8 @@ def results(dtype, processed):
     for name in got:
         if name.endswith("attn_scores"):
             got[name] = got[name].masked_fill(got[name] == float("-inf"), 0)
+    if second:
+        return {name: value.detach() for name, value in got.items()}
     got["lens"] = cache.accumulated_resid(layer=-1, incl_mid=True, apply_ln=True) @ model.W_U + model.b_U
     direction = model.W_U[:, correct].T - model.W_U[:, incorrect].T
     gain = 1.0 if processed else model.ln_final.w
@@ -98,6 +107,21 @@ def results(dtype, processed):
             torch.testing.assert_close(got[name], cache.logit_attrs(stack, correct, incorrect, pos_slice=-1))
     return {name: value.detach().to(torch.float64) for name, value in got.items()}
 
+
+if second:
+    third = load_file(here / "golden.safetensors")
+    assert torch.equal(third["clean"].long(), clean)
+    moved, worst = {}, {}
+    for variant, processed in (("raw", False), ("processed", True)):
+        for name, value in results(torch.float64, processed).items():
+            if not processed and name.endswith("hook_normalized"):
+                moved[f"{variant}/{name}"] = value.to(torch.float32).contiguous().clone()
+            else:
+                worst[f"{variant}/{name}"] = float((value - third[f"{variant}/{name}"].double()).abs().max())
+    assert max(worst.values()) < 1e-5, worst
+    save_file(moved, here / "golden-2.safetensors")
+    print(len(moved), "tensors;", "worst of the others:", sorted(worst.items(), key=lambda item: -item[1])[:3])
+    raise SystemExit
 
 for variant, processed in (("raw", False), ("processed", True)):
     exact, rounded = results(torch.float64, processed), results(torch.float32, processed)

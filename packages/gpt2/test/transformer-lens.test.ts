@@ -1,0 +1,84 @@
+// Activations, logit lens, attributions and patching sweeps against TransformerLens's own, for the same weights (golden file of the real library).
+import { readFileSync } from 'node:fs';
+import { hookNames, runWithCache, type HookName } from '@limn/hooks';
+import { testGpu } from '@limn/testing';
+import { describe, expect, test } from 'vitest';
+import { openFolder } from '../src/node.js';
+import { loadGpt2, memoryFiles, readSafetensorsHeader, readTensorF32, type Gpt2 } from '../src/index.js';
+
+const folder = new URL('golden/transformer-lens', import.meta.url).pathname;
+
+type Golden = (name: string) => { readonly shape: readonly number[]; readonly data: Float32Array };
+
+/** Every tensor of a golden file by name: float64 results of TransformerLens, rounded to f32. */
+async function readGolden(file = 'golden'): Promise<Golden> {
+  const files = memoryFiles({ golden: readFileSync(`${folder}/${file}.safetensors`) });
+  const { tensors } = await readSafetensorsHeader(files, 'golden');
+  const values = new Map(
+    await Promise.all(
+      Array.from(
+        tensors,
+        async ([name, entry]) => [name, { shape: entry.shape, data: await readTensorF32(files, entry) }] as const,
+      ),
+    ),
+  );
+  return (name) => {
+    const found = values.get(name);
+    if (!found) throw new Error(`the golden file has no ${name}`);
+    return found;
+  };
+}
+
+let loaded: Promise<{ readonly model: Gpt2; readonly golden: Golden }> | undefined;
+/** The model with raw weights, and the golden file; once for all tests. */
+const raw = () =>
+  (loaded ??= Promise.all([testGpu().then((gpu) => loadGpt2(gpu, openFolder(folder))), readGolden()]).then(
+    ([{ model }, golden]) => ({ model, golden }),
+  ));
+
+const norm = (x: ArrayLike<number>): number => Math.sqrt(Array.from(x).reduce((sum, value) => sum + value * value, 0));
+
+/**
+ * ‖ours − f64‖ ≤ 8·‖TransformerLens f32 − f64‖ + 2e-6·‖f64‖ (design §2.7): as close as the library's own f32, where the golden file
+ * has its error.
+ */
+function expectClose(got: ArrayLike<number>, want: Float32Array, libraryError: number, name: string): void {
+  expect(got.length, name).toBe(want.length);
+  const error = norm(Array.from(got, (value, i) => value - (want[i] as number)));
+  expect(error, name).toBeLessThanOrEqual(8 * libraryError + 2e-6 * norm(want));
+}
+
+/** [B, T] ids of a golden tensor as prompts. */
+function prompts(golden: Golden, name: 'clean' | 'corrupted'): number[][] {
+  const { shape, data } = golden(name);
+  const [B, T] = shape as [number, number];
+  return Array.from({ length: B }, (_, b) => Array.from(data.subarray(b * T, (b + 1) * T)));
+}
+
+/** Scores of keys that a query cannot see mean nothing; the golden file has 0 there. */
+function seen(name: HookName, shape: readonly number[], data: Float32Array): Float32Array {
+  if (!name.endsWith('hook_attn_scores')) return data;
+  const T = shape.at(-1) as number;
+  return data.map((value, i) => (i % T <= Math.floor(i / T) % T ? value : 0));
+}
+
+describe('raw weights', () => {
+  test('every activation at every hook, and the logits', async () => {
+    const { model, golden } = await raw();
+    const second = await readGolden('golden-2');
+    const { cache, logits } = await runWithCache(model, prompts(golden, 'clean'), { names: '*' });
+    const check = (name: string, shape: readonly number[], data: ArrayLike<number>): void => {
+      // TransformerLens 3 moved this one hook in front of γ and β; ours is where HookedTransformer had it, and what the linear maps read.
+      const want = name.endsWith('hook_normalized') ? second(`raw/${name}`) : golden(`raw/${name}`);
+      expect(shape, name).toEqual(want.shape);
+      expectClose(data, want.data, golden(`error/raw/${name}`).data[0] as number, name);
+    };
+    expect(cache.names).toEqual(hookNames(model.info));
+    check('logits', logits.shape, logits.data);
+    for (const name of cache.names) {
+      const { shape, data } = await cache.read(name);
+      check(name, shape, seen(name, shape, data));
+    }
+    cache.dispose();
+  });
+});
