@@ -1,12 +1,12 @@
 // What must hold for any model and any weights: the identities of the method, on GPT-2 at awkward sizes, on another architecture, and on pocket.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { blockHook, tokenBatch, type HookedModel, type HookName } from '@limn/hooks';
 import { referenceEap, testGpu, ToyModel } from '@limn/testing';
 import { gradients, readFloats, type Tensor } from '@limn/tensor';
 import { buildGraph, Circuit, eap, eapIgInputs, evaluateCircuits, kl, logitDiff, METRICS } from '../src/index.js';
 import type { Graph, Metric, Pair } from '../src/index.js';
 import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
-import { openPocketForTest, POCKET } from './pocket.js';
+import { NO_POCKET, openPocketForTest, POCKET } from './pocket.js';
 
 interface Subject {
   readonly model: HookedModel & { dispose?(): void };
@@ -32,15 +32,16 @@ const subjects: readonly (readonly [string, () => Promise<Subject>])[] = [
 ];
 
 describe.each(subjects)('%s', (name, open) => {
-  const run = it.skipIf(name === 'pocket' && !POCKET);
+  const absent = name === 'pocket' && !POCKET;
   let model: Subject['model'];
   let pairs: readonly Pair[];
   let graph: Graph;
   beforeAll(async () => {
-    if (name === 'pocket' && !POCKET) return;
+    if (absent) return;
     ({ model, pairs } = await open());
     graph = buildGraph(model.info);
   });
+  beforeEach((context) => context.skip(absent, NO_POCKET));
   afterAll(() => model?.dispose?.());
 
   /** Losses [B] of a plain run. */
@@ -61,7 +62,7 @@ describe.each(subjects)('%s', (name, open) => {
   };
   const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0) / values.length;
 
-  run('the full circuit is the clean run and the empty one the corrupted run', async () => {
+  it('the full circuit is the clean run and the empty one the corrupted run', async () => {
     const circuits = [Circuit.full(graph), Circuit.empty(graph)];
     const evaluation = await evaluateCircuits(model, circuits, pairs, { metrics: METRICS });
     for (const metric of METRICS)
@@ -78,7 +79,7 @@ describe.each(subjects)('%s', (name, open) => {
       }
   });
 
-  run('Σ over destinations = node score, Σ over sources = slot identity', async () => {
+  it('Σ over destinations = node score, Σ over sources = slot identity', async () => {
     const scores = await eap(model, pairs, { metric: logitDiff });
     const { nodes, slots, scale } = await nodeAndSlotScores(model, graph, pairs);
     const at = (u: number, v: number): number => scores.values[graph.dense(u, v)] ?? Number.NaN;
@@ -96,7 +97,7 @@ describe.each(subjects)('%s', (name, open) => {
     expect(Math.max(...nodes.map(Math.abs))).toBeGreaterThan(1e-4); // or the test says nothing
   });
 
-  run('EAP is EAP-IG by the right rule with one step', async () => {
+  it('EAP is EAP-IG by the right rule with one step', async () => {
     const one = await eapIgInputs(model, pairs, { metric: logitDiff, steps: 1, rule: 'right' });
     const plain = await eap(model, pairs, { metric: logitDiff });
     const largest = Math.max(...[...graph.edges()].map(({ u, v }) => Math.abs(plain.values[graph.dense(u, v)] ?? 0)));
@@ -106,13 +107,13 @@ describe.each(subjects)('%s', (name, open) => {
     }
   });
 
-  run('plain EAP under KL is 0', async () => {
+  it('plain EAP under KL is 0', async () => {
     const { values } = await eap(model, pairs, { metric: kl });
     // p_patched − p_clean of equal logits leaves at most a few 2⁻²⁴ of each probability.
     for (const { u, v } of graph.edges()) expect(Math.abs(values[graph.dense(u, v)] ?? Number.NaN)).toBeLessThan(2e-6);
   });
 
-  run('EAP-IG is complete at `input`: Σ over destinations is the loss difference', async () => {
+  it('EAP-IG is complete at `input`: Σ over destinations is the loss difference', async () => {
     const { perExample } = await eapIgInputs(model, pairs.slice(1, 2), {
       metric: logitDiff,
       steps: 64,
@@ -129,7 +130,7 @@ describe.each(subjects)('%s', (name, open) => {
     }
   });
 
-  run('scores are equal for batches of 1, 3 and all pairs, of mixed lengths', async () => {
+  it('scores are equal for batches of 1, 3 and all pairs, of mixed lengths', async () => {
     expect(new Set(pairs.map(({ clean }) => clean.length)).size).toBeGreaterThan(1);
     const whole = await eap(model, pairs, { metric: logitDiff, batchSize: pairs.length });
     const largest = Math.max(...[...graph.edges()].map(({ u, v }) => Math.abs(whole.values[graph.dense(u, v)] ?? 0)));
@@ -143,7 +144,7 @@ describe.each(subjects)('%s', (name, open) => {
     }
   });
 
-  run('the mean over examples is what single examples give', async () => {
+  it('the mean over examples is what single examples give', async () => {
     const whole = await eap(model, pairs, { metric: logitDiff, perExample: true });
     for (const { u, v } of graph.edges()) {
       const i = graph.dense(u, v);

@@ -8,8 +8,9 @@ import { generatePairs } from '@limn/tasks';
 import { testGpu } from '@limn/testing';
 import type { Pair } from '../src/index.js';
 
-/** Whether pocket's weights are in this checkout; tests on it are skipped, visibly, where they are not. */
+/** Whether pocket's weights are in this checkout; tests on it are skipped with the reason where they are not. */
 export const POCKET = existsSync(new URL('model.safetensors', modelFolder()));
+export const NO_POCKET = "pocket's weights are not in this checkout";
 
 export async function openPocket(): Promise<Gpt2> {
   return (await loadGpt2(await testGpu(), openFolder(fileURLToPath(modelFolder())))).model;

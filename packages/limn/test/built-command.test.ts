@@ -1,9 +1,9 @@
 // The built command in a process of its own: stdout, Ctrl-C, and the shared check of the toy where it is at hand.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 
 const home = path.resolve(import.meta.dirname, '..');
 const limn = path.join(home, 'bin/limn.js');
@@ -14,7 +14,24 @@ let root: string;
 beforeAll(() => (root = mkdtempSync(path.join(os.tmpdir(), 'limn-built-'))));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-describe.skipIf(!built)(built ? 'the built command' : 'the built command (skipped: npm run build first)', () => {
+describe('the command before a build', () => {
+  it.each([[[]], [['doctor', '--json']]])('says in one line that it must be built: limn %j', (words) => {
+    const bin = path.join(root, 'unbuilt', 'bin');
+    mkdirSync(bin, { recursive: true });
+    copyFileSync(limn, path.join(bin, 'limn.mjs'));
+    const run = spawnSync(process.execPath, [path.join(bin, 'limn.mjs'), ...words], { encoding: 'utf8' });
+    expect(run.status).toBe(1);
+    expect(run.stderr).toBe(
+      'limn: limn has not been built: run `npm run build` in the folder of the repository first\n',
+    );
+    if (words.length === 0) expect(run.stdout).toBe('');
+    else expect(JSON.parse(run.stdout)).toMatchObject({ ok: false, exitCode: 1, error: { code: 'not-built' } });
+  });
+});
+
+describe('the built command', () => {
+  beforeEach((context) => context.skip(!built, 'run npm run build first'));
+
   it('prints one JSON object on stdout and nothing else there', () => {
     const { status, stdout } = spawnSync(process.execPath, [limn, 'doctor', '--json'], { encoding: 'utf8' });
     expect(status).toBe(0);
@@ -71,15 +88,10 @@ describe.skipIf(!built)(built ? 'the built command' : 'the built command (skippe
     expect(readdirSync(out).sort()).toEqual(['checkpoint.safetensors', 'training.json']);
   });
 
-  const there = existsSync(sharedCheck);
-  it.skipIf(!there)(
-    `passes the shared check of the toy${there ? '' : ' (skipped: the check is not beside the repository)'}`,
-    () => {
-      const { status, stdout } = spawnSync(process.execPath, [sharedCheck, process.execPath, limn], {
-        encoding: 'utf8',
-      });
-      expect(stdout).toContain('5 passed, 0 failed');
-      expect(status).toBe(0);
-    },
-  );
+  it('passes the shared check of the toy', (context) => {
+    context.skip(!existsSync(sharedCheck), 'the check is not beside the repository');
+    const { status, stdout } = spawnSync(process.execPath, [sharedCheck, process.execPath, limn], { encoding: 'utf8' });
+    expect(stdout).toContain('5 passed, 0 failed');
+    expect(status).toBe(0);
+  });
 });

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { modelFolder } from '@limn/pocket';
 import { recordFromJson } from '@limn/report';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runLimn } from './run-limn.js';
 
 const trained = existsSync(fileURLToPath(new URL('model.safetensors', modelFolder())));
@@ -13,7 +13,9 @@ let root: string;
 beforeAll(() => (root = mkdtempSync(path.join(os.tmpdir(), 'limn-demo-'))));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-describe.skipIf(!trained)(trained ? 'pocket' : 'pocket (skipped: its weights are not there)', () => {
+describe('pocket', () => {
+  beforeEach((context) => context.skip(!trained, "pocket's weights are not in this checkout"));
+
   it('demo finds both circuits and writes one report', async () => {
     const out = path.join(root, 'demo');
     const outcome = await runLimn(['demo', '--pairs', '4', '--eval-pairs', '6', '--out', out]);
