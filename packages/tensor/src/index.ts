@@ -41,6 +41,7 @@ export {
   asRowBlocks,
   BLOCK_BYTES,
   byteLengthOfRows,
+  MAX_BINDING_BYTES,
   rowBlocks,
   rowsPerBlock,
   type RowBlocks,

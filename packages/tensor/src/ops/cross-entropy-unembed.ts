@@ -7,7 +7,7 @@ import { groupsOf, perRow } from '../grid.js';
 import { expectShape } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import { multiply } from './multiply.js';
-import type { RowBlocks } from './row-blocks.js';
+import { MAX_BINDING_BYTES, type RowBlocks } from './row-blocks.js';
 import { checkTable } from './unembed.js';
 
 /** Tokens in one tile of logits. */
@@ -25,7 +25,7 @@ const backwardKernel = defineKernel(shaders.vocabularyBackward, {
   work: (u) => 6 * u.rows * u.stride,
 });
 
-/** Sizes of tiles; smaller ones than the defaults are for tests. */
+/** Sizes of tiles, for tests; a tile is never larger than 128 MiB. */
 export interface TileOptions {
   readonly tileColumns?: number;
   readonly tileBytes?: number;
@@ -214,7 +214,10 @@ export function crossEntropyUnembed(
     expectShape(op, 'the mask', mask.shape, targets.shape);
   }
   const columns = Math.min(tileColumns, table.rowsPerBlock);
-  const tileRows = Math.max(1, Math.min(rows, Math.floor(tileBytes / (4 * (columns + 3)))));
+  const tileRows = Math.max(
+    1,
+    Math.min(rows, Math.floor(Math.min(tileBytes, MAX_BINDING_BYTES) / (4 * (columns + 3)))),
+  );
   const inputs = [x, targets, ...(mask ? [mask] : []), ...table.blocks];
   return crossEntropyOp(step, inputs, {
     rows,

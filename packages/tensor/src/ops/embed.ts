@@ -4,7 +4,7 @@ import { defineKernel, type Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
 import { groupsOf } from '../grid.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
-import type { RowBlocks } from './row-blocks.js';
+import { expectBindable, type RowBlocks } from './row-blocks.js';
 
 const forwardKernel = defineKernel(shaders.embedForward, {
   grid: (u, { WG }) => groupsOf(Math.ceil((u.count * u.width) / WG)),
@@ -72,5 +72,6 @@ export const embedOp = defineOp<readonly Tensor[], readonly [Tensor], TablePlan,
  */
 export function embed(step: Step, ids: Tensor, table: RowBlocks): Tensor {
   expectDType('embed', ids, ['u32'], 'ids');
+  expectBindable('embed', table);
   return embedOp(step, [ids, ...table.blocks], { width: table.width, rowsPerBlock: table.rowsPerBlock })[0];
 }

@@ -6,6 +6,12 @@ import { byteLengthOf, persistent, type DType, type Tensor } from '../tensor.js'
 /** Largest block by default: half of what every WebGPU device can bind. */
 export const BLOCK_BYTES = 64 * 2 ** 20;
 
+/**
+ * Largest binding of anything as tall or wide as the vocabulary: blocks, their gradients, logits. It is what every WebGPU
+ * device can bind; where a device could bind more, plans stay the same.
+ */
+export const MAX_BINDING_BYTES = 128 * 2 ** 20;
+
 /** A vocabulary-sized matrix; row r is row r − b · rowsPerBlock of block b = floor(r / rowsPerBlock). */
 export interface RowBlocks {
   readonly rows: number;
@@ -19,7 +25,7 @@ export interface RowBlocks {
 /** How a matrix is cut. */
 export interface RowBlocksOptions {
   readonly dtype?: 'f32' | 'f16';
-  /** At most this many bytes per block. */
+  /** At most this many bytes per block, and at most 128 MiB of gradient (f32, also of f16 blocks). */
   readonly maxBytes?: number;
   readonly label?: string;
 }
@@ -29,11 +35,13 @@ export type RowSource = Float32Array | ((start: number, count: number) => Float3
 
 /** Rows per block under a byte limit: even, so that every block starts on a whole word of packed f16. */
 export function rowsPerBlock(rows: number, width: number, dtype: DType, maxBytes = BLOCK_BYTES): number {
-  const fit = Math.floor(maxBytes / (dtype === 'f16' ? 2 * width : 4 * width));
+  const fit = Math.floor(
+    Math.min(maxBytes / (dtype === 'f16' ? 2 * width : 4 * width), MAX_BINDING_BYTES / (4 * width)),
+  );
   if (fit < 1)
     throw new LimnError(
       'tensor/row-blocks',
-      `a row of ${width} ${dtype} values does not fit a block of ${maxBytes} bytes. Allow larger blocks.`,
+      `a row of ${width} ${dtype} values does not fit a block of ${maxBytes} bytes (${MAX_BINDING_BYTES} bytes of f32 at most). Allow larger blocks.`,
       {
         details: { width, dtype, maxBytes },
       },
@@ -90,7 +98,22 @@ export function asRowBlocks(tensor: Tensor): RowBlocks {
         details: { shape: tensor.shape, dtype: tensor.dtype },
       },
     );
-  return Object.freeze({ rows, width, dtype: tensor.dtype, blocks: Object.freeze([tensor]), rowsPerBlock: rows });
+  const table = { rows, width, dtype: tensor.dtype, blocks: Object.freeze([tensor]), rowsPerBlock: rows };
+  expectBindable('asRowBlocks', table);
+  return Object.freeze(table);
+}
+
+/** Every block, and its gradient in f32, can be bound on every device. */
+export function expectBindable(op: string, { blocks }: RowBlocks): void {
+  for (const block of blocks) {
+    const bytes = byteLengthOf(block.size, 'f32');
+    if (bytes > MAX_BINDING_BYTES)
+      throw new LimnError(
+        'tensor/row-blocks',
+        `${op}: a block of shape [${block.shape.join(', ')}] has ${bytes} bytes of gradient; a block may have ${MAX_BINDING_BYTES}. Cut the table with rowBlocks().`,
+        { details: { op, shape: block.shape, bytes, limit: MAX_BINDING_BYTES } },
+      );
+  }
 }
 
 /** Bytes of all blocks. */

@@ -4,7 +4,7 @@ import { defineOp } from '../define-op.js';
 import { rowForm, shapeError, showShape } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import { multiply } from './multiply.js';
-import type { RowBlocks } from './row-blocks.js';
+import { expectBindable, MAX_BINDING_BYTES, type RowBlocks } from './row-blocks.js';
 
 interface TablePlan {
   readonly vocabulary: number;
@@ -71,6 +71,7 @@ const unembedOp = defineOp<readonly Tensor[], readonly [Tensor], TablePlan, unde
 /** Checks x [..., C] against a table [V, C]. */
 export function checkTable(op: string, x: Tensor, table: RowBlocks): { rows: number; width: number } {
   expectDType(op, x, ['f32'], 'x');
+  expectBindable(op, table);
   const form = rowForm(op, x.shape);
   if (form.width !== table.width)
     throw shapeError(
@@ -84,19 +85,18 @@ export function checkTable(op: string, x: Tensor, table: RowBlocks): { rows: num
 
 /**
  * x [..., C] → logits [..., V], all of them in one tensor, tile by tile over the table's blocks. Gradients for x and for
- * every block. Throws 'tensor/logits-too-large' when the logits pass what one binding may hold: take fewer rows, or use
- * crossEntropyUnembed, which never holds them all.
+ * every block. Throws 'tensor/logits-too-large' when the logits pass 128 MiB, what every device can bind: take fewer rows, or
+ * use crossEntropyUnembed, which never holds them all.
  */
 export function unembed(step: Step, x: Tensor, table: RowBlocks): Tensor {
   const { rows, width } = checkTable('unembed', x, table);
   const bytes = 4 * rows * table.rows;
-  const limit = step.gpu.capabilities.limits.maxStorageBufferBindingSize;
-  if (bytes > limit) {
-    const fit = Math.floor(limit / (4 * table.rows));
+  if (bytes > MAX_BINDING_BYTES) {
+    const fit = Math.floor(MAX_BINDING_BYTES / (4 * table.rows));
     throw new LimnError(
       'tensor/logits-too-large',
-      `unembed: logits of ${rows} rows × ${table.rows} tokens take ${bytes} bytes; this device binds at most ${limit}. Take at most ${fit} rows, or use crossEntropyUnembed.`,
-      { details: { rows, vocabulary: table.rows, bytes, limit, fit } },
+      `unembed: logits of ${rows} rows × ${table.rows} tokens take ${bytes} bytes; one tensor of logits may have ${MAX_BINDING_BYTES}, what every device can bind. Take at most ${fit} rows, or use crossEntropyUnembed.`,
+      { details: { rows, vocabulary: table.rows, bytes, limit: MAX_BINDING_BYTES, fit } },
     );
   }
   const plan = { vocabulary: table.rows, width, rowsPerBlock: table.rowsPerBlock };
