@@ -8,6 +8,8 @@ import {
   type KeyValueCache,
   type LinearSite,
   type ModelInfo,
+  type NormSite,
+  type NormWeights,
   type Run,
   type RunInput,
   type RunOptions,
@@ -76,6 +78,13 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
 
   run(step: Step, input: RunInput, options: RunOptions = {}): Run {
     return this.forward(step, input, options);
+  }
+
+  norm(site: NormSite): NormWeights {
+    const { gamma, beta } = this.layerNorm(
+      site === 'ln_final' ? 'ln_f' : site.replace('blocks.', 'h.').replace('.ln', '.ln_'),
+    );
+    return { centred: true, gamma, beta };
   }
 
   pullbackCaptures(layer: number): readonly HookName[] {

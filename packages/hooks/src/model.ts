@@ -85,7 +85,7 @@ export interface Slots {
 
 /** A linear map inside the model, as an adapter sees it: y = x·W + b with W [in, out] in `parameters()`. */
 export interface LinearSite {
-  /** Name below the layer, as in Hugging Face's module names: `h.0.mlp.c_fc`. */
+  /** As in Hugging Face's module names: `h.0.mlp.c_fc`. W is `{name}.weight` in `parameters()`, b is `{name}.bias`, if there is one. */
   readonly name: string;
   readonly layer: number;
   /** The site whose tensor is x, with its trailing axes joined to [in]. */
@@ -96,6 +96,19 @@ export interface LinearSite {
   readonly outWidth: number;
   /** How the weight is stored: Conv1D's [in, out] or nn.Linear's [out, in]. */
   readonly orientation: 'in-out' | 'out-in';
+}
+
+/** A normalisation on the way into attention, the MLP or the unembedding. */
+export type NormSite = 'ln_final' | `blocks.${number}.ln1` | `blocks.${number}.ln2`;
+
+/** Its map: y = x̂∘γ + β with x̂ = (x − mean(x))/s, or x/s, and s the tensor at `{site}.hook_scale`. */
+export interface NormWeights {
+  /** LayerNorm subtracts the mean over C; RMSNorm does not. */
+  readonly centred: boolean;
+  /** γ [C] */
+  readonly gamma: Tensor;
+  /** β [C]; none in RMSNorm. */
+  readonly beta?: Tensor;
 }
 
 /** Views of one head's weights on the host-independent side: W_Q, W_K, W_V [C, K], W_O [K, C], b_Q, b_K, b_V [K]. */
@@ -139,6 +152,8 @@ export interface HookedModel {
   ): Tensor;
   /** b_O [C]. */
   attentionBias(layer: number): Tensor;
+  /** What a normalisation does besides dividing by its scale. */
+  norm(site: NormSite): NormWeights;
   /** The MLP of one layer on a residual stream x [B, T, C], LayerNorm and output bias included. */
   mlp(step: Step, layer: number, x: Tensor): Tensor;
   /** Logits [rows, V] from the final residual stream x [B, T, C] at flat rows b·T + t, or at all of them. */

@@ -2,7 +2,7 @@
 import { LimnError, type Gpu, type Step } from '@limn/gpu';
 import {
   blockHook, planRun, Sites, type BlockSite, type HeadWeights, type HookedModel, type HookName, type KeyValueCache, type LinearSite,
-  type ModelInfo, type Run, type RunInput, type RunOptions, type Slots, type TokenBatch,
+  type ModelInfo, type NormSite, type NormWeights, type Run, type RunInput, type RunOptions, type Slots, type TokenBatch,
 } from '@limn/hooks'; // prettier-ignore
 import {
   add, asRowBlocks, attentionMix, attentionScores, causalAttention, causalSoftmax, concat, div, embed, expand, fillNormal, fromData, gatherRows,
@@ -93,7 +93,7 @@ export class ToyModel implements HookedModel {
       const at = (site: BlockSite, value: Tensor): Tensor => sites.visit(blockHook(l, site), value);
       const wants = (site: BlockSite): boolean => sites.wants(blockHook(l, site));
       x = at('hook_resid_pre', x);
-      const norm1 = this.norm(
+      const norm1 = this.normalise(
         step,
         x,
         `${l}.norm1`,
@@ -104,7 +104,7 @@ export class ToyModel implements HookedModel {
         const own = wants(`hook_${letter}_input`) ? at(`hook_${letter}_input`, this.perHead(step, x)) : undefined;
         return at(
           `attn.hook_${letter}`,
-          this.project(step, l, letter, own ? this.norm(step, own, `${l}.norm1`) : norm1),
+          this.project(step, l, letter, own ? this.normalise(step, own, `${l}.norm1`) : norm1),
         );
       }) as [Tensor, Tensor, Tensor];
       const before = past?.layers[l];
@@ -121,7 +121,7 @@ export class ToyModel implements HookedModel {
       const result = at('attn.hook_result', this.results(step, l, at('attn.hook_z', z)));
       const attnOut = at('hook_attn_out', sum(step, result, { axes: 2 }));
       const mlpIn = at('hook_mlp_in', x);
-      const norm2 = this.norm(
+      const norm2 = this.normalise(
         step,
         mlpIn,
         `${l}.norm2`,
@@ -137,7 +137,7 @@ export class ToyModel implements HookedModel {
       x = at('hook_resid_post', add(step, add(step, x, attnOut), mlpOut));
     }
     if (plan.logitRows === undefined) return sites.finish(x, undefined);
-    const final = this.norm(
+    const final = this.normalise(
       step,
       x,
       'norm',
@@ -164,7 +164,7 @@ export class ToyModel implements HookedModel {
 
   attention(step: Step, layer: number, slots: Slots, options: { readonly heads?: readonly number[] } = {}): Tensor {
     const [q, k, v] = letters.map((letter) =>
-      this.project(step, layer, letter, this.norm(step, slots[letter], `${layer}.norm1`), options.heads),
+      this.project(step, layer, letter, this.normalise(step, slots[letter], `${layer}.norm1`), options.heads),
     );
     return this.results(step, layer, causalAttention(step, q as Tensor, k as Tensor, v as Tensor), options.heads);
   }
@@ -173,8 +173,13 @@ export class ToyModel implements HookedModel {
     return this.noBias;
   }
 
+  norm(site: NormSite): NormWeights {
+    const name = site === 'ln_final' ? 'norm' : site.replace('blocks.', '').replace('.ln', '.norm');
+    return { centred: false, gamma: this.w(name) };
+  }
+
   mlp(step: Step, layer: number, x: Tensor): Tensor {
-    const hidden = matmul(step, this.norm(step, x, `${layer}.norm2`), this.w(`${layer}.in.weight`), {
+    const hidden = matmul(step, this.normalise(step, x, `${layer}.norm2`), this.w(`${layer}.in.weight`), {
       bias: this.w(`${layer}.in.bias`),
       gelu: 'erf',
     });
@@ -184,7 +189,7 @@ export class ToyModel implements HookedModel {
   logits(step: Step, x: Tensor, rows?: readonly number[] | Uint32Array): Tensor {
     return unembed(
       step,
-      this.pick(step, this.norm(step, x, 'norm'), rows === undefined ? 'all' : Uint32Array.from(rows)),
+      this.pick(step, this.normalise(step, x, 'norm'), rows === undefined ? 'all' : Uint32Array.from(rows)),
       this.table('unembed'),
     );
   }
@@ -313,7 +318,13 @@ export class ToyModel implements HookedModel {
     return { run, cache: new ToyCache(tokens.B, (past?.length ?? 0) + tokens.T, layers) };
   }
 
-  private norm(step: Step, x: Tensor, name: string, scaleSite = (s: Tensor) => s, site = (y: Tensor) => y): Tensor {
+  private normalise(
+    step: Step,
+    x: Tensor,
+    name: string,
+    scaleSite = (s: Tensor) => s,
+    site = (y: Tensor) => y,
+  ): Tensor {
     return site(mul(step, div(step, x, scaleSite(rootMeanSquare(step, x))), this.w(name)));
   }
 

@@ -156,4 +156,34 @@ export const componentChecks: readonly ContractCheck[] = [
       );
     },
   },
+  {
+    name: 'a normalisation is its scale and what norm() says of it',
+    async check(model) {
+      const { width: C } = model.info;
+      for (const [site, from] of [
+        ['blocks.1.ln1', 'blocks.1.hook_resid_pre'],
+        ['blocks.1.ln2', 'blocks.1.hook_mlp_in'],
+        ['ln_final', 'blocks.1.hook_resid_post'],
+      ] as const) {
+        const step = model.gpu.step();
+        const capture = [from, `${site}.hook_scale`, `${site}.hook_normalized`] as const;
+        const run = model.run(step, { tokens: even(model) }, { capture });
+        const { centred, gamma, beta } = model.norm(site);
+        const [x, scales, got, weights, bias] = (await Promise.all([
+          ...capture.map((name) => readFloats(step, run.at(name))),
+          readFloats(step, gamma),
+          beta ? readFloats(step, beta) : new Float32Array(C),
+        ])) as [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
+        const want = x.map((value, i) => {
+          const row = x.subarray(C * Math.floor(i / C), C * Math.floor(i / C) + C);
+          const mean = centred ? row.reduce((sum, each) => sum + each, 0) / C : 0;
+          return (
+            ((value - mean) / (scales[Math.floor(i / C)] as number)) * (weights[i % C] as number) +
+            (bias[i % C] as number)
+          );
+        });
+        expectSame(got, want, `${site}.hook_normalized from its parts`);
+      }
+    },
+  },
 ];
