@@ -8,14 +8,14 @@ import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
 import { NO_POCKET, openPocket, POCKET } from './pocket.js';
 import { generatePairs } from '@limn/tasks';
 
-describe('every q, k and v slot against exact patching', () => {
+describe('every q, k and v slot of 3 heads of 24 against exact patching', () => {
   // Token embeddings that differ little: then the change of the loss is its first order, with a remainder in proportion.
   const random = referenceRandom(23);
-  const sizes = { ...AWKWARD, width: 24, headWidth: 8, mlpWidth: 31, vocabulary: 41, positions: 11 };
+  const sizes = { ...AWKWARD, positions: 11 };
   const base = referenceEap.randomModel(sizes, 12);
   const shared = random.normals(sizes.width);
   const near = random
-    .normals(sizes.vocabulary * sizes.width, 0.015)
+    .normals(sizes.vocabulary * sizes.width, 0.02)
     .map((x, i) => Math.fround((shared[i % sizes.width] ?? 0) + x));
   const graph = buildGraph({ ...sizes, block: 'sequential' });
   const pairs: readonly Pair[] = awkwardPairs(12, sizes)
@@ -43,11 +43,11 @@ describe('every q, k and v slot against exact patching', () => {
       const largest = Math.max(...patched.map(Math.abs));
       expect(largest).toBeGreaterThan(5e-5); // far above the 1e-6 of differences of f32 losses
       for (const [i, { u, v }] of edges.entries())
-        // The remainder is in proportion to the change itself, some hundredths of the stream.
+        // The remainder is in proportion to the change itself, two hundredths of the stream: 2 % here.
         expect(
           Math.abs((approximate[i] ?? Number.NaN) - (patched[i] ?? Number.NaN)),
           graph.edgeName(u, v),
-        ).toBeLessThan(0.1 * largest);
+        ).toBeLessThan(0.05 * largest);
     }
   });
 });
