@@ -108,17 +108,28 @@ export function parseKernel(file, code, preludes) {
   if (!bindings.some((binding) => binding.access === 'write'))
     complain(1, 'no binding is written (var<storage, read_write>)');
 
+  // In the file itself, or in a prelude that a family of kernels shares.
+  const sources = [
+    [file, bare],
+    ...uses.flatMap((name) =>
+      variantsOf(name, preludes).map((text) => [`prelude/${name}.wgsl`, withoutComments(text)]),
+    ),
+  ];
+  const structs = sources.flatMap(([path, text]) => {
+    const match = /struct\s+Params\s*\{([^}]*)\}/.exec(text);
+    return match ? [{ place: `${path}:${lineAt(text, match.index)}`, fields: match[1] }] : [];
+  });
+  if (structs.length === 0) complain(1, 'there is no `struct Params { … }`, here or in a prelude');
+  if (structs.length > 1) complain(1, `struct Params is at ${structs.map(({ place }) => place).join(' and at ')}`);
   const params = [];
-  const struct = /struct\s+Params\s*\{([^}]*)\}/.exec(bare);
-  if (!struct) complain(1, 'there is no `struct Params { … }`');
-  else {
-    for (const field of struct[1]
+  for (const { place, fields } of structs) {
+    for (const field of fields
       .split(',')
       .map((text) => text.trim())
       .filter(Boolean)) {
       const match = /^(\w+)\s*:\s*(\w+)$/.exec(field);
       if (!match || !['u32', 'i32', 'f32'].includes(match[2])) {
-        complain(lineAt(bare, struct.index), `Params field "${field}" is not a u32, i32 or f32 scalar`);
+        problems.push(`${place}: Params field "${field}" is not a u32, i32 or f32 scalar`);
       } else params.push({ name: match[1], type: match[2] });
     }
   }

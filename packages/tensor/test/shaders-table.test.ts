@@ -106,6 +106,22 @@ describe('shaders/build.mjs', () => {
         );
     });
 
+  it('takes Params from a prelude that a family shares, from one place only', () => {
+    const struct = /struct Params \{[^}]*\}\n/.exec(good)![0];
+    const sharing = good.replace(struct, '').replace('// x [count]', '// uses: family\n// x [count]');
+    expect(parseKernel('math/twice.wgsl', sharing, { family: `// sizes\n${struct}` })).toMatchObject({
+      params: [{ name: 'count', type: 'u32' }],
+      uses: ['family'],
+    });
+    expect(() => parseKernel('math/twice.wgsl', sharing, { family: '' })).toThrow(/no `struct Params/);
+    expect(() => parseKernel('math/twice.wgsl', sharing + struct, { family: struct })).toThrow(
+      /struct Params is at math\/twice\.wgsl:\d+ and at prelude\/family\.wgsl:1/,
+    );
+    expect(() => parseKernel('math/twice.wgsl', sharing, { family: `\n${struct.replace('u32', 'vec2u')}` })).toThrow(
+      /prelude\/family\.wgsl:2: Params field "count: vec2u" is not/,
+    );
+  });
+
   it('refuses more storage buffers than WebGPU guarantees', () => {
     const many = Array.from(
       { length: 8 },

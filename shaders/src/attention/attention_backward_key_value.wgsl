@@ -1,5 +1,5 @@
 // dk_j = scale · Σ_{t ≥ j − past} ds_tj q_t,  dv_j = Σ_{t ≥ j − past} p_tj dz_t,  ds as for dq; one lane a key
-// uses: nan
+// uses: attention, nan
 // q [batch, queries, heads, HEAD]
 // k [batch, keys, heads, HEAD]
 // v [batch, keys, heads, HEAD]
@@ -8,15 +8,6 @@
 // lengths [batch], read where masked = 1
 // dk [batch, keys, heads, HEAD]
 // dv [batch, keys, heads, HEAD]
-struct Params {
-  batch: u32,
-  heads: u32,
-  queries: u32,
-  keys: u32,
-  past: u32,
-  masked: u32,
-  scale: f32,
-}
 
 override WG: u32 = 64u;
 // width of one head, at most 128

@@ -1,5 +1,5 @@
 // dq_t = scale · Σ_j ds_tj k_j,  ds_tj = p_tj (dz_t · v_j − δ_t),  p recomputed from lse; one lane a query
-// uses: nan
+// uses: attention, nan
 // q [batch, queries, heads, HEAD]
 // k [batch, keys, heads, HEAD]
 // v [batch, keys, heads, HEAD]
@@ -7,15 +7,6 @@
 // stats [batch, heads, queries, 2]: lse, δ
 // lengths [batch], read where masked = 1
 // dq [batch, queries, heads, HEAD]
-struct Params {
-  batch: u32,
-  heads: u32,
-  queries: u32,
-  keys: u32,
-  past: u32,
-  masked: u32,
-  scale: f32,
-}
 
 override WG: u32 = 64u;
 // width of one head, at most 128

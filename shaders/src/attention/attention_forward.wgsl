@@ -1,21 +1,11 @@
 // z_t = Σ_{j ≤ past + t} p_tj v_j,  p = softmax_j(scale · q_t · k_j), by a running maximum and sum; one lane a query
-// uses: nan
+// uses: attention, nan
 // q [batch, queries, heads, HEAD]
 // k [batch, keys, heads, HEAD]
 // v [batch, keys, heads, HEAD]
 // lengths [batch]: keys at or beyond it are padding; read where masked = 1
 // z [batch, queries, heads, HEAD]
 // lse [batch, heads, queries]: log Σ_j exp(scale · q_t · k_j)
-struct Params {
-  batch: u32,
-  heads: u32,
-  queries: u32,
-  keys: u32,
-  // absolute position of query 0
-  past: u32,
-  masked: u32,
-  scale: f32,
-}
 
 override WG: u32 = 64u;
 // width of one head, at most 128

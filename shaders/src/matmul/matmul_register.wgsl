@@ -1,5 +1,5 @@
 // C = epilogue(alpha · op(A) op(B)), one lane a 4 × 4 block in registers, 8 × 8 lanes a workgroup
-// uses: elem, gelu, epilogue
+// uses: matmul, elem, gelu, epilogue
 // a [batch; m, k], or [batch; k, m] where TA = 1: element (row, col) at a_offset + outer · a_outer + inner · a_inner + row · a_row + col
 // b [batch; k, n], or [batch; n, k] where TB = 1, strided likewise
 // bias [n] at bias_offset + inner · bias_inner
@@ -7,36 +7,6 @@
 // c [batch; m, n], strided likewise; split s writes c_split further on
 // pre laid out as c: the sum before gelu, written only with gelu
 // rows, offsets and distances are multiples of 4; k too where TB = 1; chunk too
-struct Params {
-  m: u32,
-  n: u32,
-  k: u32,
-  // batch item z = outer · inner_count + inner
-  batch: u32,
-  inner_count: u32,
-  // terms of k per split
-  chunk: u32,
-  a_offset: u32,
-  a_outer: u32,
-  a_inner: u32,
-  a_row: u32,
-  b_offset: u32,
-  b_outer: u32,
-  b_inner: u32,
-  b_row: u32,
-  c_offset: u32,
-  c_outer: u32,
-  c_inner: u32,
-  c_row: u32,
-  c_split: u32,
-  bias_offset: u32,
-  bias_inner: u32,
-  alpha: f32,
-  // bit 0 bias, 1 residual, 2 accumulate
-  flags: u32,
-  // 0 none, 1 tanh, 2 erf
-  gelu: u32,
-}
 
 override TA: u32 = 0u;
 override TB: u32 = 0u;
