@@ -2,6 +2,7 @@
 export * from './checkpoint.js';
 export * from './config.js';
 export * from './files.js';
+export { describePlan, planLoad, type LoadPlan, type PlannedWeight } from './load-plan.js';
 export * from './load.js';
 export { Gpt2 } from './model.js';
 export { tensorsOf, type Gpt2Parameters } from './parameters.js';

@@ -1,7 +1,8 @@
 // Makes models: from a Hugging Face folder, or with random weights; and writes them as such a folder.
 import type { Gpu } from '@limn/gpu';
-import { formatConfig, newConfig, parseConfig, type NewGpt2Config } from './config.js';
+import { formatConfig, newConfig, type NewGpt2Config } from './config.js';
 import type { ModelFiles, WritableFiles } from './files.js';
+import { checkPlan, planOf, readConfig, type LoadPlan } from './load-plan.js';
 import { Gpt2 } from './model.js';
 import { drawParameters, uploadParameters } from './parameters.js';
 import type { SafetensorsEntry } from './safetensors-entry.js';
@@ -13,6 +14,10 @@ import { findWeights, readWeight, sha256, type LinearOrientation } from './weigh
 export interface LoadOptions {
   /** How linear weights are stored: GPT-2's own [in, out] by default. */
   readonly orientation?: LinearOrientation;
+  /** Bytes of weights that the GPU may hold; a model that needs more is refused before anything is allocated. */
+  readonly budgetBytes?: number;
+  /** Called with what loading takes before anything is allocated; `describePlan` makes a line of it. Throwing stops the load. */
+  readonly onPlan?: (plan: LoadPlan) => void;
   readonly signal?: AbortSignal;
   /** Called after each weight. */
   readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly name: string }) => void;
@@ -27,13 +32,20 @@ export interface LoadedGpt2 {
 }
 
 /**
- * Loads config, weights and tokenizer. Nothing stays on the GPU if anything is wrong.
- * @throws LimnError `files/…`, `config/…`, `safetensors/…`, `weights/…`, `tokenizer/…`; the signal's reason when aborted.
+ * Loads config, weights and tokenizer. One tensor at a time goes from the source to the GPU, so host memory holds no more than the
+ * largest (`LoadPlan.hostBytes`). Nothing stays on the GPU if anything is wrong.
+ * @throws LimnError `files/…`, `config/…`, `safetensors/…`, `weights/…`, `load/over-budget`, `load/over-limit`, `tokenizer/…`;
+ * the signal's reason when aborted.
  */
 export async function loadGpt2(gpu: Gpu, source: ModelFiles, options: LoadOptions = {}): Promise<LoadedGpt2> {
-  const config = parseConfig(new TextDecoder().decode(await source.read('config.json')));
+  options.signal?.throwIfAborted();
+  const config = await readConfig(source);
   const tokenizer = await ModelTokenizer.open(source, config.bosId);
-  const { tied, entries } = await findWeights(source, config, options.orientation);
+  const found = await findWeights(source, config, options.orientation);
+  const { tied, entries } = found;
+  const plan = planOf(source.label, found, options.orientation);
+  options.onPlan?.(plan);
+  checkPlan(plan, gpu, options.budgetBytes);
   let done = 0;
   const parameters = await uploadParameters(gpu, config, tied, async (name) => {
     options.signal?.throwIfAborted();

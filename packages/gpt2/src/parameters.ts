@@ -2,11 +2,8 @@
 import type { Gpu } from '@limn/gpu';
 import { assign, persistent, randomNormalTensor, rowBlocks, Tensor, type RowBlocks } from '@limn/tensor';
 import type { Gpt2Config } from './config.js';
-import { weightShapes, type HostTensor } from './weight-names.js';
+import { isBlockedWeight, weightShapes, type HostTensor } from './weight-names.js';
 import { Fingerprint } from './weights.js';
-
-/** Vocabulary-sized matrices, kept in blocks that fit any binding limit. */
-const blocked = new Set(['wte.weight', 'lm_head.weight']);
 
 /** Weights on the GPU in Hugging Face's names and layout. */
 export interface Gpt2Parameters {
@@ -31,7 +28,7 @@ export async function uploadParameters(
       const [rows, width] = shape as [number, number];
       byName.set(
         name,
-        blocked.has(name)
+        isBlockedWeight(name)
           ? rowBlocks(gpu, rows, width, data, { label: name })
           : persistent(gpu, shape, data, { label: name }),
       );
@@ -65,7 +62,7 @@ export async function drawParameters(
     const size = shape.reduce((product, extent) => product * extent, 1);
     const ones = /ln_(1|2|f)\.weight$/.test(name) ? new Float32Array(size).fill(1) : undefined;
     const [rows, width] = shape as [number, number];
-    const parameter = blocked.has(name)
+    const parameter = isBlockedWeight(name)
       ? rowBlocks(gpu, rows, width, undefined, { label: name })
       : persistent(gpu, shape, ones, { label: name });
     byName.set(name, parameter);

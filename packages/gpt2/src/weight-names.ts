@@ -52,3 +52,8 @@ export function isMaskBuffer(canonical: string): boolean {
 export function isLinearWeight(canonical: string): boolean {
   return /\.(c_attn|c_proj|c_fc)\.weight$/.test(canonical);
 }
+
+/** Whether a weight is a vocabulary-sized matrix, which is kept in blocks of rows that fit any binding limit. */
+export function isBlockedWeight(canonical: string): boolean {
+  return canonical === 'wte.weight' || canonical === 'lm_head.weight';
+}
