@@ -1,6 +1,6 @@
 // Random recordings against a CPU interpreter that gives every value its own memory: sharing buffers must never show.
 import * as fc from 'fast-check';
-import { testGpu } from '@limn/testing';
+import { recordResult, testGpu } from '@limn/testing';
 import { expect, test } from 'vitest';
 import type { Gpu, Step, Storage } from '../src/index.js';
 import { combine, increment } from './kernels.js';
@@ -125,4 +125,5 @@ test('random recordings give what separate memory gives, whole or in cuts', asyn
     fc.asyncProperty(program, fc.constantFrom(1e9, 150), (actions, budget) => check(gpu, actions, budget)),
     { numRuns: runs, seed: 20_25 },
   );
+  recordResult('random recordings', { runs });
 });

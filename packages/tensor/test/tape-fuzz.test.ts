@@ -1,7 +1,7 @@
 // Random graphs: the tape's gradient at a leaf or a captured site agrees with a float64 tangent pushed forward from there.
 import { describe, expect, it } from 'vitest';
 import type { Step } from '@limn/gpu';
-import { referenceRandom, testGpu, type ReferenceRandom } from '@limn/testing';
+import { recordResult, referenceRandom, testGpu, type ReferenceRandom } from '@limn/testing';
 import {
   add,
   addScaled,
@@ -118,6 +118,7 @@ describe('random graphs', () => {
   it(`${graphs} of them`, async () => {
     const gpu = await testGpu();
     let targetsChecked = 0;
+    let largest = 0;
     for (let seed = 0; seed < graphs; seed += 1) {
       const random = referenceRandom(1000 + seed);
       const graph = makeGraph(random, 5 + (random.next() % 25));
@@ -175,8 +176,10 @@ describe('random graphs', () => {
           allowed,
         );
         targetsChecked += 1;
+        largest = Math.max(largest, Math.abs(got - expected) / allowed);
       }
     }
     expect(targetsChecked).toBeGreaterThan(3 * graphs);
+    recordResult('random graphs', { graphs, gradients: targetsChecked, 'largest error / bound': largest });
   });
 });

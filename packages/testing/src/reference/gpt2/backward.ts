@@ -30,12 +30,13 @@ export function referenceBackward(
   const headName = weights.has('lm_head.weight') ? 'lm_head.weight' : 'wte.weight';
   const dFinal = new Float64Array(T * C);
   const finalY = s('ln_final.hook_normalized');
+  const [head, dHead] = [w(headName), dw(headName)];
   for (let t = 0; t < T; t++) {
     for (let v = 0; v < V; v++) {
       const d = at(dLogits, t * V + v);
       for (let c = 0; c < C; c++) {
-        dFinal[t * C + c] = at(dFinal, t * C + c) + d * at(w(headName), v * C + c);
-        dw(headName)[v * C + c] = at(dw(headName), v * C + c) + d * at(finalY, t * C + c);
+        dFinal[t * C + c] = at(dFinal, t * C + c) + d * at(head, v * C + c);
+        dHead[v * C + c] = at(dHead, v * C + c) + d * at(finalY, t * C + c);
       }
     }
   }

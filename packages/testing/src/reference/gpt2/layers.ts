@@ -14,10 +14,11 @@ export function linear(
 ): Float64Array {
   const y = new Float64Array(rows * outer);
   for (let n = 0; n < rows; n++) {
-    for (let o = 0; o < outer; o++) {
-      let sum = b ? at(b, o) : 0;
-      for (let i = 0; i < inner; i++) sum += at(x, n * inner + i) * at(w, i * outer + o);
-      y[n * outer + o] = sum;
+    const row = y.subarray(n * outer, (n + 1) * outer);
+    if (b) row.set(b);
+    for (let i = 0; i < inner; i++) {
+      const value = at(x, n * inner + i);
+      for (let o = 0; o < outer; o++) row[o] = at(row, o) + value * at(w, i * outer + o);
     }
   }
   return y;
@@ -36,13 +37,14 @@ export function linearBackward(
 ): Float64Array {
   const dx = new Float64Array(rows * inner);
   for (let n = 0; n < rows; n++) {
-    for (let o = 0; o < outer; o++) {
-      const d = at(dy, n * outer + o);
-      if (db) db[o] = at(db, o) + d;
-      for (let i = 0; i < inner; i++) {
-        dx[n * inner + i] = at(dx, n * inner + i) + d * at(w, i * outer + o);
-        if (dw) dw[i * outer + o] = at(dw, i * outer + o) + at(x, n * inner + i) * d;
-      }
+    const d = dy.subarray(n * outer, (n + 1) * outer);
+    if (db) for (let o = 0; o < outer; o++) db[o] = at(db, o) + at(d, o);
+    for (let i = 0; i < inner; i++) {
+      const value = at(x, n * inner + i);
+      let sum = 0;
+      for (let o = 0; o < outer; o++) sum += at(d, o) * at(w, i * outer + o);
+      dx[n * inner + i] = sum;
+      if (dw) for (let o = 0; o < outer; o++) dw[i * outer + o] = at(dw, i * outer + o) + value * at(d, o);
     }
   }
   return dx;
