@@ -5,7 +5,7 @@
 const LOWEST = -3.4028234e38;
 
 fn softmax_term(x: f32, top: f32) -> f32 {
-  return select(exp(x - top), -1e30, is_nan(x) || bitcast<u32>(x) == 0x7f800000u);
+  return select(exp(x - top), -1e30, is_nan(x) | (bitcast<u32>(x) == 0x7f800000u));
 }
 
 // A finished sum; NaN (by bits: negative, infinite or NaN) if a term was spoilt.

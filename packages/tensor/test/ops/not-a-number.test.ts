@@ -4,24 +4,34 @@ import type { Step } from '@limn/gpu';
 import { testGpu, withCanaries } from '@limn/testing';
 import { describe, expect, it } from 'vitest';
 import {
+  abs,
   asRowBlocks,
   causalAttention,
   causalSoftmax,
   crossEntropy,
   crossEntropyUnembed,
+  exp,
   fromData,
   gatherProbabilities,
+  gelu,
   gradients,
   IGNORED_TARGET,
   klDivergence,
   layernorm,
   layernormScale,
+  log,
   logSoftmax,
   logSumExp,
   max,
+  reciprocal,
   relu,
+  rsqrt,
+  sigmoid,
   softmax,
+  sqrt,
+  square,
   sum,
+  tanh,
   topK,
   type Tensor,
 } from '../../src/index.js';
@@ -98,8 +108,7 @@ describe.each([
     ['the target', undefined],
   ])('crossEntropyUnembed: %s', async (_, target) => {
     const targets = Uint32Array.from({ length: ROWS }, (_, row) => target ?? PLACES[row] ?? 0);
-    // x is the unit matrix, so that the logits are the table's columns, and what is not spoilt meets it in products with 0:
-    // NaN · 0 spoils every row, which is why each row has a table of its own here.
+    // The logits are the table's column, times 1. A row has a table of its own: 0 · NaN would spoil the others.
     for (let row = 0; row < ROWS; row += 1)
       await onEveryVariant(
         (step) => {
@@ -290,11 +299,25 @@ describe('largest elements', () => {
       ([values]) => expect([...values!]).toEqual([1, -inf, nan]),
     );
   });
+});
 
-  it('relu keeps a NaN', async () => {
+describe('functions', () => {
+  it('keep a NaN, and relu its infinities', async () => {
+    const functions = [square, sqrt, rsqrt, reciprocal, exp, log, relu, sigmoid, tanh, abs];
     await onEveryVariant(
-      (step) => [relu(step, fromData(step, [nan, -1, 2, inf, -inf], [5]))],
-      ([y]) => expect([...y!]).toEqual([nan, 0, 2, inf, 0]),
+      (step) => {
+        const x = fromData(step, [nan, 1], [2]);
+        return [
+          relu(step, fromData(step, [nan, -1, 2, inf, -inf], [5])),
+          ...functions.map((f) => f(step, x)),
+          gelu(step, x, 'tanh'),
+          gelu(step, x, 'erf'),
+        ];
+      },
+      ([y, ...results]) => {
+        expect([...y!]).toEqual([nan, 0, 2, inf, 0]);
+        for (const result of results) expect(spoiltRows(result, 2)).toEqual([true, false]);
+      },
     );
   });
 });
