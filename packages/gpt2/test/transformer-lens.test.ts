@@ -1,6 +1,18 @@
 // Activations, logit lens, attributions and patching sweeps against TransformerLens's own, for the same weights (golden file of the real library).
 import { readFileSync } from 'node:fs';
-import { hookNames, runWithCache, type HookName } from '@limn/hooks';
+import {
+  decomposeResid,
+  directLogitAttribution,
+  fullResidDecomposition,
+  hookNames,
+  logitAttrs,
+  logitLens,
+  runWithCache,
+  stackHeadResults,
+  stackNeuronResults,
+  type HookName,
+} from '@limn/hooks';
+import { readFloats } from '@limn/tensor';
 import { testGpu } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import { openFolder } from '../src/node.js';
@@ -55,6 +67,12 @@ function prompts(golden: Golden, name: 'clean' | 'corrupted'): number[][] {
   return Array.from({ length: B }, (_, b) => Array.from(data.subarray(b * T, (b + 1) * T)));
 }
 
+/** Correct and incorrect token ids, one of each per prompt. */
+function answers(golden: Golden): [correct: number[], incorrect: number[]] {
+  const ids = Array.from(golden('answers').data);
+  return [ids.slice(0, ids.length / 2), ids.slice(ids.length / 2)];
+}
+
 /** Scores of keys that a query cannot see mean nothing; the golden file has 0 there. */
 function seen(name: HookName, shape: readonly number[], data: Float32Array): Float32Array {
   if (!name.endsWith('hook_attn_scores')) return data;
@@ -80,5 +98,59 @@ describe('raw weights', () => {
       check(name, shape, seen(name, shape, data));
     }
     cache.dispose();
+  });
+
+  test('the logit lens of every stream', async () => {
+    const { model, golden } = await raw();
+    const { labels, logits } = await logitLens(model, prompts(golden, 'clean'), { position: 'all', inclMid: true });
+    expect(labels).toEqual(['0_pre', '0_mid', '1_pre', '1_mid', '2_pre', '2_mid', 'final_post']);
+    const want = golden('raw/lens');
+    expect(logits.shape).toEqual(want.shape);
+    expectClose(logits.data, want.data, golden('error/raw/lens').data[0] as number, 'lens');
+  });
+
+  test('residual decompositions and direct logit attributions', async () => {
+    const { model, golden } = await raw();
+    const [correct, incorrect] = answers(golden);
+    const { cache } = await runWithCache(model, prompts(golden, 'clean'), { names: '*', logits: 'none' });
+    const step = model.gpu.step();
+    const position = 'last';
+    const stacks = {
+      components: decomposeResid(step, cache, { position }),
+      heads: stackHeadResults(step, cache, { position, remainder: true }),
+      full: fullResidDecomposition(step, cache, { position, expandNeurons: false }),
+      neurons: stackNeuronResults(step, cache, { position }),
+    };
+    const read = Object.entries(stacks).map(async ([name, { labels, values }]) => {
+      const attrs = logitAttrs(step, cache, values, { correct, incorrect, position });
+      const [vectors, shares] = await Promise.all([readFloats(step, values), readFloats(step, attrs)]);
+      return { name, labels, vectors, shares };
+    });
+    for (const { name, labels, vectors, shares } of await Promise.all(read)) {
+      const want = golden(`raw/${name}`);
+      expect(labels.length, name).toBe(want.shape[0]);
+      expectClose(shares, want.data, golden(`error/raw/${name}`).data[0] as number, `attributions to ${name}`);
+      if (name === 'neurons') continue;
+      const error = golden(`error/raw/stack.${name}`).data[0] as number;
+      expectClose(vectors, golden(`raw/stack.${name}`).data, error, `stack of ${name}`);
+    }
+    expect(stacks.full.labels).toEqual([
+      ...stacks.heads.labels.slice(0, 9),
+      '0_mlp_out',
+      '1_mlp_out',
+      '2_mlp_out',
+      'embed',
+      'pos_embed',
+      'bias',
+    ]);
+    cache.dispose();
+    const { values } = await directLogitAttribution(model, prompts(golden, 'clean'), { correct, incorrect });
+    const want = golden('raw/components').data;
+    expectClose(
+      values.data.subarray(0, want.length),
+      want,
+      golden('error/raw/components').data[0] as number,
+      'one call',
+    );
   });
 });

@@ -10,6 +10,21 @@ import { lastRows } from './token-batch.js';
 /** One position of every prompt: the last real token of each, or a position counted from the start. */
 export type Position = 'last' | number;
 
+/**
+ * Flat rows b·T + t of one position of every prompt.
+ * @throws LimnError `hooks/bad-extent` for a position that some prompt does not have.
+ */
+export function positionRows(lengths: readonly number[], T: number, position: Position): Uint32Array {
+  if (position === 'last') return lastRows(lengths, T);
+  const shortest = Math.min(...lengths);
+  if (Number.isInteger(position) && position >= 0 && position < shortest)
+    return Uint32Array.from(lengths, (_, b) => b * T + position);
+  throw new LimnError('hooks/bad-extent', `position ${position}: every prompt has positions 0–${shortest - 1}`, {
+    details: { position, lengths },
+    hint: "Give a whole number from 0 that all prompts have, or 'last' for the last token of each.",
+  });
+}
+
 /** The activations that one forward pass kept. */
 export class ActivationCache {
   /** Rows of the batch. */
@@ -109,19 +124,10 @@ export class ActivationCache {
     if (position === undefined) return x;
     const [B, T, ...rest] = x.shape as [number, number, ...number[]];
     const flat = reshape(x, [B * T, x.size / (B * T)]);
-    return reshape(gatherRows(step, flat, fromData(step, this.rowsAt(position), [B])), [B, ...rest]);
-  }
-
-  /** Flat rows b·T + t of one position of every prompt. @throws LimnError `hooks/bad-extent` */
-  rowsAt(position: Position): Uint32Array {
-    if (position === 'last') return lastRows(this.lengths, this.T);
-    const shortest = Math.min(...this.lengths);
-    if (Number.isInteger(position) && position >= 0 && position < shortest)
-      return Uint32Array.from(this.lengths, (_, b) => b * this.T + position);
-    throw new LimnError('hooks/bad-extent', `position ${position}: every prompt has positions 0–${shortest - 1}`, {
-      details: { position, lengths: this.lengths },
-      hint: "Give a whole number from 0 that all prompts have, or 'last' for the last token of each.",
-    });
+    return reshape(gatherRows(step, flat, fromData(step, positionRows(this.lengths, this.T, position), [B])), [
+      B,
+      ...rest,
+    ]);
   }
 
   /** Frees what was kept. Disposing twice is allowed. */

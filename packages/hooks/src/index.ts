@@ -4,9 +4,13 @@ export * from './edits.js';
 export * from './generate.js';
 export { type HostArray } from './host-array.js';
 export * from './intervention.js';
+export * from './logit-attribution.js';
+export * from './logit-lens.js';
 export * from './model.js';
 export * from './names.js';
 export * from './nearest-name.js';
+export { accumulatedBias } from './output-maps.js';
+export * from './resid-stack.js';
 export * from './run-plan.js';
 export * from './run-with-cache.js';
 export {

@@ -1,6 +1,7 @@
 // One call, one forward pass: runWithCache keeps chosen activations, runWithHooks edits with functions. Both run the step and free it.
-import { AbortedError, LimnError, type Step } from '@limn/gpu';
+import { LimnError, type Step } from '@limn/gpu';
 import type { Tensor } from '@limn/tensor';
+import { throwIfAborted } from './abort.js';
 import { ActivationCache } from './activation-cache.js';
 import { intervene } from './edits.js';
 import { readArray, type HostArray } from './host-array.js';
@@ -158,7 +159,7 @@ async function once(
   request: RunOptions,
   keeping?: (step: Step, run: Run) => ActivationCache,
 ): Promise<RunResult> {
-  if (signal?.aborted) throw new AbortedError('The run was aborted.', { cause: signal.reason });
+  throwIfAborted(signal, 'The run');
   const batch = asTokenBatch(tokens, model);
   const step = model.gpu.step({ label: 'run', ...(signal ? { signal } : {}) });
   let cache: ActivationCache | undefined;

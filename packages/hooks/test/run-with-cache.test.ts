@@ -7,6 +7,7 @@ import {
   actName,
   hookNames,
   intervene,
+  positionRows,
   runWithCache,
   runWithHooks,
   scale as scaleEdit,
@@ -180,7 +181,7 @@ describe('runWithCache', () => {
     expect([...last]).toEqual([...at(0, 3), ...at(1, 2)]);
     expect([...second]).toEqual([...at(0, 1), ...at(1, 1)]);
     for (const position of [3, -1, 0.5]) {
-      expect((await refusal(() => cache.rowsAt(position))).code).toBe('hooks/bad-extent');
+      expect((await refusal(() => positionRows(cache.lengths, cache.T, position))).code).toBe('hooks/bad-extent');
     }
     cache.dispose();
   });

@@ -1,4 +1,5 @@
 // What every HookedModel must do, as checks that any test runner can call: methods rely on nothing else.
+import { analysisChecks } from './analysis.js';
 import type { ContractCheck } from './check.js';
 import { componentChecks } from './components.js';
 import { forwardChecks } from './forward.js';
@@ -15,4 +16,5 @@ export const hookedModelContract: readonly ContractCheck[] = [
   ...pullbackChecks,
   ...interventionChecks,
   ...refusalChecks,
+  ...analysisChecks,
 ];

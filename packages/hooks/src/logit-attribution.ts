@@ -1,0 +1,142 @@
+// Direct logit attribution: with the final scale s fixed, logit_a − logit_b = Σ_parts ((x_part − mean)/s∘γ)·(w_a − w_b) + constant.
+import { LimnError, type Step } from '@limn/gpu';
+import { concat, expand, fill, fromData, gatherLogits, mul, reshape, sub, sum, type Tensor } from '@limn/tensor';
+import { throwIfAborted } from './abort.js';
+import { ActivationCache, positionRows, type Position } from './activation-cache.js';
+import { readArray, type HostArray } from './host-array.js';
+import type { Intervention } from './intervention.js';
+import type { HookedModel } from './model.js';
+import { applyLnToStack, decomposeResid, fullResidDecomposition, stackSites, type Detail } from './resid-stack.js';
+import { asTokenBatch, type Tokens } from './run-with-cache.js';
+
+/** One token id for all prompts, or one per prompt. */
+export type AnswerIds = number | readonly number[];
+
+/** The logit of `correct`, or its difference to the logit of `incorrect`. */
+export interface Answers {
+  readonly correct: AnswerIds;
+  readonly incorrect?: AnswerIds;
+}
+
+/**
+ * Directions in the residual stream that raise the answers' logits, w_correct − w_incorrect: rows of the unembedding, [B, C].
+ * @throws LimnError `tokens/not-in-vocabulary`, `hooks/bad-rows` for a list that does not fit the prompts
+ */
+export function logitDirections(step: Step, model: HookedModel, { correct, incorrect }: Answers, B: number): Tensor {
+  const up = model.unembedRows(step, idsOf(correct, B, model, 'correct'));
+  if (incorrect === undefined) return up;
+  return sub(step, up, model.unembedRows(step, idsOf(incorrect, B, model, 'incorrect')));
+}
+
+/**
+ * What each part of a stack [n, B, C] at `position`, or [n, B, T, C], gives to the logit (difference): [n, B] or [n, B, T].
+ * TransformerLens's `logit_attrs`, with γ (see `applyLnToStack`). Reads `ln_final.scale`.
+ * @throws LimnError `hooks/not-captured`, and as `logitDirections`
+ */
+export function logitAttrs(
+  step: Step,
+  cache: ActivationCache,
+  x: Tensor,
+  options: Answers & { readonly position?: Position },
+): Tensor {
+  const { position } = options;
+  const scaled = applyLnToStack(step, cache, x, position === undefined ? {} : { position });
+  const [, B, ...rest] = scaled.shape as [number, number, ...number[]];
+  const directions = logitDirections(step, cache.model, options, B);
+  const C = rest.at(-1) as number;
+  const fitted =
+    rest.length === 1 ? directions : expand(step, reshape(directions, [B, 1, C]), [B, rest[0] as number, C]);
+  return sum(step, mul(step, scaled, fitted), { axes: -1 });
+}
+
+/**
+ * The share of the logit (difference) that belongs to no part of the stream, β·(w_a − w_b) plus the unembedding's own bias, [B]: the
+ * logits of an all-zero stream.
+ */
+export function logitConstant(step: Step, model: HookedModel, answers: Answers, B: number): Tensor {
+  const zero = fill(step, [1, 1, model.info.width], 0, 'zero stream');
+  const logits = expand(step, model.logits(step, zero), [B, model.info.vocabulary]);
+  return difference(step, logits, model, answers);
+}
+
+export interface AttributionOptions extends Answers {
+  /** Default `component`: embeddings and layers. `head`: heads, whole MLPs and biases. `neuron`: heads, neurons and biases. */
+  readonly by?: Detail;
+  /** Default: the last token of each prompt. */
+  readonly position?: Position;
+  readonly interventions?: readonly Intervention[];
+  readonly signal?: AbortSignal;
+}
+
+export interface LogitAttribution {
+  /** The parts of the final stream as in `decomposeResid` or `fullResidDecomposition`, and last `constant`. */
+  readonly labels: readonly string[];
+  /** [labels, B]. Every column adds up to `logits`. */
+  readonly values: HostArray;
+  /** The model's own logit (difference), [B]. */
+  readonly logits: HostArray;
+}
+
+/**
+ * Runs the model and says which parts of it raise `correct` (over `incorrect`), directly, at one position of every prompt.
+ * @throws LimnError `hooks/…`, `tokens/…`, `gpu/…`; AbortedError
+ */
+export async function directLogitAttribution(
+  model: HookedModel,
+  tokens: Tokens,
+  options: AttributionOptions,
+): Promise<LogitAttribution> {
+  const { by = 'component', position = 'last', interventions = [], signal } = options;
+  throwIfAborted(signal, 'Logit attribution');
+  const batch = asTokenBatch(tokens, model);
+  const rows = positionRows(batch.lengths, batch.T, position);
+  const capture = stackSites(model, by);
+  const step = model.gpu.step({ label: 'logit attribution', ...(signal ? { signal } : {}) });
+  try {
+    const run = model.run(step, { tokens: batch }, { capture, interventions, logits: rows });
+    const cache = ActivationCache.view(model, run, capture);
+    const { labels, values } =
+      by === 'component'
+        ? decomposeResid(step, cache, { position })
+        : fullResidDecomposition(step, cache, { position, expandNeurons: by === 'neuron' });
+    const parts = logitAttrs(step, cache, values, { ...options, position });
+    const constant = reshape(logitConstant(step, model, options, batch.B), [1, batch.B]);
+    const [attributed, logits] = await Promise.all([
+      readArray(step, concat(step, [parts, constant], 0)),
+      readArray(step, difference(step, run.logits, model, options)),
+    ]);
+    return { labels: [...labels, 'constant'], values: attributed, logits };
+  } finally {
+    step.dispose();
+  }
+}
+
+/** logits [B, V] → correct minus incorrect, [B]. */
+function difference(step: Step, logits: Tensor, model: HookedModel, { correct, incorrect }: Answers): Tensor {
+  const B = logits.shape[0] as number;
+  const up = idsOf(correct, B, model, 'correct');
+  const down = incorrect === undefined ? undefined : idsOf(incorrect, B, model, 'incorrect');
+  const sides = down ? 2 : 1;
+  const ids = Uint32Array.from(
+    { length: sides * B },
+    (_, i) => (i % sides === 0 ? up : (down ?? up))[Math.floor(i / sides)] as number,
+  );
+  const weights = Float32Array.from(ids, (_, i) => (i % sides === 0 ? 1 : -1));
+  return gatherLogits(step, logits, fromData(step, ids, [B, sides]), fromData(step, weights, [B, sides]));
+}
+
+function idsOf(given: AnswerIds, B: number, { info }: HookedModel, side: string): readonly number[] {
+  const ids = typeof given === 'number' ? Array.from({ length: B }, () => given) : given;
+  if (ids.length !== B)
+    throw new LimnError('hooks/bad-rows', `${side} has ${ids.length} token ids for ${B} prompts`, {
+      details: { side, given: ids.length, expected: B },
+      hint: 'Give one id for all prompts, or one per prompt.',
+    });
+  const bad = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= info.vocabulary);
+  if (bad === undefined) return ids;
+  throw new LimnError(
+    'tokens/not-in-vocabulary',
+    `${side}: token id ${String(bad)} is not in the vocabulary (0–${info.vocabulary - 1})`,
+    { details: { side, id: bad, vocabulary: info.vocabulary }, hint: 'Use the tokenizer that belongs to this model.' },
+  );
+}
