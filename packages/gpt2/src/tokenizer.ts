@@ -1,6 +1,7 @@
 // Text to token ids and back, by the Hugging Face tokenizers library, from tokenizer.json or from vocab.json and merges.txt.
 import { Tokenizer } from '@huggingface/tokenizers';
 import { LimnError } from '@limn/gpu';
+import { byteLevelBpe, bytesOfToken, withUnicodeSpaces } from './byte-level.js';
 import type { ModelFiles } from './files.js';
 
 /** Text as ids, with what was put in front. */
@@ -30,6 +31,7 @@ export class ModelTokenizer {
     readonly bosId: number | undefined,
     /** What 'allow' puts in the place of unknown text. */
     private readonly unknownId: number | undefined,
+    private readonly spelling: Spelling,
   ) {}
 
   /**
@@ -50,7 +52,7 @@ export class ModelTokenizer {
       const made = await guarded(
         files,
         'tokenizer.json',
-        async () => new Tokenizer(withUnknownMarked(definition), settings),
+        async () => new Tokenizer(withUnknownMarked(withUnicodeSpaces(definition)), settings),
       );
       const unknown = modelOf(definition)?.unk_token;
       return new ModelTokenizer(
@@ -58,6 +60,7 @@ export class ModelTokenizer {
         'tokenizer.json',
         bosId ?? bosFrom(made, settings),
         typeof unknown === 'string' ? made.token_to_id(unknown) : undefined,
+        spellingOf(definition),
       );
     }
     if (there.includes('vocab.json') && there.includes('merges.txt')) {
@@ -65,12 +68,19 @@ export class ModelTokenizer {
       const merges = decodeUtf8(await files.read('merges.txt'))
         .split(/\r?\n/)
         .filter((line, i) => line.length > 0 && !(i === 0 && line.startsWith('#version')));
+      const definition = byteLevelBpe(vocab, merges);
       const made = await guarded(
         files,
         'vocab.json',
-        async () => new Tokenizer(withUnknownMarked(byteLevelBpe(vocab, merges)), {}),
+        async () => new Tokenizer(withUnknownMarked(withUnicodeSpaces(definition)), {}),
       );
-      return new ModelTokenizer(made, 'vocab.json + merges.txt', bosId ?? bosFrom(made, {}), undefined);
+      return new ModelTokenizer(
+        made,
+        'vocab.json + merges.txt',
+        bosId ?? bosFrom(made, {}),
+        undefined,
+        spellingOf(definition),
+      );
     }
     return undefined;
   }
@@ -100,6 +110,20 @@ export class ModelTokenizer {
       .filter((id) => id !== undefined);
     if (known.length === 0) return '';
     return this.tokenizer.decode(known, { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+  }
+
+  /**
+   * The UTF-8 bytes of ids, exactly: a token of a byte-level vocabulary may hold part of a character, and the next one its rest.
+   * Joined over any split of ids, they are the bytes of the whole. An id without a token has no bytes.
+   */
+  decodeBytes(ids: readonly number[]): Uint8Array {
+    const bytes = ids.flatMap((id) => {
+      const token = this.tokenizer.id_to_token(id);
+      if (token === undefined) return [];
+      const byteLevel = this.spelling.byteLevel && !this.spelling.added.has(id);
+      return byteLevel ? bytesOfToken(token) : [...new TextEncoder().encode(this.tokenText(id))];
+    });
+    return Uint8Array.from(bytes);
   }
 
   /** Text of one token, for showing it on its own. A token that is part of a character shows as U+FFFD. */
@@ -171,6 +195,20 @@ function bosFrom(tokenizer: Tokenizer, settings: Record<string, unknown>): numbe
   return tokenizer.token_to_id(typeof text === 'string' ? text : '<|endoftext|>');
 }
 
+/** How tokens stand for text. */
+interface Spelling {
+  /** Whether a token's characters stand for bytes. */
+  readonly byteLevel: boolean;
+  /** Ids of tokens that stand for themselves, such as `<|endoftext|>`. */
+  readonly added: ReadonlySet<number>;
+}
+
+function spellingOf(definition: Record<string, unknown>): Spelling {
+  const added = (definition['added_tokens'] ?? []) as readonly { readonly id: number }[];
+  const decoder = definition['decoder'] as { readonly type?: unknown } | null | undefined;
+  return { byteLevel: decoder?.type === 'ByteLevel', added: new Set(added.map(({ id }) => id)) };
+}
+
 interface ModelDefinition {
   readonly type?: unknown;
   readonly vocab?: unknown;
@@ -207,29 +245,5 @@ function withUnknownMarked(definition: Record<string, unknown>): Record<string, 
           max_input_chars_per_word: 1e6,
         }
       : { ...model, unk_token: mark },
-  };
-}
-
-/** The tokenizer.json that means the same as GPT-2's vocab.json and merges.txt. */
-function byteLevelBpe(vocab: Record<string, unknown>, merges: readonly string[]): Record<string, unknown> {
-  const end = vocab['<|endoftext|>'];
-  const special = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
-  return {
-    version: '1.0',
-    added_tokens: typeof end === 'number' ? [{ id: end, content: '<|endoftext|>', ...special }] : [],
-    normalizer: null,
-    pre_tokenizer: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true },
-    post_processor: null,
-    decoder: { type: 'ByteLevel', add_prefix_space: true, trim_offsets: true, use_regex: true },
-    model: {
-      type: 'BPE',
-      dropout: null,
-      unk_token: null,
-      continuing_subword_prefix: '',
-      end_of_word_suffix: '',
-      fuse_unk: false,
-      vocab,
-      merges,
-    },
   };
 }

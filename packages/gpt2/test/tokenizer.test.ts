@@ -1,10 +1,13 @@
 // Text to ids and back: from vocab.json and merges.txt, from tokenizer.json, and with no tokenizer at all.
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, type TestContext } from 'vitest';
 import { memoryFiles } from '../src/files.js';
 import { ModelTokenizer } from '../src/tokenizer.js';
+import recorded from './recorded/gpt2-token-ids.json' with { type: 'json' };
 import { rejection, thrown } from './rejection.js';
+import { numberedString } from './tokenizer/strings.js';
 
 /** Bytes a, b, c, space (Ġ), two merges, and the end-of-text token. */
 const bpe = {
@@ -87,17 +90,52 @@ describe('tokenizer', () => {
     expect(thrown(() => plain.encode('a', { prependBos: true })).code).toBe('tokenizer/no-bos');
   });
 
-  const gpt2 = path.resolve(import.meta.dirname, '../../../../shared/gpt2-tokenizer');
-  test.skipIf(!existsSync(gpt2))("GPT-2's own vocabulary (skipped where its files are absent)", async () => {
-    const tokenizer = await open({
-      'vocab.json': readFileSync(path.join(gpt2, 'vocab.json'), 'utf8'),
-      'merges.txt': readFileSync(path.join(gpt2, 'merges.txt'), 'utf8'),
-    });
+  test('bytes of tokens: a part of a character, a special token, whole words', async () => {
+    const tokenizer = await open(bpe);
+    expect([...tokenizer.decodeBytes([7])]).toEqual([0x20, 0x61, 0x62]);
+    expect([...tokenizer.decodeBytes([4])]).toEqual([0xc3]);
+    expect(new TextDecoder().decode(tokenizer.decodeBytes([8, 6, 4, 5, 99]))).toBe('<|endoftext|>abé');
+    expect(new TextDecoder().decode((await open(words)).decodeBytes([2]))).toBe('the');
+  });
+});
+
+const gpt2 = path.resolve(import.meta.dirname, '../../../../shared/gpt2-tokenizer');
+
+describe("GPT-2's own vocabulary", () => {
+  async function gpt2Tokenizer(context: TestContext): Promise<ModelTokenizer> {
+    if (!existsSync(gpt2)) context.skip('shared/gpt2-tokenizer is not there');
+    const read = (name: string): string => readFileSync(path.join(gpt2, name), 'utf8');
+    return open({ 'vocab.json': read('vocab.json'), 'merges.txt': read('merges.txt') });
+  }
+
+  test('known ids, and single tokens', async (context) => {
+    const tokenizer = await gpt2Tokenizer(context);
     expect(tokenizer.encode('When Mary and John went to the store', { prependBos: true }).ids).toEqual([
       50256, 2215, 5335, 290, 1757, 1816, 284, 262, 3650,
     ]);
-    const text = 'naïve 你好 👩‍🚀\n\ttabs  “quotes”';
-    expect(tokenizer.decode(tokenizer.encode(text, { prependBos: false }).ids)).toBe(text);
     expect(tokenizer.singleToken(' Mary')).toBe(5335);
   });
+
+  test(
+    '20,480 strings: the ids of the Rust tokenizers, and the same bytes back',
+    { timeout: 120_000 },
+    async (context) => {
+      const tokenizer = await gpt2Tokenizer(context);
+      const { strings, block, sha256 } = recorded;
+      expect(strings).toBeGreaterThanOrEqual(20_000);
+      let hash = createHash('sha256');
+      for (let i = 0; i < strings; i++) {
+        const text = numberedString(i);
+        const { ids } = tokenizer.encode(text, { prependBos: false });
+        hash.update(`${i % block === 0 ? '' : '\n'}${JSON.stringify(ids)}`);
+        if (i % block === block - 1) {
+          expect(hash.digest('hex'), `strings ${i - block + 1} to ${i}`).toBe(sha256[(i + 1) / block - 1]);
+          hash = createHash('sha256');
+        }
+        const well = Buffer.from(text).toString();
+        if (!Buffer.from(well).equals(tokenizer.decodeBytes(ids))) expect.fail(`bytes of string ${i}`);
+        if (tokenizer.decode(ids) !== well) expect.fail(`text of string ${i}: ${JSON.stringify(well)}`);
+      }
+    },
+  );
 });
