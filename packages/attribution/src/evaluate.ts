@@ -1,5 +1,5 @@
 // Circuits run sparsely, relative to the ablated model: x_v = x'_v + Σ_{(u,v) ∈ C} (ẑ_u − z'_u), one circuit per batch row; nodes without a kept edge out are never computed.
-import { lastRows } from '@limn/hooks';
+import { lastRows, recordWithin, throwIfAborted } from '@limn/hooks';
 import type { HookedModel } from '@limn/hooks';
 import { LimnError, type Step } from '@limn/gpu';
 import { allocate, expand, readFloats, reshape, type Tensor } from '@limn/tensor';
@@ -15,7 +15,7 @@ import { layersOf, OutputWeights } from './node-outputs.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import { prune } from './prune.js';
-import { pairsWithin, recordWithin, settleControls, throwIfAborted } from './run-options.js';
+import { pairsWithin, settleControls } from './run-options.js';
 import type { RunControls } from './run-options.js';
 import { repeated } from './score-loop.js';
 

@@ -1,5 +1,5 @@
 // Exact edge patching: score(u → v) = L(all edges clean but u → v) − L(clean), one run per edge and example, only from the destination's layer on.
-import { blockHook, lastRows, tokenBatch } from '@limn/hooks';
+import { blockHook, lastRows, recordWithin, throwIfAborted, tokenBatch } from '@limn/hooks';
 import type { HookedModel, HookName, Run } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
 import { add, detach, expand, keep, readFloats, reshape, slice, sub, type Tensor } from '@limn/tensor';
@@ -11,7 +11,7 @@ import { headResults, layersOf, nodeDeltas, outputCaptures, OutputWeights } from
 import type { SourceBlock } from './node-outputs.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
-import { pairsWithin, recordWithin, settleControls, throwIfAborted } from './run-options.js';
+import { pairsWithin, settleControls } from './run-options.js';
 import type { RunControls } from './run-options.js';
 import { notFinite, repeated } from './score-loop.js';
 import { scoresOf } from './scores.js';

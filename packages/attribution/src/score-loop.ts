@@ -1,5 +1,5 @@
 // The data loop that all gradient scorers share: per chunk of pairs two recorded runs, gradient runs, one contraction per destination; f64 sums over examples.
-import { tokenBatch } from '@limn/hooks';
+import { recordWithin, throwIfAborted, tokenBatch } from '@limn/hooks';
 import type { HookedModel, Run } from '@limn/hooks';
 import { LimnError, type Step } from '@limn/gpu';
 import { allocate, detach, expand, readFloats, reshape, type Tensor } from '@limn/tensor';
@@ -11,7 +11,7 @@ import type { Metric } from './metrics.js';
 import { nodeDeltas, outputCaptures, OutputWeights } from './node-outputs.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
-import { recordWithin, settleControls, throwIfAborted } from './run-options.js';
+import { settleControls } from './run-options.js';
 import type { RunControls } from './run-options.js';
 import type { Scores } from './scores.js';
 import { gradientCaptures, slotGradients } from './slot-gradients.js';

@@ -1,4 +1,5 @@
 // Hook names, interventions, the HookedModel interface and what is the same for every architecture.
+export { throwIfAborted } from './abort.js';
 export * from './activation-cache.js';
 export * from './edits.js';
 export * from './generate.js';
@@ -10,6 +11,7 @@ export * from './model.js';
 export * from './names.js';
 export * from './nearest-name.js';
 export { accumulatedBias } from './output-maps.js';
+export * from './record-within.js';
 export * from './resid-stack.js';
 export * from './run-plan.js';
 export * from './run-with-cache.js';
