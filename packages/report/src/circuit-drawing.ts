@@ -2,7 +2,7 @@
 import { scaleLinear } from 'd3-scale';
 import type { CircuitRecord } from './record.js';
 import type { DrawnCircuit } from './circuit-record.js';
-import { arrowLength, layOut, portSpread } from './circuit-layout.js';
+import { arrowLength, fewHeads, layOut, portSpread } from './circuit-layout.js';
 import type { PlacedEdge, PlacedNode } from './circuit-layout.js';
 import { html } from './markup.js';
 import type { Markup } from './markup.js';
@@ -45,7 +45,7 @@ export function circuitDrawing(record: CircuitRecord, id: string): Markup {
     <div class="drawing">
       <div class="scroll" tabindex="0" role="region" aria-label="Drawing of the circuit">
         <svg
-          class="${record.graph.heads > 6 && 'large'}"
+          class="${record.graph.heads <= fewHeads ? 'small' : record.graph.heads > 6 && 'large'}"
           viewBox="0 0 ${layout.width} ${layout.height}"
           width="${layout.width}"
           height="${layout.height}"
@@ -130,7 +130,7 @@ function nodeShape({ name, x, y, width, height }: PlacedNode, active: boolean): 
   const left = x - width / 2;
   const top = y - height / 2;
   const port = (slot: string, i: number): Markup =>
-    html`<text class="port" x="${x + (i - 1) * portSpread * width}" y="${top + height - 3.5}">${slot}</text>`;
+    html`<text class="port" x="${x + (i - 1) * portSpread * width}" y="${top + height - 4}">${slot}</text>`;
   return html`<g
     class="node ${kind} ${active && 'on'}"
     data-node="${name}"

@@ -42,17 +42,21 @@ export const portSpread = 0.3;
 const margin = 14;
 /** Free px kept between an edge and a node that it passes. */
 const clearance = 7;
-const nodeHeight = 30;
+
+/** A drawing of at most so many heads a layer is shown whole in narrow windows, too. */
+export const fewHeads = 4;
 
 /** Every node of the model, whether or not a circuit has it: the picture stays put when the circuit changes. */
 export function placeNodes({ layers, heads, block }: Graph): { width: number; height: number; nodes: PlacedNode[] } {
   const lanes = heads + 1;
   const pitch = Math.min(108, Math.max(58, 700 / lanes));
   const boxWidth = Math.min(64, pitch * 0.68);
+  // Taller boxes hold the larger letters that a drawing needs when it is shrunk to a narrow window.
+  const nodeHeight = heads <= fewHeads ? 38 : 30;
   const width = lanes * pitch + 2 * margin + 0.5 * pitch;
   const rowsPerLayer = block === 'sequential' ? 2 : 1;
   const rows = layers * rowsPerLayer + 2;
-  const rowPitch = layers <= 6 ? 76 : 60;
+  const rowPitch = layers <= 6 ? nodeHeight + 46 : nodeHeight + 30;
   const height = (rows - 1) * rowPitch + nodeHeight + 2 * margin;
   const y = (row: number): number => height - margin - nodeHeight / 2 - row * rowPitch;
   const lane = (i: number, layer: number): number => margin + (i + 0.5) * pitch + (layer % 2) * 0.5 * pitch;
@@ -124,7 +128,7 @@ export function layOut(graph: Graph, edges: readonly { readonly index: number; r
     for (let row = source.row + 1; row < destination.row; row++) {
       const obstacles = byRow.get(row) ?? [];
       if (!obstacles.some((node) => overlaps(node, x0, x1))) continue;
-      const rowY = obstacles[0]?.y ?? 0;
+      const { y: rowY = 0, height: rowHeight = 0 } = obstacles[0] ?? {};
       const straight = x0 + ((x1 - x0) * (y0 - rowY)) / (y0 - y1);
       const gap = nearestGap(straight, obstacles, width);
       const key = `${row} ${gap.name}`;
@@ -132,7 +136,7 @@ export function layOut(graph: Graph, edges: readonly { readonly index: number; r
       if (gap.moved) used.set(key, nth + 1);
       const x = gap.moved ? gap.x + (nth % 2 ? 1 : -1) * Math.ceil(nth / 2) * Math.min(6, gap.room / 8) : straight;
       const clear = Math.max(gap.left, Math.min(gap.right, x));
-      points.push([clear, rowY + nodeHeight / 2 + 3], [clear, rowY - nodeHeight / 2 - 3]);
+      points.push([clear, rowY + rowHeight / 2 + 3], [clear, rowY - rowHeight / 2 - 3]);
     }
     points.push([x1, y1 + arrowLength]);
     return { index: edge.index, path: round(bump(points) ?? ''), end: [Math.round(x1 * 10) / 10, y1] };

@@ -27,11 +27,16 @@ function pairFigure(pair: PairRecord, index: number): Markup {
   const { clean, corrupted, correct, incorrect, values } = pair;
   return html`<figure class="pair" aria-label="Pair ${index + 1}">
     <div class="aligned" aria-hidden="true">${clean.map((token, i) => column(token, corrupted[i] ?? ''))}</div>
-    <p class="spoken">Clean: <bdi>${clean.join('')}</bdi>. Corrupted: <bdi>${corrupted.join('')}</bdi>.</p>
+    <p class="spoken">Clean: <bdi>${asText(clean)}</bdi>. Corrupted: <bdi>${asText(corrupted)}</bdi>.</p>
     <figcaption>
       ${answers('right', correct)}${answers('wrong', incorrect)}${values && html`<span>metric <b>${numberText(values.clean)}</b> clean, <b>${numberText(values.corrupted)}</b> corrupted</span>`}
     </figcaption>
   </figure>`;
+}
+
+/** Tokens read aloud as one text. Those of a vocabulary of whole words carry no spaces of their own. */
+function asText(tokens: readonly string[]): string {
+  return tokens.join(tokens.some((token) => /\s/.test(token)) ? '' : ' ');
 }
 
 function column(clean: string, corrupted: string): Markup {

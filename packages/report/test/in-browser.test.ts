@@ -55,8 +55,13 @@ test('hostile text runs nothing and is shown as text', async (context) => {
 test('nothing is wider than a wide or a narrow window', async (context) => {
   if (!executablePath) return context.skip(reason);
   const { page } = await open(renderReport([sample()]));
-  for (const width of [1280, 420]) {
+  for (const width of [1280, 420, 360]) {
     await page.setViewportSize({ width, height: 900 });
+    const drawing = page.locator('.drawing .scroll');
+    expect(await drawing.evaluate(({ scrollWidth, clientWidth }) => scrollWidth - clientWidth)).toBe(0);
+    // A letter that names a head is at least 8 px high.
+    const name = await page.locator('.node.on .name').first().boundingBox();
+    expect(name?.height).toBeGreaterThanOrEqual(8);
     expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
   }
   await page.close();

@@ -179,6 +179,14 @@ test('no records, and values that are not there', () => {
   expect(page).not.toMatch(/NaN|Infinity|undefined/);
 });
 
+test('prompts are read aloud as text, with or without spaces in their tokens', () => {
+  const spoken = (made: string): string | undefined =>
+    elements(made).find(({ name, text }) => name === 'bdi' && text.includes('siege lasted'))?.text;
+  expect(spoken(page)).toMatch(/^<\|endoftext\|> the siege lasted from/);
+  const words = renderReport([sample({ text: (token) => token.trim() })]);
+  expect(spoken(words)).toMatch(/^<\|endoftext\|> the siege lasted from/);
+});
+
 test.each(['', 'abc', 'x'.repeat(55), 'x'.repeat(56), 'x'.repeat(64), 'ü'.repeat(1000)])(
   'SHA-256 is that of node:crypto (%#)',
   (text) => {
