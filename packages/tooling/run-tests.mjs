@@ -1,6 +1,6 @@
 // `npm test`: builds, checks the repository, runs every package's tests on one adapter and ends with the counts.
 // Arguments: --long (also what is slow, with recorded results), and parts of file names to run only those test files.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -13,7 +13,12 @@ import { newTally, reporter, skipLines } from './test-reporter.mjs';
 
 const root = resolve(import.meta.dirname, '../..');
 const long = process.argv.includes('--long');
-const filters = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const filters = process.argv.slice(2).filter((argument) => argument !== '--long');
+const unknown = filters.find((argument) => argument.startsWith('-'));
+if (unknown) {
+  console.error(`npm test: there is no option ${unknown}; it takes --long, and parts of file names.`);
+  process.exit(2);
+}
 const asked = process.env.LIMN_ADAPTER || 'auto';
 const started = performance.now();
 const tally = newTally();
@@ -32,8 +37,12 @@ if (long) process.env.LIMN_LONG = '1';
 process.on('exit', () => rmSync(scratch, { recursive: true, force: true }));
 tally.giveUp = () => {
   summary();
+  // The worker that hangs would outlive this process, with the device in its hands.
+  spawnSync('pkill', ['-KILL', '-P', String(process.pid)]);
   process.exit(1);
 };
+/** Milliseconds that one test file may take before the run is given up. */
+const patience = long ? 1_800_000 : 300_000;
 
 console.log(
   bold(`limn tests${long ? ', the long ones too' : ''}`) +
@@ -112,7 +121,7 @@ async function runTests() {
     maxWorkers: 1,
     fileParallelism: false,
     passWithNoTests: true,
-    reporters: [reporter(root, tally, { patience: long ? 3_600_000 : 300_000 })],
+    reporters: [reporter(root, tally, { patience })],
   };
   const vitest = await startVitest(
     'test',
@@ -149,7 +158,7 @@ async function runBrowserTests() {
     config: 'packages/tooling/vitest.browser.config.mjs',
     watch: false,
     passWithNoTests: true,
-    reporters: [reporter(root, tally, { label: 'browser ', patience: long ? 3_600_000 : 300_000 })],
+    reporters: [reporter(root, tally, { label: 'browser ', patience })],
   });
   await vitest?.close();
 }

@@ -23,7 +23,6 @@ import {
   gelu,
   headProject,
   headResults,
-  IGNORED_TARGET,
   matmul,
   reshape,
   slice,
@@ -168,21 +167,16 @@ export abstract class Gpt2Forward {
   }
 
   /**
-   * Cross-entropy in nats of a target id per flat position [B·T], from the final residual stream x [B, T, C]; IGNORED_TARGET gives 0.
+   * Cross-entropy in nats of a target id per flat position [B·T], from the final residual stream x [B, T, C]; an id outside the vocabulary (tensor's IGNORED_TARGET) gives 0.
    * Beyond `maxLogitBytes` (32 MiB) the logits are never held at once but made tile by tile.
    */
   losses(step: Step, x: Tensor, targets: Uint32Array, maxLogitBytes = 2 ** 25): Tensor {
     const table = this.blocks(this.weights.tied ? 'wte.weight' : 'lm_head.weight');
     const normalised = normalise(step, reshape(x, [targets.length, this.config.width]), this.layerNorm('ln_f'));
-    const shape = [targets.length];
-    if (4 * targets.length * table.rows <= maxLogitBytes) {
-      return crossEntropy(step, unembed(step, normalised, table), fromData(step, targets, shape));
-    }
-    const counted = Float32Array.from(targets, (target) => (target === IGNORED_TARGET ? 0 : 1));
-    const ids = targets.map((target) => (target === IGNORED_TARGET ? 0 : target));
-    return crossEntropyUnembed(step, normalised, table, fromData(step, ids, shape), {
-      mask: fromData(step, counted, shape),
-    });
+    const ids = fromData(step, targets, [targets.length]);
+    return 4 * targets.length * table.rows <= maxLogitBytes
+      ? crossEntropy(step, unembed(step, normalised, table), ids)
+      : crossEntropyUnembed(step, normalised, table, ids);
   }
 
   embed(step: Step, tokens: TokenBatch): Tensor {

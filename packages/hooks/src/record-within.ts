@@ -44,8 +44,10 @@ export function recordWithin<R>(parts: {
   }
 }
 
+const tooLarge = ['gpu/binding-size', 'tensor/logits-too-large'];
+
 function isTooLarge(error: unknown): boolean {
-  return error instanceof OutOfMemoryError || (error instanceof LimnError && error.code === 'gpu/binding-size');
+  return error instanceof OutOfMemoryError || (error instanceof LimnError && tooLarge.includes(error.code));
 }
 
 /** `memory/over-budget`: not even one unit fits, with the bytes it takes or what the device said. */
