@@ -1,10 +1,15 @@
 // GPT-2 family models: files, tokenizer, the forward pass with its hook sites, and training.
 export * from './checkpoint.js';
 export * from './config.js';
+export { fetchFiles } from './fetch-files.js';
 export * from './files.js';
 export { describePlan, planLoad, type LoadPlan, type PlannedWeight } from './load-plan.js';
 export * from './load.js';
 export { Gpt2 } from './model.js';
+export type { HubCache, HubFile, PartialBlob } from './hub/cache.js';
+export { OpfsCache } from './hub/opfs-cache.js';
+export type { DownloadProgress } from './hub/snapshot.js';
+export { openModel, type OpenModelOptions } from './open-model.js';
 export { tensorsOf, type Gpt2Parameters } from './parameters.js';
 export type { SafetensorsEntry } from './safetensors-entry.js';
 export * from './safetensors-write.js';

@@ -8,6 +8,10 @@ import { JsonScanError, scanJson, type ScannedJson } from './scan-json.js';
 import { readTensorF32, sameValues } from './tensor-values.js';
 import { canonicalName, isLinearWeight, isMaskBuffer, weightShapes, type HostTensor } from './weight-names.js';
 
+/** All weights in one file, or the list of the files they are spread over. */
+export const weightFile = 'model.safetensors';
+export const indexFile = 'model.safetensors.index.json';
+
 /** Weights found and checked by name and shape, not yet read. */
 export interface FoundWeights {
   readonly tied: boolean;
@@ -163,24 +167,34 @@ function unravel(flat: number, shape: readonly number[]): number[] {
   return index;
 }
 
+/** The error for a folder with neither weights nor an index of them: with the way out if it holds a pickle. */
+export function noWeights(label: string, there: readonly string[]): LimnError {
+  const pickle = there.find((name) => /\.(bin|pt|pth|ckpt)$/.test(name));
+  if (!pickle) return missingFile(label, weightFile, there);
+  return new LimnError('weights/no-safetensors', `${label} has ${pickle} but no ${weightFile}`, {
+    details: { found: pickle },
+    hint: 'Pickle files can run code and are not read. In Python: AutoModelForCausalLM.from_pretrained(dir).save_pretrained(dir, safe_serialization=True).',
+  });
+}
+
 /** model.safetensors, or the shards that its index names. */
 async function weightFiles(files: ModelFiles): Promise<string[]> {
   const there = await files.list();
-  if (there.includes('model.safetensors')) return ['model.safetensors'];
-  const index = 'model.safetensors.index.json';
-  if (!there.includes(index)) {
-    const pickle = there.find((name) => /\.(bin|pt|pth|ckpt)$/.test(name));
-    if (!pickle) throw missingFile(files.label, 'model.safetensors', there);
-    throw new LimnError('weights/no-safetensors', `${files.label} has ${pickle} but no model.safetensors`, {
-      details: { found: pickle },
-      hint: 'Pickle files can run code and are not read. In Python: AutoModelForCausalLM.from_pretrained(dir).save_pretrained(dir, safe_serialization=True).',
-    });
-  }
+  if (there.includes(weightFile)) return [weightFile];
+  if (!there.includes(indexFile)) throw noWeights(files.label, there);
+  return shardsOf(await files.read(indexFile), files.label);
+}
+
+/**
+ * The shards that a `model.safetensors.index.json` names, sorted.
+ * @throws LimnError `weights/bad-index`
+ */
+export function shardsOf(index: Uint8Array, label: string): string[] {
   const bad = (message: string): LimnError =>
-    new LimnError('weights/bad-index', `${index} in ${files.label}: ${message}`, { hint: 'Download it again.' });
+    new LimnError('weights/bad-index', `${indexFile} in ${label}: ${message}`, { hint: 'Download it again.' });
   let root: ScannedJson;
   try {
-    root = scanJson(new TextDecoder('utf-8', { fatal: true }).decode(await files.read(index)), 4);
+    root = scanJson(new TextDecoder('utf-8', { fatal: true }).decode(index), 4);
   } catch (cause) {
     if (cause instanceof JsonScanError || cause instanceof TypeError) throw bad(cause.message);
     throw cause;

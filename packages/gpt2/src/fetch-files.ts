@@ -1,0 +1,99 @@
+// A folder of files below an address, read by HTTP range requests and never believed when the server answers with something else.
+import { LimnError } from '@limn/gpu';
+import { cutRange, missingFile, shortFile, type ModelFiles } from './files.js';
+
+/**
+ * Files below an address. The names are taken from `names`, since a server does not list a folder. A server without ranges is borne
+ * with: it sends whole files, which are then kept.
+ * @throws LimnError `files/fetch` with the status, if the server does not answer with the bytes asked for: a web page, another
+ * range, a compressed part; `files/short`, `files/not-found`.
+ */
+export function fetchFiles(
+  base: string | URL,
+  names: readonly string[],
+  fetcher: typeof fetch = globalThis.fetch,
+): ModelFiles {
+  const label = String(base);
+  const root = label.endsWith('/') ? label : `${label}/`;
+  const sizes = new Map<string, number>();
+  /** Whole files of a server without ranges. */
+  const whole = new Map<string, Blob>();
+  const wrong = (name: string, what: string, details: Record<string, unknown> = {}): LimnError =>
+    new LimnError('files/fetch', `${root}${name} ${what}`, {
+      details: { url: `${root}${name}`, ...details },
+      hint: 'Check the address; the folder must be served as plain files, best with Content-Length and byte ranges.',
+    });
+  const ask = async (name: string, init: RequestInit): Promise<Response> => {
+    let response: Response;
+    try {
+      response = await fetcher(new URL(encodeURIComponent(name), root), init);
+    } catch (cause) {
+      if (cause instanceof LimnError) throw cause;
+      throw wrong(name, `could not be fetched: ${String((cause as Error).message)}`, { reason: String(cause) });
+    }
+    if (response.status === 404) throw missingFile(label, name, names);
+    if (!response.ok) throw wrong(name, `answered with status ${response.status}`, { status: response.status });
+    const type = response.headers.get('content-type') ?? '';
+    if (/^text\/html\b/i.test(type)) throw wrong(name, 'is a web page, not that file', { type });
+    return response;
+  };
+  const bytesOf = async (name: string, response: Response): Promise<Uint8Array<ArrayBuffer>> => {
+    try {
+      return new Uint8Array(await response.arrayBuffer());
+    } catch (cause) {
+      throw wrong(name, `broke off: ${String((cause as Error).message)}`, { reason: String(cause) });
+    }
+  };
+  const keep = async (name: string, response: Response): Promise<Blob> => {
+    const blob = new Blob([await bytesOf(name, response)]);
+    whole.set(name, blob);
+    sizes.set(name, blob.size);
+    return blob;
+  };
+  /** Bytes [from, to) of a file, and its size; the server may have answered with more. */
+  const range = async (name: string, from: number, to: number): Promise<Uint8Array<ArrayBuffer>> => {
+    const response = await ask(name, { headers: { range: `bytes=${from}-${to - 1}` } });
+    if (response.status !== 206) return cut(name, await keep(name, response), from, to);
+    const stated = response.headers.get('content-range');
+    const [, begin, end, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(stated ?? '') ?? [];
+    // Not every server lets a page of another origin see Content-Range; the length is checked in any case.
+    if (stated !== null && (Number(begin) !== from || Number(end) !== Math.min(to, Number(total)) - 1))
+      throw wrong(name, `was asked for bytes ${from}-${to - 1}, but sends ${stated}`, { contentRange: stated });
+    if (response.headers.has('content-encoding')) throw wrong(name, 'sends a compressed part of the file');
+    if (total !== undefined) sizes.set(name, Number(total));
+    return bytesOf(name, response);
+  };
+  const cut = async (name: string, blob: Blob, from: number, to: number): Promise<Uint8Array<ArrayBuffer>> => {
+    if (to > blob.size) throw shortFile(label, name, to, blob.size);
+    return new Uint8Array(await blob.slice(from, to).arrayBuffer());
+  };
+  const size = async (name: string): Promise<number> => {
+    const known = sizes.get(name);
+    if (known !== undefined) return known;
+    const { headers } = await ask(name, { method: 'HEAD' });
+    const length = Number((headers.has('content-encoding') ? null : headers.get('content-length')) ?? Number.NaN);
+    // A server that compresses or does not say gives the length with a part.
+    if (!Number.isSafeInteger(length)) await range(name, 0, 1);
+    else sizes.set(name, length);
+    const found = sizes.get(name);
+    if (found === undefined) throw wrong(name, 'does not say how long it is');
+    return found;
+  };
+  return {
+    label,
+    size,
+    list: async () => names,
+    read: async (name, start, end) => {
+      const held = whole.get(name);
+      if (start === undefined && end === undefined)
+        return held ? cut(name, held, 0, held.size) : bytesOf(name, await ask(name, {}));
+      const from = start ?? 0;
+      const to = end ?? (await size(name));
+      if (to < from) return cutRange(label, name, new Uint8Array(0), from, to);
+      if (to === from) return new Uint8Array(0);
+      const bytes = await (held ? cut(name, held, from, to) : range(name, from, to));
+      if (bytes.length !== to - from) throw shortFile(label, name, to, from + bytes.length);
+      return bytes;
+    },
+  };
+}

@@ -1,0 +1,249 @@
+// Models from a hub: the shared cache folder, offline mode, tokens and paths, against a server on this machine.
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
+import os from 'node:os';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { testGpu } from '@limn/testing';
+import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { loadGpt2, memoryFiles } from '../src/index.js';
+import { hubCacheFolder, hubEndpoint, hubOffline, hubToken, openModel } from '../src/node.js';
+import { placeOf } from '../src/hub/place.js';
+import { modelFiles } from './hub/model.js';
+import { gitIdOf, sha256Of, TestHub } from './hub/server.js';
+import { rejection, thrown } from './rejection.js';
+
+const home = mkdtempSync(path.join(os.tmpdir(), 'limn-hub-'));
+const files = modelFiles();
+const token = 'hf_test';
+let hub: TestHub;
+let cacheDir: string;
+beforeEach(async () => {
+  hub = await TestHub.start(files);
+  cacheDir = mkdtempSync(path.join(home, 'cache-'));
+});
+afterEach(() => hub.stop());
+afterAll(() => rmSync(home, { recursive: true, force: true }));
+
+/** A fetch that must not be called. */
+const noNetwork: typeof fetch = async (input) => {
+  throw new Error(`asked for ${String(input)}`);
+};
+
+describe('from the hub', () => {
+  test('a model is downloaded into the folder that Python shares, loads, and is not downloaded twice', async () => {
+    const progress: [number, number][] = [];
+    const options = {
+      endpoint: hub.endpoint,
+      cacheDir,
+      token,
+      onProgress: (p: { done: number; total: number }) => progress.push([p.done, p.total]),
+    };
+    const source = await openModel('tiny/gpt2', options);
+    expect(source.label).toBe(`tiny/gpt2@${hub.commit}`);
+    const wanted = ['config.json', 'merges.txt', 'model.safetensors', 'vocab.json'];
+    expect([...(await source.list())].sort()).toEqual(wanted);
+
+    const repo = path.join(cacheDir, 'models--tiny--gpt2');
+    const snapshot = path.join(repo, 'snapshots', hub.commit);
+    expect(readdirSync(repo).sort()).toEqual(['.no_exist', 'blobs', 'refs', 'snapshots']);
+    expect(readFileSync(path.join(repo, 'refs/main'), 'utf8')).toBe(hub.commit);
+    expect(readdirSync(snapshot).sort()).toEqual(wanted);
+    for (const name of wanted) {
+      const bytes = files.get(name) as Uint8Array;
+      const digest = name.endsWith('.safetensors') ? sha256Of(bytes) : gitIdOf(bytes);
+      expect(lstatSync(path.join(snapshot, name)).isSymbolicLink()).toBe(true);
+      expect(readlinkSync(path.join(snapshot, name))).toBe(path.join('../../blobs', digest));
+      expect(readFileSync(path.join(snapshot, name)).equals(bytes)).toBe(true);
+    }
+    expect(readdirSync(path.join(repo, 'blobs')).length).toBe(wanted.length);
+    expect(readdirSync(path.join(repo, '.no_exist', hub.commit)).sort()).toEqual([
+      'tokenizer.json',
+      'tokenizer_config.json',
+    ]);
+    expect(readdirSync(path.join(cacheDir, '.locks/models--tiny--gpt2'))).toEqual([]);
+
+    const total = wanted.reduce((sum, name) => sum + (files.get(name) as Uint8Array).length, 0);
+    expect(progress.at(-1)).toEqual([total, total]);
+    expect(progress.every(([done], i) => done >= (progress[i - 1]?.[0] ?? 0))).toBe(true);
+
+    const gpu = await testGpu();
+    const { model, tokenizer } = await loadGpt2(gpu, source);
+    const { model: plain } = await loadGpt2(gpu, memoryFiles(Object.fromEntries(files)));
+    expect(model.info).toEqual(plain.info);
+    expect(tokenizer?.encode('abab', { prependBos: true }).ids).toEqual([0, 3, 3]);
+    model.dispose();
+    plain.dispose();
+
+    // main may have moved: one question. A commit cannot move: none.
+    const before = hub.seen.length;
+    await openModel('tiny/gpt2', options);
+    expect(hub.seen.slice(before).map((seen) => seen.path)).toEqual(['/api/models/tiny/gpt2/revision/main']);
+    await openModel(`tiny/gpt2@${hub.commit}`, { cacheDir, fetch: noNetwork });
+  });
+
+  test('the token goes to the hub and to no other host', async () => {
+    await openModel('tiny/gpt2', { endpoint: hub.endpoint, cacheDir, token });
+    expect(hub.seen.filter(({ host }) => host === 'hub').every((seen) => seen.token === `Bearer ${token}`)).toBe(true);
+    const elsewhere = hub.seen.filter(({ host }) => host === 'contents');
+    expect(elsewhere.map((seen) => [seen.path, seen.token])).toEqual([['/model.safetensors', undefined]]);
+    await openModel('tiny/gpt2', { endpoint: hub.endpoint, cacheDir, token: false });
+    expect(hub.seen.at(-1)?.token).toBeUndefined();
+  });
+
+  test('shards come by their index', async () => {
+    const sharded = await TestHub.start(modelFiles({ shards: true }), 'ab'.repeat(20));
+    try {
+      const source = await openModel('tiny/gpt2', { endpoint: sharded.endpoint, cacheDir, token: false });
+      const gpu = await testGpu();
+      const { model } = await loadGpt2(gpu, source);
+      const { model: plain } = await loadGpt2(gpu, memoryFiles(Object.fromEntries(files)));
+      expect(model.info.fingerprint).toBe(plain.info.fingerprint);
+      model.dispose();
+      plain.dispose();
+      const again = await openModel(`tiny/gpt2@${sharded.commit}`, { cacheDir, offline: true, fetch: noNetwork });
+      expect(await again.list()).toEqual(await source.list());
+      const shard = path.join(
+        cacheDir,
+        'models--tiny--gpt2/snapshots',
+        sharded.commit,
+        'model-00002-of-00002.safetensors',
+      );
+      rmSync(shard);
+      const error = await rejection(openModel(`tiny/gpt2@${sharded.commit}`, { cacheDir, offline: true }));
+      expect([error.code, error.details['missing']]).toEqual(['hub/offline', 'model-00002-of-00002.safetensors']);
+    } finally {
+      await sharded.stop();
+    }
+  });
+
+  test('what Python left in the cache is completed, not downloaded again', async () => {
+    // huggingface_hub's from_pretrained asks for these two alone, and notes nothing about others.
+    const repo = path.join(cacheDir, 'models--tiny--gpt2');
+    for (const folder of ['blobs', 'refs', `snapshots/${hub.commit}`])
+      mkdirSync(path.join(repo, folder), { recursive: true });
+    writeFileSync(path.join(repo, 'refs/main'), hub.commit);
+    for (const name of ['config.json', 'model.safetensors']) {
+      writeFileSync(path.join(repo, 'blobs', name), files.get(name) as Uint8Array);
+      symlinkSync(path.join('../../blobs', name), path.join(repo, 'snapshots', hub.commit, name));
+    }
+    const offline = await openModel('tiny/gpt2', { cacheDir, offline: true, fetch: noNetwork });
+    expect(await offline.list()).toEqual(['config.json', 'model.safetensors']);
+    const source = await openModel('tiny/gpt2', { endpoint: hub.endpoint, cacheDir, token: false });
+    expect([...(await source.list())].sort()).toEqual(['config.json', 'merges.txt', 'model.safetensors', 'vocab.json']);
+    expect(hub.asked(/resolve/).map((seen) => path.basename(seen.path))).toEqual(['vocab.json', 'merges.txt']);
+  });
+});
+
+describe('without the network', () => {
+  test('a path is a path', async () => {
+    const folder = path.join(home, 'plain');
+    mkdirSync(folder, { recursive: true });
+    for (const [name, bytes] of files) writeFileSync(path.join(folder, name), bytes);
+    for (const name of [
+      folder,
+      `${folder}/`,
+      pathToFileURL(folder),
+      pathToFileURL(folder).href,
+      path.relative('.', folder),
+    ]) {
+      const source = await openModel(name, { fetch: noNetwork });
+      expect(await source.size('model.safetensors')).toBe(files.get('model.safetensors')?.length);
+    }
+    expect((await rejection((await openModel('./gpt2', { fetch: noNetwork })).size('config.json'))).code).toBe(
+      'files/not-found',
+    );
+  });
+
+  test('offline mode names the missing file and where it was looked for, and opens what is cached', async () => {
+    const empty = await rejection(openModel('tiny/gpt2', { cacheDir, offline: true, fetch: noNetwork }));
+    const place = path.join(cacheDir, 'models--tiny--gpt2');
+    expect([empty.code, empty.details['missing'], empty.details['searched']]).toEqual([
+      'hub/offline',
+      'the revision',
+      path.join(place, 'refs/main'),
+    ]);
+    await openModel('tiny/gpt2', { endpoint: hub.endpoint, cacheDir, token: false });
+    const source = await openModel('tiny/gpt2', { cacheDir, offline: true, fetch: noNetwork });
+    expect(source.label).toBe(`tiny/gpt2@${hub.commit}`);
+    rmSync(path.join(place, 'snapshots', hub.commit, 'model.safetensors'));
+    const error = await rejection(openModel('tiny/gpt2', { cacheDir, offline: true, fetch: noNetwork }));
+    expect([error.code, error.details['missing']]).toEqual(['hub/offline', 'model.safetensors']);
+    expect(error.hint).toContain(path.join(place, 'snapshots', hub.commit));
+    expect(existsSync(path.join(place, 'blobs'))).toBe(true);
+  });
+
+  test('a hub out of reach is no obstacle to what is cached, and is reported', async () => {
+    await openModel('tiny/gpt2', { endpoint: hub.endpoint, cacheDir, token: false });
+    hub.fail(/revision/, (_request, response) => void response.writeHead(503, { 'retry-after': '3600' }).end());
+    const notices: string[] = [];
+    const source = await openModel('tiny/gpt2', {
+      endpoint: hub.endpoint,
+      cacheDir,
+      token: false,
+      onNotice: (text) => notices.push(text),
+    });
+    expect(source.label).toBe(`tiny/gpt2@${hub.commit}`);
+    expect(notices).toEqual([expect.stringContaining(`Using commit ${hub.commit}`)]);
+  });
+
+  test('a link that leads out of the cache is refused', async () => {
+    await openModel('tiny/gpt2', { endpoint: hub.endpoint, cacheDir, token: false });
+    const config = path.join(cacheDir, 'models--tiny--gpt2/snapshots', hub.commit, 'config.json');
+    rmSync(config);
+    symlinkSync('/etc/passwd', config);
+    expect((await rejection(openModel('tiny/gpt2', { cacheDir, offline: true }))).code).toBe('hub/cache');
+  });
+});
+
+describe('names and settings', () => {
+  test.each([
+    ['gpt2', 'gpt2', 'main'],
+    ['openai-community/gpt2', 'openai-community/gpt2', 'main'],
+    ['a/b.c_d@v1.0', 'a/b.c_d', 'v1.0'],
+    ['gpt2@refs/pr/3', 'gpt2', 'refs/pr/3'],
+  ])('%s is an id', (name, id, revision) => expect(placeOf(name)).toEqual({ kind: 'hub', id, revision }));
+
+  test.each(['./gpt2', '../gpt2', '/gpt2', '~/gpt2', 'C:\\gpt2', 'd:/gpt2', '.', 'file:///gpt2', '\\\\server\\gpt2'])(
+    '%s is a path',
+    (name) => expect(placeOf(name).kind).toBe('path'),
+  );
+
+  test.each([
+    '', 'a/b/c', 'a//b', '-a', 'a/..', 'a--b', 'a/b.git', 'a b', 'a%2fb', 'gpt2/', 'a/b@', 'a/b@..', 'a/b@x/../y', 'a/b@/x', 'a/b@x y',
+    'a\0b', 'ftp://x/y', `a/${'b'.repeat(97)}`, 'gpt2@main@x', 'gpt2@a.lock',
+  ])('%j is neither', (name) => expect(thrown(() => placeOf(name)).code).toBe('hub/bad-id')); // prettier-ignore
+
+  test('two revisions contradict each other', () => {
+    expect(placeOf('gpt2@v1', 'v1')).toEqual({ kind: 'hub', id: 'gpt2', revision: 'v1' });
+    expect(thrown(() => placeOf('gpt2@v1', 'v2')).code).toBe('hub/bad-id');
+  });
+
+  test('the environment says where the cache is, which hub, and whether to stay offline', () => {
+    const user = os.homedir();
+    expect(hubCacheFolder({})).toBe(path.join(user, '.cache/huggingface/hub'));
+    expect(hubCacheFolder({ XDG_CACHE_HOME: '/x' })).toBe('/x/huggingface/hub');
+    expect(hubCacheFolder({ HF_HOME: '~/hf', XDG_CACHE_HOME: '/x' })).toBe(path.join(user, 'hf/hub'));
+    expect(hubCacheFolder({ HF_HOME: '/h', HUGGINGFACE_HUB_CACHE: '/old' })).toBe('/old');
+    expect(
+      hubCacheFolder({ HF_HUB_CACHE: '$BIG/${NAME}/hub', BIG: '/big', NAME: 'n', HUGGINGFACE_HUB_CACHE: '/old' }),
+    ).toBe('/big/n/hub');
+    expect(hubEndpoint({})).toBe('https://huggingface.co');
+    expect(hubEndpoint({ HF_ENDPOINT: 'https://mirror.example' })).toBe('https://mirror.example');
+    expect(['1', 'ON', 'yes', 'True'].every((HF_HUB_OFFLINE) => hubOffline({ HF_HUB_OFFLINE }))).toBe(true);
+    expect([undefined, '', '0', 'no'].some((HF_HUB_OFFLINE) => hubOffline({ HF_HUB_OFFLINE }))).toBe(false);
+    expect(hubOffline({ TRANSFORMERS_OFFLINE: '1' })).toBe(true);
+  });
+
+  test('the token comes from the environment or its file, and is never shown', async () => {
+    const file = path.join(home, 'token');
+    writeFileSync(file, 'hf_from_file\n');
+    expect(await hubToken({ HF_TOKEN: ' hf_a ', HF_TOKEN_PATH: file })).toBe('hf_a');
+    expect(await hubToken({ HF_TOKEN_PATH: file })).toBe('hf_from_file');
+    expect(await hubToken({ HF_HOME: home })).toBe('hf_from_file');
+    expect(await hubToken({ HF_HOME: path.join(home, 'none') })).toBeUndefined();
+    expect(await hubToken({ HF_TOKEN: 'hf_a', HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' })).toBeUndefined();
+    const error = await rejection(hubToken({ HF_TOKEN: 'hf_secret\r\nx: y' }));
+    expect(error.code).toBe('hub/token');
+    expect(JSON.stringify(error)).not.toContain('secret');
+  });
+});
