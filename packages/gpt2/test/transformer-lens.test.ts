@@ -4,8 +4,24 @@ import {
   decomposeResid,
   directLogitAttribution,
   fullResidDecomposition,
+  getActPatchAttnHeadKAllPos,
+  getActPatchAttnHeadKByPos,
+  getActPatchAttnHeadOutAllPos,
+  getActPatchAttnHeadOutByPos,
+  getActPatchAttnHeadPatternAllPos,
+  getActPatchAttnHeadPatternByPos,
+  getActPatchAttnHeadPatternDestSrcPos,
+  getActPatchAttnHeadQAllPos,
+  getActPatchAttnHeadQByPos,
+  getActPatchAttnHeadVAllPos,
+  getActPatchAttnHeadVByPos,
+  getActPatchAttnOut,
+  getActPatchMlpOut,
+  getActPatchResidMid,
+  getActPatchResidPre,
   hookNames,
   logitAttrs,
+  logitDifference,
   logitLens,
   runWithCache,
   stackHeadResults,
@@ -152,5 +168,53 @@ describe('raw weights', () => {
       golden('error/raw/components').data[0] as number,
       'one call',
     );
+  });
+});
+
+describe('patching sweeps', () => {
+  const sweeps = {
+    resid_pre: getActPatchResidPre,
+    resid_mid: getActPatchResidMid,
+    attn_out: getActPatchAttnOut,
+    mlp_out: getActPatchMlpOut,
+    attn_head_out_by_pos: getActPatchAttnHeadOutByPos,
+    attn_head_q_by_pos: getActPatchAttnHeadQByPos,
+    attn_head_k_by_pos: getActPatchAttnHeadKByPos,
+    attn_head_v_by_pos: getActPatchAttnHeadVByPos,
+    attn_head_pattern_by_pos: getActPatchAttnHeadPatternByPos,
+    attn_head_pattern_dest_src_pos: getActPatchAttnHeadPatternDestSrcPos,
+    attn_head_out_all_pos: getActPatchAttnHeadOutAllPos,
+    attn_head_q_all_pos: getActPatchAttnHeadQAllPos,
+    attn_head_k_all_pos: getActPatchAttnHeadKAllPos,
+    attn_head_v_all_pos: getActPatchAttnHeadVAllPos,
+    attn_head_pattern_all_pos: getActPatchAttnHeadPatternAllPos,
+  } as const;
+
+  /** What both sweeps of one test need. */
+  async function request() {
+    const { model, golden } = await raw();
+    const [clean, corrupted] = [prompts(golden, 'clean'), prompts(golden, 'corrupted')];
+    return { model, golden, options: { clean, corrupted, metric: logitDifference(...answers(golden)) } };
+  }
+
+  test.each(Object.entries(sweeps))('get_act_patch_%s', async (name, sweep) => {
+    const { model, golden, options } = await request();
+    const found = await sweep(model, { ...options, batchRows: 128 });
+    const want = golden(`sweep/${name}`);
+    expect(found.values.shape).toEqual(want.shape);
+    // The golden values are rounded to f32 and have no error of their own in the file.
+    expectClose(found.values.data, want.data, 0, name);
+    expectClose(
+      [found.clean, found.corrupted],
+      Float32Array.of(golden('sweep/source').data[0] as number, golden('sweep/base').data[0] as number),
+      0,
+      'unpatched',
+    );
+  });
+
+  test.each(['resid_pre', 'attn_head_out_all_pos'] as const)('the other way round: %s', async (name) => {
+    const { model, golden, options } = await request();
+    const found = await sweeps[name](model, { ...options, direction: 'noise' });
+    expectClose(found.values.data, golden(`sweep.noise/${name}`).data, 0, name);
   });
 });

@@ -1,5 +1,6 @@
 // Hook names, interventions, the HookedModel interface and what is the same for every architecture.
 export { throwIfAborted } from './abort.js';
+export * from './act-patch.js';
 export * from './activation-cache.js';
 export * from './edits.js';
 export * from './generate.js';
@@ -11,6 +12,16 @@ export * from './model.js';
 export * from './names.js';
 export * from './nearest-name.js';
 export { accumulatedBias } from './output-maps.js';
+export {
+  hostMetric,
+  logitDifference,
+  type AnswerLists,
+  type GpuPatchMetric,
+  type HostPatchMetric,
+  type PatchMetric,
+} from './patch-metric.js';
+export { type PatchAxis, type PatchOptions, type PatchProgress } from './patch-request.js';
+export * from './patch-sweep.js';
 export * from './record-within.js';
 export * from './resid-stack.js';
 export * from './run-plan.js';

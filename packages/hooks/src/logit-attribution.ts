@@ -1,11 +1,12 @@
 // Direct logit attribution: with the final scale s fixed, logit_a − logit_b = Σ_parts ((x_part − mean)/s∘γ)·(w_a − w_b) + constant.
-import { LimnError, type Step } from '@limn/gpu';
-import { concat, expand, fill, fromData, gatherLogits, mul, reshape, sub, sum, type Tensor } from '@limn/tensor';
+import type { Step } from '@limn/gpu';
+import { concat, expand, fill, mul, reshape, sub, sum, type Tensor } from '@limn/tensor';
 import { throwIfAborted } from './abort.js';
 import { ActivationCache, positionRows, type Position } from './activation-cache.js';
 import { readArray, type HostArray } from './host-array.js';
 import type { Intervention } from './intervention.js';
 import type { HookedModel } from './model.js';
+import { answersOf, weightedLogits } from './patch-metric.js';
 import { applyLnToStack, decomposeResid, fullResidDecomposition, stackSites, type Detail } from './resid-stack.js';
 import { asTokenBatch, type Tokens } from './run-with-cache.js';
 
@@ -23,9 +24,10 @@ export interface Answers {
  * @throws LimnError `tokens/not-in-vocabulary`, `hooks/bad-rows` for a list that does not fit the prompts
  */
 export function logitDirections(step: Step, model: HookedModel, { correct, incorrect }: Answers, B: number): Tensor {
-  const up = model.unembedRows(step, idsOf(correct, B, model, 'correct'));
-  if (incorrect === undefined) return up;
-  return sub(step, up, model.unembedRows(step, idsOf(incorrect, B, model, 'incorrect')));
+  const rows = (ids: AnswerIds, side: string): Tensor =>
+    model.unembedRows(step, answersOf(ids, B, model.info, side).flat());
+  const up = rows(correct, 'correct');
+  return incorrect === undefined ? up : sub(step, up, rows(incorrect, 'incorrect'));
 }
 
 /**
@@ -112,31 +114,8 @@ export async function directLogitAttribution(
 }
 
 /** logits [B, V] → correct minus incorrect, [B]. */
-function difference(step: Step, logits: Tensor, model: HookedModel, { correct, incorrect }: Answers): Tensor {
+function difference(step: Step, logits: Tensor, { info }: HookedModel, { correct, incorrect }: Answers): Tensor {
   const B = logits.shape[0] as number;
-  const up = idsOf(correct, B, model, 'correct');
-  const down = incorrect === undefined ? undefined : idsOf(incorrect, B, model, 'incorrect');
-  const sides = down ? 2 : 1;
-  const ids = Uint32Array.from(
-    { length: sides * B },
-    (_, i) => (i % sides === 0 ? up : (down ?? up))[Math.floor(i / sides)] as number,
-  );
-  const weights = Float32Array.from(ids, (_, i) => (i % sides === 0 ? 1 : -1));
-  return gatherLogits(step, logits, fromData(step, ids, [B, sides]), fromData(step, weights, [B, sides]));
-}
-
-function idsOf(given: AnswerIds, B: number, { info }: HookedModel, side: string): readonly number[] {
-  const ids = typeof given === 'number' ? Array.from({ length: B }, () => given) : given;
-  if (ids.length !== B)
-    throw new LimnError('hooks/bad-rows', `${side} has ${ids.length} token ids for ${B} prompts`, {
-      details: { side, given: ids.length, expected: B },
-      hint: 'Give one id for all prompts, or one per prompt.',
-    });
-  const bad = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= info.vocabulary);
-  if (bad === undefined) return ids;
-  throw new LimnError(
-    'tokens/not-in-vocabulary',
-    `${side}: token id ${String(bad)} is not in the vocabulary (0–${info.vocabulary - 1})`,
-    { details: { side, id: bad, vocabulary: info.vocabulary }, hint: 'Use the tokenizer that belongs to this model.' },
-  );
+  const down = incorrect === undefined ? [] : answersOf(incorrect, B, info, 'incorrect');
+  return weightedLogits(step, logits, answersOf(correct, B, info, 'correct'), down);
 }
