@@ -40,6 +40,9 @@ const SINGLE: Readonly<Record<string, ExitCode>> = {
   'gpu/write': EXIT.resource,
   'hooks/unknown-site': EXIT.usage,
   'hooks/unreachable-site': EXIT.usage,
+  'hub/bad-id': EXIT.usage,
+  'hub/cache': EXIT.resource,
+  'hub/disk-space': EXIT.resource,
 };
 
 /** Meaning of the part before the slash; a family that is not here is a failure of limn itself. */
@@ -52,6 +55,8 @@ const FAMILY: Readonly<Record<string, ExitCode>> = {
   config: EXIT.data,
   data: EXIT.data,
   files: EXIT.data,
+  hub: EXIT.data,
+  load: EXIT.resource,
   safetensors: EXIT.data,
   tokenizer: EXIT.data,
   tokens: EXIT.data,
