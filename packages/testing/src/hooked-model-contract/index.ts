@@ -4,6 +4,7 @@ import type { ContractCheck } from './check.js';
 import { componentChecks } from './components.js';
 import { forwardChecks } from './forward.js';
 import { interventionChecks } from './interventions.js';
+import { patchingChecks } from './patching.js';
 import { pullbackChecks } from './pullback.js';
 import { refusalChecks } from './refusals.js';
 
@@ -17,4 +18,5 @@ export const hookedModelContract: readonly ContractCheck[] = [
   ...interventionChecks,
   ...refusalChecks,
   ...analysisChecks,
+  ...patchingChecks,
 ];
