@@ -1,5 +1,4 @@
-// Every bench command runs its whole path at a tiny size, in a process of its own, and leaves what it promises.
-import { execFile } from 'node:child_process';
+// The bench commands run their whole path at a tiny size and leave what they promise.
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,7 +6,7 @@ import { randomGpt2, saveGpt2 } from '@limn/gpt2';
 import { openFolder } from '@limn/gpt2/node';
 import { RECIPE } from '@limn/pocket';
 import { testGpu } from '@limn/testing';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { TABLE_METHODS, type Table } from '../table/cell.mjs';
 import { tableMarkdown } from '../table/markdown.mjs';
 
@@ -15,25 +14,24 @@ const bench = path.join(import.meta.dirname, '..');
 const out = mkdtempSync(path.join(tmpdir(), 'limn-bench-'));
 const tiny = ['--layers', '2', '--heads', '2', '--width', '16', '--vocabulary', '50', '--positions', '32'];
 
+const argv = process.argv;
+let runs = 0;
+
+afterEach(() => {
+  process.argv = argv;
+  vi.restoreAllMocks();
+});
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-/** Runs bench/NAME.mts and returns what it printed; fails where it does. */
-function run(name: string, ...args: string[]): Promise<string> {
-  const command = [
-    '--conditions=limn-source',
-    '--import',
-    'tsx',
-    path.join(bench, `${name}.mts`),
-    '--out',
-    out,
-    ...args,
-  ];
-  return new Promise((resolve, reject) => {
-    execFile(process.execPath, command, { cwd: path.join(bench, '..') }, (error, stdout, stderr) => {
-      if (error) reject(new Error(`${name} failed: ${stderr}${stdout}`, { cause: error }));
-      else resolve(stdout);
-    });
-  });
+/** Runs bench/NAME.mts with these arguments, as `npm run` would, but in this process; returns what it printed. */
+async function run(name: string, ...args: string[]): Promise<string> {
+  const printed: string[] = [];
+  vi.spyOn(console, 'log').mockImplementation((text = '') => void printed.push(String(text)));
+  process.argv = [process.execPath, `bench/${name}.mts`, '--out', out, ...args];
+  // Another query is another module: a command that is run twice starts twice.
+  runs += 1;
+  await import(/* @vite-ignore */ `../${name}.mts?run=${runs}`);
+  return printed.join('\n');
 }
 
 /** The one file that a command left: NAME-<adapter>.json. */
