@@ -53,6 +53,7 @@ export { slotPullback } from './ops/slot-pullback.js';
 export { MAX_TOP_K, topK } from './ops/top-k.js';
 export { abs, exp, log, reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh, type UnaryName } from './ops/unary.js';
 export { unembed } from './ops/unembed.js';
+export { writeRows } from './ops/write-rows.js';
 export { multiply, type GeluForm, type Multiplication, type Operand, type Placement } from './ops/multiply.js';
 export { adamw, AdamW, type AdamWState, type AdamWStepOptions } from './optim/adamw.js';
 export { type AdamWGroup, type AdamWOptions, type AdamWParameter } from './optim/adamw-groups.js';
