@@ -294,6 +294,27 @@ describe('broken connections', () => {
   });
 });
 
+test('a network that fails at request n, once or from then on: the model, or a code and a part to go on from', async () => {
+  for (let n = 1; n <= 8; n++) {
+    for (const times of [1, Infinity]) {
+      cacheDir = mkdtempSync(path.join(home, 'failing-'));
+      let asked = 0;
+      const fetcher: typeof fetch = async (input, init) => {
+        asked++;
+        if (asked >= n && asked < n + times) throw new TypeError('network error');
+        return fetch(input, init);
+      };
+      const outcome = open({ fetch: fetcher });
+      // A model takes seven requests: commit, listing, three small files, and the weights behind a redirect.
+      if (times === 1 || n > 7) await expectWhole(await outcome);
+      else {
+        expect((await rejection(outcome)).code).toBe('hub/unreachable');
+        await expectWhole(await open());
+      }
+    }
+  }
+});
+
 describe('stopping', () => {
   test('an abort in the middle rejects with its reason, keeps what came, and the next run goes on from there', async () => {
     hub.fail(

@@ -75,9 +75,8 @@ export class TestHub {
 
   private serveHub(path: string, request: IncomingMessage, response: ServerResponse): void {
     const [, commitPath, treePath, name] =
-      /^\/(?:api\/models\/tiny\/gpt2\/(?:revision\/(.+)|tree\/(.+))|tiny\/gpt2\/resolve\/[0-9a-f]{40}\/(.+))$/.exec(
-        path,
-      ) ?? [];
+      /^\/(?:api\/models\/tiny\/gpt2\/(?:revision\/(.+)|tree\/(.+))|tiny\/gpt2\/resolve\/[^/]+\/(.+))$/.exec(path) ??
+      [];
     if (commitPath !== undefined) {
       if (commitPath !== 'main' && commitPath !== this.commit)
         return void response.writeHead(404, { 'x-error-code': 'RevisionNotFound' }).end();
@@ -92,10 +91,26 @@ export class TestHub {
       return void response
         .writeHead(404, { 'x-error-code': name === undefined ? 'RepoNotFound' : 'EntryNotFound' })
         .end();
+    if (request.method === 'HEAD') return this.describe(name, response);
     // Large files lie elsewhere, as on the real hub, behind a signed address.
     if (isLarge(name))
       return void response.writeHead(302, { location: `${this.contentsHost}/${name}?signature=secret` }).end();
     this.send(name, request, response);
+  }
+
+  /** What Python asks before it downloads. */
+  private describe(name: string, response: ServerResponse): void {
+    const bytes = this.files.get(name) as Uint8Array;
+    const etag = `"${isLarge(name) ? sha256Of(bytes) : gitIdOf(bytes)}"`;
+    response
+      .writeHead(200, {
+        etag,
+        'x-repo-commit': this.commit,
+        'x-linked-etag': etag,
+        'x-linked-size': bytes.length,
+        'content-length': bytes.length,
+      })
+      .end();
   }
 
   private serveContents(path: string, request: IncomingMessage, response: ServerResponse): void {

@@ -1,0 +1,303 @@
+// What a page uses: models from a hub in the browser's private file system, or from an address, and the rules of redirects and tokens.
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { fetchFiles, openModel, OpfsCache, type HubFile } from '../src/index.js';
+import { HubHttp } from '../src/hub/http.js';
+import { openSnapshot } from '../src/hub/snapshot.js';
+import { modelFiles } from './hub/model.js';
+import { PrivateDisk } from './hub/private-files.js';
+import { cutAfter, gitIdOf, sha256Of, TestHub } from './hub/server.js';
+import { rejection } from './rejection.js';
+
+const MiB = 2 ** 20;
+const files = modelFiles();
+const weights = files.get('model.safetensors') as Uint8Array;
+let hub: TestHub;
+let disk: PrivateDisk;
+beforeEach(async () => {
+  hub = await TestHub.start(files);
+  disk = new PrivateDisk();
+});
+afterEach(() => hub.stop());
+
+const cache = (): OpfsCache => new OpfsCache(disk.root, undefined, undefined);
+const noNetwork: typeof fetch = async (input) => {
+  throw new Error(`asked for ${String(input)}`);
+};
+
+describe("in the browser's private file system", () => {
+  test('a model is stored once and opened without the network', async () => {
+    const source = await openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: cache() });
+    expect([...(await source.list())].sort()).toEqual(['config.json', 'merges.txt', 'model.safetensors', 'vocab.json']);
+    for (const name of await source.list()) {
+      const bytes = files.get(name) as Uint8Array;
+      expect(await source.size(name)).toBe(bytes.length);
+      expect(sha256Of(await source.read(name))).toBe(sha256Of(bytes));
+      expect(await source.read(name, 3, 11)).toEqual(bytes.slice(3, 11));
+    }
+    expect((await rejection(source.read('model.safetensors', 0, weights.length + 1))).code).toBe('files/short');
+    expect((await rejection(source.read('README.md'))).code).toBe('files/not-found');
+    const before = hub.seen.length;
+    await openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: cache() });
+    expect(hub.seen.slice(before).map(({ path }) => path)).toEqual(['/api/models/tiny/gpt2/revision/main']);
+    await openModel(`tiny/gpt2@${hub.commit}`, { cache: cache(), fetch: noNetwork });
+    expect((await openModel('tiny/gpt2', { cache: cache(), fetch: noNetwork, offline: true })).label).toBe(
+      source.label,
+    );
+    const error = await rejection(openModel('tiny/other', { cache: cache(), fetch: noNetwork, offline: true }));
+    expect(error.code).toBe('hub/offline');
+  });
+
+  test('a download that broke goes on where it was, and counts only when it is whole and right', async () => {
+    const http = (): HubHttp => new HubHttp({ endpoint: hub.endpoint, wait: async () => undefined });
+    hub.fail(/^contents/, cutAfter(hub, 'model.safetensors', 100_000), 5);
+    expect((await rejection(openSnapshot('tiny/gpt2', 'main', http(), cache()))).code).toBe('hub/cut-off');
+    const blob = `models--tiny--gpt2/blobs/${sha256Of(weights)}`;
+    expect(disk.files().get(`${blob}/0`)).toBe(500_000);
+    expect(disk.files().has(`${blob}.done`)).toBe(false);
+    const source = await openSnapshot('tiny/gpt2', 'main', http(), cache());
+    expect(hub.seen.at(-1)?.range).toBe('bytes=500000-');
+    expect(disk.files().has(`${blob}.done`)).toBe(true);
+    expect(sha256Of(await source.read('model.safetensors'))).toBe(sha256Of(weights));
+  });
+
+  test('contents of several parts are read across their borders, resumed at any place, and digested as sha256 and as git does', async () => {
+    const bytes = Uint8Array.from({ length: 20 * MiB + 5 }, (_, i) => (i * 7) % 253);
+    for (const [kind, etag] of [
+      ['sha256', sha256Of(bytes)],
+      ['git-sha1', gitIdOf(bytes)],
+    ] as const) {
+      const file: HubFile = { name: 'big', size: bytes.length, etag, kind };
+      const stops = [3 * MiB, 8 * MiB, 17 * MiB + 1];
+      for (const stop of stops) {
+        const left = cache().add('a/b', 'c'.repeat(40), file, async (blob) => {
+          while (blob.size < stop) await blob.append(bytes.subarray(blob.size, Math.min(stop, blob.size + 1_500_000)));
+          throw new Error('closed');
+        });
+        await expect(left).rejects.toThrow('closed');
+        expect(await cache().begun('a/b', file)).toBe(stop);
+      }
+      await cache().add('a/b', 'c'.repeat(40), file, async (blob) => {
+        expect(blob.size).toBe(stops.at(-1));
+        await blob.append(bytes.subarray(blob.size));
+        expect(await blob.digest(kind)).toBe(etag);
+      });
+      const source = cache().open('a/b', 'c'.repeat(40), ['big'], 'x');
+      for (const [from, to] of [
+        [0, 1],
+        [8 * MiB - 3, 8 * MiB + 3],
+        [7 * MiB, 17 * MiB],
+        [20 * MiB, bytes.length],
+      ] as const)
+        // prettier-ignore
+        expect(Buffer.compare(await source.read('big', from, to), bytes.subarray(from, to))).toBe(0);
+      await cache().add('a/b', 'd'.repeat(40), file, async () => expect.unreachable('it is there already'));
+    }
+  });
+
+  test('a full disk is a coded error and keeps nothing as if it were whole', async () => {
+    disk.room = 300_000;
+    const error = await rejection(openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: cache() }));
+    expect([error.code, error.details['reason']]).toEqual(['hub/disk-space', 'QuotaExceededError']);
+    disk.room = Infinity;
+    const source = await openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: cache() });
+    expect(sha256Of(await source.read('model.safetensors'))).toBe(sha256Of(weights));
+    const quota = { estimate: async () => ({ quota: 1000, usage: 400 }) } as unknown as StorageManager;
+    const small = new OpfsCache(new PrivateDisk().root, undefined, quota);
+    const refused = await rejection(openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: small }));
+    expect([refused.code, refused.details['free']]).toEqual(['hub/disk-space', 600]);
+  });
+
+  test('without storage the model is kept in memory, with a notice', async () => {
+    const notices: string[] = [];
+    const options = { endpoint: hub.endpoint, onNotice: (text: string) => void notices.push(text) };
+    const source = await openModel('tiny/gpt2', options);
+    expect(notices).toEqual([expect.stringContaining('no storage')]);
+    expect(sha256Of(await source.read('model.safetensors'))).toBe(sha256Of(weights));
+    expect((await rejection(source.read('model.safetensors', 1, weights.length + 1))).code).toBe('files/short');
+    const before = hub.asked(/resolve/).length;
+    await openModel('tiny/gpt2', options);
+    expect(hub.asked(/resolve/).length).toBe(before);
+  });
+
+  test('a path is for Node', async () => {
+    expect((await rejection(openModel('./gpt2', { fetch: noNetwork }))).hint).toContain('@limn/gpt2/node');
+  });
+});
+
+describe('redirects and tokens', () => {
+  /** Answers by address, and notes who was told the token. */
+  function net(answers: Record<string, Response>): { fetch: typeof fetch; told: string[] } {
+    const told: string[] = [];
+    return {
+      told,
+      fetch: async (input, init) => {
+        const url = String(input);
+        if (new Headers(init?.headers).has('authorization')) told.push(url);
+        return answers[url] ?? new Response('no', { status: 418 });
+      },
+    };
+  }
+  const to = (location: string): Response => new Response(null, { status: 302, headers: { location } });
+  const ok = (): Response => new Response('{}', { headers: { 'content-type': 'application/json' } });
+
+  test('the token stays with the hub, and comes back with a redirect that does', async () => {
+    const { fetch, told } = net({
+      'https://hub.example/a': to('https://cdn.example/a'),
+      'https://cdn.example/a': to('https://hub.example/b'),
+      'https://hub.example/b': to('/c'),
+      'https://hub.example/c': ok(),
+    });
+    const http = new HubHttp({ endpoint: 'https://hub.example', token: 't', fetch });
+    await http.ask(new URL('https://hub.example/a'));
+    expect(told).toEqual(['https://hub.example/a', 'https://hub.example/b', 'https://hub.example/c']);
+  });
+
+  test.each([
+    'http://hub.example/a',
+    'ftp://hub.example/a',
+    'data:text/plain,x',
+    'file:///etc/passwd',
+    'http://169.254.169.254/',
+  ])('https never leads to %s', async (target) => {
+    const { fetch, told } = net({ 'https://hub.example/a': to(target), [target]: ok() });
+    const http = new HubHttp({ endpoint: 'https://hub.example', token: 't', fetch });
+    expect((await rejection(http.ask(new URL('https://hub.example/a')))).code).toBe('hub/redirect');
+    expect(told).toEqual(['https://hub.example/a']);
+  });
+
+  test('a token goes over plain http to this machine only', async () => {
+    for (const [endpoint, count] of [
+      ['http://hub.example', 0],
+      ['http://127.0.0.1:1', 1],
+      ['http://localhost', 1],
+      ['http://127.evil.example', 0],
+    ] as const) {
+      // prettier-ignore
+      const { fetch, told } = net({ [`${endpoint}/a`]: ok() });
+      await new HubHttp({ endpoint, token: 't', fetch }).ask(new URL('/a', endpoint));
+      expect(told.length, endpoint).toBe(count);
+    }
+  });
+
+  test.each(['huggingface.co', 'file:///x', 'https://user:pw@x', 'https://x?y', ''])(
+    '%j is no endpoint',
+    async (endpoint) => {
+      expect((await rejection(openModel('gpt2', { endpoint, fetch: noNetwork }))).code).toBe('hub/endpoint');
+    },
+  );
+});
+
+describe('from an address', () => {
+  type Answer = (name: string, init: RequestInit | undefined) => Response | undefined;
+  const serve =
+    (answer: Answer): typeof fetch =>
+    async (input, init) => {
+      const name = String(input).split('/').at(-1) as string;
+      const special = answer(name, init);
+      if (special) return special;
+      const bytes = files.get(name);
+      if (!bytes) return new Response(null, { status: 404 });
+      const [, from, to] = /bytes=(\d+)-(\d+)/.exec(new Headers(init?.headers).get('range') ?? '') ?? [];
+      const headers = { 'content-length': String(bytes.length) };
+      if (init?.method === 'HEAD') return new Response(null, { headers });
+      if (from === undefined) return new Response(bytes.slice(), { headers });
+      const contentRange = `bytes ${from}-${Math.min(Number(to), bytes.length - 1)}/${bytes.length}`;
+      return new Response(bytes.slice(Number(from), Number(to) + 1), {
+        status: 206,
+        headers: { 'content-range': contentRange },
+      });
+    };
+  const base = 'https://models.example/tiny/';
+  const wanted = ['config.json', 'model.safetensors', 'vocab.json', 'merges.txt'];
+
+  test('which files there are is found out by asking', async () => {
+    const source = await openModel(base, { fetch: serve(() => undefined) });
+    expect(await source.list()).toEqual(wanted);
+    // A site of one page answers everything with that page.
+    const page = serve((name) =>
+      files.has(name) ? undefined : new Response('<html>', { headers: { 'content-type': 'text/html' } }),
+    );
+    expect(await (await openModel(new URL(base), { fetch: page })).list()).toEqual(wanted);
+    const down = openModel(base, { fetch: serve(() => new Response(null, { status: 500 })) });
+    expect((await rejection(down)).details['status']).toBe(500);
+    const stop = new AbortController();
+    stop.abort(new Error('enough'));
+    const signalled: typeof fetch = async (input, init) => {
+      init?.signal?.throwIfAborted();
+      return fetch(input, init);
+    };
+    await expect(openModel(base, { fetch: signalled, signal: stop.signal })).rejects.toThrow('enough');
+  });
+
+  const ranged = (init: RequestInit | undefined): boolean => new Headers(init?.headers).has('range');
+  test.each<[what: string, code: string, answer: Answer]>([
+    [
+      'a web page',
+      'files/fetch',
+      (_n, init) => (ranged(init) ? new Response('<', { headers: { 'content-type': 'text/html' } }) : undefined),
+    ],
+    [
+      'another part',
+      'files/fetch',
+      (_n, init) =>
+        ranged(init)
+          ? new Response('12345678', { status: 206, headers: { 'content-range': 'bytes 1-8/99' } })
+          : undefined,
+    ],
+    [
+      'a compressed part',
+      'files/fetch',
+      (_n, init) =>
+        ranged(init)
+          ? new Response('12345678', {
+              status: 206,
+              headers: { 'content-range': `bytes 0-7/${weights.length}`, 'content-encoding': 'gzip' },
+            })
+          : undefined,
+    ],
+    [
+      'a short part',
+      'files/short',
+      (_n, init) =>
+        ranged(init)
+          ? new Response('1234', { status: 206, headers: { 'content-range': `bytes 0-7/${weights.length}` } })
+          : undefined,
+    ],
+    [
+      'a long part',
+      'files/short',
+      (_n, init) => (ranged(init) ? new Response('123456789', { status: 206 }) : undefined),
+    ],
+    ['a short whole', 'files/short', (_n, init) => (ranged(init) ? new Response('1234') : undefined)],
+    ['status 503', 'files/fetch', (_n, init) => (ranged(init) ? new Response('', { status: 503 }) : undefined)],
+    [
+      'nothing',
+      'files/fetch',
+      () => {
+        throw new TypeError('network error');
+      },
+    ],
+  ])('%s for a part of a file: %s', async (_what, code, answer) => {
+    const source = fetchFiles(base, wanted, serve(answer));
+    expect((await rejection(source.read('model.safetensors', 0, 8))).code).toBe(code);
+  });
+
+  test('a server without ranges is asked once per file; one that compresses tells the size with a part', async () => {
+    let whole = 0;
+    const plain = serve((name, init) => {
+      if (!ranged(init)) return undefined;
+      whole++;
+      return new Response((files.get(name) as Uint8Array<ArrayBuffer>).slice());
+    });
+    const source = fetchFiles(base, wanted, plain);
+    for (let at = 0; at < 40; at += 8)
+      expect(await source.read('model.safetensors', at, at + 8)).toEqual(weights.slice(at, at + 8));
+    expect(whole).toBe(1);
+    const squeezed = serve((_name, init) =>
+      init?.method === 'HEAD'
+        ? new Response(null, { headers: { 'content-encoding': 'br', 'content-length': '9' } })
+        : undefined,
+    );
+    expect(await fetchFiles(base, wanted, squeezed).size('model.safetensors')).toBe(weights.length);
+  });
+});
