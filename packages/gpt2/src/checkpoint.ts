@@ -11,8 +11,10 @@ import type { HostTensor } from './weight-names.js';
 /** Where checkpoints are kept. `write` must be atomic: after a crash there is the old one or the new one. */
 export interface CheckpointStore {
   write(bytes: Uint8Array): Promise<void>;
-  /** undefined when there is none yet. */
+  /** The newest; undefined when there is none yet. */
   read(): Promise<Uint8Array | undefined>;
+  /** The one before, for a store that keeps it; asked for only when the newest is damaged or missing. */
+  readPrevious?(): Promise<Uint8Array | undefined>;
 }
 
 /** Everything that a resumed run needs to go on bit for bit. */
@@ -112,6 +114,37 @@ export async function decodeCheckpoint(bytes: Uint8Array): Promise<Checkpoint> {
     settings: metadata.get('settings') ?? '',
     plan: metadata.get('plan') ?? '',
   };
+}
+
+/**
+ * The newest sound checkpoint of a store. When the newest is damaged the one before it is taken, and `onNotice` is told.
+ * @throws LimnError `checkpoint/damaged` when there is no other, `checkpoint/format`, and what the store throws
+ */
+export async function latestCheckpoint(
+  store: CheckpointStore,
+  onNotice?: (message: string) => void,
+): Promise<Checkpoint | undefined> {
+  const newest = await store.read();
+  let fault: unknown;
+  if (newest) {
+    try {
+      return await decodeCheckpoint(newest);
+    } catch (error) {
+      if (!(error instanceof LimnError && error.code === 'checkpoint/damaged')) throw error;
+      fault = error;
+    }
+  }
+  const before = await store.readPrevious?.();
+  if (!before) {
+    if (fault) throw fault;
+    return undefined;
+  }
+  const checkpoint = await decodeCheckpoint(before).catch((error: unknown) => {
+    throw fault ?? error;
+  });
+  const why = fault ? (fault as LimnError).message : 'the newest checkpoint is missing';
+  onNotice?.(`${why}; going on from the one before it, of step ${checkpoint.step}`);
+  return checkpoint;
 }
 
 /** Where the digest's 64 characters stand: right behind the first `"sha256":"` of the header. */

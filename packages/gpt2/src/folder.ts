@@ -1,14 +1,12 @@
 // A folder on disk as ModelFiles, for Node: byte ranges, and writes that appear only when they are complete.
-import { randomBytes } from 'node:crypto';
-import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { LimnError } from '@limn/gpu';
+import { nodeDisk, systemCode, type Disk } from './disk.js';
 import { missingFile, shortFile, type WritableFiles } from './files.js';
+import { writeAtomically } from './write-atomically.js';
 
-const systemCode = (cause: unknown): string => String((cause as NodeJS.ErrnoException).code ?? cause);
-
-/** Opens a folder by path. Nothing is read yet; a path never touches the network. */
-export function openFolder(folder: string): WritableFiles {
+/** Opens a folder by path. Nothing is read yet; a path never touches the network. `disk`: the machine's own by default. */
+export function openFolder(folder: string, disk: Disk = nodeDisk): WritableFiles {
   const label = folder;
   const place = (name: string): string => {
     if (
@@ -25,7 +23,7 @@ export function openFolder(folder: string): WritableFiles {
   };
   const list = async (): Promise<string[]> => {
     try {
-      return (await readdir(folder)).sort();
+      return (await disk.readdir(folder)).sort();
     } catch (cause) {
       if (systemCode(cause) === 'ENOENT') return [];
       throw readFailed(label, cause);
@@ -43,11 +41,11 @@ export function openFolder(folder: string): WritableFiles {
   return {
     label,
     list,
-    size: (name) => guarded(name, async () => (await stat(place(name))).size),
+    size: (name) => guarded(name, async () => (await disk.stat(place(name))).size),
     read: (name, start, end) =>
       guarded(name, async () => {
-        if (start === undefined && end === undefined) return new Uint8Array(await readFile(place(name)));
-        const file = await open(place(name), 'r');
+        if (start === undefined && end === undefined) return new Uint8Array(await disk.readFile(place(name)));
+        const file = await disk.open(place(name), 'r');
         try {
           const from = start ?? 0;
           const to = end ?? (await file.stat()).size;
@@ -63,38 +61,8 @@ export function openFolder(folder: string): WritableFiles {
           await file.close();
         }
       }),
-    write: (name, bytes) => writeAtomically(place(name), bytes),
+    write: (name, bytes) => writeAtomically(place(name), bytes, { disk }),
   };
-}
-
-/**
- * Writes a file beside its final place, flushes it to the disk, and renames it: readers see the old file or the whole new one.
- * @throws LimnError `files/write`
- */
-export async function writeAtomically(target: string, bytes: Uint8Array): Promise<void> {
-  const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(6).toString('hex')}.part`);
-  try {
-    await mkdir(path.dirname(target), { recursive: true });
-    const file = await open(temporary, 'wx');
-    try {
-      await file.writeFile(bytes);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(temporary, target);
-  } catch (cause) {
-    // The write's own failure is what to report, also when there is nothing to remove.
-    await rm(temporary, { force: true }).catch(() => undefined);
-    throw new LimnError('files/write', `${target} could not be written: ${systemCode(cause)}`, {
-      details: { target, bytes: bytes.length, reason: systemCode(cause) },
-      hint:
-        systemCode(cause) === 'ENOSPC'
-          ? 'Free some disk space.'
-          : 'Check that the folder may be written to. What was there before is untouched.',
-      cause,
-    });
-  }
 }
 
 function readFailed(what: string, cause: unknown): LimnError {

@@ -1,5 +1,9 @@
 // What only Node can do: models and checkpoints in folders on disk, and the cache that Hugging Face's tools share.
-export { openFolder, writeAtomically } from './folder.js';
+export { CHECKPOINT_FILES, folderCheckpoints } from './checkpoint-folder.js';
+export { nodeDisk, type Disk } from './disk.js';
+export { openFolder } from './folder.js';
 export { FolderCache } from './hub/folder-cache.js';
 export { hubCacheFolder, hubEndpoint, hubOffline, hubToken } from './hub/settings.js';
 export { openModel, type OpenNodeModelOptions } from './open-model-node.js';
+export { openTrainingLog, readTrainingLog } from './training-log-file.js';
+export { isUnfinished, writeAtomically, type AtomicWriteOptions } from './write-atomically.js';

@@ -1,0 +1,95 @@
+// Takes a run up where a checkpoint left it, or refuses: other settings, other data, another machine.
+import { LimnError } from '@limn/gpu';
+import { latestCheckpoint, type CheckpointStore } from './checkpoint.js';
+import { writeParameter } from './parameters.js';
+import { nextTokenLoss, partsOf, targetsOf, type TrainingRows } from './training-loss.js';
+import type { Updater } from './training-update.js';
+import { weightShapes } from './weight-names.js';
+import { sha256 } from './weights.js';
+
+/** Where and how often checkpoints are written. */
+export interface CheckpointOptions {
+  readonly store: CheckpointStore;
+  /** Updates between two checkpoints. */
+  readonly every: number;
+  /** Goes on from a checkpoint of another machine, although the bits of the result will differ. */
+  readonly allowDrift?: boolean;
+}
+
+/** What a run's bits depend on, as it stands in its checkpoints. */
+export interface RunIdentity {
+  readonly settings: string;
+  readonly plan: string;
+}
+
+/** The identity of a run. The data are known by their first and last batch: another corpus or another seed of it would give other ones. */
+export async function identityOf(
+  updater: Updater,
+  batch: (step: number) => TrainingRows,
+  steps: number,
+): Promise<RunIdentity> {
+  const { model, recipe } = updater;
+  const rows = [...batch(0), ...batch(Math.max(0, steps - 1))];
+  const data = await sha256(Uint32Array.from(rows.flatMap((row) => [row.length, ...Array.from(row)])));
+  return {
+    settings: JSON.stringify({ config: model.config, recipe, steps, data }),
+    plan: machineOf(updater, batch(0)),
+  };
+}
+
+/** Adapter, driver, and the kernels that an update runs, which are recorded and not run. */
+function machineOf(updater: Updater, rows: TrainingRows): string {
+  const { gpu } = updater.model;
+  const { adapter, source } = gpu.capabilities;
+  const step = gpu.step({ label: 'kernel plan' });
+  try {
+    const [part] = partsOf(rows, updater.recipe.microBatch) as [TrainingRows];
+    updater.gradients(step, nextTokenLoss(updater.model, step, part, targetsOf(rows)).loss);
+    return JSON.stringify({ adapter, source, kernels: step.plan().kernels });
+  } finally {
+    step.dispose();
+  }
+}
+
+/**
+ * Loads weights and moments of the newest sound checkpoint and gives its step; 0 when there is none.
+ * @throws LimnError `checkpoint/…`
+ */
+export async function resumeFrom(
+  updater: Updater,
+  { store, allowDrift = false }: CheckpointOptions,
+  { settings, plan }: RunIdentity,
+  onNotice?: (message: string) => void,
+): Promise<number> {
+  const saved = await latestCheckpoint(store, onNotice);
+  if (!saved) return 0;
+  if (saved.settings !== settings) {
+    throw new LimnError(
+      'checkpoint/other-settings',
+      'the checkpoint was made with another model, recipe, number of steps, corpus or seed',
+      {
+        details: { saved: saved.settings, now: settings },
+        hint: 'Use the same settings, or another place for the checkpoint.',
+      },
+    );
+  }
+  if (saved.plan !== plan && !allowDrift) {
+    throw new LimnError(
+      'checkpoint/other-machine',
+      'the checkpoint was made on another adapter, so the bits of the result would differ',
+      {
+        details: { saved: saved.plan, now: plan },
+        hint: 'Go on there, or pass allowDrift (--allow-drift) to accept that.',
+      },
+    );
+  }
+  const { model, optimiser } = updater;
+  for (const name of weightShapes(model.config, model.tied).keys()) {
+    const parameter = model.parameters().get(name);
+    const values = saved.weights.get(name);
+    if (!parameter || !values) throw new LimnError('checkpoint/damaged', `the checkpoint lacks the weight ${name}`);
+    writeParameter(model.gpu, parameter, values.data);
+  }
+  optimiser.load(saved.optimiser);
+  return saved.step;
+}
