@@ -5,6 +5,7 @@ import {
   planRun,
   Sites,
   type BlockSite,
+  type CachePass,
   type ModelInfo,
   type Run,
   type RunInput,
@@ -33,7 +34,6 @@ import {
   type Tensor,
 } from '@limn/tensor';
 import { attend } from './attention.js';
-import type { CacheWriter, LayerCache } from './cache.js';
 import type { Gpt2Config } from './config.js';
 import { normalise, type LayerNormWeights } from './normalise.js';
 import type { Gpt2Parameters } from './parameters.js';
@@ -64,9 +64,9 @@ export abstract class Gpt2Forward {
     this.allHeads = Array.from({ length: config.heads }, (_, head) => head);
   }
 
-  /** The forward pass: every hook site is one `at` or `visit`. `cached` holds earlier positions, `caches` takes the new ones. */
-  protected forward(step: Step, input: RunInput, options: RunOptions, cached?: LayerCache, caches?: CacheWriter): Run {
-    const plan = planRun(this.info, input, options, cached?.length);
+  /** The forward pass: every hook site is one `at` or `visit`. `cache` keeps keys and values, and knows those of earlier positions. */
+  protected forward(step: Step, input: RunInput, options: RunOptions, cache?: CachePass): Run {
+    const plan = planRun(this.info, input, options, cache?.pasts);
     const sites = new Sites(step, this.info, plan);
     let x = 'resid' in input ? input.resid : this.start(step, input, sites);
     for (let l = plan.firstLayer; l < plan.endLayer; l++) {
@@ -75,7 +75,7 @@ export abstract class Gpt2Forward {
         wants: (...names) => names.some((name) => sites.wants(blockHook(l, name))),
       };
       const startsAtMid = 'resid' in input && input.at === 'mid' && l === plan.firstLayer;
-      const mid = startsAtMid ? x : this.attentionBlock(step, l, block.at('hook_resid_pre', x), block, caches);
+      const mid = startsAtMid ? x : this.attentionBlock(step, l, block.at('hook_resid_pre', x), block, cache);
       x = block.at('hook_resid_post', this.mlpBlock(step, l, block.at('hook_resid_mid', mid), block));
     }
     return sites.finish(x, plan.logitRows === undefined ? undefined : this.head(step, x, plan.logitRows, sites));
@@ -83,22 +83,24 @@ export abstract class Gpt2Forward {
 
   /** hook_embed + hook_pos_embed. */
   private start(step: Step, input: Exclude<RunInput, { resid: Tensor }>, sites: Sites): Tensor {
-    const { T, lengths, past } = sites.plan;
+    const { T, lengths, pasts } = sites.plan;
     const embedded = sites.visit('hook_embed', 'tokens' in input ? this.embed(step, input.tokens) : input.embeddings);
-    if (sites.wants('hook_pos_embed') || lengths.some((length) => length < T)) {
-      return add(step, embedded, sites.visit('hook_pos_embed', this.positions(step, lengths, T, past)));
+    // One way for all of decoding, whatever the lengths are, so that its steps share a plan.
+    const uneven = lengths.some((length) => length < T) || pasts.some((past) => past > 0);
+    if (uneven || sites.wants('hook_pos_embed')) {
+      return add(step, embedded, sites.visit('hook_pos_embed', this.positions(step, lengths, T, pasts)));
     }
-    return add(step, embedded, slice(step, this.w('wpe.weight'), 0, past, T));
+    return add(step, embedded, slice(step, this.w('wpe.weight'), 0, 0, T));
   }
 
   /** x + attention(LN x): resid_pre → resid_mid. */
-  private attentionBlock(step: Step, l: number, x: Tensor, { at, wants }: BlockSites, caches?: CacheWriter): Tensor {
+  private attentionBlock(step: Step, l: number, x: Tensor, { at, wants }: BlockSites, cache?: CachePass): Tensor {
     const [q, k, v] = this.projections(step, l, x, { at, wants });
-    const seen = caches ? caches.extend(k, v) : { k, v };
+    const seen = cache ? cache.extend(l, k, v) : { k, v };
     const inside = wants('attn.hook_attn_scores', 'attn.hook_pattern')
       ? { scores: (s: Tensor) => at('attn.hook_attn_scores', s), pattern: (p: Tensor) => at('attn.hook_pattern', p) }
       : undefined;
-    const z = at('attn.hook_z', attend(step, q, seen.k, seen.v, this.attentionScale(l), inside));
+    const z = at('attn.hook_z', attend(step, q, seen, this.attentionScale(l), inside));
     const bias = this.attentionBias(l);
     if (wants('attn.hook_result')) {
       const result = at('attn.hook_result', this.results(step, l, z));
@@ -184,10 +186,11 @@ export abstract class Gpt2Forward {
     return reshape(embed(step, fromData(step, ids, [B * T]), this.blocks('wte.weight')), [B, T, this.config.width]);
   }
 
-  positions(step: Step, lengths: readonly number[], T: number, past = 0): Tensor {
-    const rows = Uint32Array.from({ length: lengths.length * T }, (_, i) =>
-      i % T < (lengths[Math.floor(i / T)] as number) ? past + (i % T) : noRow,
-    );
+  positions(step: Step, lengths: readonly number[], T: number, pasts?: readonly number[]): Tensor {
+    const rows = Uint32Array.from({ length: lengths.length * T }, (_, i) => {
+      const row = Math.floor(i / T);
+      return i % T < (lengths[row] as number) ? (pasts?.[row] ?? 0) + (i % T) : noRow;
+    });
     return reshape(gatherRows(step, this.w('wpe.weight'), fromData(step, rows, [rows.length])), [
       lengths.length,
       T,
@@ -206,7 +209,7 @@ export abstract class Gpt2Forward {
       Tensor,
       Tensor,
     ];
-    return this.results(step, layer, attend(step, q, k, v, this.attentionScale(layer)), options.heads);
+    return this.results(step, layer, attend(step, q, { k, v }, this.attentionScale(layer)), options.heads);
   }
 
   attentionBias(layer: number): Tensor {

@@ -1,7 +1,8 @@
 // A GPT-2 family model as methods see it: the forward pass with its parameters, weights by name, slot gradients, and cached decoding.
-import { LimnError, type Gpu, type Step } from '@limn/gpu';
+import type { Gpu, Step } from '@limn/gpu';
 import {
   blockHook,
+  prefillWith,
   type HeadWeights,
   type HookedModel,
   type HookName,
@@ -10,13 +11,13 @@ import {
   type ModelInfo,
   type NormSite,
   type NormWeights,
+  type PrefillOptions,
   type Run,
   type RunInput,
   type RunOptions,
   type TokenBatch,
 } from '@limn/hooks';
 import { embed, fromData, headPullback, slice, type RowBlocks, type Tensor } from '@limn/tensor';
-import { CacheWriter, LayerCache } from './cache.js';
 import type { Gpt2Config } from './config.js';
 import { Gpt2Forward, letters } from './forward.js';
 import { readParameter, tensorsOf, type Gpt2Parameters } from './parameters.js';
@@ -180,36 +181,14 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
     );
   }
 
-  prefill(step: Step, tokens: TokenBatch, options: RunOptions = {}): { run: Run; cache: KeyValueCache } {
-    if (tokens.lengths.some((length) => length !== tokens.T)) {
-      throw new LimnError(
-        'hooks/uneven-cache',
-        `prompts of lengths ${tokens.lengths.join(', ')} cannot share one cache`,
-        {
-          hint: 'Decode prompts of equal length together; generate() does so.',
-        },
-      );
-    }
-    const caches = new CacheWriter(step, undefined);
-    const run = this.forward(step, { tokens }, options, undefined, caches);
-    return { run, cache: caches.finish(tokens.B, tokens.T) };
+  prefill(step: Step, tokens: TokenBatch, options: PrefillOptions = {}): { run: Run; cache: KeyValueCache } {
+    const { capacity, ...runOptions } = options;
+    return prefillWith(this, step, tokens, capacity, (pass) => this.forward(step, { tokens }, runOptions, pass));
   }
 
-  decode(
-    step: Step,
-    tokens: TokenBatch,
-    cache: KeyValueCache,
-    options: RunOptions = {},
-  ): { run: Run; cache: KeyValueCache } {
-    if (!(cache instanceof LayerCache) || cache.B !== tokens.B) {
-      throw new LimnError(
-        'hooks/uneven-cache',
-        `a cache for ${cache.B} rows cannot continue ${tokens.B} rows of this model`,
-      );
-    }
-    const caches = new CacheWriter(step, cache);
-    const run = this.forward(step, { tokens }, { phase: 'generated', ...options }, cache, caches);
-    return { run, cache: caches.finish(tokens.B, cache.length + tokens.T) };
+  decode(step: Step, tokens: TokenBatch, cache: KeyValueCache, options: RunOptions = {}): Run {
+    const runOptions: RunOptions = { phase: 'generated', ...options };
+    return cache.record(this, step, tokens, (pass) => this.forward(step, { tokens }, runOptions, pass));
   }
 
   /** Frees the weights. */

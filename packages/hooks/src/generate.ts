@@ -38,7 +38,7 @@ export interface Generated {
 }
 
 /**
- * Continues prompts. Neighbouring prompts of equal length are decoded as one batch. Edits at prompt positions are part of the cached keys
+ * Continues prompts of any lengths as one batch. Edits at prompt positions are part of the cached keys
  * and values; a new set of edits needs a new call. The same options give the same tokens.
  * @throws LimnError `tokens/…`, `hooks/bad-sampling`, `hooks/…`
  */
@@ -52,13 +52,7 @@ export async function generate(
   checkRoom(lengths, options.newTokens, model.info.maxPositions);
   const tokens: number[][] = [];
   const fired = new Set<string>();
-  for (let start = 0; start < prompts.length;) {
-    const length = prompts[start]?.length;
-    let end = start + 1;
-    while (end < prompts.length && prompts[end]?.length === length) end++;
-    tokens.push(...(await continueBatch(model, prompts.slice(start, end), start, options, fired)));
-    start = end;
-  }
+  tokens.push(...(await continueBatch(model, prompts, options, fired)));
   const neverFired = (options.interventions ?? []).map(({ label }) => label).filter((label) => !fired.has(label));
   return { tokens, neverFired };
 }
@@ -66,7 +60,6 @@ export async function generate(
 async function continueBatch(
   model: HookedModel,
   prompts: readonly (readonly number[])[],
-  firstRow: number,
   options: GenerateOptions,
   fired: Set<string>,
 ): Promise<number[][]> {
@@ -74,9 +67,15 @@ async function continueBatch(
   const stopAt = options.stopAt === undefined ? model.info.eosId : (options.stopAt ?? undefined);
   const rows = prompts.map((prompt) => [...prompt]);
   const ended = rows.map(() => newTokens === 0);
-  const runOptions = { interventions, logits: 'last', rows: { start: firstRow, count: rows.length } } as const;
+  const runOptions = { interventions, logits: 'last' } as const;
+  const longest = Math.max(...prompts.map(({ length }) => length));
   let step = model.gpu.step({ label: 'prefill' });
-  let { run, cache } = model.prefill(step, tokenBatch(rows, model.info), runOptions);
+  const prefilled = model.prefill(step, tokenBatch(rows, model.info), {
+    ...runOptions,
+    capacity: Math.max(longest, longest + newTokens - 1),
+  });
+  const { cache } = prefilled;
+  let { run } = prefilled;
   try {
     for (let n = 0; n < newTokens; n++) {
       signal?.throwIfAborted();
@@ -84,8 +83,7 @@ async function continueBatch(
         run,
         step,
         options.sampling ?? { kind: 'greedy' },
-        firstRow,
-        rows[0]?.length as number,
+        rows.map(({ length }) => length),
       );
       const skipped = new Set(run.skipped.map(({ label }) => label));
       for (const { label } of interventions) if (!skipped.has(label)) fired.add(label);
@@ -95,11 +93,10 @@ async function continueBatch(
         if (token === stopAt) ended[r] = true;
       });
       if (n === newTokens - 1 || ended.every(Boolean)) break;
-      const next: TokenBatch = { ids: Uint32Array.from(chosen), B: rows.length, T: 1, lengths: rows.map(() => 1) };
-      const before = cache;
+      const lengths = ended.map((end) => (end ? 0 : 1));
+      const next: TokenBatch = { ids: Uint32Array.from(chosen), B: rows.length, T: 1, lengths };
       step = model.gpu.step({ label: 'decode' });
-      ({ run, cache } = model.decode(step, next, before, runOptions));
-      before.dispose();
+      run = model.decode(step, next, cache, runOptions);
     }
     return rows;
   } finally {
@@ -113,8 +110,7 @@ async function choose(
   run: Run,
   step: Parameters<typeof topK>[0],
   sampling: Sampling,
-  firstRow: number,
-  position: number,
+  positions: readonly number[],
 ): Promise<number[]> {
   const logits = run.logits as Tensor;
   const [B, V] = logits.shape as [number, number];
@@ -130,7 +126,7 @@ async function choose(
     const place =
       sampling.kind === 'greedy'
         ? 0
-        : sample(row, sampling.temperature ?? 1, randomUniform(sampling.seed, firstRow + b, position));
+        : sample(row, sampling.temperature ?? 1, randomUniform(sampling.seed, b, positions[b] as number));
     return ids ? (ids[b * width + place] as number) : place;
   });
 }

@@ -6,6 +6,7 @@ export * from './edits.js';
 export * from './generate.js';
 export { type HostArray } from './host-array.js';
 export * from './intervention.js';
+export * from './key-value-cache.js';
 export * from './logit-attribution.js';
 export * from './logit-lens.js';
 export * from './model.js';

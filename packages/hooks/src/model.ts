@@ -2,6 +2,7 @@
 import type { Gpu, Step } from '@limn/gpu';
 import type { RowBlocks, Tensor } from '@limn/tensor';
 import type { Intervention, Phase } from './intervention.js';
+import type { KeyValueCache } from './key-value-cache.js';
 import type { HookName } from './names.js';
 import type { TokenBatch } from './token-batch.js';
 
@@ -122,12 +123,10 @@ export interface HeadWeights {
   readonly bV: Tensor;
 }
 
-/** Keys and values of the positions seen so far, one pair per layer. Owned by whoever asked for it. */
-export interface KeyValueCache {
-  /** Positions it holds; the same for every row. */
-  readonly length: number;
-  readonly B: number;
-  dispose(): void;
+/** What a run with a cache may ask for besides. */
+export interface PrefillOptions extends RunOptions {
+  /** Positions that the cache has room for. Default: the model's. */
+  readonly capacity?: number;
 }
 
 /**
@@ -178,13 +177,17 @@ export interface HookedModel {
   headWeights(step: Step, layer: number, head: number): HeadWeights;
   /** Rows of the unembedding for token ids, [ids, C]. */
   unembedRows(step: Step, ids: readonly number[]): Tensor;
-  /** Runs a batch of equal-length prompts and keeps keys and values for `decode`. */
-  prefill(step: Step, tokens: TokenBatch, options?: RunOptions): { readonly run: Run; readonly cache: KeyValueCache };
-  /** Runs one more token per row behind what the cache holds. The old cache stays valid until it is disposed. */
-  decode(
+  /** Runs a batch of prompts, which may differ in length, and keeps keys and values of their real positions for `decode`. */
+  prefill(
     step: Step,
     tokens: TokenBatch,
-    cache: KeyValueCache,
-    options?: RunOptions,
+    options?: PrefillOptions,
   ): { readonly run: Run; readonly cache: KeyValueCache };
+  /**
+   * Runs one more token per row behind what the cache holds, and adds it to the cache. A row whose length in `tokens` is 0 has ended:
+   * its cache stays as it is and its results mean nothing. Inside, scores and patterns are as wide as the cache has room, and cached
+   * keys and values are constants: no gradient reaches `hook_k` and `hook_v`.
+   * @throws LimnError `hooks/bad-cache`
+   */
+  decode(step: Step, tokens: TokenBatch, cache: KeyValueCache, options?: RunOptions): Run;
 }

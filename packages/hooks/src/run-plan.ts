@@ -22,8 +22,8 @@ export interface RunPlan {
   readonly logitRows: 'all' | Uint32Array | undefined;
   readonly rows: { readonly start: number; readonly count: number };
   readonly phase: 'prompt' | 'generated';
-  /** Absolute position of column 0. */
-  readonly past: number;
+  /** Absolute position of column 0 of each row. */
+  readonly pasts: readonly number[];
 }
 
 /**
@@ -31,11 +31,19 @@ export interface RunPlan {
  * @throws LimnError `hooks/unknown-site`, `hooks/unreachable-site`, `hooks/late-read`, `hooks/conflicting-sites`, `hooks/bad-extent`, `hooks/bad-input`, `hooks/bad-rows`, `hooks/bad-layer`,
  * `tokens/too-long`.
  */
-export function planRun(info: ModelInfo, input: RunInput, options: RunOptions = {}, past = 0): RunPlan {
+export function planRun(
+  info: ModelInfo,
+  input: RunInput,
+  options: RunOptions = {},
+  pasts?: readonly number[],
+): RunPlan {
   const { B, T, lengths } = extent(info, input);
-  if (past + T > info.maxPositions) {
-    throw new LimnError('tokens/too-long', `${past + T} positions are needed; the model has ${info.maxPositions}`, {
-      details: { needed: past + T, maxPositions: info.maxPositions },
+  const past = pasts ?? lengths.map(() => 0);
+  // Padding needs positions as well, as it is computed; a row that has ended (length 0) needs none.
+  const needed = Math.max(...past.map((start, b) => (pasts ? start + (lengths[b] as number) : T)));
+  if (needed > info.maxPositions) {
+    throw new LimnError('tokens/too-long', `${needed} positions are needed; the model has ${info.maxPositions}`, {
+      details: { needed, maxPositions: info.maxPositions },
       hint: 'Shorten the prompt or generate fewer tokens.',
     });
   }
@@ -122,7 +130,7 @@ export function planRun(info: ModelInfo, input: RunInput, options: RunOptions = 
     logitRows,
     rows,
     phase: options.phase ?? 'prompt',
-    past,
+    pasts: past,
   };
 }
 

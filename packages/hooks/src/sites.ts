@@ -125,21 +125,23 @@ export class Sites {
   }
 
   private positions(): Int32Array {
-    const { B, T, lengths, past } = this.plan;
-    this.absolute ??= Int32Array.from({ length: B * T }, (_, i) =>
-      i % T < (lengths[Math.floor(i / T)] as number) ? past + (i % T) : -1,
-    );
+    const { B, T, lengths, pasts } = this.plan;
+    this.absolute ??= Int32Array.from({ length: B * T }, (_, i) => {
+      const row = Math.floor(i / T);
+      return i % T < (lengths[row] as number) ? (pasts[row] as number) + (i % T) : -1;
+    });
     return this.absolute;
   }
 
   /** 1 where the edit holds, per [B, T]; undefined when it holds everywhere; the reason when it holds nowhere. */
   private selected(edit: Intervention): Uint32Array | undefined | SkippedIntervention['reason'] {
-    const { B, T, rows, phase } = this.plan;
+    const { B, T, lengths, rows, phase } = this.plan;
     if (edit.phase !== undefined && edit.phase !== phase) return 'phase';
     if (edit.rows === undefined && edit.positions === undefined) return undefined;
     const chosenRows = edit.rows === undefined ? undefined : new Set(edit.rows);
     const hasRow = (b: number): boolean => chosenRows === undefined || chosenRows.has(rows.start + b);
-    if (!Array.from({ length: B }, (_, b) => hasRow(b)).includes(true)) return 'row';
+    // A row that has ended (length 0) is still computed, but no edit of it counts.
+    if (!Array.from({ length: B }, (_, b) => hasRow(b) && (lengths[b] as number) > 0).includes(true)) return 'row';
     const chosenPositions = edit.positions === undefined ? undefined : new Set(edit.positions);
     const absolute = this.positions();
     const mask = Uint32Array.from(absolute, (position, i) =>

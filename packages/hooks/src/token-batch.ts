@@ -8,7 +8,7 @@ export interface TokenBatch {
   readonly B: number;
   /** Length of the longest row. */
   readonly T: number;
-  /** Real tokens of each row, 1…T. */
+  /** Real tokens of each row, 1…T; in decoding 0 for a row that has ended. */
   readonly lengths: readonly number[];
 }
 
@@ -64,7 +64,7 @@ export function tokenBatch(list: readonly ArrayLike<number>[], limits: TokenLimi
   return { ids, B: list.length, T, lengths };
 }
 
-/** Flat indices b·T + t of the last real position of each row. */
+/** Flat indices b·T + t of the last real position of each row; of the first one in a row of length 0, which has ended. */
 export function lastRows(lengths: readonly number[], T: number): Uint32Array {
-  return Uint32Array.from(lengths, (length, b) => b * T + length - 1);
+  return Uint32Array.from(lengths, (length, b) => b * T + Math.max(length, 1) - 1);
 }

@@ -1,12 +1,13 @@
 // A second architecture that is not GPT-2: RMSNorm, parallel blocks, no attention biases, untied head; it proves the HookedModel interface.
-import { LimnError, type Gpu, type Step } from '@limn/gpu';
+import type { Gpu, Step } from '@limn/gpu';
 import {
-  blockHook, planRun, Sites, type BlockSite, type HeadWeights, type HookedModel, type HookName, type KeyValueCache, type LinearSite,
-  type ModelInfo, type NormSite, type NormWeights, type Run, type RunInput, type RunOptions, type Slots, type TokenBatch,
+  blockHook, planRun, prefillWith, Sites, type BlockSite, type CachePass, type HeadWeights, type HookedModel, type HookName,
+  type KeyValueCache, type LinearSite, type ModelInfo, type NormSite, type NormWeights, type PrefillOptions, type Run, type RunInput,
+  type RunOptions, type SeenKeys, type Slots, type TokenBatch,
 } from '@limn/hooks'; // prettier-ignore
 import {
-  add, asRowBlocks, attentionMix, attentionScores, causalAttention, causalSoftmax, concat, div, embed, expand, fillNormal, fromData, gatherRows,
-  gelu, headProject, headPullback, headResults, keep, matmul, mean, mul, permute, persistent, reshape, slice, sqrt, square, stack, sub, sum,
+  add, asRowBlocks, attentionMix, attentionScores, causalAttention, causalSoftmax, div, embed, expand, fillNormal, fromData, gatherRows,
+  gelu, headProject, headPullback, headResults, matmul, mean, mul, permute, persistent, reshape, slice, sqrt, square, stack, sub, sum,
   unembed, type RowBlocks, type Tensor,
 } from '@limn/tensor'; // prettier-ignore
 
@@ -80,14 +81,14 @@ export class ToyModel implements HookedModel {
     return this.forward(step, input, options);
   }
 
-  private forward(step: Step, input: RunInput, options: RunOptions, past?: ToyCache, grown?: Pair[]): Run {
-    const plan = planRun(this.info, input, options, past?.length);
+  private forward(step: Step, input: RunInput, options: RunOptions, cache?: CachePass): Run {
+    const plan = planRun(this.info, input, options, cache?.pasts);
     const sites = new Sites(step, this.info, plan);
     let x: Tensor;
     if ('resid' in input) x = input.resid;
     else {
       const embedded = sites.visit('hook_embed', 'tokens' in input ? this.embed(step, input.tokens) : input.embeddings);
-      x = add(step, embedded, sites.visit('hook_pos_embed', this.positions(step, plan.lengths, plan.T, plan.past)));
+      x = add(step, embedded, sites.visit('hook_pos_embed', this.positions(step, plan.lengths, plan.T, plan.pasts)));
     }
     for (let l = plan.firstLayer; l < plan.endLayer; l++) {
       const at = (site: BlockSite, value: Tensor): Tensor => sites.visit(blockHook(l, site), value);
@@ -107,17 +108,19 @@ export class ToyModel implements HookedModel {
           this.project(step, l, letter, own ? this.normalise(step, own, `${l}.norm1`) : norm1),
         );
       }) as [Tensor, Tensor, Tensor];
-      const before = past?.layers[l];
-      const pair = before ? { k: concat(step, [before.k, k], 1), v: concat(step, [before.v, v], 1) } : { k, v };
-      grown?.push(pair);
+      const seen: SeenKeys = cache ? cache.extend(l, k, v) : { k, v };
+      const { k: keys, v: values, ...masked } = seen;
       const looked = wants('attn.hook_attn_scores') || wants('attn.hook_pattern');
       const z = looked
         ? attentionMix(
             step,
-            at('attn.hook_pattern', causalSoftmax(step, at('attn.hook_attn_scores', attentionScores(step, q, pair.k)))),
-            pair.v,
+            at(
+              'attn.hook_pattern',
+              causalSoftmax(step, at('attn.hook_attn_scores', attentionScores(step, q, keys)), masked),
+            ),
+            values,
           )
-        : causalAttention(step, q, pair.k, pair.v);
+        : causalAttention(step, q, keys, values, masked);
       const result = at('attn.hook_result', this.results(step, l, at('attn.hook_z', z)));
       const attnOut = at('hook_attn_out', sum(step, result, { axes: 2 }));
       const mlpIn = at('hook_mlp_in', x);
@@ -151,10 +154,11 @@ export class ToyModel implements HookedModel {
     return reshape(embed(step, fromData(step, ids, [B * T]), this.table('embed')), [B, T, this.info.width]);
   }
 
-  positions(step: Step, lengths: readonly number[], T: number, past = 0): Tensor {
-    const rows = Uint32Array.from({ length: lengths.length * T }, (_, i) =>
-      i % T < (lengths[Math.floor(i / T)] ?? 0) ? past + (i % T) : 0xffffffff,
-    );
+  positions(step: Step, lengths: readonly number[], T: number, pasts?: readonly number[]): Tensor {
+    const rows = Uint32Array.from({ length: lengths.length * T }, (_, i) => {
+      const row = Math.floor(i / T);
+      return i % T < (lengths[row] ?? 0) ? (pasts?.[row] ?? 0) + (i % T) : 0xffffffff;
+    });
     return reshape(gatherRows(step, this.w('positions'), fromData(step, rows, [rows.length])), [
       lengths.length,
       T,
@@ -292,30 +296,14 @@ export class ToyModel implements HookedModel {
     return embed(step, fromData(step, Uint32Array.from(ids), [ids.length]), this.table('unembed'));
   }
 
-  prefill(step: Step, tokens: TokenBatch, options: RunOptions = {}): { run: Run; cache: KeyValueCache } {
-    return this.cached(step, tokens, options, undefined);
+  prefill(step: Step, tokens: TokenBatch, options: PrefillOptions = {}): { run: Run; cache: KeyValueCache } {
+    const { capacity, ...runOptions } = options;
+    return prefillWith(this, step, tokens, capacity, (pass) => this.forward(step, { tokens }, runOptions, pass));
   }
 
-  decode(
-    step: Step,
-    tokens: TokenBatch,
-    cache: KeyValueCache,
-    options: RunOptions = {},
-  ): { run: Run; cache: KeyValueCache } {
-    if (!(cache instanceof ToyCache)) throw new LimnError('hooks/uneven-cache', 'this cache belongs to another model');
-    return this.cached(step, tokens, { phase: 'generated', ...options }, cache);
-  }
-
-  private cached(
-    step: Step,
-    tokens: TokenBatch,
-    options: RunOptions,
-    past: ToyCache | undefined,
-  ): { run: Run; cache: KeyValueCache } {
-    const grown: Pair[] = [];
-    const run = this.forward(step, { tokens }, options, past, grown);
-    const layers = grown.map(({ k, v }) => ({ k: keep(step, k), v: keep(step, v) }));
-    return { run, cache: new ToyCache(tokens.B, (past?.length ?? 0) + tokens.T, layers) };
+  decode(step: Step, tokens: TokenBatch, cache: KeyValueCache, options: RunOptions = {}): Run {
+    const runOptions: RunOptions = { phase: 'generated', ...options };
+    return cache.record(this, step, tokens, (pass) => this.forward(step, { tokens }, runOptions, pass));
   }
 
   private normalise(
@@ -361,24 +349,4 @@ export class ToyModel implements HookedModel {
 /** √(mean x² + ε) over the last axis, [..., 1]. */
 function rootMeanSquare(step: Step, x: Tensor): Tensor {
   return sqrt(step, add(step, mean(step, square(step, x), { axes: -1, keepAxes: true }), fromData(step, [eps], [1])));
-}
-
-interface Pair {
-  readonly k: Tensor;
-  readonly v: Tensor;
-}
-
-class ToyCache implements KeyValueCache {
-  constructor(
-    readonly B: number,
-    readonly length: number,
-    readonly layers: readonly Pair[],
-  ) {}
-
-  dispose(): void {
-    for (const { k, v } of this.layers) {
-      k.dispose();
-      v.dispose();
-    }
-  }
 }

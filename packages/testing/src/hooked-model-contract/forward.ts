@@ -109,7 +109,9 @@ export const forwardChecks: readonly ContractCheck[] = [
       const V = model.info.vocabulary;
       const whole = await logitsOf(model, { interventions: edits });
       let step = model.gpu.step();
-      let { run, cache } = model.prefill(step, cut(0, 3), { interventions: edits, logits: 'last' });
+      const prefilled = model.prefill(step, cut(0, 3), { interventions: edits, logits: 'last', capacity: 7 });
+      const { cache } = prefilled;
+      let { run } = prefilled;
       for (let t = 3; ; t++) {
         const got = await readFloats(step, run.logits);
         for (const b of [0, 1])
@@ -118,12 +120,13 @@ export const forwardChecks: readonly ContractCheck[] = [
             whole.subarray((b * 5 + t - 1) * V, (b * 5 + t) * V),
             `row ${b}, position ${t - 1}`,
           );
-        assert(cache.length === t, `the cache holds ${cache.length} positions instead of ${t}`);
+        assert(
+          cache.lengths.join() === `${t},${t}`,
+          `the cache holds ${cache.lengths.join()} positions instead of ${t}`,
+        );
         if (t === 5) break;
-        const before = cache;
         step = model.gpu.step();
-        ({ run, cache } = model.decode(step, cut(t, t + 1), before, { interventions: edits, logits: 'last' }));
-        before.dispose();
+        run = model.decode(step, cut(t, t + 1), cache, { interventions: edits, logits: 'last' });
       }
       cache.dispose();
     },
