@@ -8,4 +8,6 @@ export { renderReport } from './page.js';
 export type { ReportOptions } from './page.js';
 export { nodeWeights, summarise } from './summary.js';
 export type { NodeWeight, Summary } from './summary.js';
+export { trainingPlot } from './training-plot.js';
+export type { TrainingPoint } from './training-plot.js';
 export { visibleText } from './visible-text.js';
