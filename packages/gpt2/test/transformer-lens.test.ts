@@ -23,6 +23,7 @@ import {
   logitAttrs,
   logitDifference,
   logitLens,
+  neuronLogitAttrs,
   runWithCache,
   stackHeadResults,
   stackNeuronResults,
@@ -137,6 +138,7 @@ describe('raw weights', () => {
       full: fullResidDecomposition(step, cache, { position, expandNeurons: false }),
       neurons: stackNeuronResults(step, cache, { position }),
     };
+    const neurons = readFloats(step, neuronLogitAttrs(step, cache, { correct, incorrect, position }));
     const read = Object.entries(stacks).map(async ([name, { labels, values }]) => {
       const attrs = logitAttrs(step, cache, values, { correct, incorrect, position });
       const [vectors, shares] = await Promise.all([readFloats(step, values), readFloats(step, attrs)]);
@@ -150,6 +152,12 @@ describe('raw weights', () => {
       const error = golden(`error/raw/stack.${name}`).data[0] as number;
       expectClose(vectors, golden(`raw/stack.${name}`).data, error, `stack of ${name}`);
     }
+    expectClose(
+      await neurons,
+      golden('raw/neurons').data,
+      golden('error/raw/neurons').data[0] as number,
+      'neurons without their vectors',
+    );
     expect(stacks.full.labels).toEqual([
       ...stacks.heads.labels.slice(0, 9),
       '0_mlp_out',

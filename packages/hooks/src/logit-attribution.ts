@@ -1,13 +1,21 @@
 // Direct logit attribution: with the final scale s fixed, logit_a − logit_b = Σ_parts ((x_part − mean)/s∘γ)·(w_a − w_b) + constant.
 import type { Step } from '@limn/gpu';
-import { concat, expand, fill, mul, reshape, sub, sum, type Tensor } from '@limn/tensor';
+import { concat, div, expand, fill, matmul, mean, mul, permute, reshape, sub, sum, type Tensor } from '@limn/tensor';
 import { throwIfAborted } from './abort.js';
 import { ActivationCache, positionRows, type Position } from './activation-cache.js';
 import { readArray, type HostArray } from './host-array.js';
 import type { Intervention } from './intervention.js';
 import type { HookedModel } from './model.js';
+import { accumulatedBias, outputMap } from './output-maps.js';
 import { answersOf, weightedLogits } from './patch-metric.js';
-import { applyLnToStack, decomposeResid, fullResidDecomposition, stackSites, type Detail } from './resid-stack.js';
+import {
+  applyLnToStack,
+  decomposeResid,
+  fullResidDecomposition,
+  stackHeadResults,
+  stackSites,
+  type Detail,
+} from './resid-stack.js';
 import { asTokenBatch, type Tokens } from './run-with-cache.js';
 
 /** One token id for all prompts, or one per prompt. */
@@ -49,6 +57,31 @@ export function logitAttrs(
   const fitted =
     rest.length === 1 ? directions : expand(step, reshape(directions, [B, 1, C]), [B, rest[0] as number, C]);
   return sum(step, mul(step, scaled, fitted), { axes: -1 });
+}
+
+/**
+ * `logitAttrs` of every MLP neuron at one position, post_m·(W_out[m]·g)/s with g = γ∘(w_a − w_b) minus its mean, [layers·M, B] in the
+ * order of `stackNeuronResults`, without its vectors of width C: 36,864 of them in GPT-2 small. Reads `post` and `ln_final.scale`.
+ * @throws LimnError as `logitAttrs`
+ */
+export function neuronLogitAttrs(
+  step: Step,
+  cache: ActivationCache,
+  options: Answers & { readonly position: Position },
+): Tensor {
+  const { model, B } = cache;
+  const { position } = options;
+  const { centred, gamma } = model.norm('ln_final');
+  const uncentred = mul(step, logitDirections(step, model, options, B), gamma);
+  // (x − mean x)·g = x·(g − mean g).
+  const g = centred ? sub(step, uncentred, mean(step, uncentred, { axes: -1, keepAxes: true })) : uncentred;
+  const scaled = div(step, g, cache.pick(step, cache.get('ln_final.scale'), position));
+  const layers = Array.from({ length: model.info.layers }, (_, layer) => {
+    const { weight } = outputMap(step, model, layer, 'mlp.hook_post');
+    const post = cache.pick(step, cache.get('post', layer), position);
+    return permute(step, mul(step, post, matmul(step, scaled, weight, { transposeB: true })), [1, 0]);
+  });
+  return concat(step, layers, 0);
 }
 
 /**
@@ -97,20 +130,46 @@ export async function directLogitAttribution(
   try {
     const run = model.run(step, { tokens: batch }, { capture, interventions, logits: rows });
     const cache = ActivationCache.view(model, run, capture);
-    const { labels, values } =
-      by === 'component'
-        ? decomposeResid(step, cache, { position })
-        : fullResidDecomposition(step, cache, { position, expandNeurons: by === 'neuron' });
-    const parts = logitAttrs(step, cache, values, { ...options, position });
+    const { labels, parts } = attributed(step, cache, by, { ...options, position });
     const constant = reshape(logitConstant(step, model, options, batch.B), [1, batch.B]);
-    const [attributed, logits] = await Promise.all([
-      readArray(step, concat(step, [parts, constant], 0)),
+    const [values, logits] = await Promise.all([
+      readArray(step, concat(step, [...parts, constant], 0)),
       readArray(step, difference(step, run.logits, model, options)),
     ]);
-    return { labels: [...labels, 'constant'], values: attributed, logits };
+    return { labels: [...labels, 'constant'], values, logits };
   } finally {
     step.dispose();
   }
+}
+
+/** Attributions [n, B] of the final stream's parts, with their labels; several tensors, one below the other. */
+function attributed(
+  step: Step,
+  cache: ActivationCache,
+  by: Detail,
+  options: Answers & { readonly position: Position },
+): { readonly labels: readonly string[]; readonly parts: readonly Tensor[] } {
+  const { position } = options;
+  const of = (values: Tensor): Tensor => logitAttrs(step, cache, values, options);
+  if (by !== 'neuron') {
+    const { labels, values } =
+      by === 'component'
+        ? decomposeResid(step, cache, { position })
+        : fullResidDecomposition(step, cache, { position, expandNeurons: false });
+    return { labels, parts: [of(values)] };
+  }
+  const { info } = cache.model;
+  const heads = stackHeadResults(step, cache, { position });
+  const embeds = decomposeResid(step, cache, { position, layer: 0 });
+  const bias = expand(step, accumulatedBias(step, cache.model), [1, cache.B, info.width]);
+  const neurons = Array.from(
+    { length: info.layers * info.mlpWidth },
+    (_, n) => `L${Math.floor(n / info.mlpWidth)}N${n % info.mlpWidth}`,
+  );
+  return {
+    labels: [...heads.labels, ...neurons, ...embeds.labels, 'bias'],
+    parts: [of(heads.values), neuronLogitAttrs(step, cache, options), of(embeds.values), of(bias)],
+  };
 }
 
 /** logits [B, V] → correct minus incorrect, [B]. */

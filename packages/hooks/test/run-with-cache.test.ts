@@ -231,6 +231,18 @@ describe('runWithHooks', () => {
   });
 });
 
+test('misspelt names and short names without a layer do not compile', async () => {
+  const model = await toy();
+  const { cache } = await runWithCache(model, [[1, 2]], { names: 'resid_post' });
+  // @ts-expect-error: no such short name
+  expect(() => cache.get('resid_pots', 0)).toThrow(LimnError);
+  // @ts-expect-error: which layer?
+  expect(() => cache.get('resid_post')).toThrow(LimnError);
+  // @ts-expect-error: no such site
+  expect(() => cache.get('blocks.0.hook_resid')).toThrow(LimnError);
+  cache.dispose();
+});
+
 describe('names', () => {
   test.each([
     [['k', 6], 'blocks.6.attn.hook_k'],

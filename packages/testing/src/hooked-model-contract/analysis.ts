@@ -6,7 +6,9 @@ import {
   decomposeResid,
   directLogitAttribution,
   fullResidDecomposition,
+  logitAttrs,
   logitLens,
+  neuronLogitAttrs,
   runWithCache,
   stackHeadResults,
   stackNeuronResults,
@@ -159,6 +161,20 @@ export const analysisChecks: readonly ContractCheck[] = [
           assert(labels.at(-1) === 'constant', `the last label is ${labels.at(-1)}`);
           expectSame(summed(values.data, labels.length), logits.data, `${by} at ${position}`, 3 * sameToRounding);
         }
+      const fine = model.gpu.step();
+      const answers = { correct, incorrect, position: 'last' } as const;
+      const vectors = stackNeuronResults(fine, cache, { position: 'last' }).values;
+      const [short, long] = await Promise.all([
+        readFloats(fine, neuronLogitAttrs(fine, cache, answers)),
+        readFloats(fine, logitAttrs(fine, cache, vectors, answers)),
+      ]);
+      expectSame(short, long, 'neurons without their vectors');
+      const named = await directLogitAttribution(model, prompts(model), { correct, incorrect, by: 'neuron' });
+      const full = fullResidDecomposition(model.gpu.step(), cache, { position: 'last' });
+      assert(
+        named.labels.slice(0, -1).join() === full.labels.join(),
+        'the order of heads, neurons, embeddings and bias',
+      );
       const single = await directLogitAttribution(model, prompts(model), { correct: 4 });
       expectSame(summed(single.values.data, single.labels.length), single.logits.data, 'one logit', 3 * sameToRounding);
 
