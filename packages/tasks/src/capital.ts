@@ -8,7 +8,7 @@ import type { Split } from './held-out.js';
 import type { Random } from './random.js';
 import { ADJECTIVES, COUNTRIES, DOUBTFUL_SOURCES, TRUSTED_SOURCES, capitalOf } from './words.js';
 
-/** [name, pattern]: the first four end on the country, as in the paper, the others on the capital. */
+/** Pairs [name, pattern]; the first four end on the country, as in the paper, the others on the capital. */
 export const CAPITAL_FRAMES: readonly (readonly [string, string])[] = [
   ['apposition', '{capital} , the capital of {!country} , is {adjective} .'],
   ['is-capital', '{capital} is the capital of {!country} .'],
