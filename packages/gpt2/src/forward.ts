@@ -15,6 +15,7 @@ import {
 } from '@limn/hooks';
 import {
   add,
+  concat,
   crossEntropy,
   crossEntropyUnembed,
   embed,
@@ -158,14 +159,25 @@ export abstract class Gpt2Forward {
       return rows === 'all' ? flat : gatherRows(step, flat, fromData(step, rows, [rows.length]));
     };
     const ln = this.layerNorm('ln_f');
-    const table = this.blocks(this.weights.tied ? 'wte.weight' : 'lm_head.weight');
     if (!sites || !(sites.wants('ln_final.hook_scale') || sites.wants('ln_final.hook_normalized'))) {
-      return unembed(step, normalise(step, pick(x), ln), table);
+      return this.unembedded(step, normalise(step, pick(x), ln));
     }
     const scaleSite = sites.wants('ln_final.hook_scale')
       ? (s: Tensor) => sites.visit('ln_final.hook_scale', s)
       : undefined;
-    return unembed(step, pick(sites.visit('ln_final.hook_normalized', normalise(step, x, ln, scaleSite))), table);
+    return this.unembedded(step, pick(sites.visit('ln_final.hook_normalized', normalise(step, x, ln, scaleSite))));
+  }
+
+  /** x·W_Uᵀ of normalised rows [rows, C] → [rows, V], plus b_U where folding LayerNorm made one. */
+  private unembedded(step: Step, x: Tensor): Tensor {
+    const logits = unembed(step, x, this.unembedding());
+    const bias = this.weights.byName.get('lm_head.bias');
+    return bias ? add(step, logits, bias as Tensor) : logits;
+  }
+
+  /** W_U [V, C]: the token embedding, or a matrix of its own. */
+  protected unembedding(): RowBlocks {
+    return this.blocks(this.weights.tied ? 'wte.weight' : 'lm_head.weight');
   }
 
   /**
@@ -173,12 +185,20 @@ export abstract class Gpt2Forward {
    * Beyond `maxLogitBytes` (32 MiB) the logits are never held at once but made tile by tile.
    */
   losses(step: Step, x: Tensor, targets: Uint32Array, maxLogitBytes = 2 ** 25): Tensor {
-    const table = this.blocks(this.weights.tied ? 'wte.weight' : 'lm_head.weight');
+    const table = this.unembedding();
     const normalised = normalise(step, reshape(x, [targets.length, this.config.width]), this.layerNorm('ln_f'));
     const ids = fromData(step, targets, [targets.length]);
-    return 4 * targets.length * table.rows <= maxLogitBytes
-      ? crossEntropy(step, unembed(step, normalised, table), ids)
-      : crossEntropyUnembed(step, normalised, table, ids);
+    const fit = Math.max(1, Math.floor(maxLogitBytes / (4 * table.rows)));
+    if (targets.length <= fit) return crossEntropy(step, this.unembedded(step, normalised), ids);
+    if (!this.weights.byName.has('lm_head.bias')) return crossEntropyUnembed(step, normalised, table, ids);
+    // Tiles have no bias of the unembedding, which only processed weights have: as many rows at once as may be.
+    const starts = Array.from({ length: Math.ceil(targets.length / fit) }, (_, i) => i * fit);
+    const parts = starts.map((start) => {
+      const count = Math.min(fit, targets.length - start);
+      const logits = this.unembedded(step, slice(step, normalised, 0, start, count));
+      return crossEntropy(step, logits, slice(step, ids, 0, start, count));
+    });
+    return concat(step, parts, 0);
   }
 
   embed(step: Step, tokens: TokenBatch): Tensor {

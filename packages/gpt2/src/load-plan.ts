@@ -1,9 +1,12 @@
 // What loading a model will take, counted from the headers before anything is allocated, and the refusal of what does not fit.
 import { LimnError, type Gpu } from '@limn/gpu';
+import { BLOCK_BYTES } from '@limn/tensor';
 import { parseConfig, type Gpt2Config } from './config.js';
 import type { ModelFiles } from './files.js';
 import type { SafetensorsEntry } from './safetensors-entry.js';
+import { staysTied } from './process-weights.js';
 import { chunkBytes } from './tensor-values.js';
+import { addedWeights, describeForm, storageOf, storedBytes, type WeightForm } from './weight-form.js';
 import { isBlockedWeight, isLinearWeight } from './weight-names.js';
 import { findWeights, type FoundWeights, type LinearOrientation } from './weights.js';
 
@@ -12,8 +15,9 @@ export interface PlannedWeight {
   /** Name without the `transformer.` prefix. */
   readonly name: string;
   readonly shape: readonly number[];
-  /** As stored in the file; on the GPU it is f32. */
+  /** As stored in the file. */
   readonly dtype: string;
+  /** In f32, or in f16 where the weight is to be stored so. */
   readonly gpuBytes: number;
 }
 
@@ -22,11 +26,13 @@ export interface LoadPlan {
   readonly source: string;
   readonly parameters: number;
   readonly weights: readonly PlannedWeight[];
+  /** What will be done to the weights, as in `info.processing`. */
+  readonly processing: string;
   /** Whether the unembedding is the token embedding. */
   readonly tied: boolean;
   /** Bytes of tensors that will be read. */
   readonly fileBytes: number;
-  /** Bytes of weights on the GPU, in f32; each buffer is rounded up to 256 bytes on top. */
+  /** Bytes of weights on the GPU; each buffer is rounded up to 256 bytes on top. */
   readonly gpuBytes: number;
   /** Most bytes of weights in host memory at once: one tensor, and what converting it takes. */
   readonly hostBytes: number;
@@ -38,10 +44,10 @@ export interface LoadPlan {
  */
 export async function planLoad(
   source: ModelFiles,
-  options: { readonly orientation?: LinearOrientation } = {},
+  options: WeightForm & { readonly orientation?: LinearOrientation } = {},
 ): Promise<LoadPlan> {
   const config = await readConfig(source);
-  return planOf(source.label, await findWeights(source, config, options.orientation), options.orientation);
+  return planOf(source.label, config, await findWeights(source, config, options.orientation), options);
 }
 
 /** config.json of a source. */
@@ -50,23 +56,54 @@ export async function readConfig(source: ModelFiles): Promise<Gpt2Config> {
 }
 
 /** The plan for weights that were found. */
-export function planOf(source: string, found: FoundWeights, orientation: LinearOrientation = 'in-out'): LoadPlan {
+export function planOf(
+  source: string,
+  config: Gpt2Config,
+  found: FoundWeights,
+  options: WeightForm & { readonly orientation?: LinearOrientation },
+): LoadPlan {
   const weights: PlannedWeight[] = [];
-  let [parameters, fileBytes, hostBytes] = [0, 0, 0];
+  let [fileBytes, hostBytes] = [0, 0];
+  const plan = (name: string, shape: readonly number[], dtype: string): number => {
+    const count = shape.reduce((product, extent) => product * extent, 1);
+    weights.push({ name, shape, dtype, gpuBytes: storedBytes(name, count, options) });
+    return count;
+  };
   for (const [name, entry] of found.entries) {
-    const count = entry.shape.reduce((product, extent) => product * extent, 1);
-    parameters += count;
+    const count = plan(name, entry.shape, entry.dtype);
     fileBytes += entry.end - entry.begin;
-    hostBytes = Math.max(hostBytes, hostBytesOf(name, entry, 4 * count, orientation));
-    weights.push({ name, shape: entry.shape, dtype: entry.dtype, gpuBytes: 4 * count });
+    hostBytes = Math.max(hostBytes, hostBytesOf(name, entry, 4 * count, options));
   }
-  return { source, parameters, weights, tied: found.tied, fileBytes, gpuBytes: 4 * parameters, hostBytes };
+  const head = found.entries.get('wte.weight') as SafetensorsEntry;
+  for (const [name, shape] of addedWeights(config, found.tied, options)) {
+    plan(name, shape, name === 'lm_head.weight' ? head.dtype : 'F32');
+    if (name === 'lm_head.weight') fileBytes += head.end - head.begin;
+  }
+  return {
+    source,
+    parameters: weights.reduce((sum, { shape }) => sum + shape.reduce((product, extent) => product * extent, 1), 0),
+    weights,
+    processing: describeForm(options),
+    tied: found.tied && staysTied(found.tied, options.processing ?? {}),
+    fileBytes,
+    gpuBytes: weights.reduce((sum, { gpuBytes }) => sum + gpuBytes, 0),
+    hostBytes,
+  };
 }
 
-/** The f32 values; the piece they are converted from unless they were stored so; and their transpose if they are turned. */
-function hostBytesOf(name: string, entry: SafetensorsEntry, f32: number, orientation: LinearOrientation): number {
+/**
+ * The f32 values; the piece they are converted from unless they were stored so; their transpose if they are turned; and the words of the
+ * largest block if they are packed.
+ */
+function hostBytesOf(
+  name: string,
+  entry: SafetensorsEntry,
+  f32: number,
+  { orientation, weights }: WeightForm & { readonly orientation?: LinearOrientation },
+): number {
   const piece = entry.dtype === 'F32' ? 0 : Math.min(chunkBytes, entry.end - entry.begin);
-  return Math.max(f32 + piece, orientation === 'out-in' && isLinearWeight(name) ? 2 * f32 : 0);
+  const packed = storageOf(name, { weights: weights ?? 'f32' }) === 'f16' ? Math.min(f32 / 2, BLOCK_BYTES) : 0;
+  return Math.max(f32 + piece, f32 + packed, orientation === 'out-in' && isLinearWeight(name) ? 2 * f32 : 0);
 }
 
 /**
@@ -100,8 +137,9 @@ export function checkPlan(plan: LoadPlan, gpu: Gpu, budgetBytes?: number): void 
 export function describePlan(plan: LoadPlan): string {
   const dtypes = [...new Set(plan.weights.map(({ dtype }) => dtype))].join(', ');
   const count = plan.parameters.toLocaleString('en-US');
+  const done = plan.processing === 'none' ? '' : ` → ${plan.processing}`;
   return (
-    `${plan.source}: ${count} parameters in ${plan.weights.length} tensors (${dtypes}), ${formatBytes(plan.gpuBytes)} on the GPU, ` +
+    `${plan.source}: ${count} parameters in ${plan.weights.length} tensors (${dtypes}${done}), ${formatBytes(plan.gpuBytes)} on the GPU, ` +
     `${formatBytes(plan.fileBytes)} to read, at most ${formatBytes(plan.hostBytes)} of them in host memory`
   );
 }

@@ -4,14 +4,17 @@ import { formatConfig, newConfig, type NewGpt2Config } from './config.js';
 import type { ModelFiles, WritableFiles } from './files.js';
 import { checkPlan, planOf, readConfig, type LoadPlan } from './load-plan.js';
 import { Gpt2 } from './model.js';
-import { drawParameters, uploadParameters } from './parameters.js';
+import { drawParameters, readParameter, uploadParameters } from './parameters.js';
+import { processWeights, staysTied } from './process-weights.js';
 import type { SafetensorsEntry } from './safetensors-entry.js';
 import { writeSafetensors, type WritableTensor } from './safetensors-write.js';
 import { ModelTokenizer } from './tokenizer.js';
+import { describeForm, expectRaw, type WeightForm } from './weight-form.js';
+import type { HostTensor } from './weight-names.js';
 import { findWeights, readWeight, sha256, type LinearOrientation } from './weights.js';
 
 /** How to load. */
-export interface LoadOptions {
+export interface LoadOptions extends WeightForm {
   /** How linear weights are stored: GPT-2's own [in, out] by default. */
   readonly orientation?: LinearOrientation;
   /** Bytes of weights that the GPU may hold; a model that needs more is refused before anything is allocated. */
@@ -34,36 +37,59 @@ export interface LoadedGpt2 {
 /**
  * Loads config, weights and tokenizer. One tensor at a time goes from the source to the GPU, so host memory holds no more than the
  * largest (`LoadPlan.hostBytes`). Nothing stays on the GPU if anything is wrong.
- * @throws LimnError `files/…`, `config/…`, `safetensors/…`, `weights/…`, `load/over-budget`, `load/over-limit`, `tokenizer/…`;
- * the signal's reason when aborted.
+ * @throws LimnError `files/…`, `config/…`, `safetensors/…`, `weights/…`, `weights/bad-processing`, `weights/f16-overflow`,
+ * `load/over-budget`, `load/over-limit`, `tokenizer/…`; the signal's reason when aborted.
  */
 export async function loadGpt2(gpu: Gpu, source: ModelFiles, options: LoadOptions = {}): Promise<LoadedGpt2> {
   options.signal?.throwIfAborted();
   const config = await readConfig(source);
   const tokenizer = await ModelTokenizer.open(source, config.bosId);
   const found = await findWeights(source, config, options.orientation);
-  const { tied, entries } = found;
-  const plan = planOf(source.label, found, options.orientation);
+  const { entries } = found;
+  const plan = planOf(source.label, config, found, options);
   options.onPlan?.(plan);
   checkPlan(plan, gpu, options.budgetBytes);
-  let done = 0;
-  const parameters = await uploadParameters(gpu, config, tied, async (name) => {
+  const read = async (name: string): Promise<HostTensor> => {
     options.signal?.throwIfAborted();
-    const tensor = await readWeight(source, name, entries.get(name) as SafetensorsEntry, options.orientation);
-    options.onProgress?.({ done: ++done, total: entries.size, name });
-    return tensor;
-  });
-  const model = new Gpt2(gpu, { ...config, tied }, parameters);
+    return readWeight(source, name, entries.get(name) as SafetensorsEntry, options.orientation);
+  };
+  const weights = processWeights(config, found.tied, options.processing ?? {}, read);
+  const uploaded = await uploadParameters(gpu, options, weights, (done, name) =>
+    options.onProgress?.({ done, total: plan.weights.length, name }),
+  );
+  const { tied, processing } = plan;
+  const model = new Gpt2(gpu, { ...config, tied }, { tied, processing, ...uploaded });
   return { model, source: source.label, ...(tokenizer ? { tokenizer } : {}) };
 }
 
+/**
+ * The weights of a model, processed or in f16 or both, as a model of its own; the given one stays. Weights pass through the host one at a time.
+ * @throws LimnError `weights/processed` for a model whose weights were processed before, `weights/bad-processing`, `weights/f16-overflow`.
+ */
+export async function withWeightForm(model: Gpt2, form: WeightForm): Promise<Gpt2> {
+  expectRaw(model.info.processing, 'processed again', 'f16');
+  const { processing = {}, weights } = form;
+  const before = model.info.processing;
+  const settled: WeightForm = { processing, weights: weights ?? (before === 'f16' ? 'f16' : 'f32') };
+  const parameters = model.parameters();
+  const read = (name: string): Promise<HostTensor> =>
+    readParameter(model.gpu, parameters.get(name) as Parameters<typeof readParameter>[1]);
+  const uploaded = await uploadParameters(
+    model.gpu,
+    settled,
+    processWeights(model.config, model.tied, processing, read),
+  );
+  const tied = staysTied(model.tied, processing);
+  return new Gpt2(model.gpu, { ...model.config, tied }, { tied, processing: describeForm(settled), ...uploaded });
+}
+
 /** How to make a random model. */
-export interface RandomOptions {
+export interface RandomOptions extends Pick<WeightForm, 'weights'> {
   /** false leaves the weights where they are: `info.fingerprint` is then that of config and seed, which decide them. Default true. */
   readonly readBack?: boolean;
 }
 
-/** A model with GPT-2's initial weights from a seed; the same seed gives the same bits on every machine. */
+/** A model with GPT-2's initial weights from a seed; the same seed gives the same bits on every machine, in f16 the same numbers rounded. */
 export async function randomGpt2(
   gpu: Gpu,
   sizes: NewGpt2Config,
@@ -72,18 +98,22 @@ export async function randomGpt2(
 ): Promise<Gpt2> {
   const config = newConfig(sizes);
   const tied = config.tied ?? true;
-  const byName = await drawParameters(gpu, config, tied, seed);
-  const origin = new TextEncoder().encode(`random weights, seed ${seed}, ${formatConfig(config)}`);
-  const model = new Gpt2(gpu, config, { tied, byName, fingerprint: await sha256(origin) });
+  const { weights = 'f32' } = options;
+  const byName = await drawParameters(gpu, config, tied, seed, weights);
+  const origin = new TextEncoder().encode(`random ${weights} weights, seed ${seed}, ${formatConfig(config)}`);
+  const processing = describeForm({ weights });
+  const model = new Gpt2(gpu, config, { tied, byName, processing, fingerprint: await sha256(origin) });
   if (options.readBack !== false) await model.refreshFingerprint();
   return model;
 }
 
 /**
  * Writes config.json and model.safetensors as transformers would. Tokenizer files are the caller's to copy.
- * The weights come first and the config last, so that an interrupted write leaves no folder that looks complete.
+ * The weights come first and the config last, so that an interrupted write leaves no folder that looks complete. f16 weights are written as f32.
+ * @throws LimnError `weights/processed`: the format has no bias of the unembedding, and no way to say what was done.
  */
 export async function saveGpt2(model: Gpt2, target: WritableFiles): Promise<void> {
+  expectRaw(model.info.processing, 'saved', 'f16');
   const tensors = new Map<string, WritableTensor>();
   for await (const [name, tensor] of model.hostWeights())
     tensors.set(name === 'lm_head.weight' ? name : `transformer.${name}`, tensor);

@@ -17,12 +17,12 @@ import {
   type RunOptions,
   type TokenBatch,
 } from '@limn/hooks';
-import { embed, fromData, headPullback, slice, type RowBlocks, type Tensor } from '@limn/tensor';
+import { embed, fromData, headPullback, slice, toF32, type RowBlocks, type Tensor } from '@limn/tensor';
 import type { Gpt2Config } from './config.js';
 import { Gpt2Forward, letters } from './forward.js';
-import { readParameter, tensorsOf, type Gpt2Parameters } from './parameters.js';
+import { disposeParameters, readParameter, type Gpt2Parameters } from './parameters.js';
 import { slotGradients } from './pullback.js';
-import { weightShapes, type HostTensor } from './weight-names.js';
+import type { HostTensor } from './weight-names.js';
 import { Fingerprint } from './weights.js';
 
 /** A GPT-2 family model on a GPU. Owns its parameters. */
@@ -48,7 +48,7 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
       block: 'sequential',
       ...(bosId === undefined ? {} : { bosId }),
       ...(eosId === undefined ? {} : { eosId }),
-      processing: 'none',
+      processing: weights.processing,
       fingerprint: weights.fingerprint,
     });
   }
@@ -64,9 +64,7 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
 
   /** The weights on the host, one at a time, in the order of the file format. */
   async *hostWeights(): AsyncGenerator<readonly [string, HostTensor]> {
-    for (const [name, shape] of weightShapes(this.config, this.tied)) {
-      yield [name, await readParameter(this.gpu, this.weights.byName.get(name) as Tensor, shape)];
-    }
+    for (const [name, parameter] of this.weights.byName) yield [name, await readParameter(this.gpu, parameter)];
   }
 
   /** Brings `info.fingerprint` up to date after the weights were trained or written. */
@@ -163,22 +161,17 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
 
   headWeights(step: Step, layer: number, head: number): HeadWeights {
     const { headWidth: K } = this.config;
+    const wide = (name: string): Tensor => (this.w(name).dtype === 'f16' ? toF32(step, this.w(name)) : this.w(name));
+    const into = wide(`h.${layer}.attn.c_attn.weight`);
     const [wQ, bQ, wK, bK, wV, bV] = letters.flatMap((letter) => {
       const start = this.columns(letter).offset + head * K;
-      return [
-        slice(step, this.w(`h.${layer}.attn.c_attn.weight`), 1, start, K),
-        slice(step, this.w(`h.${layer}.attn.c_attn.bias`), 0, start, K),
-      ];
+      return [slice(step, into, 1, start, K), slice(step, this.w(`h.${layer}.attn.c_attn.bias`), 0, start, K)];
     }) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
-    return { wQ, wK, wV, bQ, bK, bV, wO: slice(step, this.w(`h.${layer}.attn.c_proj.weight`), 0, head * K, K) };
+    return { wQ, wK, wV, bQ, bK, bV, wO: slice(step, wide(`h.${layer}.attn.c_proj.weight`), 0, head * K, K) };
   }
 
   unembedRows(step: Step, ids: readonly number[]): Tensor {
-    return embed(
-      step,
-      fromData(step, Uint32Array.from(ids), [ids.length]),
-      this.blocks(this.weights.tied ? 'wte.weight' : 'lm_head.weight'),
-    );
+    return embed(step, fromData(step, Uint32Array.from(ids), [ids.length]), this.unembedding());
   }
 
   prefill(step: Step, tokens: TokenBatch, options: PrefillOptions = {}): { run: Run; cache: KeyValueCache } {
@@ -193,6 +186,6 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
 
   /** Frees the weights. */
   dispose(): void {
-    for (const parameter of this.weights.byName.values()) tensorsOf(parameter).forEach((tensor) => tensor.dispose());
+    disposeParameters(this.weights.byName);
   }
 }

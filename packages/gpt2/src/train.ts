@@ -8,6 +8,7 @@ import type { TrainingLog, TrainingLogEntry } from './training-log.js';
 import { meanLoss, type TrainingRows } from './training-loss.js';
 import { identityOf, resumeFrom, type CheckpointOptions, type RunIdentity } from './training-resume.js';
 import { checkRecipe, Updater, type RecordedPart, type TrainingRecipe } from './training-update.js';
+import { expectRaw } from './weight-form.js';
 import type { HostTensor } from './weight-names.js';
 
 /** What a progress callback is told: the log's entry, and how long it will take. */
@@ -67,6 +68,7 @@ export interface TrainingResult {
  * held out; what `batch`, the store and the log throw.
  */
 export async function trainGpt2(model: Gpt2, options: TrainingOptions): Promise<TrainingResult> {
+  expectRaw(model.info.processing, 'trained', 'none');
   checkOptions(options);
   const updater = new Updater(model, options.recipe);
   const run = new TrainingRun(updater, options);

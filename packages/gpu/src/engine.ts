@@ -137,6 +137,12 @@ export class Engine {
     }
   }
 
+  /** Resolves when every write and submit before has been done. */
+  async finished(): Promise<void> {
+    await this.health.guard(this.queue.run(() => this.device.queue.onSubmittedWorkDone()));
+    await this.health.settle();
+  }
+
   /** Drops plans and idle buffers, once no step is under way that needs them. */
   trim(): void {
     this.#enqueue('a trim', () => {

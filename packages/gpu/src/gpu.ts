@@ -141,6 +141,15 @@ export class Gpu {
     return views[type ?? 'bytes']() as TypedArrayOf[T];
   }
 
+  /**
+   * Resolves when the device has done all that was written and submitted so far; until then it may hold copies of written bytes. At once
+   * on a dry Gpu.
+   */
+  async finished(): Promise<void> {
+    this.#assertUsable();
+    await this[internal].engine?.finished();
+  }
+
   /** GPU time by kernel label over all steps with `timing: true` since the last reset, longest first. */
   async timings(): Promise<KernelTiming[]> {
     const engine = this.#engine('time kernels');

@@ -6,7 +6,11 @@ const wordBits = new Uint32Array(word.buffer);
 /** IEEE 754 binary16 bits of a number first rounded to f32. NaN → 0x7e00 with its sign, |v| ≥ 65520 → infinity. */
 export function halfBits(value: number): number {
   word[0] = value;
-  const bits = wordBits[0] as number;
+  return halfOfBits(wordBits[0] as number);
+}
+
+/** binary32 bits → binary16 bits. */
+function halfOfBits(bits: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00;
@@ -36,17 +40,23 @@ export function halfValue(bits: number): number {
 
 /** f32 values → words of two f16, low half first; an odd count leaves the last high half 0. */
 export function packF16(values: Float32Array): Uint32Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const words = new Uint32Array(Math.ceil(values.length / 2));
-  for (let i = 0; i < values.length; i += 1) {
-    const place = i >>> 1;
-    words[place] = (words[place] as number) | (halfBits(values[i] as number) << (16 * (i & 1)));
-  }
+  const pairs = values.length >>> 1;
+  for (let i = 0; i < pairs; i += 1)
+    words[i] = halfOfBits(bits[2 * i] as number) | (halfOfBits(bits[2 * i + 1] as number) << 16);
+  if (values.length % 2 === 1) words[pairs] = halfOfBits(bits[values.length - 1] as number);
   return words;
 }
 
+/** The number of every binary16, by its bits: made when the first words are unpacked. */
+let halfValues: Float32Array | undefined;
+
 /** Words of two f16 → `count` f32 values, exact. */
-export function unpackF16(words: Uint32Array, count: number): Float32Array {
+export function unpackF16(words: Uint32Array, count: number): Float32Array<ArrayBuffer> {
+  const table = (halfValues ??= Float32Array.from({ length: 1 << 16 }, (_, bits) => halfValue(bits)));
   const values = new Float32Array(count);
-  for (let i = 0; i < count; i += 1) values[i] = halfValue(((words[i >>> 1] as number) >>> (16 * (i & 1))) & 0xffff);
+  for (let i = 0; i < count; i += 1)
+    values[i] = table[((words[i >>> 1] as number) >>> (16 * (i & 1))) & 0xffff] as number;
   return values;
 }

@@ -1,0 +1,88 @@
+// What a model's weights are on the GPU: as in the file, processed, in f16; and what only weights as in the file can do.
+import { LimnError } from '@limn/gpu';
+import { packF16, unpackF16 } from '@limn/tensor';
+import { processingNames, staysTied, type WeightProcessing } from './process-weights.js';
+import { isBlockedWeight, isLinearWeight, type HostTensor } from './weight-names.js';
+
+/** How weights are to lie on the GPU. */
+export interface WeightForm {
+  /** Default: nothing is done to them. */
+  readonly processing?: WeightProcessing;
+  /**
+   * Storage of the matrices that products and the token embedding read; sums are in f32 with either. f16 halves the bytes: values are
+   * rounded to nearest even, and one that f16 cannot hold is an error. Biases, LayerNorm and positions stay f32. Default f32.
+   */
+  readonly weights?: 'f32' | 'f16';
+}
+
+/** The form in words, as in `info.processing`: 'none', or what was done, joined by '+'. */
+export function describeForm({ processing = {}, weights = 'f32' }: WeightForm): string {
+  return [...processingNames(processing), ...(weights === 'f16' ? ['f16'] : [])].join('+') || 'none';
+}
+
+/** How a weight is stored. */
+export function storageOf(name: string, { weights = 'f32' }: WeightForm): 'f32' | 'f16' {
+  return isBlockedWeight(name) || isLinearWeight(name) ? weights : 'f32';
+}
+
+/** Bytes of `count` values on the GPU. */
+export function storedBytes(name: string, count: number, form: WeightForm): number {
+  return storageOf(name, form) === 'f16' ? 4 * Math.ceil(count / 2) : 4 * count;
+}
+
+/** Weights that a form adds to those of the file, with their shapes: an unembedding of its own, and its bias. */
+export function addedWeights(
+  { vocabulary: V, width: C }: { readonly vocabulary: number; readonly width: number },
+  tied: boolean,
+  { processing = {} }: WeightForm,
+): ReadonlyMap<string, readonly number[]> {
+  const added = new Map<string, readonly number[]>();
+  if (tied && !staysTied(tied, processing)) added.set('lm_head.weight', [V, C]);
+  if (processing.foldLayerNorm) added.set('lm_head.bias', [V]);
+  return added;
+}
+
+/** The first magnitude that rounds to infinity. */
+const TOO_LARGE = 65520;
+/** Values that are rounded at once. */
+const PIECE = 2 ** 20;
+
+/**
+ * Rounds the values of a weight to f16, in place.
+ * @throws LimnError `weights/f16-overflow` naming tensor and index of the first value that f16 cannot hold.
+ */
+export function roundToF16(name: string, { shape, data }: HostTensor): void {
+  for (let start = 0; start < data.length; start += PIECE) {
+    const piece = data.subarray(start, start + PIECE);
+    const at = piece.findIndex((value) => !(Math.abs(value) < TOO_LARGE));
+    if (at >= 0) {
+      const row = shape[1] as number;
+      const index = [Math.floor((start + at) / row), (start + at) % row];
+      throw new LimnError('weights/f16-overflow', `${name}[${index.join(', ')}] is ${piece[at]}; f16 ends at 65504`, {
+        details: { name, index, value: piece[at] },
+        hint: "Load this model with weights: 'f32'.",
+      });
+    }
+    piece.set(unpackF16(packF16(piece), piece.length));
+  }
+}
+
+/**
+ * Refuses what takes weights as they are in a file.
+ * @throws LimnError `weights/processed`, `weights/f16`
+ */
+export function expectRaw(processing: string, what: string, allow: 'f16' | 'none'): void {
+  const done = processing.split('+');
+  if (done.some((name) => name !== 'none' && name !== 'f16')) {
+    throw new LimnError('weights/processed', `a model with processed weights (${processing}) cannot be ${what}`, {
+      details: { processing },
+      hint: 'Do it with the raw model and process its weights afterwards, when they are loaded.',
+    });
+  }
+  if (allow === 'none' && done.includes('f16')) {
+    throw new LimnError('weights/f16', `a model with f16 weights cannot be ${what}`, {
+      details: { processing },
+      hint: "Load it with weights: 'f32'. Gradients at activations are available with both.",
+    });
+  }
+}
