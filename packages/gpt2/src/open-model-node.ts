@@ -6,6 +6,7 @@ import type { ModelFiles } from './files.js';
 import { openFolder } from './folder.js';
 import { FolderCache } from './hub/folder-cache.js';
 import { HubHttp } from './hub/http.js';
+import { libraryDirectory } from './hub/library-directory.js';
 import { placeOf } from './hub/place.js';
 import { hubCacheFolder, hubEndpoint, hubOffline, hubToken } from './hub/settings.js';
 import { openSnapshot } from './hub/snapshot.js';
@@ -38,7 +39,8 @@ export async function openModel(name: string | URL, options: OpenNodeModelOption
     ...(options.signal ? { signal: options.signal } : {}),
   });
   const cache = options.cache ?? new FolderCache(options.cacheDir ?? hubCacheFolder());
-  return openSnapshot(place.id, place.revision, http, cache, { ...options, offline });
+  const hub = { http, directory: libraryDirectory, cache };
+  return openSnapshot(place.id, place.revision, hub, { ...options, offline });
 }
 
 function folderOf(given: string | URL): string {

@@ -3,6 +3,7 @@ import { LimnError } from '@limn/gpu';
 import { fetchFiles } from './fetch-files.js';
 import type { ModelFiles } from './files.js';
 import type { HubCache } from './hub/cache.js';
+import { webDirectory } from './hub/directory.js';
 import { HubHttp } from './hub/http.js';
 import { MemoryCache } from './hub/memory-cache.js';
 import { OpfsCache } from './hub/opfs-cache.js';
@@ -58,7 +59,8 @@ export async function openModel(name: string | URL, options: OpenModelOptions = 
     ...(options.signal ? { signal: options.signal } : {}),
     ownRedirects: false,
   });
-  return openSnapshot(place.id, place.revision, http, options.cache ?? (await browserCache(options)), options);
+  const cache = options.cache ?? (await browserCache(options));
+  return openSnapshot(place.id, place.revision, { http, directory: webDirectory, cache }, options);
 }
 
 /** A folder by address: which of a model's files it holds is found out by asking for each. */

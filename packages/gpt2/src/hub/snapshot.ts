@@ -4,8 +4,8 @@ import { missingFile, type ModelFiles } from '../files.js';
 import { formatBytes } from '../load-plan.js';
 import { indexFile, noWeights, shardsOf, weightFile } from '../weights.js';
 import type { HubCache, HubFile } from './cache.js';
+import { contentsUrl, type HubDirectory } from './directory.js';
 import type { HubHttp } from './http.js';
-import { contentsUrl, listRepository, resolveCommit } from './listing.js';
 import { fillBlob } from './transfer.js';
 
 /** Progress of the download of a model: bytes over all its files, those that were here already included. */
@@ -25,6 +25,13 @@ export interface SnapshotOptions {
   readonly onNotice?: (notice: string) => void;
 }
 
+/** A hub as it is reached, looked up and remembered. */
+export interface Hub {
+  readonly http: HubHttp;
+  readonly directory: HubDirectory;
+  readonly cache: HubCache;
+}
+
 const config = 'config.json';
 
 /**
@@ -34,11 +41,10 @@ const config = 'config.json';
 export async function openSnapshot(
   id: string,
   revision: string,
-  http: HubHttp,
-  cache: HubCache,
+  { http, directory, cache }: Hub,
   options: SnapshotOptions = {},
 ): Promise<ModelFiles> {
-  const commit = await commitFor(id, revision, http, cache, options);
+  const commit = await commitFor(id, revision, { http, directory, cache }, options);
   const label = `${id}@${commit}`;
   const cached = await wantedInCache(id, commit, cache, options.offline === true);
   if (Array.isArray(cached)) {
@@ -47,7 +53,7 @@ export async function openSnapshot(
   }
   if (options.offline === true) throw offlineError(`${id}@${revision}`, cached.missing, cache.place(id, commit));
 
-  const listed = await listRepository(http, id, commit);
+  const listed = await directory.files(http, id, commit);
   const present = [...listed.keys()];
   if (!listed.has(config)) throw missingFile(label, config, present);
   if (!listed.has(weightFile) && !listed.has(indexFile)) throw noWeights(label, present);
@@ -75,8 +81,7 @@ export async function openSnapshot(
 async function commitFor(
   id: string,
   revision: string,
-  http: HubHttp,
-  cache: HubCache,
+  { http, directory, cache }: Hub,
   options: SnapshotOptions,
 ): Promise<string> {
   if (/^[0-9a-f]{40}$/.test(revision)) return revision;
@@ -86,7 +91,7 @@ async function commitFor(
     return known;
   }
   try {
-    return await resolveCommit(http, id, revision);
+    return await directory.commit(http, id, revision);
   } catch (cause) {
     const passing = ['hub/unreachable', 'hub/unavailable', 'hub/rate-limited'];
     if (known === undefined || !(cause instanceof LimnError) || !passing.includes(cause.code)) throw cause;

@@ -46,13 +46,14 @@ async function fetchRest(
   let breaks = 0;
   let milestone = blob.size;
   while (blob.size < file.size) {
+    const asked = blob.size;
     const answer = await http.ask(url, {
-      ...(blob.size > 0 ? { range: `bytes=${blob.size}-` } : {}),
+      ...(asked > 0 ? { range: `bytes=${asked}-` } : {}),
       // Ranges and lengths are of the bytes as they are; browsers do not let this be said, and decode.
       'accept-encoding': 'identity',
     });
     try {
-      await takeBody(answer, file, blob, onBytes);
+      await takeBody(answer, asked, file, blob, onBytes);
     } catch (cause) {
       http.signal?.throwIfAborted();
       if (cause instanceof LimnError) throw cause;
@@ -69,6 +70,7 @@ async function fetchRest(
 /** Appends what the answer holds beyond what is here. A body that ends early throws an ordinary Error: it can be taken up again. */
 async function takeBody(
   answer: Answer,
+  asked: number,
   file: HubFile,
   blob: PartialBlob,
   onBytes: (held: number) => void,
@@ -82,7 +84,7 @@ async function takeBody(
     });
   }
   // A server that knows no ranges answers 200 with everything: what is here already is passed over.
-  const begin = response.status === 206 ? rangeStart(answer, file) : 0;
+  const begin = response.status === 206 ? rangeStart(answer, asked, file) : 0;
   const stated = response.headers.has('content-encoding') ? null : response.headers.get('content-length');
   if (stated !== null && Number(stated) !== file.size - begin) throw wrongLength(answer, file, begin + Number(stated));
   let at = begin;
@@ -101,9 +103,11 @@ async function takeBody(
   }
 }
 
-function rangeStart(answer: Answer, file: HubFile): number {
-  const stated = answer.response.headers.get('content-range') ?? '';
-  const [, begin, , total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(stated) ?? [];
+/** Where the part that was sent begins. A page may not see Content-Range of another site: then it is what was asked for. */
+function rangeStart(answer: Answer, asked: number, file: HubFile): number {
+  const stated = answer.response.headers.get('content-range');
+  if (stated === null && asked > 0) return asked;
+  const [, begin, , total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(stated ?? '') ?? [];
   if (begin === undefined) {
     throw new LimnError('hub/wrong-length', `${answer.from} sends a part of ${file.name} without saying which`, {
       details: { url: answer.from, contentRange: stated },

@@ -63,6 +63,8 @@ export class TestHub {
 
   private answer(host: Seen['host'], request: IncomingMessage, response: ServerResponse): void {
     const path = decodeURIComponent((request.url ?? '/').split('?')[0] as string);
+    // As the real hub and its stores do, for pages of other sites.
+    response.setHeader('access-control-allow-origin', '*');
     const { range, authorization } = request.headers;
     this.seen.push({ host, path, range, token: authorization });
     const serve = (): void =>
