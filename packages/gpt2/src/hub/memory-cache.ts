@@ -1,5 +1,5 @@
 // A cache that lasts as long as the page: where a browser gives no storage, as in some private windows.
-import { cutRange, missingFile, type ModelFiles } from '../files.js';
+import { missingFile, shortFile, type ModelFiles } from '../files.js';
 import type { HubCache, HubFile, PartialBlob } from './cache.js';
 import { digestOf } from './digest.js';
 
@@ -52,7 +52,8 @@ export class MemoryCache implements HubCache {
         const blob = find(name);
         const end = stated ?? blob.size;
         const bytes = new Uint8Array(await blob.slice(start, end).arrayBuffer());
-        return bytes.length === end - start ? bytes : cutRange(label, name, bytes, start, end);
+        if (bytes.length !== end - start) throw shortFile(label, name, end, blob.size);
+        return bytes;
       },
     };
   }

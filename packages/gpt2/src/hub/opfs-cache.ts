@@ -1,6 +1,6 @@
 // A cache of hub models in the browser's private file system (OPFS): contents in parts that appear whole, a manifest written last.
 import { LimnError } from '@limn/gpu';
-import { cutRange, missingFile, type ModelFiles } from '../files.js';
+import { missingFile, shortFile, type ModelFiles } from '../files.js';
 import type { HubCache, HubFile, PartialBlob } from './cache.js';
 import { digestOf } from './digest.js';
 
@@ -90,7 +90,7 @@ export class OpfsCache implements HubCache {
       read: async (name, start = 0, stated) => {
         const { etag, size } = await find(name);
         const end = stated ?? size;
-        if (start < 0 || end < start || end > size) return cutRange(label, name, new Uint8Array(size), start, end);
+        if (start < 0 || end < start || end > size) throw shortFile(label, name, end, size);
         return this.guard(async () => {
           const parts = await (await this.folder(id, 'blobs')).getDirectoryHandle(etag);
           const bytes = new Uint8Array(end - start);
