@@ -1,5 +1,9 @@
 // What the tests of all packages share.
 export { CANARY_BITS, CANARY_COUNT, withCanaries, type CanaryStep, type Readable } from './canaries.js';
+export { CallCounter, type Fault } from './faults/call-counter.js';
+export { FaultyDevice, faultyProvider, type DeviceFault } from './faults/faulty-device.js';
+export { FaultyFetch, type FetchFault } from './faults/faulty-fetch.js';
+export { FaultyFs, type DiskFault } from './faults/faulty-fs.js';
 export { checkVjp, type DifferentiableReference, type FiniteDifferenceOptions } from './finite-difference.js';
 export { testGpu } from './gpu.js';
 export {
@@ -25,6 +29,7 @@ export * as referenceLayernorm from './reference/layernorm.js';
 export * as referenceMatmul from './reference/matmul.js';
 export * as referenceMovement from './reference/movement.js';
 export * as referenceReduce from './reference/reduce.js';
+export * as referenceSampling from './reference/sampling.js';
 export * as referenceSlotPullback from './reference/slot-pullback.js';
 export * as referenceSoftmaxLosses from './reference/softmax-losses.js';
 export * as referenceUnary from './reference/unary.js';
