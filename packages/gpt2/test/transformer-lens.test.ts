@@ -33,7 +33,14 @@ import { readFloats } from '@limn/tensor';
 import { testGpu } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import { openFolder } from '../src/node.js';
-import { loadGpt2, memoryFiles, readSafetensorsHeader, readTensorF32, type Gpt2 } from '../src/index.js';
+import {
+  loadGpt2,
+  memoryFiles,
+  readSafetensorsHeader,
+  readTensorF32,
+  transformerLensProcessing,
+  type Gpt2,
+} from '../src/index.js';
 
 const folder = new URL('golden/transformer-lens', import.meta.url).pathname;
 
@@ -58,12 +65,19 @@ async function readGolden(file = 'golden'): Promise<Golden> {
   };
 }
 
-let loaded: Promise<{ readonly model: Gpt2; readonly golden: Golden }> | undefined;
-/** The model with raw weights, and the golden file; once for all tests. */
-const raw = () =>
-  (loaded ??= Promise.all([testGpu().then((gpu) => loadGpt2(gpu, openFolder(folder))), readGolden()]).then(
-    ([{ model }, golden]) => ({ model, golden }),
-  ));
+type Variant = 'raw' | 'processed';
+const loaded = new Map<Variant, Promise<{ readonly model: Gpt2; readonly golden: Golden }>>();
+/** The model with its weights as they are or as TransformerLens processes them, and the golden file; once for all tests. */
+function load(variant: Variant): Promise<{ readonly model: Gpt2; readonly golden: Golden }> {
+  const options = variant === 'raw' ? {} : { processing: transformerLensProcessing };
+  const made =
+    loaded.get(variant) ??
+    Promise.all([testGpu().then((gpu) => loadGpt2(gpu, openFolder(folder), options)), readGolden()]).then(
+      ([{ model }, golden]) => ({ model, golden }),
+    );
+  loaded.set(variant, made);
+  return made;
+}
 
 const norm = (x: ArrayLike<number>): number => Math.sqrt(Array.from(x).reduce((sum, value) => sum + value * value, 0));
 
@@ -97,16 +111,17 @@ function seen(name: HookName, shape: readonly number[], data: Float32Array): Flo
   return data.map((value, i) => (i % T <= Math.floor(i / T) % T ? value : 0));
 }
 
-describe('raw weights', () => {
+describe.each(['raw', 'processed'] as const)('%s weights', (variant) => {
   test('every activation at every hook, and the logits', async () => {
-    const { model, golden } = await raw();
+    const { model, golden } = await load(variant);
     const second = await readGolden('golden-2');
     const { cache, logits } = await runWithCache(model, prompts(golden, 'clean'), { names: '*' });
     const check = (name: string, shape: readonly number[], data: ArrayLike<number>): void => {
       // TransformerLens 3 moved this one hook in front of γ and β; ours is where HookedTransformer had it, and what the linear maps read.
-      const want = name.endsWith('hook_normalized') ? second(`raw/${name}`) : golden(`raw/${name}`);
+      const moved = variant === 'raw' && name.endsWith('hook_normalized');
+      const want = moved ? second(`raw/${name}`) : golden(`${variant}/${name}`);
       expect(shape, name).toEqual(want.shape);
-      expectClose(data, want.data, golden(`error/raw/${name}`).data[0] as number, name);
+      expectClose(data, want.data, golden(`error/${variant}/${name}`).data[0] as number, name);
     };
     expect(cache.names).toEqual(hookNames(model.info));
     check('logits', logits.shape, logits.data);
@@ -118,16 +133,16 @@ describe('raw weights', () => {
   });
 
   test('the logit lens of every stream', async () => {
-    const { model, golden } = await raw();
+    const { model, golden } = await load(variant);
     const { labels, logits } = await logitLens(model, prompts(golden, 'clean'), { position: 'all', inclMid: true });
     expect(labels).toEqual(['0_pre', '0_mid', '1_pre', '1_mid', '2_pre', '2_mid', 'final_post']);
-    const want = golden('raw/lens');
+    const want = golden(`${variant}/lens`);
     expect(logits.shape).toEqual(want.shape);
-    expectClose(logits.data, want.data, golden('error/raw/lens').data[0] as number, 'lens');
+    expectClose(logits.data, want.data, golden(`error/${variant}/lens`).data[0] as number, 'lens');
   });
 
   test('residual decompositions and direct logit attributions', async () => {
-    const { model, golden } = await raw();
+    const { model, golden } = await load(variant);
     const [correct, incorrect] = answers(golden);
     const { cache } = await runWithCache(model, prompts(golden, 'clean'), { names: '*', logits: 'none' });
     const step = model.gpu.step();
@@ -145,17 +160,17 @@ describe('raw weights', () => {
       return { name, labels, vectors, shares };
     });
     for (const { name, labels, vectors, shares } of await Promise.all(read)) {
-      const want = golden(`raw/${name}`);
+      const want = golden(`${variant}/${name}`);
       expect(labels.length, name).toBe(want.shape[0]);
-      expectClose(shares, want.data, golden(`error/raw/${name}`).data[0] as number, `attributions to ${name}`);
+      expectClose(shares, want.data, golden(`error/${variant}/${name}`).data[0] as number, `attributions to ${name}`);
       if (name === 'neurons') continue;
-      const error = golden(`error/raw/stack.${name}`).data[0] as number;
-      expectClose(vectors, golden(`raw/stack.${name}`).data, error, `stack of ${name}`);
+      const error = golden(`error/${variant}/stack.${name}`).data[0] as number;
+      expectClose(vectors, golden(`${variant}/stack.${name}`).data, error, `stack of ${name}`);
     }
     expectClose(
       await neurons,
-      golden('raw/neurons').data,
-      golden('error/raw/neurons').data[0] as number,
+      golden(`${variant}/neurons`).data,
+      golden(`error/${variant}/neurons`).data[0] as number,
       'neurons without their vectors',
     );
     expect(stacks.full.labels).toEqual([
@@ -169,11 +184,11 @@ describe('raw weights', () => {
     ]);
     cache.dispose();
     const { values } = await directLogitAttribution(model, prompts(golden, 'clean'), { correct, incorrect });
-    const want = golden('raw/components').data;
+    const want = golden(`${variant}/components`).data;
     expectClose(
       values.data.subarray(0, want.length),
       want,
-      golden('error/raw/components').data[0] as number,
+      golden(`error/${variant}/components`).data[0] as number,
       'one call',
     );
   });
@@ -200,7 +215,7 @@ describe('patching sweeps', () => {
 
   /** What both sweeps of one test need. */
   async function request() {
-    const { model, golden } = await raw();
+    const { model, golden } = await load('raw');
     const [clean, corrupted] = [prompts(golden, 'clean'), prompts(golden, 'corrupted')];
     return { model, golden, options: { clean, corrupted, metric: logitDifference(...answers(golden)) } };
   }
