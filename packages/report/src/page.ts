@@ -102,12 +102,10 @@ function section(record: CircuitRecord, i: number): Markup {
       ${sentences.map((sentence) => html`<p>${sentence}</p>`)}
       ${record.task.description && html`<p class="note">${record.task.description}</p>`}
       ${record.metric.description && html`<p class="note">Metric ${record.metric.name}: ${record.metric.description}.</p>`}
-      ${
-        record.flags.length > 0 &&
-        html`<ul class="flags" aria-label="What to know before believing a figure">
-          ${record.flags.map((flag) => html`<li>${flag.text} <code>${flag.code}</code></li>`)}
-        </ul>`
-      }
+      ${flagList(
+        record.flags.filter(({ code }) => !aboutSizes(code)),
+        'What to know before believing a figure',
+      )}
     </header>
     <figure class="wide">
       <h3>The circuit</h3>
@@ -116,6 +114,10 @@ function section(record: CircuitRecord, i: number): Markup {
     <figure>
       <h3>How faithful it is</h3>
       ${faithfulnessPlot(record, id)}
+      ${flagList(
+        record.flags.filter(({ code }) => aboutSizes(code)),
+        'About the sizes',
+      )}
     </figure>
     <div class="part">
       <h3>Prompts</h3>
@@ -138,6 +140,18 @@ function section(record: CircuitRecord, i: number): Markup {
     </div>
     ${new Markup(`<script type="application/json">${scriptJson(liveData(record))}</script>`)}
   </section>`;
+}
+
+/** Flags of sizes that say nothing new belong to the curve; the others to the figures above it. */
+const aboutSizes = (code: string): boolean => code.startsWith('size-');
+
+function flagList(flags: CircuitRecord['flags'], label: string): Markup | false {
+  return (
+    flags.length > 0 &&
+    html`<ul class="flags" aria-label="${label}">
+      ${flags.map((flag) => html`<li>${flag.text} <code>${flag.code}</code></li>`)}
+    </ul>`
+  );
 }
 
 function agreement(a: NonNullable<CircuitRecord['agreement']>): Markup {
