@@ -1,10 +1,11 @@
 // A hub that misbehaves: whatever it does, a download ends with the right bytes or with a code, keeps nothing wrong, and goes on where it was.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { open as openFile, type FileHandle } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ModelFiles } from '../src/index.js';
 import { HubHttp, type HubHttpOptions } from '../src/hub/http.js';
 import { webDirectory } from '../src/hub/directory.js';
@@ -166,6 +167,16 @@ describe('answers that are not the file are refused, and nothing of them is kept
       (_q, response) => sendJson(response, [listed('config.json', weights), listed('pytorch_model.bin', weights)]),
     ],
     ['a listing that is no list', 'hub/bad-answer', /tree/, (_q, response) => sendJson(response, { error: 'x' })],
+    [
+      'ten thousand files and one',
+      'hub/bad-answer',
+      /tree/,
+      (_q, response) =>
+        sendJson(
+          response,
+          Array.from({ length: 10_001 }, (_, i) => listed(`${i}`, new Uint8Array(0))),
+        ),
+    ],
     ['a listing of nulls', 'hub/bad-answer', /tree/, (_q, response) => sendJson(response, [null])],
     ['an unknown model', 'hub/not-found', /revision/, status(404, { 'x-error-code': 'RepoNotFound' })],
   ])('%s: %s', async (_what, code, where, fault) => {
@@ -387,6 +398,26 @@ describe('the disk', () => {
       1000,
     ]);
     expect(hub.asked(/^\/model\.safetensors/)).toEqual([]);
+  });
+
+  test('a disk that fills up at write n, n = 1 … 8, is a coded error, leaves no part, and the next run completes', async () => {
+    const handle = await openFile(path.join(home, 'any'), 'w');
+    const files = Object.getPrototypeOf(handle) as FileHandle;
+    await handle.close();
+    for (let n = 1; n <= 8; n++) {
+      cacheDir = mkdtempSync(path.join(home, 'full-'));
+      const { write } = files;
+      let left = n;
+      const failing = vi.spyOn(files, 'write').mockImplementation(function (this: FileHandle, ...given: unknown[]) {
+        if (--left === 0)
+          throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', errno: -28 });
+        return Reflect.apply(write, this, given) as never;
+      });
+      const error = await rejection(open()).finally(() => failing.mockRestore());
+      expect([error.code, error.details['reason']]).toEqual(['hub/disk-space', 'ENOSPC']);
+      expect(readdirSync(blobs()).filter((name) => name.endsWith('.limn-part'))).toEqual([]);
+      await expectWhole(await open());
+    }
   });
 
   test('a cache that cannot be written is a coded error', async () => {

@@ -132,7 +132,7 @@ export class FolderCache implements HubCache {
       await handle.sync();
     } catch (cause) {
       // A part on a full disk would keep it full.
-      if (codeOf(cause) === 'ENOSPC') await rm(mine, { force: true });
+      if (['ENOSPC', 'EDQUOT'].includes(codeOf(cause))) await rm(mine, { force: true });
       throw cause;
     } finally {
       await handle.close();
@@ -148,14 +148,18 @@ export class FolderCache implements HubCache {
       // An AbortError has a code too, and is the caller's own.
       if ((cause as NodeJS.ErrnoException).errno === undefined) throw cause;
       const reason = codeOf(cause);
-      throw new LimnError('hub/cache', `the cache ${this.root} could not be used: ${(cause as Error).message}`, {
-        details: { cache: this.root, reason },
-        hint:
-          reason === 'ENOSPC'
+      const full = reason === 'ENOSPC' || reason === 'EDQUOT';
+      throw new LimnError(
+        full ? 'hub/disk-space' : 'hub/cache',
+        `the cache ${this.root} could not be used: ${(cause as Error).message}`,
+        {
+          details: { cache: this.root, reason },
+          hint: full
             ? 'The disk is full. Make room; nothing wrong was kept.'
             : 'Check that the folder may be written to, or choose another one with HF_HUB_CACHE.',
-        cause,
-      });
+          cause,
+        },
+      );
     }
   }
 

@@ -20,12 +20,15 @@ export interface HubHttpOptions {
   readonly wait?: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
 }
 
+/** A connection that ended before its answer did: not an error of this program's, and worth another try. */
+export class BrokenConnection extends Error {}
+
 /** An answer whose body is still to come. */
 export interface Answer {
   readonly response: Response;
   /** Where it came from, after redirects, without the query: that may hold a signature. */
   readonly from: string;
-  /** Chunks of the body; a silence, a cut or an abort throws. */
+  /** Chunks of the body; a silence, a cut or an abort throws a BrokenConnection. */
   chunks(): AsyncGenerator<Uint8Array>;
   /** Ends the request; safe to call at any time. */
   stop(): void;
@@ -219,7 +222,9 @@ async function* chunksOf(response: Response, watch: Watchdog): AsyncGenerator<Ui
   try {
     for (;;) {
       watch.start();
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        throw new BrokenConnection(String((cause as Error).message), { cause });
+      });
       watch.stop();
       if (done) return;
       yield value;

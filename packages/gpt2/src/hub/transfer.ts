@@ -2,7 +2,7 @@
 import { LimnError } from '@limn/gpu';
 import type { HubFile, PartialBlob } from './cache.js';
 import { describeFailure } from './http-errors.js';
-import type { Answer, HubHttp } from './http.js';
+import { BrokenConnection, type Answer, type HubHttp } from './http.js';
 
 /** A connection that breaks this often without this much progress in between ends the download. */
 const breaksWithoutProgress = 5;
@@ -56,7 +56,7 @@ async function fetchRest(
       await takeBody(answer, asked, file, blob, onBytes);
     } catch (cause) {
       http.signal?.throwIfAborted();
-      if (cause instanceof LimnError) throw cause;
+      if (!(cause instanceof BrokenConnection)) throw cause;
       breaks = blob.size - milestone >= progressBytes ? 1 : breaks + 1;
       milestone = blob.size - milestone >= progressBytes ? blob.size : milestone;
       if (breaks >= breaksWithoutProgress) throw cutOff(file, blob.size, describeFailure(url, cause, breaks));
@@ -67,7 +67,7 @@ async function fetchRest(
   }
 }
 
-/** Appends what the answer holds beyond what is here. A body that ends early throws an ordinary Error: it can be taken up again. */
+/** Appends what the answer holds beyond what is here. A body that ends early is a BrokenConnection: it can be taken up again. */
 async function takeBody(
   answer: Answer,
   asked: number,
@@ -99,7 +99,7 @@ async function takeBody(
   }
   if (blob.size < file.size) {
     // An answer of stated length that ends early was cut; one of no stated length may be all there is.
-    throw new Error(`ended after ${blob.size} of ${file.size} bytes`);
+    throw new BrokenConnection(`ended after ${blob.size} of ${file.size} bytes`);
   }
 }
 
