@@ -56,6 +56,8 @@ const unseen: BlockSites = { at: (_site, x) => x, wants: () => false };
 /** The arithmetic of GPT-2 over its parameters: the forward pass, and the components that it is made of. */
 export abstract class Gpt2Forward {
   abstract readonly info: ModelInfo;
+  /** b_U [V], where folding LayerNorm made one. */
+  abstract readonly unembedBias: Tensor | undefined;
   private readonly allHeads: readonly number[];
 
   constructor(
@@ -171,8 +173,7 @@ export abstract class Gpt2Forward {
   /** x·W_Uᵀ of normalised rows [rows, C] → [rows, V], plus b_U where folding LayerNorm made one. */
   private unembedded(step: Step, x: Tensor): Tensor {
     const logits = unembed(step, x, this.unembedding());
-    const bias = this.weights.byName.get('lm_head.bias');
-    return bias ? add(step, logits, bias as Tensor) : logits;
+    return this.unembedBias ? add(step, logits, this.unembedBias) : logits;
   }
 
   /** W_U [V, C]: the token embedding, or a matrix of its own. */
@@ -190,7 +191,7 @@ export abstract class Gpt2Forward {
     const ids = fromData(step, targets, [targets.length]);
     const fit = Math.max(1, Math.floor(maxLogitBytes / (4 * table.rows)));
     if (targets.length <= fit) return crossEntropy(step, this.unembedded(step, normalised), ids);
-    if (!this.weights.byName.has('lm_head.bias')) return crossEntropyUnembed(step, normalised, table, ids);
+    if (!this.unembedBias) return crossEntropyUnembed(step, normalised, table, ids);
     // Tiles have no bias of the unembedding, which only processed weights have: as many rows at once as may be.
     const starts = Array.from({ length: Math.ceil(targets.length / fit) }, (_, i) => i * fit);
     const parts = starts.map((start) => {

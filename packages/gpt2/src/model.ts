@@ -174,6 +174,10 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
     return embed(step, fromData(step, Uint32Array.from(ids), [ids.length]), this.unembedding());
   }
 
+  get unembedBias(): Tensor | undefined {
+    return this.weights.byName.get('lm_head.bias') as Tensor | undefined;
+  }
+
   prefill(step: Step, tokens: TokenBatch, options: PrefillOptions = {}): { run: Run; cache: KeyValueCache } {
     const { capacity, ...runOptions } = options;
     return prefillWith(this, step, tokens, capacity, (pass) => this.forward(step, { tokens }, runOptions, pass));

@@ -177,6 +177,8 @@ export interface HookedModel {
   headWeights(step: Step, layer: number, head: number): HeadWeights;
   /** Rows of the unembedding for token ids, [ids, C]. */
   unembedRows(step: Step, ids: readonly number[]): Tensor;
+  /** b_U [V], what logits have besides x·W_Uᵀ; absent where the unembedding has no bias. */
+  readonly unembedBias?: Tensor | undefined;
   /** Runs a batch of prompts, which may differ in length, and keeps keys and values of their real positions for `decode`. */
   prefill(
     step: Step,

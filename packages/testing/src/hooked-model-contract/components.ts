@@ -137,8 +137,9 @@ export const componentChecks: readonly ContractCheck[] = [
           transposeB: true,
         }),
       );
+      const unbiased = model.unembedBias ? sub(step, run.logits, model.unembedBias) : run.logits;
       const [allQ, allResults, allLogits] = (await Promise.all(
-        [run.at('blocks.0.attn.hook_q'), run.at('blocks.0.attn.hook_result'), run.logits].map((tensor) =>
+        [run.at('blocks.0.attn.hook_q'), run.at('blocks.0.attn.hook_result'), unbiased].map((tensor) =>
           readFloats(step, tensor),
         ),
       )) as [Float32Array, Float32Array, Float32Array];
