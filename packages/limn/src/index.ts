@@ -5,7 +5,7 @@ export { circuitRecord, type Findings } from './circuit-record.js';
 export { describeFinding, graphFile } from './circuit-output.js';
 export { chooseMethod, type MethodChoice } from './methods.js';
 export { IG_RULES, type IgRule } from '@limn/attribution';
-export { POCKET, openModel, type OpenModel } from './model-source.js';
+export { POCKET, openModel, type OpenModel, type OpenModelControls } from './model-source.js';
 export { filePairs, taskPairs, type FileRequest, type PairSets, type TaskRequest } from './pairs-source.js';
 export { provenanceOf, type ProvenanceRequest } from './provenance.js';
 export { corpusJob, pocketJob, type TrainingJob } from './training-jobs.js';

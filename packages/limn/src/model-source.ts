@@ -1,8 +1,8 @@
-// A model by name: a Hugging Face GPT-2 folder, or `pocket`, which comes with limn. Never from the network.
+// A model by name: `pocket`, which comes with limn, a Hugging Face GPT-2 folder, or an id of the Hugging Face Hub.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { loadGpt2, type Gpt2, type ModelTokenizer } from '@limn/gpt2';
-import { openFolder } from '@limn/gpt2/node';
+import { describePlan, loadGpt2, type Gpt2, type ModelFiles, type ModelTokenizer } from '@limn/gpt2';
+import { openFolder, openModel as openModelFiles } from '@limn/gpt2/node';
 import type { Gpu } from '@limn/gpu';
 import { modelFolder } from '@limn/pocket';
 import type { PipelineControls } from './pipeline.js';
@@ -14,7 +14,7 @@ export const POCKET = 'pocket';
 
 /** A loaded model; disposing it frees its weights. */
 export interface OpenModel {
-  /** As it was asked for. */
+  /** As it was asked for; of a model of the hub, its id and commit. */
   readonly name: string;
   readonly hooked: Gpt2;
   /** Absent where the folder has none: then the model takes token ids only. */
@@ -24,22 +24,41 @@ export interface OpenModel {
   [Symbol.dispose](): void;
 }
 
-/** @throws LimnError `files/…`, `config/…`, `safetensors/…`, `weights/…` or `tokenizer/…`, naming file and cure: exit code 4. */
-export async function openModel(
-  gpu: Gpu,
-  name: string,
-  { signal, onProgress }: PipelineControls = {},
-): Promise<OpenModel> {
-  const folder = name === POCKET && !existsSync(name) ? fileURLToPath(modelFolder()) : name;
-  const { model, tokenizer } = await loadGpt2(gpu, openFolder(folder), {
+/** How to open a model. */
+export interface OpenModelControls extends PipelineControls {
+  /** What is worth a line before the wait: what loading takes, and that the hub is out of reach. */
+  readonly onNotice?: ((line: string) => void) | undefined;
+}
+
+/**
+ * `pocket`; a folder that is there; else what `openModel` of `@limn/gpt2/node` makes of the name: a path or an address stays what it is, and
+ * an id is looked for in the shared Hugging Face cache and then on the hub. Only ids and addresses lead to the network.
+ * @throws LimnError `files/…`, `config/…`, `safetensors/…`, `weights/…`, `tokenizer/…` or `hub/…`, naming file and cure: exit code 4;
+ * `load/…`, `gpu/out-of-memory`: exit code 3.
+ */
+export async function openModel(gpu: Gpu, name: string, controls: OpenModelControls = {}): Promise<OpenModel> {
+  const { signal, onProgress, onNotice } = controls;
+  const bundled = name === POCKET && !existsSync(name);
+  const files = bundled ? openFolder(fileURLToPath(modelFolder())) : await filesOf(name, controls);
+  const { model, tokenizer } = await loadGpt2(gpu, files, {
     ...(signal === undefined ? {} : { signal }),
+    onPlan: (plan) => void (bundled || onNotice?.(describePlan(plan))),
     onProgress: ({ done, total }) => onProgress?.({ phase: 'weights', done, total, unit: 'tensors' }),
   });
   return {
-    name,
+    name: bundled ? name : files.label,
     hooked: model,
     ...(tokenizer === undefined ? {} : { tokenizer }),
     show: (id) => tokenizer?.tokenText(id) ?? String(id),
     [Symbol.dispose]: () => model.dispose(),
   };
+}
+
+async function filesOf(name: string, { signal, onProgress, onNotice }: OpenModelControls): Promise<ModelFiles> {
+  if (existsSync(name)) return openFolder(name);
+  return openModelFiles(name, {
+    ...(signal === undefined ? {} : { signal }),
+    ...(onNotice === undefined ? {} : { onNotice }),
+    onProgress: ({ file, done, total }) => onProgress?.({ phase: `downloading ${file}`, done, total, unit: 'bytes' }),
+  });
 }

@@ -36,7 +36,7 @@ export function addCircuitCommand(program: Command, context: CommandContext): vo
     .description(
       'find the edges that carry a behaviour, measure them, and write graph.json, result.json and report.html',
     )
-    .requiredOption('--model <dir>', 'a Hugging Face GPT-2 folder, or `pocket`')
+    .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
     .option('--data <file>', 'pairs as JSON lines: {"clean", "corrupted", "correct", "incorrect"}')
     .option('--eval-data <file>', 'other pairs to measure the circuits on (default: those of --data)')
     .option('--task <name>', `a task in pocket's vocabulary: ${tasks.join(', ')}`, nameOption('--task', 'task', tasks))
@@ -69,7 +69,11 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
   const output = openOutputFolder(options.out, CIRCUIT_FILES);
   try {
     using device = await openDevice(context);
-    using model = await openModel(device.gpu, options.model, { signal, onProgress: console.progress });
+    using model = await openModel(device.gpu, options.model, {
+      signal,
+      onProgress: console.progress,
+      onNotice: (line) => console.note(line),
+    });
     if (options.task !== undefined) checkTaskVocabulary(options.task, model.hooked.info, model.tokenizer);
     const sets =
       options.task === undefined

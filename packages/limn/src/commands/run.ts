@@ -29,7 +29,7 @@ interface RunOptions extends SharedOptions {
 export function addRunCommand(program: Command, context: CommandContext): void {
   withSharedOptions(program.command('run'))
     .description('run a model once: print the likeliest next tokens, write logits and captured hooks')
-    .requiredOption('--model <dir>', 'a Hugging Face GPT-2 folder, or `pocket`')
+    .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
     .option('--tokens <ids>', 'token ids separated by commas', tokenListOption)
     .option('--prompt <text>', 'text; one BOS is put in front')
     .option('--no-bos', 'put no BOS in front of --prompt')
@@ -50,7 +50,11 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
   }
   if (options.out !== undefined) refuseForeignFile(options.out, isActivations);
   using device = await openDevice(context);
-  using model = await openModel(device.gpu, options.model, { signal, onProgress: console.progress });
+  using model = await openModel(device.gpu, options.model, {
+    signal,
+    onProgress: console.progress,
+    onNotice: (line) => console.note(line),
+  });
   const { info } = model.hooked;
   const capture = [...new Set((options.capture ?? []).map((name) => parseHookName(name, info).name))];
   const ids = options.tokens ?? encodePrompt(options, model);

@@ -1,0 +1,53 @@
+// `--model owner/name`: a model of the hub from the cache that Python shares, without a network, and what is said when it is not there.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { readSafetensorsHeader } from '@limn/gpt2';
+import { openFolder } from '@limn/gpt2/node';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { runLimn } from './run-limn.js';
+import { writeToyModel } from './toy-model.js';
+
+const commit = '0123456789abcdef0123456789abcdef01234567';
+let root: string;
+
+beforeEach(() => {
+  root = mkdtempSync(path.join(os.tmpdir(), 'limn-hub-'));
+  vi.stubEnv('HF_HUB_CACHE', root);
+  vi.stubEnv('HF_HUB_OFFLINE', '1');
+  const repository = path.join(root, 'models--some--toy');
+  mkdirSync(path.join(repository, 'refs'), { recursive: true });
+  writeFileSync(path.join(repository, 'refs/main'), commit);
+  mkdirSync(path.join(repository, 'snapshots'));
+  writeToyModel(path.join(repository, 'snapshots', commit));
+});
+afterEach(() => {
+  vi.unstubAllEnvs();
+  rmSync(root, { recursive: true, force: true });
+});
+
+describe('a model of the hub', () => {
+  it('is found in the shared cache, said with what it takes, and recorded with its commit', async () => {
+    const out = path.join(root, 'acts.safetensors');
+    const outcome = await runLimn(['run', '--model', 'some/toy', '--tokens', '1,4,7', '--out', out, '--json']);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    expect(outcome.stderr).toMatch(/some\/toy@0123456.* parameters in \d+ tensors \(F32\), .* on the GPU/);
+    const { metadata } = await readSafetensorsHeader(openFolder(root), 'acts.safetensors');
+    expect(JSON.parse(metadata.get('provenance') ?? '{}')).toMatchObject({ model: { name: `some/toy@${commit}` } });
+    const pinned = await runLimn(['run', '--model', `some/toy@${commit}`, '--tokens', '1,4,7', '--json']);
+    expect(pinned.exitCode, pinned.stderr).toBe(0);
+  });
+
+  it('that is not cached is refused offline', async () => {
+    const outcome = await runLimn(['run', '--model', 'some/other', '--tokens', '1', '--json']);
+    expect(outcome.exitCode).toBe(4);
+    expect(outcome.json().error).toMatchObject({ code: 'hub/offline' });
+  });
+
+  it('whose name cannot be one is refused before anything is asked', async () => {
+    const outcome = await runLimn(['run', '--model', 'no such/place/here', '--tokens', '1', '--json']);
+    expect(outcome.exitCode).toBe(2);
+    expect(outcome.json().error).toMatchObject({ code: 'hub/bad-id' });
+    expect(outcome.json().error?.hint).toContain('./folder');
+  });
+});
