@@ -48,6 +48,17 @@ export {
   type RowBlocksOptions,
   type RowSource,
 } from './ops/row-blocks.js';
+export {
+  adjustLogits,
+  markSeen,
+  sampleTokens,
+  samplingThresholds,
+  tokenReport,
+  tokenSets,
+  tokenSetWords,
+  type LogitAdjustments,
+  type SamplingLimits,
+} from './ops/sampling.js';
 export { selectRows } from './ops/select-rows.js';
 export { slotPullback } from './ops/slot-pullback.js';
 export { MAX_TOP_K, topK } from './ops/top-k.js';

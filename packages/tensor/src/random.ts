@@ -50,7 +50,7 @@ export function philox(
 }
 
 /** Low and high word of a seed. Throws 'tensor/random' for what is not a whole number below 2⁵³. */
-function keyOf(seed: number): [number, number] {
+export function keyOf(seed: number): [number, number] {
   if (!Number.isSafeInteger(seed) || seed < 0)
     throw new LimnError('tensor/random', `seed ${seed} is not a whole number from 0 to 2⁵³ − 1. Give one.`, {
       details: { seed },

@@ -1,4 +1,5 @@
 // values[n, j], indices[n, j] = the j-th largest of x[n, :] and its place; equal values by the lower place; NaN below everything
+// uses: order
 // x [rows, width]
 // values [rows, k]
 // indices [rows, k]
@@ -19,18 +20,6 @@ var<workgroup> best_keys: array<u32, WG>;
 var<workgroup> best_places: array<u32, WG>;
 
 const NOWHERE = 0xffffffffu;
-
-// A u32 that orders as the f32 does: −0 equals +0, NaN is the least.
-fn order_key(v: f32) -> u32 {
-  let bits = bitcast<u32>(v);
-  if ((bits & 0x7fffffffu) > 0x7f800000u) {
-    return 0u;
-  }
-  if (bits == 0x80000000u) {
-    return 0x80000000u;
-  }
-  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
-}
 
 @compute @workgroup_size(WG)
 fn top_k(
