@@ -3,10 +3,11 @@ import type { HookedModel } from './model.js';
 import type { PatchOptions } from './patch-request.js';
 import { genericActivationPatch, type PatchSweep, type PatchTarget } from './patch-sweep.js';
 
-type Sweep = (model: HookedModel, options: PatchOptions) => Promise<PatchSweep>;
+/** One kind of sweep, ready to be called. */
+export type ActPatch = (model: HookedModel, options: PatchOptions) => Promise<PatchSweep>;
 
 const over =
-  (site: PatchTarget['site'], ...axes: PatchTarget['axes']): Sweep =>
+  (site: PatchTarget['site'], ...axes: PatchTarget['axes']): ActPatch =>
   (model, options) =>
     genericActivationPatch(model, { ...options, site, axes });
 
@@ -45,8 +46,9 @@ export const getActPatchAttnHeadVAllPos = over('v', 'layer', 'head');
 /** A head's whole attention pattern: [layer, head]. */
 export const getActPatchAttnHeadPatternAllPos = over('pattern', 'layer', 'head');
 
-/** Sweeps by what they patch. */
+/** Sweeps of a head by what they patch. */
 export type HeadSweeps = Readonly<Record<'out' | 'q' | 'k' | 'v' | 'pattern', PatchSweep>>;
+/** Sweeps of a block by what they patch. */
 export type BlockSweeps = Readonly<Record<'residPre' | 'attnOut' | 'mlpOut', PatchSweep>>;
 
 /** All five of every head, at all positions: each [layer, head]. `onProgress` counts each sweep anew. */

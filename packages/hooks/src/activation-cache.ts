@@ -7,6 +7,9 @@ import { blockHook, parseHookName, type HookName } from './names.js';
 import { actName, blockSiteOf, type ShortBlockName, type ShortOuterName } from './short-names.js';
 import { lastRows } from './token-batch.js';
 
+/** A site in a cache: a full name, a short name outside the blocks, or a short name with its layer. */
+export type SiteInCache = [name: HookName | ShortOuterName] | [short: ShortBlockName, layer: number];
+
 /** One position of every prompt: the last real token of each, or a position counted from the start. */
 export type Position = 'last' | number;
 
@@ -67,10 +70,9 @@ export class ActivationCache {
     return this.storages().reduce((bytes, { byteLength }) => bytes + byteLength, 0);
   }
 
-  has(name: HookName | ShortOuterName): boolean;
-  has(short: ShortBlockName, layer: number): boolean;
-  has(name: string, layer?: number): boolean {
-    return this.#tensors.has(this.resolve(name, layer));
+  /** Whether it holds a site, named as in `get`. */
+  has(...site: SiteInCache): boolean {
+    return this.#tensors.has(this.resolve(site));
   }
 
   /**
@@ -78,20 +80,16 @@ export class ActivationCache {
    * layer counts from the end. Shape: the site's axes in names.ts.
    * @throws LimnError `hooks/unknown-site`, or `hooks/not-captured` with what is there.
    */
-  get(name: HookName | ShortOuterName): Tensor;
-  get(short: ShortBlockName, layer: number): Tensor;
-  get(name: string, layer?: number): Tensor {
-    return this.take(this.resolve(name, layer));
+  get(...site: SiteInCache): Tensor {
+    return this.take(this.resolve(site));
   }
 
   /**
    * The values at a site, on the host. Only of a cache that was kept.
    * @throws LimnError as `get`; `hooks/not-kept` for a view on an open step, whose tensors `readFloats(step, …)` reads.
    */
-  read(name: HookName | ShortOuterName): Promise<HostArray>;
-  read(short: ShortBlockName, layer: number): Promise<HostArray>;
-  async read(name: string, layer?: number): Promise<HostArray> {
-    const tensor = this.take(this.resolve(name, layer));
+  async read(...site: SiteInCache): Promise<HostArray> {
+    const tensor = this.take(this.resolve(site));
     if (!this.kept)
       throw new LimnError('hooks/not-kept', 'this cache is a view on a step, so it has no values of its own', {
         hint: 'Read the tensor with readFloats(step, cache.get(…)), or keep it: ActivationCache.keep, runWithCache.',
@@ -136,6 +134,7 @@ export class ActivationCache {
     this.#tensors = new Map();
   }
 
+  /** `dispose()`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -144,14 +143,11 @@ export class ActivationCache {
     return [...new Set(Array.from(this.#tensors.values(), ({ storage }) => storage))];
   }
 
-  private resolve(name: string, layer: number | undefined): HookName {
+  private resolve([name, layer]: SiteInCache): HookName {
+    const { info } = this.model;
     const site = layer === undefined ? undefined : blockSiteOf(name);
-    if (site === undefined) return actName(name, layer, undefined, this.model.info);
-    const { layers } = this.model.info;
-    return parseHookName(
-      blockHook((layer as number) < 0 ? layers + (layer as number) : (layer as number), site),
-      this.model.info,
-    ).name;
+    if (layer === undefined || site === undefined) return actName(name, layer, undefined, info);
+    return parseHookName(blockHook(layer < 0 ? info.layers + layer : layer, site), info).name;
   }
 
   private take(name: HookName): Tensor {

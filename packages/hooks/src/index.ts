@@ -33,7 +33,9 @@ export {
   type NameFilter,
   type Reach,
   type ShortBlockName,
+  type Shortened,
   type ShortOuterName,
 } from './short-names.js';
 export * from './sites.js';
 export * from './token-batch.js';
+export * from './top-tokens.js';

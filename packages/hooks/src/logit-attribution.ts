@@ -94,6 +94,7 @@ export function logitConstant(step: Step, model: HookedModel, answers: Answers, 
   return difference(step, logits, model, answers);
 }
 
+/** What `directLogitAttribution` takes. */
 export interface AttributionOptions extends Answers {
   /** Default `component`: embeddings and layers. `head`: heads, whole MLPs and biases. `neuron`: heads, neurons and biases. */
   readonly by?: Detail;
@@ -103,6 +104,7 @@ export interface AttributionOptions extends Answers {
   readonly signal?: AbortSignal;
 }
 
+/** What `directLogitAttribution` gives. */
 export interface LogitAttribution {
   /** The parts of the final stream as in `decomposeResid` or `fullResidDecomposition`, and last `constant`. */
   readonly labels: readonly string[];

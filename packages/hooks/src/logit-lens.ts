@@ -12,6 +12,7 @@ import { asTokenBatch, runWithCache, type Tokens } from './run-with-cache.js';
 /** Bytes of logits made at once. */
 const CHUNK_BYTES = 2 ** 25;
 
+/** What `logitLens` takes. */
 export interface LensOptions {
   /** Default: the last token of each prompt. */
   readonly position?: Position | 'all';
@@ -21,6 +22,7 @@ export interface LensOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What `logitLens` gives. */
 export interface LensResult {
   /** `0_pre`, (`0_mid`,) `1_pre`, …, `final_post`: the last one's logits are the model's own. */
   readonly labels: readonly string[];

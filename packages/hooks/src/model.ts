@@ -35,6 +35,7 @@ export type RunInput =
 /** Which logits to compute: all B·T, the last real position of each row, chosen flat indices b·T + t, or none. */
 export type LogitRows = 'all' | 'last' | 'none' | readonly number[] | Uint32Array;
 
+/** What a run is asked for. */
 export interface RunOptions {
   readonly interventions?: readonly Intervention[];
   readonly capture?: readonly HookName[];

@@ -19,6 +19,7 @@ export interface HostPatchMetric {
   onHost(logits: Float32Array, prompt: number): number;
 }
 
+/** What a sweep measures: a number per prompt, on the GPU or on the host. */
 export type PatchMetric = GpuPatchMetric | HostPatchMetric;
 
 /** A metric written as a plain function of the logits of one prompt at its last token (V values; T·V where a sweep takes all positions). */

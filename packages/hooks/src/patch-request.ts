@@ -18,6 +18,7 @@ export interface PatchProgress {
   readonly total: number;
 }
 
+/** What every sweep takes. */
 export interface PatchOptions {
   /** Prompts that show the behaviour, and as many others of the same lengths that do not. */
   readonly clean: Tokens;

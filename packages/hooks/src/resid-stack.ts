@@ -50,6 +50,7 @@ export function stackSites(model: HookedModel, detail: Detail): HookName[] {
   return ['hook_embed', 'hook_pos_embed', ...blocks.flat(), 'ln_final.hook_scale'];
 }
 
+/** What `decomposeResid` takes. */
 export interface DecomposeOptions extends StackOptions {
   /** Only what MLPs or only what attention layers write. Default `all`. */
   readonly mode?: 'all' | 'mlp' | 'attn';
@@ -78,6 +79,7 @@ export function decomposeResid(step: Step, cache: ActivationCache, options: Deco
   return stackOf(step, cache, parts, position);
 }
 
+/** What `accumulatedResid` takes. */
 export interface AccumulatedOptions extends StackOptions {
   /** Also the streams between attention and MLP. Not in a parallel block, which has none. */
   readonly inclMid?: boolean;
@@ -103,6 +105,7 @@ export function accumulatedResid(step: Step, cache: ActivationCache, options: Ac
   return stackOf(step, cache, parts, position);
 }
 
+/** What `stackHeadResults` and `stackNeuronResults` take. */
 export interface PartsOptions extends StackOptions {
   /** One more entry, `remainder`: the stream minus the sum of the others. Reads the stream at `layer`. */
   readonly remainder?: boolean;
@@ -138,6 +141,7 @@ export function stackNeuronResults(step: Step, cache: ActivationCache, options: 
   return withRemainder(step, cache, { labels, parts }, layer, options);
 }
 
+/** What `fullResidDecomposition` takes. */
 export interface FullOptions extends StackOptions {
   /** MLPs neuron by neuron (default, as in TransformerLens) or whole. */
   readonly expandNeurons?: boolean;
@@ -176,6 +180,7 @@ export function fullResidDecomposition(step: Step, cache: ActivationCache, optio
   };
 }
 
+/** Which LayerNorm `applyLnToStack` means. */
 export interface LnOptions extends StackOptions {
   /** The LayerNorm in front of the MLP of block `layer`, not in front of its attention. */
   readonly mlpInput?: boolean;

@@ -24,6 +24,7 @@ export interface OneRunOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What `runWithCache` takes. */
 export interface CacheOptions extends OneRunOptions {
   /** What to keep. Default: nothing. */
   readonly names?: NameFilter;
@@ -32,6 +33,7 @@ export interface CacheOptions extends OneRunOptions {
 /** A function at one or several sites: it may give a new tensor of the same shape, or nothing and only look. */
 export type HookFunction = (x: Tensor, ctx: InterventionContext) => Tensor | undefined | void;
 
+/** What `runWithHooks` takes. */
 export interface HooksOptions extends OneRunOptions {
   /** Run in this order where several meet at one site, behind `interventions`. */
   readonly hooks: readonly (readonly [at: NameFilter, run: HookFunction])[];

@@ -13,7 +13,7 @@ import {
 } from './names.js';
 
 /** `attn.hook_q` → `q`, `mlp.hook_post` → `post`, `ln1.hook_scale` → `ln1.scale`, `hook_resid_pre` → `resid_pre`. */
-type Shortened<S extends string> = S extends `hook_${infer Name}`
+export type Shortened<S extends string> = S extends `hook_${infer Name}`
   ? Name
   : S extends `${infer Part}.hook_${infer Name}`
     ? Part extends 'attn' | 'mlp'

@@ -13,6 +13,7 @@ import {
   scale as scaleEdit,
   selectSites,
   tokenBatch,
+  topTokens,
 } from '../src/index.js';
 import { apart, toy } from './toy.js';
 
@@ -229,6 +230,19 @@ describe('runWithHooks', () => {
     expect(name.code).toBe('hooks/unknown-site');
     expect(name.hint).toContain('blocks.0.hook_mlp_out');
   });
+});
+
+test('the likeliest tokens, largest first, with the probabilities of the softmax', async () => {
+  expect(topTokens([0, Math.log(3), -1e30, Math.log(3), Math.log(2)], 3)).toEqual([
+    { id: 1, logit: Math.log(3), probability: expect.closeTo(1 / 3, 12) },
+    { id: 3, logit: Math.log(3), probability: expect.closeTo(1 / 3, 12) },
+    { id: 4, logit: Math.log(2), probability: expect.closeTo(2 / 9, 12) },
+  ]);
+  const model = await toy();
+  const { logits } = await runWithCache(model, [[1, 2, 3]], { logits: 'last' });
+  const [first, ...others] = topTokens(logits.data, 99);
+  expect(others).toHaveLength(12);
+  expect(first?.logit).toBe(Math.max(...logits.data));
 });
 
 test('misspelt names and short names without a layer do not compile', async () => {

@@ -1,0 +1,22 @@
+// The likeliest next tokens of one row of logits, on the host: for looking at a model's answer.
+
+/** A token with its logit and its probability under the softmax of all logits. */
+export interface TopToken {
+  readonly id: number;
+  readonly logit: number;
+  readonly probability: number;
+}
+
+/**
+ * The `count` largest of V logits, largest first, ties to the lower id; probabilities in float64. Fewer where V is smaller. For many
+ * rows on the GPU, see `topK` of @limn/tensor.
+ */
+export function topTokens(logits: ArrayLike<number>, count = 5): TopToken[] {
+  const values = Array.from(logits);
+  const top = values.reduce((a, b) => Math.max(a, b), -Infinity);
+  const total = values.reduce((sum, value) => sum + Math.exp(value - top), 0);
+  return values
+    .map((logit, id) => ({ id, logit, probability: Math.exp(logit - top) / total }))
+    .sort((a, b) => b.logit - a.logit || a.id - b.id)
+    .slice(0, count);
+}
