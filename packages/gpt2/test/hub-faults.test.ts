@@ -320,7 +320,8 @@ describe('broken connections', () => {
 
 test('a network that fails at request n, once or from then on: the model, or a code and a part to go on from', async () => {
   for (let n = 1; n <= 8; n++) {
-    for (const times of [1, Infinity]) {
+    // For good at every other request: what happens afterwards is the same.
+    for (const times of n % 2 ? [1, Infinity] : [1]) {
       cacheDir = mkdtempSync(path.join(home, 'failing-'));
       let asked = 0;
       const fetcher: typeof fetch = async (input, init) => {
