@@ -55,6 +55,12 @@ export class BindGroupCache {
     for (const key of this.#byBuffer.get(buffer.id) ?? []) this.#drop(key);
   }
 
+  /** Forgets all groups: after a failure, any of them may be one that WebGPU could not make. */
+  clear(): void {
+    this.#groups.clear();
+    this.#byBuffer.clear();
+  }
+
   #drop(key: string): void {
     const entry = this.#groups.get(key);
     if (!entry) return;

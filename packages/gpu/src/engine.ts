@@ -264,7 +264,11 @@ export class Engine {
       await this.#throwFirst(flight.checks);
     } catch (error) {
       // In its turn, since a step of the same plan may be between two cuts.
-      if (flight.plan) this.#enqueue('the end of a plan', () => this.#plans.drop(flight.plan!));
+      if (flight.plan)
+        this.#enqueue('the end of a plan', () => {
+          this.#plans.drop(flight.plan!);
+          this.#groups.clear();
+        });
       throw error;
     }
     flight.checks.length = 0;

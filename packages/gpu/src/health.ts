@@ -60,7 +60,7 @@ export class Health {
   }
 
   /** A rejection that came from losing the device becomes the DeviceLostError, even if `lost` settles a little later. */
-  async #explainRejection(thrown: unknown): Promise<unknown> {
+  async #explainRejection(thrown: unknown): Promise<LimnError> {
     if (thrown instanceof LimnError) return thrown;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const grace = new Promise<undefined>((resolve) => {
@@ -98,7 +98,8 @@ export class Health {
         const error = errors.find((e) => e !== null);
         return error ? explain(error) : undefined;
       },
-      () => this.#lostError,
+      // WebGPU has scopes that cannot be asked only on lost devices; what was made in one is not known to be sound.
+      (cause: unknown) => this.#explainRejection(cause),
     );
   }
 

@@ -25,7 +25,7 @@ export function uniformSize(fields: number): number {
   return Math.ceil(fields / 4) * 16;
 }
 
-/** The pipelines of one device. Few and small, they are kept until the device goes. */
+/** The pipelines of one device. Few and small, those that compiled are kept until the device goes. */
 export class PipelineCache {
   readonly #layouts = new Map<string, { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>();
   readonly #pipelines = new Map<number, Pipeline>();
@@ -37,9 +37,17 @@ export class PipelineCache {
   ) {}
 
   get(program: Program): Pipeline {
-    let pipeline = this.#pipelines.get(program.id);
-    if (!pipeline) this.#pipelines.set(program.id, (pipeline = this.#create(program)));
-    return pipeline;
+    const known = this.#pipelines.get(program.id);
+    if (known) return known;
+    const made = this.#create(program);
+    this.#pipelines.set(program.id, made);
+    // One that failed is tried again when it is next asked for: the driver may only have been short of memory.
+    void made.check.then((error) => {
+      if (!error || this.#pipelines.get(program.id) !== made) return;
+      this.#pipelines.delete(program.id);
+      this.#layouts.delete(made.layoutKey);
+    });
+    return made;
   }
 
   #create(program: Program): Pipeline {
@@ -55,24 +63,24 @@ export class PipelineCache {
       );
     const layoutKey =
       shader.bindings.map((b) => (b.access === 'read' ? 'r' : 'w')).join('') + (shader.params.length > 0 ? 'u' : '');
-    const layout = this.#layout(layoutKey);
     const source = joinSource(program);
     let compiled: GPUShaderModule | undefined;
     const { value, check } = this.health.scoped(
       () => {
+        const layout = this.#layout(layoutKey);
         compiled = this.device.createShaderModule({ code: source.code, label: shader.file });
-        return this.device.createComputePipeline({
+        const gpuPipeline = this.device.createComputePipeline({
           layout: layout.pipeline,
           compute: { module: compiled, entryPoint: shader.name, constants: program.overrides },
           label: program.label,
         });
+        return { gpuPipeline, layout: layout.group };
       },
       (error) => explainCompile(program, source, compiled, error),
     );
     this.counters.pipelinesCreated += 1;
     return {
-      gpuPipeline: value,
-      layout: layout.group,
+      ...value,
       layoutKey,
       check,
       uniformBytes: uniformSize(shader.params.length),

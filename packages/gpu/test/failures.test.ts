@@ -1,4 +1,5 @@
 // Faults: shaders that do not compile, memory that is not given, errors outside scopes, a device that goes away.
+import { FaultyDevice } from '@limn/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { DeviceLostError, defineKernel, Gpu, LimnError, OutOfMemoryError, ShaderError } from '../src/index.js';
 import { openNodeGpu } from '../src/node.js';
@@ -88,6 +89,39 @@ describe('a shader that does not compile', () => {
     const y = step.upload(new Float32Array(4));
     step.dispatch(increment, { y }, { count: 4, a: 1 }, { overrides: { WG: 65536 } });
     await expect(step.submit()).rejects.toThrow(/test\/increment\.wgsl: kernel increment\[WG=65536\]/);
+  });
+});
+
+describe('a failure that passes', () => {
+  const double = async (gpu: Gpu): Promise<number> => {
+    using step = gpu.step();
+    const y = step.upload(Float32Array.of(1, 2, 3, 4));
+    step.dispatch(increment, { y }, { count: 4, a: 2 });
+    return new Float32Array(await step.read(y))[3]!;
+  };
+
+  test.each([
+    ['createShaderModule', 'gpu/shader'],
+    ['createComputePipeline', 'gpu/shader'],
+    ['createBindGroup', 'gpu/validation'],
+    // The first scope is that of the pipeline.
+    ['popErrorScope', 'gpu/shader'],
+  ])('reported once at %s is told with its code, and does not stay', async (name, code) => {
+    const base = await ownGpu();
+    const { device } = new FaultyDevice(base.device, { call: 1, how: 'report', of: [name] });
+    const gpu = new Gpu(device, base.capabilities, 1e9);
+    await expect(double(gpu)).rejects.toMatchObject({ code });
+    expect(await double(gpu)).toBe(6);
+    gpu.dispose();
+  });
+
+  test('an error scope that cannot be asked is an error: what was made in it may be unsound', async () => {
+    const base = await ownGpu();
+    const { device } = new FaultyDevice(base.device, { call: 1, how: 'throw', of: ['popErrorScope'] });
+    const gpu = new Gpu(device, base.capabilities, 1e9);
+    await expect(double(gpu)).rejects.toMatchObject({ code: 'gpu/device' });
+    expect(await double(gpu)).toBe(6);
+    gpu.dispose();
   });
 });
 

@@ -68,21 +68,26 @@ export function rowBlocks(
       },
     );
   const blocks: Tensor[] = [];
-  for (let start = 0; start < rows; start += perBlock) {
-    const count = Math.min(perBlock, rows - start);
-    const values =
-      data instanceof Float32Array ? data.subarray(start * width, (start + count) * width) : data?.(start, count);
-    if (values && values.length !== count * width)
-      throw new LimnError(
-        'tensor/row-blocks',
-        `'${label}': ${values.length} values came for rows ${start} to ${start + count - 1}, expected ${count * width}.`,
-        {
-          details: { label, start, count, width, given: values.length },
-        },
-      );
-    const name = rows > perBlock ? `${label}[${start}…${start + count - 1}]` : label;
-    const words = dtype === 'f16' && values ? packF16(values) : values;
-    blocks.push(persistent(gpu, [count, width], words, { dtype, label: name }));
+  try {
+    for (let start = 0; start < rows; start += perBlock) {
+      const count = Math.min(perBlock, rows - start);
+      const values =
+        data instanceof Float32Array ? data.subarray(start * width, (start + count) * width) : data?.(start, count);
+      if (values && values.length !== count * width)
+        throw new LimnError(
+          'tensor/row-blocks',
+          `'${label}': ${values.length} values came for rows ${start} to ${start + count - 1}, expected ${count * width}.`,
+          {
+            details: { label, start, count, width, given: values.length },
+          },
+        );
+      const name = rows > perBlock ? `${label}[${start}…${start + count - 1}]` : label;
+      const words = dtype === 'f16' && values ? packF16(values) : values;
+      blocks.push(persistent(gpu, [count, width], words, { dtype, label: name }));
+    }
+  } catch (error) {
+    for (const block of blocks) block.dispose();
+    throw error;
   }
   return Object.freeze({ rows, width, dtype, blocks: Object.freeze(blocks), rowsPerBlock: perBlock });
 }

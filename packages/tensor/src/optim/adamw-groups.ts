@@ -101,9 +101,27 @@ export function slotGroups(
       `parameters of '${group.name}'`,
     );
   checkApart(placed.flatMap((group) => group.slots));
-  // Memory is taken only after everything has been checked.
-  const slotted = placed.map((group) => ({ ...group, slots: group.slots.map((place) => withMoments(gpu, place)) }));
-  return { slotted, tensors };
+  // Memory is taken only after everything has been checked, and given back when there is not enough of it.
+  const made: Tensor[] = [];
+  const moment = (label: string, size: number): Tensor => {
+    const tensor = persistent(gpu, [size], undefined, { label });
+    made.push(tensor);
+    return tensor;
+  };
+  try {
+    const slotted = placed.map((group) => ({
+      ...group,
+      slots: group.slots.map((place) => ({
+        ...place,
+        first: moment(`${place.name}: m`, place.size),
+        second: moment(`${place.name}: v`, place.size),
+      })),
+    }));
+    return { slotted, tensors };
+  } catch (error) {
+    for (const tensor of made) tensor.dispose();
+    throw error;
+  }
 }
 
 /** 'tensor/optimiser' with its cure. */
@@ -154,13 +172,6 @@ function placeOf({ name, tensor, rows }: AdamWParameter, tensors: Tensor[]): Pla
   const width = tensor.size / length;
   const size = count * width;
   return { name, tensor, place, offset: start * width, size };
-}
-
-function withMoments(gpu: Gpu, place: Place): Slot {
-  const { name, size } = place;
-  const first = persistent(gpu, [size], undefined, { label: `${name}: m` });
-  const second = persistent(gpu, [size], undefined, { label: `${name}: v` });
-  return { ...place, first, second };
 }
 
 /** No element may belong to two slots. */

@@ -57,10 +57,15 @@ export class AdamW {
   constructor(gpu: Gpu, groups: readonly AdamWGroup[], options: AdamWOptions = {}) {
     this.#gpu = gpu;
     this.#clipNorm = options.clipNorm;
-    const { slotted, tensors } = slotGroups(gpu, groups, options);
-    this.#groups = slotted;
-    this.tensors = tensors;
     this.#one = persistent(gpu, [1], Float32Array.of(1), { label: 'adamw: no clipping' });
+    try {
+      const { slotted, tensors } = slotGroups(gpu, groups, options);
+      this.#groups = slotted;
+      this.tensors = tensors;
+    } catch (error) {
+      this.#one.dispose();
+      throw error;
+    }
   }
 
   /** Updates so far, by group name. */

@@ -50,6 +50,8 @@ export class FaultyDevice {
   readonly liveBuffers = new Set<GPUBuffer>();
   readonly #real: GPUDevice;
   readonly #lost: Promise<GPUDeviceLostInfo>;
+  /** Take back what listens to the real device. */
+  readonly #listeners: (() => void)[] = [];
   #isLost = false;
   #tellLost: (info: GPUDeviceLostInfo) => void = () => undefined;
 
@@ -62,10 +64,10 @@ export class FaultyDevice {
       queue,
       lost: this.#lost,
       destroy: () => this.lose('destroyed'),
-      addEventListener: (type: string, listener: (event: unknown) => void) =>
-        real.addEventListener(type as 'uncapturederror', (event) => {
-          if (!this.#isLost) listener(event);
-        }),
+      addEventListener: (type: 'uncapturederror', listener: (event: GPUUncapturedErrorEvent) => void) => {
+        real.addEventListener(type, listener);
+        this.#listeners.push(() => real.removeEventListener(type, listener));
+      },
     });
   }
 
@@ -73,6 +75,7 @@ export class FaultyDevice {
   lose(reason: GPUDeviceLostReason = 'unknown'): void {
     if (this.#isLost) return;
     this.#isLost = true;
+    for (const remove of this.#listeners.splice(0)) remove();
     const info = { reason, message: 'injected' } as GPUDeviceLostInfo;
     setTimeout(() => this.#tellLost(info), LOSS_DELAY);
   }
