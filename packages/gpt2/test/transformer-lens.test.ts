@@ -194,6 +194,28 @@ describe.each(['raw', 'processed'] as const)('%s weights', (variant) => {
   });
 });
 
+test('attributions add up on weights stored in f16, processed or not', async () => {
+  const { golden } = await load('raw');
+  const gpu = await testGpu();
+  const [correct, incorrect] = answers(golden);
+  for (const processing of [{}, transformerLensProcessing]) {
+    const { model } = await loadGpt2(gpu, openFolder(folder), { weights: 'f16', processing });
+    for (const by of ['component', 'head', 'neuron'] as const) {
+      const { labels, values, logits } = await directLogitAttribution(model, prompts(golden, 'clean'), {
+        correct,
+        incorrect,
+        by,
+      });
+      const sums = Array.from(logits.data, (_, b) =>
+        labels.reduce((sum, _label, n) => sum + (values.data[n * logits.data.length + b] as number), 0),
+      );
+      // 1e-6: the round-off of the parts themselves, a few units of size 1.
+      expectClose(sums, logits.data, 1e-6, `${model.info.processing}, ${by}`);
+    }
+    model.dispose();
+  }
+});
+
 describe('patching sweeps', () => {
   const sweeps = {
     resid_pre: getActPatchResidPre,

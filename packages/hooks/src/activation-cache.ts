@@ -43,7 +43,9 @@ export class ActivationCache {
     readonly model: HookedModel,
     run: Run,
     tensors: ReadonlyMap<HookName, Tensor>,
+    /** Whether its tensors outlive the step of the run. */
     readonly kept: boolean,
+    private readonly owned: ReadonlySet<Tensor['storage']> = new Set(),
   ) {
     ({ B: this.B, T: this.T, lengths: this.lengths } = run);
     this.#tensors = tensors;
@@ -56,8 +58,10 @@ export class ActivationCache {
 
   /** Takes captured sites of a run out of its step, which must still be run: they live until `dispose()`, without history. */
   static keep(step: Step, model: HookedModel, run: Run, names: readonly HookName[]): ActivationCache {
+    // What the run was started from may be a kept tensor of the caller's, seen at a site: it stays the caller's.
+    const owned = new Set(names.map((name) => run.at(name).storage).filter(({ kind }) => kind === 'step'));
     const tensors = names.map((name) => [name, keep(step, detach(run.at(name)))] as const);
-    return new ActivationCache(model, run, new Map(tensors), true);
+    return new ActivationCache(model, run, new Map(tensors), true, owned);
   }
 
   /** Names of what it holds, in the order of the forward pass. */
@@ -67,7 +71,8 @@ export class ActivationCache {
 
   /** Bytes on the GPU. Sites that are one tensor (resid_post of a layer, resid_pre of the next) count once. */
   get byteLength(): number {
-    return this.storages().reduce((bytes, { byteLength }) => bytes + byteLength, 0);
+    const storages = new Set(Array.from(this.#tensors.values(), ({ storage }) => storage));
+    return [...storages].reduce((bytes, { byteLength }) => bytes + byteLength, 0);
   }
 
   /** Whether it holds a site, named as in `get`. */
@@ -130,17 +135,13 @@ export class ActivationCache {
 
   /** Frees what was kept. Disposing twice is allowed. */
   dispose(): void {
-    if (this.kept) for (const storage of this.storages()) storage.dispose();
+    for (const storage of this.owned) storage.dispose();
     this.#tensors = new Map();
   }
 
   /** `dispose()`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
-  }
-
-  private storages(): Tensor['storage'][] {
-    return [...new Set(Array.from(this.#tensors.values(), ({ storage }) => storage))];
   }
 
   private resolve([name, layer]: SiteInCache): HookName {

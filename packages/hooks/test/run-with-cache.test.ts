@@ -167,6 +167,24 @@ describe('runWithCache', () => {
     await readFloats(step, run.logits);
   });
 
+  test('a kept cache leaves alone what the run was started from', async () => {
+    const model = await toy();
+    const { cache } = await runWithCache(model, prompts, { names: 'resid_pre' });
+    const step = model.gpu.step();
+    const resid = cache.get('resid_pre', 1);
+    const run = model.run(
+      step,
+      { resid, layer: 1, at: 'pre', lengths: [4, 3] },
+      { capture: ['blocks.1.hook_resid_pre', 'blocks.1.hook_mlp_out'] },
+    );
+    const later = ActivationCache.keep(step, model, run, ['blocks.1.hook_resid_pre', 'blocks.1.hook_mlp_out']);
+    await step.submit();
+    expect((await later.read('resid_pre', 1)).data).toEqual((await cache.read('resid_pre', 1)).data);
+    later.dispose();
+    expect((await cache.read('resid_pre', 1)).data).toHaveLength(120);
+    cache.dispose();
+  });
+
   test('positions: the last token of each prompt, or one that all have', async () => {
     const model = await toy();
     const { cache } = await runWithCache(model, prompts, { names: 'resid_pre' });
