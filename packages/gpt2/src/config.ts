@@ -23,6 +23,9 @@ export interface Gpt2Config {
   readonly initializerRange: number;
 }
 
+/** Twelve weights each are listed before the file is looked at. */
+const maxLayers = 4096;
+
 const geluForms = new Map<string, 'tanh' | 'erf'>([
   ['gelu_new', 'tanh'],
   ['gelu_pytorch_tanh', 'tanh'],
@@ -62,10 +65,10 @@ export function parseConfig(text: string, file = 'config.json'): Gpt2Config {
         ...(hint === undefined ? {} : { hint }),
       },
     );
-  const count = (field: string, fallback?: number): number => {
+  const count = (field: string, fallback?: number, most = 2 ** 31): number => {
     const value = fields.get(field) ?? fallback;
-    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > 2 ** 31) {
-      throw bad(field, 'a whole number from 1 to 2^31');
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > most) {
+      throw bad(field, `a whole number from 1 to ${most === 2 ** 31 ? '2^31' : most}`);
     }
     return value;
   };
@@ -123,7 +126,7 @@ export function parseConfig(text: string, file = 'config.json'): Gpt2Config {
     vocabulary,
     maxPositions,
     width,
-    layers: count('n_layer', 12),
+    layers: count('n_layer', 12, maxLayers),
     heads,
     headWidth: width / heads,
     mlpWidth: fields.get('n_inner') == null ? 4 * width : count('n_inner'),

@@ -50,6 +50,27 @@ export function shortFile(label: string, name: string, wanted: number, size: num
   );
 }
 
+/**
+ * A whole file, unless it is larger than a sound one ever is.
+ * @throws LimnError `files/too-large`, and what `read` throws.
+ */
+export async function readSmall(files: ModelFiles, name: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
+  const refuse = (size: number): never => {
+    throw new LimnError('files/too-large', `${name} in ${files.label} has ${size} bytes; at most ${most} make sense`, {
+      details: { label: files.label, name, size, most },
+      hint: 'The file is not what its name says. Copy or download it again.',
+    });
+  };
+  const size = await files.size(name).catch((cause: unknown) => {
+    // A server that does not say how long a file is may still send it.
+    if (cause instanceof LimnError && cause.code === 'files/fetch') return 0;
+    throw cause;
+  });
+  if (size > most) refuse(size);
+  const bytes = await files.read(name);
+  return bytes.length > most ? refuse(bytes.length) : bytes;
+}
+
 /** Files held in memory: for tests, generated models and drag-and-drop in a page. */
 export function memoryFiles(files: Readonly<Record<string, Uint8Array | string>>, label = 'memory'): WritableFiles {
   const held = new Map<string, Uint8Array<ArrayBuffer>>();

@@ -2,13 +2,16 @@
 import { LimnError, type Gpu } from '@limn/gpu';
 import { BLOCK_BYTES } from '@limn/tensor';
 import { parseConfig, type Gpt2Config } from './config.js';
-import type { ModelFiles } from './files.js';
+import { readSmall, type ModelFiles } from './files.js';
 import type { SafetensorsEntry } from './safetensors-entry.js';
 import { staysTied } from './process-weights.js';
 import { chunkBytes } from './tensor-values.js';
 import { addedWeights, describeForm, storageOf, storedBytes, type WeightForm } from './weight-form.js';
 import { isBlockedWeight, isLinearWeight } from './weight-names.js';
 import { findWeights, type FoundWeights, type LinearOrientation } from './weights.js';
+
+/** A config has a few thousand bytes; room for long lists of labels. */
+const maxConfigBytes = 2 ** 24;
 
 /** One weight of a plan. */
 export interface PlannedWeight {
@@ -52,7 +55,7 @@ export async function planLoad(
 
 /** config.json of a source. */
 export async function readConfig(source: ModelFiles): Promise<Gpt2Config> {
-  return parseConfig(new TextDecoder().decode(await source.read('config.json')));
+  return parseConfig(new TextDecoder().decode(await readSmall(source, 'config.json', maxConfigBytes)));
 }
 
 /** The plan for weights that were found. */

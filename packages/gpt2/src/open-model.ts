@@ -91,6 +91,7 @@ const memory = new MemoryCache();
 
 async function browserCache({ onNotice }: OpenModelOptions): Promise<HubCache> {
   try {
+    if (!('createWritable' in FileSystemFileHandle.prototype)) throw new Error('files cannot be written');
     return new OpfsCache(
       await (await navigator.storage.getDirectory()).getDirectoryHandle('limn-hub', { create: true }),
     );

@@ -1,7 +1,7 @@
 // Reads the weights of a Hugging Face GPT-2 folder: one file or shards, any prefix, tied or untied, checked and fingerprinted.
 import { LimnError } from '@limn/gpu';
 import type { Gpt2Config } from './config.js';
-import { missingFile, type ModelFiles } from './files.js';
+import { missingFile, readSmall, type ModelFiles } from './files.js';
 import type { SafetensorsEntry } from './safetensors-entry.js';
 import { readSafetensorsHeader } from './safetensors.js';
 import { JsonScanError, scanJson, type ScannedJson } from './scan-json.js';
@@ -11,6 +11,8 @@ import { canonicalName, isLinearWeight, isMaskBuffer, weightShapes, type HostTen
 /** All weights in one file, or the list of the files they are spread over. */
 export const weightFile = 'model.safetensors';
 export const indexFile = 'model.safetensors.index.json';
+/** As large as a header may be. */
+const maxIndexBytes = 100_000_000;
 
 /** Weights found and checked by name and shape, not yet read. */
 export interface FoundWeights {
@@ -182,7 +184,7 @@ async function weightFiles(files: ModelFiles): Promise<string[]> {
   const there = await files.list();
   if (there.includes(weightFile)) return [weightFile];
   if (!there.includes(indexFile)) throw noWeights(files.label, there);
-  return shardsOf(await files.read(indexFile), files.label);
+  return shardsOf(await readSmall(files, indexFile, maxIndexBytes), files.label);
 }
 
 /**

@@ -1,8 +1,12 @@
 // config.json: what transformers writes is read; whatever would change the result unseen is an error that names the field.
 import { readFileSync } from 'node:fs';
+import type { LimnError } from '@limn/gpu';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { formatConfig, newConfig, parseConfig, unreadConfigFields } from '../src/config.js';
-import { thrown } from './rejection.js';
+import { memoryFiles } from '../src/files.js';
+import { planLoad } from '../src/load-plan.js';
+import { rejection, thrown } from './rejection.js';
 
 const good = { model_type: 'gpt2', n_embd: 24, n_head: 3, n_layer: 2, n_positions: 13, vocab_size: 37 };
 const parse = (extra: object) => parseConfig(JSON.stringify({ ...good, ...extra }));
@@ -60,6 +64,8 @@ describe('config', () => {
     [{ architectures: ['GPT2ForSequenceClassification'] }, 'architectures'],
     [{ n_layer: 0 }, 'n_layer'],
     [{ n_layer: 2.5 }, 'n_layer'],
+    [{ n_layer: 4097 }, 'n_layer'],
+    [{ n_embd: 2 ** 31 + 1 }, 'n_embd'],
     [{ vocab_size: '37' }, 'vocab_size'],
     [{ layer_norm_epsilon: -1 }, 'layer_norm_epsilon'],
     [{ scale_attn_weights: 'yes' }, 'scale_attn_weights'],
@@ -70,6 +76,68 @@ describe('config', () => {
     expect(error.code).toBe('config/bad-value');
     expect(error.details['field']).toBe(field);
     expect(error.message).toContain('allowed');
+  });
+
+  test('any values in any fields give a config that holds together, or an error of config', () => {
+    const fields = Object.keys(
+      JSON.parse(formatConfig(newConfig({ vocabulary: 5, maxPositions: 4, width: 4, layers: 1, heads: 2 }))) as object,
+    );
+    const odd = fc.oneof(
+      fc.constantFrom(
+        0,
+        1,
+        2,
+        3,
+        8,
+        24,
+        4096,
+        2 ** 31,
+        2 ** 53,
+        -1,
+        0.5,
+        1e-5,
+        '',
+        'gelu',
+        'gpt2',
+        '__proto__',
+        null,
+        true,
+        false,
+        [],
+        {},
+      ),
+      fc.jsonValue(),
+    );
+    const changes = fc.dictionary(fc.constantFrom(...fields, 'auto_map', 'add_cross_attention', '__proto__'), odd, {
+      maxKeys: 4,
+    });
+    let sound = 0;
+    fc.assert(
+      fc.property(changes, (changed) => {
+        let config;
+        try {
+          config = parseConfig(JSON.stringify({ ...good, ...changed }));
+        } catch (error) {
+          expect((error as LimnError).code).toMatch(/^config\//);
+          return;
+        }
+        sound++;
+        expect(config.headWidth * config.heads).toBe(config.width);
+        for (const size of [config.vocabulary, config.maxPositions, config.width, config.layers, config.mlpWidth])
+          expect(Number.isSafeInteger(size) && size > 0).toBe(true);
+        for (const id of [config.bosId, config.eosId]) expect(id === undefined || id < config.vocabulary).toBe(true);
+        expect(parseConfig(formatConfig(config))).toEqual({ ...config, tied: config.tied ?? true });
+      }),
+      { numRuns: 2000 },
+    );
+    expect(sound).toBeGreaterThan(100);
+  });
+
+  test('a config too large to be one is not read', async () => {
+    const files = { ...memoryFiles({ 'config.json': '{}' }), size: async () => 2 ** 24 + 1 };
+    expect((await rejection(planLoad(files))).code).toBe('files/too-large');
+    const grown = memoryFiles({ 'config.json': new Uint8Array(2 ** 24 + 1) });
+    expect((await rejection(planLoad({ ...grown, size: async () => 2 }))).code).toBe('files/too-large');
   });
 
   test('heads that do not divide the width, and text that is not JSON', () => {

@@ -92,6 +92,29 @@ describe('from the hub', () => {
     expect(hub.seen.at(-1)?.token).toBeUndefined();
   });
 
+  test('a model that was renamed is found under its old name, and keeps it in the cache', async () => {
+    hub.fail(/^hub .*\/old\/name\//, (request, response) => {
+      const target = (request.url as string).replace('old/name', 'tiny/gpt2');
+      response.writeHead(307, { location: target }).end();
+    });
+    const source = await openModel('old/name', { endpoint: hub.endpoint, cacheDir, token });
+    expect(source.label).toBe(`old/name@${hub.commit}`);
+    expect(readdirSync(cacheDir)).toContain('models--old--name');
+    expect(hub.seen.filter(({ host }) => host === 'hub').every((seen) => seen.token === `Bearer ${token}`)).toBe(true);
+  });
+
+  test('a cache that can only be read serves what it has, and says so', async () => {
+    await openModel('tiny/gpt2', { endpoint: hub.endpoint, cacheDir, token });
+    // What cannot be written, whoever asks: a folder where the note would be.
+    rmSync(path.join(cacheDir, 'models--tiny--gpt2/refs'), { recursive: true });
+    writeFileSync(path.join(cacheDir, 'models--tiny--gpt2/refs'), '');
+    const notices: string[] = [];
+    const onNotice = (text: string): void => void notices.push(text);
+    const source = await openModel('tiny/gpt2', { endpoint: hub.endpoint, cacheDir, token, onNotice });
+    expect(source.label).toBe(`tiny/gpt2@${hub.commit}`);
+    expect(notices).toEqual([expect.stringContaining('was not noted')]);
+  });
+
   test('shards come by their index', async () => {
     const sharded = await TestHub.start(modelFiles({ shards: true }), 'ab'.repeat(20));
     try {

@@ -46,9 +46,17 @@ export async function openSnapshot(
 ): Promise<ModelFiles> {
   const commit = await commitFor(id, revision, { http, directory, cache }, options);
   const label = `${id}@${commit}`;
+  const rememberIfPossible = async (): Promise<void> => {
+    try {
+      await cache.remember(id, revision, commit);
+    } catch (cause) {
+      // A cache that can only be read serves what it has.
+      options.onNotice?.(`${(cause as Error).message}. That ${revision} is at ${commit} was not noted.`);
+    }
+  };
   const cached = await wantedInCache(id, commit, cache, options.offline === true);
   if (Array.isArray(cached)) {
-    if (commit !== revision && options.offline !== true) await cache.remember(id, revision, commit);
+    if (commit !== revision && options.offline !== true) await rememberIfPossible();
     return cache.open(id, commit, cached, label);
   }
   if (options.offline === true) throw offlineError(`${id}@${revision}`, cached.missing, cache.place(id, commit));
