@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
+/** Milliseconds a test or a hook may take: GPT-2's sizes take a software adapter minutes. */
+const patience = process.env['LIMN_LONG'] === '1' ? 600_000 : 60_000;
+
 /** One process, one device: GPU tests never run beside one another. `limn-source` makes tests run from src, without a build. */
 export default defineConfig({
   resolve: { conditions: ['limn-source', 'module', 'import', 'default'] },
@@ -10,8 +13,8 @@ export default defineConfig({
     isolate: false,
     maxWorkers: 1,
     fileParallelism: false,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: patience,
+    hookTimeout: patience,
     passWithNoTests: true,
   },
 });
