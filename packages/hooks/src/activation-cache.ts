@@ -60,8 +60,15 @@ export class ActivationCache {
   static keep(step: Step, model: HookedModel, run: Run, names: readonly HookName[]): ActivationCache {
     // What the run was started from may be a kept tensor of the caller's, seen at a site: it stays the caller's.
     const owned = new Set(names.map((name) => run.at(name).storage).filter(({ kind }) => kind === 'step'));
-    const tensors = names.map((name) => [name, keep(step, detach(run.at(name)))] as const);
-    return new ActivationCache(model, run, new Map(tensors), true, owned);
+    const tensors = new Map<HookName, Tensor>();
+    const cache = new ActivationCache(model, run, tensors, true, owned);
+    try {
+      for (const name of names) tensors.set(name, keep(step, detach(run.at(name))));
+    } catch (error) {
+      cache.dispose();
+      throw error;
+    }
+    return cache;
   }
 
   /** Names of what it holds, in the order of the forward pass. */
