@@ -3,7 +3,7 @@ import path from 'node:path';
 import { LimnError } from '@limn/gpu';
 import type { CheckpointStore } from './checkpoint.js';
 import { nodeDisk, systemCode, type Disk } from './disk.js';
-import { writeAtomically } from './write-atomically.js';
+import { removeUnfinished, writeAtomically } from './write-atomically.js';
 
 /** File names of the two generations, newest first. */
 export const CHECKPOINT_FILES = ['checkpoint.safetensors', 'checkpoint.previous.safetensors'] as const;
@@ -11,7 +11,8 @@ export const CHECKPOINT_FILES = ['checkpoint.safetensors', 'checkpoint.previous.
 /**
  * A store of two generations in a folder. Renames keep kills and power cuts from leaving half a file; the second generation
  * is for what renames cannot help against, a disk that gives back other bits than it was given. Once `readPrevious` was
- * asked for, the newest counts as bad: the next write replaces it, and does not move it into the place of the good one.
+ * asked for, the newest counts as bad: the next write replaces it, and does not move it into the place of the good one. A folder is for
+ * one run at a time: reading removes what a killed run left half-written.
  * @throws LimnError `files/write`, `files/read`
  */
 export function folderCheckpoints(folder: string, disk: Disk = nodeDisk): CheckpointStore {
@@ -35,7 +36,10 @@ export function folderCheckpoints(folder: string, disk: Disk = nodeDisk): Checkp
       await writeAtomically(newest, bytes, { disk, ...(newestIsBad ? {} : { keepAs: previous }) });
       newestIsBad = false;
     },
-    read: () => read(newest),
+    async read() {
+      await removeUnfinished(newest, disk);
+      return read(newest);
+    },
     readPrevious() {
       newestIsBad = true;
       return read(previous);

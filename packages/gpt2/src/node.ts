@@ -6,4 +6,4 @@ export { FolderCache } from './hub/folder-cache.js';
 export { hubCacheFolder, hubEndpoint, hubOffline, hubToken } from './hub/settings.js';
 export { openModel, type OpenNodeModelOptions } from './open-model-node.js';
 export { openTrainingLog, readTrainingLog } from './training-log-file.js';
-export { isUnfinished, writeAtomically, type AtomicWriteOptions } from './write-atomically.js';
+export { isUnfinished, removeUnfinished, writeAtomically, type AtomicWriteOptions } from './write-atomically.js';

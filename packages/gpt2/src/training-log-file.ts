@@ -2,7 +2,7 @@
 import { LimnError } from '@limn/gpu';
 import { nodeDisk, systemCode, type Disk } from './disk.js';
 import type { TrainingLog, TrainingLogEntry } from './training-log.js';
-import { writeAtomically, writeFailed } from './write-atomically.js';
+import { removeUnfinished, writeAtomically, writeFailed } from './write-atomically.js';
 
 const lineOf = (entry: TrainingLogEntry): string => `${JSON.stringify(entry)}\n`;
 
@@ -28,6 +28,7 @@ export function openTrainingLog(file: string, disk: Disk = nodeDisk): TrainingLo
   };
   return {
     async rewind(step) {
+      await removeUnfinished(file, disk);
       const kept = (await readTrainingLog(file, disk)).filter((entry) => entry.step <= step);
       const bytes = new TextEncoder().encode(kept.map(lineOf).join(''));
       await writeAtomically(file, bytes, { disk });

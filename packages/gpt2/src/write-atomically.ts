@@ -61,6 +61,18 @@ async function rotate(temporary: string, target: string, keepAs: string, disk: D
   }
 }
 
+/**
+ * Removes what kills left of earlier writes to `target`; for the only process that writes there, before it begins. What cannot be
+ * removed stays.
+ */
+export async function removeUnfinished(target: string, disk: Disk = nodeDisk): Promise<void> {
+  const folder = path.dirname(target);
+  const names = await disk.readdir(folder).catch(() => []);
+  for (const name of names)
+    if (isUnfinished(name) && name.startsWith(`.${path.basename(target)}.`))
+      await disk.rm(path.join(folder, name), { force: true }).catch(() => undefined);
+}
+
 /** Makes a folder and its missing parents one at a time: Node's own recursive mkdir never returns where a parent cannot hold files (/proc). */
 export async function makeFolder(folder: string, disk: Disk = nodeDisk): Promise<void> {
   const make = async (): Promise<void> => {

@@ -7,6 +7,8 @@ import { memoryFiles, type CheckpointStore, type WritableFiles } from '../src/in
 import { resumeJob, runJob, writeModel, type JobPlace, type JobResult } from './faults/job.js';
 import { outcomeOf, someCalls, Tally } from './faults/sweep.js';
 
+/** In which the device fails. */
+const ways = ['throw', 'report', 'lose'] as const;
 const long = process.env['LIMN_LONG'] === '1';
 let base: Gpu;
 let source: WritableFiles;
@@ -76,11 +78,12 @@ async function oneCase(call: number, how: DeviceFault, tally: Tally): Promise<vo
 }
 
 describe('a device that fails', () => {
-  test.each(['throw', 'report', 'lose'] as const)(
+  test.each(ways)(
     `at ${long ? 'every call' : 'chosen calls'} of a job, by %s: right result or coded error, nothing leaked, and it resumes`,
     async (how) => {
       const tally = new Tally();
-      const chosen = long ? calls.map((_, i) => i + 1) : someCalls(calls);
+      // In short, every call that is chosen is made to fail in one of the three ways.
+      const chosen = long ? calls.map((_, i) => i + 1) : someCalls(calls).filter((_, i) => ways[i % 3] === how);
       const failures: string[] = [];
       for (const call of chosen)
         await oneCase(call, how, tally).catch((error: unknown) => failures.push(String((error as Error).stack)));
