@@ -1,6 +1,15 @@
 // A hub that misbehaves: whatever it does, a download ends with the right bytes or with a code, keeps nothing wrong, and goes on where it was.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { open as openFile, type FileHandle } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -465,6 +474,19 @@ describe('two processes', () => {
     expect(hub.asked(/^\/model\.safetensors/).length).toBe(1);
     await expectWhole(await open());
     expect(readdirSync(path.join(cacheDir, '.locks/models--tiny--gpt2'))).toEqual([]);
+  });
+
+  test('of which one takes the other for dead and its part away: both end with the model', async () => {
+    let taken = 0;
+    const source = await open({
+      onProgress: ({ file }) => {
+        if (file !== 'model.safetensors' || taken > 1) return;
+        const [part] = readdirSync(blobs()).filter((name) => name.endsWith('.limn-part')) as [string];
+        renameSync(path.join(blobs(), part), path.join(blobs(), `${sha256Of(weights)}.other${taken++}.limn-part`));
+      },
+    });
+    await expectWhole(source);
+    expect(taken).toBe(2);
   });
 
   test('one that is killed in the middle leaves a part and a lock, and neither is in the way', async () => {

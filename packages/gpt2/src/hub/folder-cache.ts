@@ -1,6 +1,6 @@
 // The Hugging Face cache folder, shared with Python: models--owner--name/{blobs/digest, snapshots/commit/file → blob, refs/revision}.
 import { createHash, randomBytes } from 'node:crypto';
-import { constants, createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
 import {
   copyFile, mkdir, open, readdir, readFile, realpath, rename, rm, stat, statfs, symlink, writeFile, type FileHandle,
 } from 'node:fs/promises'; // prettier-ignore
@@ -128,7 +128,7 @@ export class FolderCache implements HubCache {
     for (const other of others) await rm(other, { force: true });
     const handle = await open(mine, constants.O_RDWR | constants.O_CREAT, 0o644);
     try {
-      await fill(await FilePart.of(handle, mine, file.size));
+      await fill(await FilePart.of(handle, file.size));
       await handle.sync();
     } catch (cause) {
       // A part on a full disk would keep it full.
@@ -137,7 +137,13 @@ export class FolderCache implements HubCache {
     } finally {
       await handle.close();
     }
-    await rename(mine, target);
+    try {
+      await rename(mine, target);
+    } catch (cause) {
+      // A process that took this one for dead, from another machine or container, has taken the part over.
+      if (codeOf(cause) !== 'ENOENT') throw cause;
+      if ((await orUndefined(stat(target)))?.size !== file.size) await this.download(blobs, file, target, fill);
+    }
   }
 
   private async guard<T>(act: () => Promise<T>): Promise<T> {
@@ -175,13 +181,12 @@ export class FolderCache implements HubCache {
 class FilePart implements PartialBlob {
   private constructor(
     private readonly handle: FileHandle,
-    private readonly place: string,
     private held: number,
     private readonly whole: number,
   ) {}
 
-  static async of(handle: FileHandle, place: string, whole: number): Promise<FilePart> {
-    return new FilePart(handle, place, (await handle.stat()).size, whole);
+  static async of(handle: FileHandle, whole: number): Promise<FilePart> {
+    return new FilePart(handle, (await handle.stat()).size, whole);
   }
 
   get size(): number {
@@ -203,7 +208,7 @@ class FilePart implements PartialBlob {
     const hash = createHash(kind === 'sha256' ? 'sha256' : 'sha1');
     // git's id of a blob is the sha1 of a small header and the contents.
     if (kind === 'git-sha1') hash.update(`blob ${this.whole}\0`);
-    for await (const chunk of createReadStream(this.place, { highWaterMark: 2 ** 20 })) {
+    for await (const chunk of this.handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 2 ** 20 })) {
       signal?.throwIfAborted();
       hash.update(chunk as Uint8Array);
     }
