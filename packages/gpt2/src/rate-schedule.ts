@@ -29,16 +29,12 @@ export function rateAt(s: number, steps: number, options: RateSchedule): number 
  * Refuses a schedule that means nothing, before any work.
  * @throws LimnError `training/setting` naming the setting, its value and what is allowed
  */
-export function checkSchedule({ schedule = 'cosine', warmup = 0, finalRate }: RateSchedule, steps: number): void {
+export function checkSchedule({ schedule = 'cosine', warmup = 0, finalRate }: RateSchedule): void {
   if (!RATE_SHAPES.includes(schedule))
     throw badSetting('schedule', schedule, `one of ${RATE_SHAPES.join(', ')}`, 'Leave it out for a cosine.');
-  if (!Number.isInteger(warmup) || warmup < 0 || warmup > steps)
-    throw badSetting(
-      'warmup',
-      warmup,
-      `a whole number of updates from 0 to ${steps}`,
-      'Warm up for a part of the run.',
-    );
+  // A warm-up longer than the run is allowed: the beginning of a recipe, tried for a few updates.
+  if (!Number.isInteger(warmup) || warmup < 0)
+    throw badSetting('warmup', warmup, 'a whole number of updates', 'Leave it out to begin at the highest rate.');
   if (finalRate === undefined) return;
   if (!(finalRate >= 0 && finalRate <= 1))
     throw badSetting('finalRate', finalRate, 'a part of the highest rate, 0 to 1', 'Give 0.1 for a tenth of it.');

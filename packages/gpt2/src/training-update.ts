@@ -30,7 +30,7 @@ export interface TrainingRecipe extends RateSchedule {
 export function checkRecipe(recipe: TrainingRecipe, steps: number): void {
   if (!Number.isInteger(steps) || steps < 0)
     throw badSetting('steps', steps, 'a whole number of updates', 'Give 1000, say.');
-  checkSchedule(recipe, steps);
+  checkSchedule(recipe);
   const { microBatch } = recipe;
   if (microBatch !== undefined && !(Number.isInteger(microBatch) && microBatch > 0))
     throw badSetting(
