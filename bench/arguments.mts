@@ -1,5 +1,5 @@
 // The arguments that the commands share: whole numbers, and the sizes of a GPT-2 with GPT-2 small's as defaults.
-import type { NewGpt2Config } from '@limn/gpt2';
+import { namedSizes, type NewGpt2Config, type SizeName } from '@limn/gpt2';
 
 /** The number that an argument says. Throws for anything but digits. */
 export function whole(text: string): number {
@@ -15,6 +15,15 @@ export const shapeOptions = {
   layers: { type: 'string', default: '12' },
   heads: { type: 'string', default: '12' },
 } as const;
+
+/** The arguments that say the sizes of one of GPT-2's models. Throws for other names. */
+export function namedShape(name: string): Record<keyof typeof shapeOptions, string> {
+  const sizes = namedSizes[name as SizeName];
+  if (!sizes) throw new Error(`no shape is called ${name}; there are ${Object.keys(namedSizes).join(', ')}`);
+  const { vocabulary, maxPositions: positions, width, layers, heads } = sizes;
+  const values = { vocabulary, positions, width, layers, heads };
+  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, String(value)])) as never;
+}
 
 export type Shape = Pick<NewGpt2Config, 'vocabulary' | 'maxPositions' | 'width' | 'layers' | 'heads'>;
 

@@ -70,6 +70,25 @@ test('shapes: default limits, a forward and a backward pass, and every edge of E
   expect(result.bytesPeak).toBeGreaterThan(result.weightBytes);
 });
 
+test('large shape: weights that are made as they are read, a forward pass, and what it took', async () => {
+  const { source } = (await testGpu()).capabilities;
+  const printed = await run('large-shape', ...tiny);
+  expect(printed).toContain('other in f16 on');
+  const result = resultOf('large-shape-other-f16') as {
+    forward: Cost;
+    weightBytes: number;
+    gpuPeak: number;
+    hostPeak: number;
+  };
+  expect(result).toMatchObject({ source, shape: { layers: 2, heads: 2, width: 16 }, weights: 'f16', tokens: 16 });
+  expect(ran(result.forward)).toBe(true);
+  // Matrices and embedding in f16; positions, biases and norms in f32.
+  const weights = 2 * (50 * 16 + 2 * 12 * 16 ** 2) + 4 * (32 * 16 + 2 * 13 * 16 + 2 * 16);
+  expect(result.weightBytes).toBeGreaterThanOrEqual(weights);
+  expect(result.gpuPeak).toBeGreaterThan(result.weightBytes);
+  expect(result.hostPeak).toBeGreaterThan(result.gpuPeak);
+});
+
 test('kernels: the comparisons of the tests that were named, and planned dispatches', async () => {
   const { source } = (await testGpu()).capabilities;
   const printed = await run('kernels', 'test/ops/gelu.test.ts', ...tiny);

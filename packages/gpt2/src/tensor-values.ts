@@ -1,5 +1,6 @@
 // The values of one tensor of a safetensors file as f32: F32 as it is, F16 and BF16 widened exactly, F64 rounded.
 import { LimnError } from '@limn/gpu';
+import { unpackF16 } from '@limn/tensor';
 import { shortFile, type ModelFiles } from './files.js';
 import type { SafetensorsEntry } from './safetensors-entry.js';
 
@@ -70,14 +71,7 @@ export function widenBf16(halves: Uint16Array): Float32Array<ArrayBuffer> {
 
 /** IEEE binary16 → binary32, exact for every value including subnormals, infinities and NaN. */
 export function widenF16(halves: Uint16Array): Float32Array<ArrayBuffer> {
-  const values = new Float32Array(halves.length);
-  for (let i = 0; i < halves.length; i++) {
-    const half = halves[i] as number;
-    const sign = half & 0x8000 ? -1 : 1;
-    const exponent = (half >> 10) & 31;
-    const mantissa = half & 1023;
-    if (exponent === 31) values[i] = mantissa ? Number.NaN : sign * Infinity;
-    else values[i] = sign * (exponent === 0 ? mantissa * 2 ** -24 : (1024 + mantissa) * 2 ** (exponent - 25));
-  }
-  return values;
+  const words = new Uint32Array(Math.ceil(halves.length / 2));
+  new Uint16Array(words.buffer).set(halves);
+  return unpackF16(words, halves.length);
 }
