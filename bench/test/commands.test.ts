@@ -89,6 +89,24 @@ test('large shape: weights that are made as they are read, a forward pass, and w
   expect(result.hostPeak).toBeGreaterThan(result.gpuPeak);
 });
 
+test('f16 error: small on pocket and on a random model, and not zero', async () => {
+  const printed = await run('f16-error', ...tiny, '--prompts', '2');
+  type Change = Record<'positions' | 'logits' | 'worstLogit' | 'meanKl' | 'worstKl' | 'sameTop' | 'gradient', number>;
+  const result = resultOf('f16-error-') as { pocket: Change; random: Change };
+  expect(printed).toContain('pocket, 12 prompts of its tasks');
+  for (const change of [result.pocket, result.random]) {
+    // Weights move by at most 2⁻¹¹ of themselves, and errors of a few layers add up.
+    for (const part of [change.logits, change.gradient]) {
+      expect(part).toBeGreaterThan(0);
+      expect(part).toBeLessThan(4 * 2 ** -11);
+    }
+    expect(change.meanKl).toBeLessThan(1e-5);
+    expect(change.worstKl).toBeGreaterThanOrEqual(change.meanKl);
+  }
+  // 4 prompts of 16 tokens.
+  expect(result.random.positions).toBe(64);
+});
+
 test('kernels: the comparisons of the tests that were named, and planned dispatches', async () => {
   const { source } = (await testGpu()).capabilities;
   const printed = await run('kernels', 'test/ops/gelu.test.ts', ...tiny);
