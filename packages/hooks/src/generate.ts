@@ -1,173 +1,214 @@
-// The generation loop, the same for every architecture: prefill once, then one cached token at a time, with edits in force throughout.
-import { LimnError } from '@limn/gpu';
-import { randomUniform, readFloats, readWords, topK, type Tensor } from '@limn/tensor';
+// Generation, the same for every architecture: prefill once, then one cached token at a time, sampled on the GPU, with edits in force throughout.
+import { throwIfAborted } from './abort.js';
+import { planGeneration, type GenerateOptions, type GenerationPlan } from './generation-options.js';
 import type { Intervention } from './intervention.js';
+import type { KeyValueCache } from './key-value-cache.js';
 import type { HookedModel, Run } from './model.js';
+import { parseHookName } from './names.js';
+import { planRun } from './run-plan.js';
+import { TextStream } from './text-stream.js';
 import { tokenBatch, type TokenBatch } from './token-batch.js';
+import { expectFinite, TokenSampler, type ChosenToken, type TokenLogProbability } from './token-sampler.js';
 
-/** How the next token is chosen. */
-export type Sampling =
-  | { readonly kind: 'greedy' }
-  | {
-      readonly kind: 'sample';
-      readonly seed: number;
-      /** Divides the logits. Default 1. */
-      readonly temperature?: number;
-      /** Only the k likeliest tokens, 1…64. Default: all. */
-      readonly topK?: number;
-    };
+/** Why a row has ended: a token of `eosIds`, a stop string, or `maxNewTokens`. */
+export type EndReason = 'eos' | 'stop-string' | 'length';
 
-export interface GenerateOptions {
-  readonly newTokens: number;
-  /** Default greedy: the likeliest token, ties to the lower id. */
-  readonly sampling?: Sampling;
-  /** In force in every run. One with `positions` holds at those absolute positions, one with `phase` in the prompt or behind it. */
-  readonly interventions?: readonly Intervention[];
-  /** A row ends behind this token. Default: the model's eosId; `null` for none. */
-  readonly stopAt?: number | null;
-  readonly signal?: AbortSignal;
-  /** Called with the new token of every row, −1 for rows that have ended. */
-  readonly onTokens?: (tokens: readonly number[]) => void;
+/** One new token of one row. */
+export interface GeneratedToken {
+  /** Which prompt it continues. */
+  readonly row: number;
+  /** Where it stands, counted from the start of the prompt. */
+  readonly position: number;
+  readonly id: number;
+  /** ln p under the model itself, before penalty, temperature and limits. */
+  readonly logProbability: number;
+  /** The likeliest tokens under the model, likeliest first; with `topLogProbabilities`. */
+  readonly top?: readonly TokenLogProbability[];
+  /**
+   * Text that is certain with this token: whole characters, and nothing that may be part of a stop string. A row's parts joined are
+   * its text. The token that ends a row with 'eos' has none of its own. With `decode`.
+   */
+  readonly text?: string;
+  /** Why the row ends with this token. */
+  readonly end?: EndReason;
+}
+
+/** What was made of one prompt. */
+export interface GeneratedRow {
+  /** New tokens, the one that ended the row included. */
+  readonly newTokens: readonly GeneratedToken[];
+  /** With `decode`: their text, up to a stop string. */
+  readonly text?: string;
+  /** Missing if there was nothing to generate. */
+  readonly end?: EndReason;
 }
 
 export interface Generated {
   /** Prompt and new tokens of each row. */
   readonly tokens: readonly (readonly number[])[];
-  /** Interventions that edited nothing in any run, with where they were to act. */
+  readonly rows: readonly GeneratedRow[];
+  /** Interventions that edited nothing in any run. */
+  readonly neverFired: readonly string[];
+}
+
+/** New tokens as they come. Nothing runs before the first is asked for; leaving the loop early frees everything. */
+export interface GenerationStream extends AsyncIterable<GeneratedToken> {
+  /** Labels of interventions that have edited nothing so far; complete when the loop has ended. */
   readonly neverFired: readonly string[];
 }
 
 /**
- * Continues prompts of any lengths as one batch. Edits at prompt positions are part of the cached keys
- * and values; a new set of edits needs a new call. The same options give the same tokens.
- * @throws LimnError `tokens/…`, `hooks/bad-sampling`, `hooks/…`
+ * Continues prompts of any lengths. The same options give the same tokens; a row's random numbers depend on nothing but seed, stream and
+ * position. Edits at prompt positions are part of the cached keys and values; a new set of edits needs a new call.
+ * @throws LimnError `tokens/…`, `hooks/bad-generation`, `hooks/bad-sampling`, `hooks/not-finite`, `hooks/…` as a run, `aborted`
  */
 export async function generate(
   model: HookedModel,
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
 ): Promise<Generated> {
-  checkSampling(options, model.info.vocabulary);
-  const { lengths } = tokenBatch(prompts, model.info);
-  checkRoom(lengths, options.newTokens, model.info.maxPositions);
-  const tokens: number[][] = [];
-  const fired = new Set<string>();
-  tokens.push(...(await continueBatch(model, prompts, options, fired)));
-  const neverFired = (options.interventions ?? []).map(({ label }) => label).filter((label) => !fired.has(label));
-  return { tokens, neverFired };
+  const stream = generateStream(model, prompts, options);
+  const rows = prompts.map((): GeneratedToken[] => []);
+  for await (const token of stream) rows[token.row]?.push(token);
+  return {
+    tokens: prompts.map((prompt, r) => [...prompt, ...(rows[r] ?? []).map(({ id }) => id)]),
+    rows: rows.map((newTokens) => {
+      const end = newTokens.at(-1)?.end;
+      const text = options.decode ? { text: newTokens.map((token) => token.text).join('') } : {};
+      return { newTokens, ...text, ...(end ? { end } : {}) };
+    }),
+    neverFired: stream.neverFired,
+  };
 }
 
-async function continueBatch(
+/**
+ * As `generate`, token by token: `for await (const { row, text } of generateStream(…))`. The request is checked at once; a second loop
+ * over the same stream generates the same again.
+ * @throws LimnError as `generate`, the checks at once and the rest from the loop
+ */
+export function generateStream(
   model: HookedModel,
   prompts: readonly (readonly number[])[],
   options: GenerateOptions,
-  fired: Set<string>,
-): Promise<number[][]> {
-  const { newTokens, interventions = [], signal, onTokens } = options;
-  const stopAt = options.stopAt === undefined ? model.info.eosId : (options.stopAt ?? undefined);
-  const rows = prompts.map((prompt) => [...prompt]);
-  const ended = rows.map(() => newTokens === 0);
-  const runOptions = { interventions, logits: 'last' } as const;
-  const longest = Math.max(...prompts.map(({ length }) => length));
-  let step = model.gpu.step({ label: 'prefill' });
-  const prefilled = model.prefill(step, tokenBatch(rows, model.info), {
-    ...runOptions,
-    capacity: Math.max(longest, longest + newTokens - 1),
-  });
-  const { cache } = prefilled;
-  let { run } = prefilled;
-  try {
-    for (let n = 0; n < newTokens; n++) {
-      signal?.throwIfAborted();
-      const chosen = await choose(
-        run,
-        step,
-        options.sampling ?? { kind: 'greedy' },
-        rows.map(({ length }) => length),
-      );
-      const skipped = new Set(run.skipped.map(({ label }) => label));
-      for (const { label } of interventions) if (!skipped.has(label)) fired.add(label);
-      onTokens?.(chosen.map((token, r) => (ended[r] ? -1 : token)));
-      chosen.forEach((token, r) => {
-        if (!ended[r]) rows[r]?.push(token);
-        if (token === stopAt) ended[r] = true;
-      });
-      if (n === newTokens - 1 || ended.every(Boolean)) break;
-      const lengths = ended.map((end) => (end ? 0 : 1));
-      const next: TokenBatch = { ids: Uint32Array.from(chosen), B: rows.length, T: 1, lengths };
-      step = model.gpu.step({ label: 'decode' });
-      run = model.decode(step, next, cache, runOptions);
-    }
-    return rows;
-  } finally {
-    cache.dispose();
-    step.dispose();
-  }
-}
-
-/** One token per row from logits [B, V]. */
-async function choose(
-  run: Run,
-  step: Parameters<typeof topK>[0],
-  sampling: Sampling,
-  positions: readonly number[],
-): Promise<number[]> {
-  const logits = run.logits as Tensor;
-  const [B, V] = logits.shape as [number, number];
-  const k = sampling.kind === 'greedy' ? 1 : sampling.topK;
-  const top = k === undefined ? undefined : topK(step, logits, Math.min(k, V));
-  const [values, ids] = await Promise.all([
-    readFloats(step, top?.values ?? logits),
-    top ? readWords(step, top.indices) : undefined,
-  ]);
-  const width = values.length / B;
-  return Array.from({ length: B }, (_, b) => {
-    const row = values.subarray(b * width, (b + 1) * width);
-    const place =
-      sampling.kind === 'greedy'
-        ? 0
-        : sample(row, sampling.temperature ?? 1, randomUniform(sampling.seed, b, positions[b] as number));
-    return ids ? (ids[b * width + place] as number) : place;
-  });
-}
-
-/** The place where the cumulative softmax of logits/temperature passes u, in float64. */
-function sample(logits: Float32Array, temperature: number, u: number): number {
-  const top = logits.reduce((a, b) => Math.max(a, b), -Infinity);
-  const weights = Array.from(logits, (logit) => Math.exp((logit - top) / temperature));
-  let left = u * weights.reduce((a, b) => a + b, 0);
-  let last = 0;
-  for (const [place, weight] of weights.entries()) {
-    if (weight > 0) last = place;
-    left -= weight;
-    if (left < 0) return place;
-  }
-  // Rounding can leave a little behind the last token that has any weight.
-  return last;
-}
-
-/** The last new token is never fed back, so it needs no position of its own. */
-function checkRoom(lengths: readonly number[], newTokens: number, maxPositions: number): void {
-  const row = lengths.findIndex((length) => length + newTokens - 1 > maxPositions);
-  if (row < 0) return;
-  throw new LimnError(
-    'tokens/too-long',
-    `prompt ${row} has ${lengths[row]} tokens and ${newTokens} are to follow; the model has ${maxPositions} positions`,
-    {
-      details: { row, length: lengths[row], newTokens, maxPositions },
-      hint: 'Shorten the prompt or generate fewer tokens.',
+): GenerationStream {
+  const { info } = model;
+  const tokens = tokenBatch(prompts, info);
+  const plan = planGeneration(info, tokens.lengths, options);
+  planRun(info, { tokens }, { interventions: plan.interventions, logits: 'last' });
+  let fired = new Set<string>();
+  return {
+    get neverFired() {
+      return plan.interventions.filter((edit) => !fired.has(keyOf(model, edit))).map(({ label }) => label);
     },
-  );
+    async *[Symbol.asyncIterator]() {
+      fired = new Set();
+      if (plan.maxNewTokens === 0) return;
+      for (let start = 0; start < prompts.length; start += plan.rowsAtOnce) {
+        yield* continueRows(model, prompts.slice(start, start + plan.rowsAtOnce), start, plan, fired);
+      }
+    },
+  };
 }
 
-function checkSampling({ newTokens, sampling }: GenerateOptions, vocabulary: number): void {
-  const bad = (what: string, allowed: string): LimnError =>
-    new LimnError('hooks/bad-sampling', `${what}; allowed: ${allowed}`, { details: { newTokens, sampling } });
-  if (!Number.isInteger(newTokens) || newTokens < 0) throw bad(`newTokens is ${newTokens}`, 'a whole number from 0');
-  if (sampling?.kind !== 'sample') return;
-  const { temperature = 1, topK: k } = sampling;
-  if (!(temperature > 0) || !Number.isFinite(temperature))
-    throw bad(`temperature is ${temperature}`, 'a number above 0; use greedy for the limit 0');
-  if (k !== undefined && !(Number.isInteger(k) && k >= 1 && k <= 64))
-    throw bad(`topK is ${k}`, `a whole number from 1 to ${Math.min(64, vocabulary)}`);
+/** One batch, to its end. */
+async function* continueRows(
+  model: HookedModel,
+  prompts: readonly (readonly number[])[],
+  start: number,
+  plan: GenerationPlan,
+  fired: Set<string>,
+): AsyncGenerator<GeneratedToken> {
+  const { interventions, signal, capacity, sampling } = plan;
+  throwIfAborted(signal, 'generation');
+  const B = prompts.length;
+  const chosenStreams = sampling.kind === 'sample' ? sampling.streams : undefined;
+  const streams = prompts.map((_, b) => chosenStreams?.[start + b] ?? start + b);
+  const rows = prompts.map((prompt, b) => new Row(start + b, prompt.length, plan));
+  const options = { interventions, logits: 'last', rows: { start, count: B } } as const;
+  const stepOptions = signal ? { signal } : {};
+  let cache: KeyValueCache | undefined;
+  let sampler: TokenSampler | undefined;
+  let step = model.gpu.step({ label: 'prefill', ...stepOptions });
+  try {
+    sampler = new TokenSampler(model.gpu, plan, model.info.vocabulary, prompts);
+    const prefilled = model.prefill(step, tokenBatch(prompts, model.info), { ...options, capacity });
+    let run: Run = prefilled.run;
+    cache = prefilled.cache;
+    for (let count = 0; ; count++) {
+      const positions = rows.map(({ length }) => length);
+      const chosen = await sampler.choose(step, run.logits, { streams, positions, count });
+      noteFired(model, interventions, run, fired);
+      for (const [b, row] of rows.entries()) if (!row.ended) yield row.take(chosen[b] as ChosenToken);
+      if (rows.every(({ ended }) => ended)) return;
+      throwIfAborted(signal, 'generation');
+      const next: TokenBatch = {
+        ids: Uint32Array.from(chosen, ({ id }) => id),
+        B,
+        T: 1,
+        lengths: rows.map(({ ended }) => (ended ? 0 : 1)),
+      };
+      step = model.gpu.step({ label: 'decode', ...stepOptions });
+      run = model.decode(step, next, cache, options);
+    }
+  } finally {
+    step.dispose();
+    cache?.dispose();
+    sampler?.dispose();
+  }
+}
+
+/** One row on its way. */
+class Row {
+  ended = false;
+  private count = 0;
+  private readonly stream: TextStream | undefined;
+
+  constructor(
+    private readonly row: number,
+    /** Tokens so far, prompt included: the position of the next one. */
+    public length: number,
+    private readonly plan: GenerationPlan,
+  ) {
+    if (plan.decode) this.stream = new TextStream(plan.stopStrings);
+  }
+
+  take({ id, logProbability, top }: ChosenToken): GeneratedToken {
+    const position = this.length;
+    expectFinite({ id, logProbability }, this.row, position);
+    this.length += 1;
+    this.count += 1;
+    const { plan, stream } = this;
+    const eos = plan.eosIds.includes(id);
+    const part = eos ? undefined : stream?.push((plan.decode as NonNullable<typeof plan.decode>)([id]));
+    const end: EndReason | undefined = eos
+      ? 'eos'
+      : part?.stopped
+        ? 'stop-string'
+        : this.count === plan.maxNewTokens
+          ? 'length'
+          : undefined;
+    this.ended = end !== undefined;
+    return {
+      row: this.row,
+      position,
+      id,
+      logProbability,
+      ...(plan.topLogProbabilities > 0 ? { top } : {}),
+      ...(stream ? { text: (part?.text ?? '') + (end ? stream.end() : '') } : {}),
+      ...(end ? { end } : {}),
+    };
+  }
+}
+
+/** Edits of one label at one site have one extent, unless a caller named them so. */
+const keyOf = (model: HookedModel, { label, at }: Pick<Intervention, 'label' | 'at'>): string =>
+  `${parseHookName(at, model.info).name} ${label}`;
+
+function noteFired(model: HookedModel, interventions: readonly Intervention[], run: Run, fired: Set<string>): void {
+  if (interventions.length === 0) return;
+  const skipped = new Set(run.skipped.map((edit) => keyOf(model, edit)));
+  for (const edit of interventions) {
+    const key = keyOf(model, edit);
+    if (!skipped.has(key)) fired.add(key);
+  }
 }

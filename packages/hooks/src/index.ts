@@ -4,6 +4,7 @@ export * from './act-patch.js';
 export * from './activation-cache.js';
 export * from './edits.js';
 export * from './generate.js';
+export { type GenerateOptions, type GreedySampling, type RandomSampling, type Sampling } from './generation-options.js';
 export { type HostArray } from './host-array.js';
 export * from './intervention.js';
 export * from './key-value-cache.js';
@@ -37,5 +38,7 @@ export {
   type ShortOuterName,
 } from './short-names.js';
 export * from './sites.js';
+export { TextStream, type TextPart } from './text-stream.js';
 export * from './token-batch.js';
+export { type TokenLogProbability } from './token-sampler.js';
 export * from './top-tokens.js';

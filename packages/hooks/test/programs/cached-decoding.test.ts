@@ -17,7 +17,7 @@ test('cached decoding with an edit limited to some positions', async () => {
     [2, 2, 8],
     [3, 5, 6, 9],
   ];
-  const options = { newTokens: 5, interventions: [edit], stopAt: null };
+  const options = { maxNewTokens: 5, interventions: [edit] };
   const { tokens, neverFired } = await generate(model, prompts, options);
   expect(neverFired).toEqual([]);
   for (const [r, prompt] of prompts.entries()) {
@@ -33,7 +33,7 @@ test('cached decoding with an edit limited to some positions', async () => {
     }
     expect(tokens[r]).toEqual(whole);
   }
-  const plain = await generate(model, prompts, { newTokens: 5, stopAt: null });
+  const plain = await generate(model, prompts, { maxNewTokens: 5 });
   expect(plain.tokens).not.toEqual(tokens);
   const late = add('blocks.0.hook_resid_post', vector, { positions: [99] });
   expect((await generate(model, prompts, { ...options, interventions: [late] })).neverFired).toEqual([late.label]);

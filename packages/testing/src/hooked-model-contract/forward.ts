@@ -1,4 +1,4 @@
-// What a forward pass promises: every site, every place to start from, rows of logits, cached decoding, repeated runs.
+// What a forward pass promises: every site, every place to start from, rows of logits, repeated runs.
 import { hookNames, scale, tokenBatch, tryParseHookName, type RunOptions } from '@limn/hooks';
 import { readFloats } from '@limn/tensor';
 import { assert, different, expectSame, type ContractCheck } from './check.js';
@@ -94,41 +94,6 @@ export const forwardChecks: readonly ContractCheck[] = [
       expectSame(row(await chosen, 0), row(await all, 7), 'flat row 7');
       expectSame(row(await chosen, 1), row(await all, 0), 'flat row 0');
       expectSame(await chosenSeen, await chosen, 'rows with ln_final captured');
-    },
-  },
-  {
-    name: 'cached decoding gives the logits of the whole sequence',
-    async check(model) {
-      const tokens = even(model);
-      const cut = (from: number, to: number) =>
-        tokenBatch(
-          [0, 1].map((b) => Array.from(tokens.ids.subarray(b * 5 + from, b * 5 + to))),
-          model.info,
-        );
-      const edits = [scale('blocks.0.hook_attn_out', 3, { positions: [1, 4] })];
-      const V = model.info.vocabulary;
-      const whole = await logitsOf(model, { interventions: edits });
-      let step = model.gpu.step();
-      const prefilled = model.prefill(step, cut(0, 3), { interventions: edits, logits: 'last', capacity: 7 });
-      const { cache } = prefilled;
-      let { run } = prefilled;
-      for (let t = 3; ; t++) {
-        const got = await readFloats(step, run.logits);
-        for (const b of [0, 1])
-          expectSame(
-            got.subarray(b * V, (b + 1) * V),
-            whole.subarray((b * 5 + t - 1) * V, (b * 5 + t) * V),
-            `row ${b}, position ${t - 1}`,
-          );
-        assert(
-          cache.lengths.join() === `${t},${t}`,
-          `the cache holds ${cache.lengths.join()} positions instead of ${t}`,
-        );
-        if (t === 5) break;
-        step = model.gpu.step();
-        run = model.decode(step, cut(t, t + 1), cache, { interventions: edits, logits: 'last' });
-      }
-      cache.dispose();
     },
   },
   {
