@@ -3,6 +3,7 @@ import { LimnError } from '@limn/gpu';
 import { rankedEdges } from './scores.js';
 import type { Ranking, Scores } from './scores.js';
 
+/** How far two sets of scores agree; 1 is full agreement in every measure. */
 export interface Agreement {
   /** |top-k(a) ∩ top-k(b)| / k by |score|. */
   readonly topOverlap: { readonly k: number; readonly value: number };

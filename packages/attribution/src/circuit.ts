@@ -2,6 +2,7 @@
 import { LimnError } from '@limn/gpu';
 import type { Graph } from './graph.js';
 
+/** A set of edges of one graph. Immutable: every operation gives a new circuit. */
 export class Circuit {
   readonly graph: Graph;
   readonly edgeCount: number;
@@ -37,20 +38,24 @@ export class Circuit {
     this.edgeCount = count;
   }
 
+  /** No edge: what is left when everything is corrupted. */
   static empty(graph: Graph): Circuit {
     return new Circuit(graph, new Uint8Array(graph.nForward * graph.nBackward));
   }
 
+  /** Every edge: the model itself. */
   static full(graph: Graph): Circuit {
     return Circuit.where(graph, () => true);
   }
 
+  /** The edges (u, v) for which `keep` says yes. */
   static where(graph: Graph, keep: (u: number, v: number) => boolean): Circuit {
     const mask = new Uint8Array(graph.nForward * graph.nBackward);
     for (const { u, v } of graph.edges()) if (keep(u, v)) mask[graph.dense(u, v)] = 1;
     return new Circuit(graph, mask);
   }
 
+  /** The named edges: `Circuit.ofEdges(graph, ['a0.h1->m0', 'm0->logits'])`. @throws LimnError `data/unknown-edge` */
   static ofEdges(graph: Graph, names: Iterable<string>): Circuit {
     const mask = new Uint8Array(graph.nForward * graph.nBackward);
     for (const name of names) {
@@ -60,6 +65,7 @@ export class Circuit {
     return new Circuit(graph, mask);
   }
 
+  /** Does this circuit keep the edge (u, v)? False where there is none. */
   has(u: number, v: number): boolean {
     return this.graph.isEdge(u, v) && this.#mask[this.graph.dense(u, v)] === 1;
   }
@@ -74,6 +80,7 @@ export class Circuit {
     for (const edge of this.graph.edges()) if (this.has(edge.u, edge.v)) yield edge;
   }
 
+  /** Names of the kept edges, by destination, then by source. */
   edgeNames(): string[] {
     return [...this.edges()].map(({ u, v }) => this.graph.edgeName(u, v));
   }
@@ -107,18 +114,22 @@ export class Circuit {
     return [...this.graph.nodes.map((_, u) => this.graph.nodeName(u)), 'logits'].filter((name) => touched.has(name));
   }
 
+  /** Edges of either. @throws LimnError `data/graph-mismatch` */
   union(other: Circuit): Circuit {
     return Circuit.where(this.#same(other), (u, v) => this.has(u, v) || other.has(u, v));
   }
 
+  /** Edges of both. @throws LimnError `data/graph-mismatch` */
   intersection(other: Circuit): Circuit {
     return Circuit.where(this.#same(other), (u, v) => this.has(u, v) && other.has(u, v));
   }
 
+  /** Edges of this one that the other lacks. @throws LimnError `data/graph-mismatch` */
   difference(other: Circuit): Circuit {
     return Circuit.where(this.#same(other), (u, v) => this.has(u, v) && !other.has(u, v));
   }
 
+  /** Whether both keep the same edges of equal graphs. */
   equals(other: Circuit): boolean {
     return (
       this.graph.equals(other.graph) && this.edgeCount === other.edgeCount && this.difference(other).edgeCount === 0

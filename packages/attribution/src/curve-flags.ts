@@ -3,6 +3,7 @@ import { mibSizes, normalisedFaithfulness } from './faithfulness.js';
 import type { CurveSize } from './faithfulness.js';
 import type { Ranking } from './scores.js';
 
+/** Something that a reader should know before believing a figure: a stable code, and a sentence. */
 export interface CurveFlag {
   readonly code: string;
   readonly text: string;

@@ -10,6 +10,7 @@ import type { Scores } from './scores.js';
 import { gradientCaptures } from './slot-gradients.js';
 import type { GradientRun } from './slot-gradients.js';
 
+/** Options of EAP-IG: those of every scorer, and the path. */
 export interface EapIgOptions extends ScoringOptions {
   /** m, points on the path. Default 5: the paper's and MIB's choice, of cost and not of accuracy. */
   readonly steps?: number | undefined;

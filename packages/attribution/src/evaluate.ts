@@ -19,6 +19,7 @@ import { pairsWithin, settleControls } from './run-options.js';
 import type { RunControls } from './run-options.js';
 import { repeated } from './score-loop.js';
 
+/** What circuits are measured by, and what stands in for the edges that they leave out. */
 export interface EvaluationOptions extends RunControls {
   readonly metrics: readonly Metric[];
   /** Default 'patch': edges outside of the circuit carry the corrupted run. */

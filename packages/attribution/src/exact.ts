@@ -17,10 +17,12 @@ import { notFinite, repeated } from './score-loop.js';
 import { scoresOf } from './scores.js';
 import type { Scores } from './scores.js';
 
+/** Options of exact patching under one metric. */
 export interface ExactOptions extends RunControls {
   readonly metric: Metric;
 }
 
+/** Options of exact patching under several metrics. */
 export interface ExactSweepOptions extends RunControls {
   /** All are read from the same runs. */
   readonly metrics: readonly Metric[];

@@ -25,8 +25,10 @@ import { selectGreedy, selectTopNs } from './select.js';
 
 /** How n edges are chosen: the n best, or best-first from the logits. */
 export type Selector = 'top-n' | 'greedy';
+/** Both. */
 export const SELECTORS: readonly Selector[] = ['top-n', 'greedy'];
 
+/** How circuits are chosen and measured. */
 export interface CurveOptions extends RunControls {
   readonly metric: Metric;
   /** Default 'top-n'. */
@@ -47,12 +49,14 @@ export interface CurvePoint extends CurveValue {
   readonly reason?: string;
 }
 
+/** Faithfulness over circuit size, for one ranking and one list of sizes. */
 export interface FaithfulnessCurve {
   readonly selection: Ranking;
   readonly sizes: 'headline' | 'mib';
   readonly points: readonly CurvePoint[];
 }
 
+/** All that is said about how faithful a model's circuits are. */
 export interface FaithfulnessCurves {
   readonly baselines: { readonly clean: number; readonly corrupted: number };
   /** Headline sizes (absolute), MIB's sizes (signed), MIB's sizes (absolute). */

@@ -3,6 +3,7 @@ import { LimnError } from '@limn/gpu';
 
 /** One of the three inputs of an attention head; each is a destination of its own. */
 export type HeadInput = 'q' | 'k' | 'v';
+/** All three, in the order of the backward indices. */
 export const HEAD_INPUTS: readonly HeadInput[] = ['q', 'k', 'v'];
 
 /** A node that writes to the residual stream. `input` is the token embedding alone: positions and biases belong to no node. */
@@ -82,10 +83,12 @@ export class Graph {
     this.#backward = new Map(this.#slotNames.map((name, v) => [name, v]));
   }
 
+  /** Sources, 1 + L(H+1). */
   get nForward(): number {
     return this.nodes.length;
   }
 
+  /** Slots, L(3H+1) + 1. */
   get nBackward(): number {
     return this.slots.length;
   }
@@ -113,6 +116,7 @@ export class Graph {
     return slot.kind === 'mlp' && this.block === 'sequential' ? before + this.heads : before;
   }
 
+  /** Does source `u` feed slot `v`? False for indices outside of the graph. */
   isEdge(u: number, v: number): boolean {
     return v >= 0 && v < this.nBackward && u >= 0 && u < this.prev(v);
   }
@@ -137,10 +141,12 @@ export class Graph {
     return this.forwardIndex(slot.kind === 'mlp' ? slot : { kind: 'head', layer: slot.layer, head: slot.head });
   }
 
+  /** `input`, `a5.h3`, `m5`. @throws LimnError `data/unknown-node` */
   nodeName(u: number): string {
     return at(this.#nodeNames, u, 'source');
   }
 
+  /** `a5.h3<q>`, `m5`, `logits`. @throws LimnError `data/unknown-node` */
   slotName(v: number): string {
     return at(this.#slotNames, v, 'destination');
   }
@@ -172,6 +178,7 @@ export class Graph {
     for (let v = 0; v < this.nBackward; v++) for (let u = 0; u < this.prev(v); u++) yield { u, v };
   }
 
+  /** Whether both have the same nodes, slots and edges; width does not matter. */
   equals(other: Graph): boolean {
     return this.layers === other.layers && this.heads === other.heads && this.block === other.block;
   }
@@ -187,15 +194,18 @@ export class Graph {
   }
 }
 
+/** The graph of a model, from its `info`. @throws LimnError `data/graph-shape` */
 export function buildGraph(info: GraphShape): Graph {
   return new Graph(info);
 }
 
+/** The name that graph files of EAP-IG give a source: `input`, `a5.h3`, `m5`. */
 export function nodeName(node: SourceNode): string {
   if (node.kind === 'input') return 'input';
   return node.kind === 'mlp' ? `m${node.layer}` : `a${node.layer}.h${node.head}`;
 }
 
+/** The name that graph files of EAP-IG give a slot: `a5.h3<q>`, `m5`, `logits`. */
 export function slotName(slot: Slot): string {
   if (slot.kind === 'logits') return 'logits';
   return slot.kind === 'mlp' ? `m${slot.layer}` : `a${slot.layer}.h${slot.head}<${slot.input}>`;

@@ -59,6 +59,7 @@ export const kl: Metric = {
   },
 };
 
+/** All metrics. */
 export const METRICS: readonly Metric[] = [logitDiff, probDiff, kl];
 
 /** The metric of that name; `usage/unknown-metric` with the nearest one otherwise. */

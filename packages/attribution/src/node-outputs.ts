@@ -60,6 +60,7 @@ export class OutputWeights {
     return new OutputWeights(this.layers.map((layer) => keep(step, layer)));
   }
 
+  /** Frees the copies. */
   dispose(): void {
     for (const tensor of this.layers) tensor.dispose();
   }

@@ -1,6 +1,9 @@
 // Shows token by token where two prompts of different length part: an alignment by longest common subsequence.
 
-/** What is needed to show tokens as text. */
+/**
+ * What is needed to show tokens as text.
+ * @inline
+ */
 interface Shower {
   decode(ids: readonly number[]): string;
 }

@@ -32,6 +32,7 @@ export interface PairTokenizer {
   readonly bosId?: number | undefined;
 }
 
+/** Whose pairs these are: the model's limits and tokenizer. */
 export interface ParsePairsOptions {
   readonly model: PairLimits;
   /** Without one, a file may hold token ids only. */

@@ -7,14 +7,20 @@ import { nearest } from '@limn/hooks';
  * 'right' k = 1 … m (with the clean end, as the paper); 'midpoint' (k + ½)/m; 'trapezoid' m + 1 points, ends halved.
  */
 export type IgRule = 'left' | 'right' | 'midpoint' | 'trapezoid';
+/** All rules. */
 export const IG_RULES: readonly IgRule[] = ['left', 'right', 'midpoint', 'trapezoid'];
 
+/** One point of the path, α from corrupted (0) to clean (1). */
 export interface PathPoint {
   readonly alpha: number;
   /** Weights of a path sum to 1. */
   readonly weight: number;
 }
 
+/**
+ * The points of a rule with m = `steps`, from corrupted to clean.
+ * @throws LimnError `usage/ig-steps`, `usage/ig-rule`
+ */
 export function igPath(steps: number, rule: IgRule): PathPoint[] {
   if (!Number.isInteger(steps) || steps < 1)
     throw new LimnError('usage/ig-steps', `EAP-IG takes a whole number of steps of at least 1; given ${steps}.`, {

@@ -2,8 +2,10 @@
 import { LimnError } from '@limn/gpu';
 import { DEFAULT_MEMORY_BYTES, overBudget, type HookedModel } from '@limn/hooks';
 
+/** What every long computation accepts. */
 export interface RunControls {
   readonly signal?: AbortSignal | undefined;
+  /** Told after each batch. */
   readonly onProgress?: ((progress: AttributionProgress) => void) | undefined;
   /** Most pairs at once. Scores do not depend on it beyond f32 round-off. Default: what fits the budget, at most 64. */
   readonly batchSize?: number | undefined;
@@ -11,6 +13,7 @@ export interface RunControls {
   readonly memoryBytes?: number | undefined;
 }
 
+/** How far a computation is. */
 export interface AttributionProgress {
   /** What is being counted, e.g. 'pairs' or 'edges'. */
   readonly unit: string;
@@ -19,6 +22,7 @@ export interface AttributionProgress {
 }
 
 export { DEFAULT_MEMORY_BYTES };
+/** Most pairs at once where `batchSize` does not say. */
 export const DEFAULT_BATCH_SIZE = 64;
 
 /** Checks the numbers once, before any work. */

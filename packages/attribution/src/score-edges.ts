@@ -9,6 +9,7 @@ import { exactEdges } from './exact.js';
 import type { Pair } from './pairs.js';
 import type { Scores } from './scores.js';
 
+/** Names of the methods, as graph files and the command line have them. */
 export type MethodName = 'eap' | 'eap-ig-inputs' | 'clean-corrupted' | 'exact';
 
 /** Options of all scorers; `steps` and `rule` matter to eap-ig-inputs, `perExample` to all but exact. */
@@ -20,6 +21,7 @@ const SCORERS: Readonly<
   Record<MethodName, (model: HookedModel, pairs: readonly Pair[], options: EapIgOptions) => Promise<Scores>>
 > = { eap, 'eap-ig-inputs': eapIgInputs, 'clean-corrupted': cleanCorrupted, exact: exactEdges };
 
+/** All of them. */
 export const METHODS = Object.keys(SCORERS) as readonly MethodName[];
 
 /** Scores by the named method; `usage/unknown-method` with the nearest name otherwise. */

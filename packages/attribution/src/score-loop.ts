@@ -17,6 +17,7 @@ import type { Scores } from './scores.js';
 import { gradientCaptures, slotGradients } from './slot-gradients.js';
 import type { GradientRun } from './slot-gradients.js';
 
+/** What every scorer is asked for. */
 export interface ScoringOptions extends RunControls {
   readonly metric: Metric;
   /** Keep one matrix per example as well. */

@@ -5,6 +5,7 @@ import type { Graph } from './graph.js';
 import { rankedEdges, rankingKey, scoreAt } from './scores.js';
 import type { Ranking, Scores } from './scores.js';
 
+/** How edges are compared. */
 export interface SelectionOptions {
   /** 'absolute' compares |score| (the paper, CMD); 'signed' keeps the most helpful edges (CPR). Default 'absolute'. */
   readonly ranking?: Ranking;

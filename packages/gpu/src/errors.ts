@@ -35,6 +35,7 @@ export class LimnError extends Error {
     if (options.hint !== undefined) this.hint = options.hint;
   }
 
+  /** The error as plain data, for logs and for messages between threads; `LimnError.revive` makes the error of it again. */
   toJSON(): LimnErrorJson {
     return {
       name: this.name,

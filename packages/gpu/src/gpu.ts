@@ -38,6 +38,7 @@ export class Gpu {
   readonly counters = new Counters();
   /** Operations per submit. */
   readonly workBudgetFlops: number;
+  /** @internal */
   readonly [internal]: GpuInternals;
   #disposed = false;
 
@@ -183,6 +184,7 @@ export class Gpu {
     this[internal].engine?.dispose();
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -37,8 +37,11 @@ export interface KernelRules<S extends AnyShader> {
 /** A kernel that a step can dispatch. */
 export interface Kernel<S extends AnyShader = AnyShader> {
   readonly shader: S;
+  /** Workgroup counts of one dispatch. */
   grid(uniforms: UniformsOf<S>, overrides: OverridesOf<S>): Grid;
+  /** Floating-point operations of one dispatch. */
   work?(uniforms: UniformsOf<S>): number;
+  /** Override values that suit an adapter. */
   tune?(capabilities: Capabilities): Partial<OverridesOf<S>>;
 }
 

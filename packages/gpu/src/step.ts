@@ -198,6 +198,7 @@ export class Step {
     else this.#discard();
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -34,6 +34,7 @@ export class Storage {
   readonly id: number = nextId++;
   readonly byteLength: number;
   readonly label: string;
+  /** @internal */
   readonly [internal]: StorageState;
 
   /** Storages are made by `step.allocate`, `step.upload` and `gpu.persistent`. */
@@ -47,6 +48,7 @@ export class Storage {
     this[internal] = state;
   }
 
+  /** How long it lives; `keep` turns a step-local storage into a kept one. */
   get kind(): StorageKind {
     return this[internal].kind;
   }

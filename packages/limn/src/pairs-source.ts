@@ -23,6 +23,7 @@ export interface PairSets {
   readonly bos: 'prepended' | 'none' | 'in the ids';
 }
 
+/** How many pairs of a task, and from which seed. */
 export interface TaskRequest {
   readonly task: string;
   readonly discovery: number;
@@ -64,6 +65,7 @@ export function checkTaskVocabulary(task: string, info: ModelInfo, tokenizer: Mo
   );
 }
 
+/** A pairs file, and the model that it is for. */
 export interface FileRequest {
   readonly file: string;
   /** Pairs to measure on; the same as `file` by default. */
@@ -73,6 +75,10 @@ export interface FileRequest {
   readonly bos: boolean;
 }
 
+/**
+ * Pairs of a file with one JSON object a line; measured on the same ones unless there is a second file.
+ * @throws LimnError `data/pairs-…` naming file and line
+ */
 export async function filePairs({ file, evaluationFile, info, tokenizer, bos }: FileRequest): Promise<PairSets> {
   const pairTokenizer = (name: string) =>
     tokenizer && {

@@ -20,6 +20,7 @@ import { circuitToShow } from './shown-circuit.js';
 /** What every stage of the pipeline accepts. */
 export interface PipelineControls {
   readonly signal?: AbortSignal | undefined;
+  /** Told of every phase, and how far it is. */
   readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
 }
 

@@ -10,6 +10,7 @@ import { kernelPlan } from './kernel-plan.js';
 import type { OpenModel } from './model-source.js';
 import { version } from './version.js';
 
+/** What of a result's origin only the caller knows. */
 export interface ProvenanceRequest {
   /** What decides the numbers. */
   readonly options: Provenance['options'];
@@ -19,6 +20,7 @@ export interface ProvenanceRequest {
   readonly prompts: readonly (readonly number[])[];
 }
 
+/** The origin of a result: versions, adapter, model with the sha256 of its weights, options, and the command that gives it again. */
 export function provenanceOf(
   gpu: Gpu,
   model: OpenModel,

@@ -3,6 +3,7 @@ import { END_OF_TEXT_ID, Random, drawDocument } from '@limn/tasks';
 import type { Document, Mixture, TokenTag } from '@limn/tasks';
 import { RECIPE } from './recipe.js';
 
+/** What a corpus depends on; nothing else does. */
 export interface CorpusOptions {
   readonly seed: number;
   /** Sequences per batch. */
@@ -29,6 +30,7 @@ export interface TaggedSequence {
 
 const END_TAG: TokenTag = { role: 'end-of-text' };
 
+/** A stream of packed sequences: step s of it is a pure function of the options and s. */
 export class Corpus {
   readonly options: CorpusOptions;
 

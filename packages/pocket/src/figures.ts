@@ -19,10 +19,12 @@ export type Site =
  */
 export type CorpusLoss = (sequences: readonly Uint32Array[], ablate: Site | undefined) => Promise<number>;
 
+/** How many prompts the figures are means over, and which. */
 export interface FigureOptions {
   readonly seed?: number;
   /** Prompts per task and per number of documents in front (0, 1 and 2); default 120, fewer where the cells run out. */
   readonly prompts?: number;
+  /** Told after each group of prompts: how many are done, of how many, and what came last. */
   readonly onProgress?: (done: number, total: number, what: string) => void;
 }
 
@@ -32,6 +34,7 @@ export interface Share {
   readonly prompts: number;
 }
 
+/** Where context and memory disagree about a capital: whom the model follows. */
 export interface ConflictFigures {
   /** Mean probability of the capital that the context states, of the true one, and of all other tokens. */
   readonly context: number;
@@ -60,6 +63,7 @@ export interface PocketFigures {
   readonly abc: { readonly gap: number; readonly mass: number; readonly prompts: number };
 }
 
+/** What the model loses with one part replaced by its mean. */
 export interface AblationFigures {
   /** Cross-entropy of the intact model (nats). */
   readonly loss: number;

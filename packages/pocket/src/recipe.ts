@@ -21,6 +21,7 @@ export interface OptimizerGroup {
   readonly weightDecay: number;
 }
 
+/** Model, optimiser, schedule, initial weights and corpus of a training run. */
 export interface Recipe {
   readonly model: PocketConfig;
   readonly optimizer: {
@@ -52,6 +53,7 @@ export interface Recipe {
   };
 }
 
+/** The recipe of the weights in `model/`. */
 export const RECIPE: Recipe = {
   model: {
     vocabulary: VOCABULARY.length,

@@ -101,9 +101,33 @@ export const optionalCircuitFields = { agreement };
 
 const circuitRecord = object(circuitFields, optionalCircuitFields);
 type CircuitFields = Infer<typeof circuitRecord>;
+/**
+ * How the scores agree with those of a reference, usually exact patching.
+ * @useDeclaredType
+ */
 export type AgreementRecord = Infer<typeof agreement>;
+/**
+ * One edge: name, score (positive: it helps), whether the circuit has it, and the exact score where it was measured.
+ * @useDeclaredType
+ */
 export type EdgeRow = CircuitFields['edges'][number];
+/**
+ * Faithfulness over circuit size, for one ranking and one list of sizes.
+ * @useDeclaredType
+ */
 export type CurveRecord = Infer<typeof curve>;
+/**
+ * One evaluated size.
+ * @useDeclaredType
+ */
 export type PointRecord = Infer<typeof point>;
+/**
+ * One pair of prompts, as token strings of equal number.
+ * @useDeclaredType
+ */
 export type PairRecord = Infer<typeof pair>;
+/**
+ * One circuit that a page can draw.
+ * @useDeclaredType
+ */
 export type DrawnCircuit = Infer<typeof drawn>;

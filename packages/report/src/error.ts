@@ -1,5 +1,6 @@
 // The error of this package: the same shape as LimnError of @limn/gpu, which a package without GPU does not import.
 
+/** Every error this package throws; the same fields as every other error of limn. `code` is stable, e.g. `data/record-invalid`. */
 export class ReportError extends Error {
   override readonly name = 'ReportError';
   readonly code: string;
@@ -17,6 +18,7 @@ export class ReportError extends Error {
     if (options.hint) this.hint = options.hint;
   }
 
+  /** The error as plain data, for logs. */
   toJSON(): { name: string; code: string; message: string; details: Readonly<Record<string, unknown>>; hint?: string } {
     const { name, code, message, details, hint } = this;
     return { name, code, message, details, ...(hint ? { hint } : {}) };

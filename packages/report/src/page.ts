@@ -14,6 +14,7 @@ import { maskSecrets } from './secrets.js';
 import { policyHash } from './sha256.js';
 import { summarise } from './summary.js';
 
+/** How a page is headed. */
 export interface ReportOptions {
   /** Heading of the page; by default the title of the only record, or one made from the models' names. */
   readonly title?: string;

@@ -5,7 +5,9 @@ import { anyJson, object, oneOf, orNull, record, text, whole } from './schema.js
 import type { Infer, Issue, Json } from './schema.js';
 import { maskSecrets } from './secrets.js';
 
+/** What the field `schema` of every record says. */
 export const SCHEMA_NAME = 'limn.result';
+/** The version of the schema that this code writes and reads. */
 export const SCHEMA_VERSION = 1;
 
 const provenanceSchema = object(
@@ -41,8 +43,17 @@ const circuitSchema = object(
   optionalCircuitFields,
 );
 
+/**
+ * Who computed a result, with what, and how to compute it again.
+ * @useDeclaredType
+ */
 export type Provenance = Infer<typeof provenanceSchema>;
+/**
+ * The record of a circuit: how it was scored, how faithful it is at every size, on which prompts.
+ * @useDeclaredType
+ */
 export type CircuitRecord = Infer<typeof circuitSchema>;
+/** The record of any result; so far there is one kind. */
 export type ResultRecord = CircuitRecord;
 
 /** The JSON Schema of a record, for other tools. */

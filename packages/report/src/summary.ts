@@ -2,6 +2,7 @@
 import type { CircuitRecord } from './record.js';
 import { edgeParts, nodeLabel, numberText, ratioText, percentText } from './number-text.js';
 
+/** A result in words. */
 export interface Summary {
   /** One sentence. */
   readonly headline: string;
@@ -29,6 +30,7 @@ export function nodeWeights(record: CircuitRecord): NodeWeight[] {
     .sort((a, b) => b.share - a.share);
 }
 
+/** Says in a few sentences how few edges are enough, how faithful they are and which heads carry them; nothing that the record does not hold. */
 export function summarise(record: CircuitRecord): Summary {
   return {
     headline: headline(record),

@@ -12,6 +12,7 @@ export type SoftwareVulkanReport =
   | { readonly available: true; readonly version: string; readonly loader: string; readonly manifest: string }
   | { readonly available: false; readonly reason: string };
 
+/** Where the driver goes. */
 export interface SoftwareVulkanOptions {
   /** Where to unpack; a folder of this user below the system's temporary folder by default. */
   readonly cacheDir?: string;

@@ -12,6 +12,7 @@ import type { Random } from './random.js';
 /** Relative share of documents of each family. */
 export type Mixture = Readonly<Record<TaskFamily, number>>;
 
+/** Every family as often as any other. */
 export const EQUAL_MIXTURE: Mixture = {
   ioi: 1,
   'greater-than': 1,

@@ -23,6 +23,7 @@ export class TasksError extends Error {
     if (options.hint !== undefined) this.hint = options.hint;
   }
 
+  /** The error as plain data, for logs. */
   toJSON(): Record<string, unknown> {
     return { name: this.name, code: this.code, message: this.message, details: this.details, hint: this.hint };
   }

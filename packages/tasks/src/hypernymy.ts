@@ -21,6 +21,7 @@ export const HYPERNYM_FRAMES: readonly (readonly [string, string])[] = [
 ];
 /** The word that fits every hyponym, and how often it takes the category's place. */
 const GENERIC = 'thing';
+/** How often, in percent of the documents, the word that fits everything stands in the place of the category. */
 export const GENERIC_PERCENT = 12;
 
 function compose(kind: string, frame: number, answer: string, adjective: string): Document {

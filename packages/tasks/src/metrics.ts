@@ -3,7 +3,9 @@
 /** One row of logits over the vocabulary, [vocab]. */
 export type Logits = Float32Array | Float64Array;
 
+/** The metrics of the six tasks. */
 export type MetricName = 'logit-diff' | 'prob-diff' | 'kl';
+/** All of them. */
 export const METRICS: readonly MetricName[] = ['logit-diff', 'prob-diff', 'kl'];
 
 const at = (row: Logits, id: number): number => {

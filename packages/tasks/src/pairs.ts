@@ -52,6 +52,7 @@ export interface Pair {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** Which pairs, and how many; equal options give equal pairs on every machine. */
 export interface PairOptions {
   readonly seed: number;
   /** How many distinct pairs. */

@@ -22,7 +22,9 @@ export function perElement(uniforms: { readonly size: number }, overrides: { rea
  * 180 ms with 64, and 3 ms against 15 on lavapipe with 8.
  */
 export const perRow = {
+  /** As many workgroups as rows. */
   grid: (uniforms: { readonly rows: number }): Grid => groupsOf(uniforms.rows),
+  /** The workgroup size on software adapters; elsewhere the kernel's own. */
   tune: ({ adapter, subgroups, subgroupMin }: Capabilities): { WG?: number } =>
     adapter.isFallback ? { WG: subgroups ? subgroupMin : 4 } : {},
 };

@@ -19,6 +19,7 @@ export interface TapeNode {
   readonly step: Step | undefined;
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
+  /** @internal */
   readonly pull: Pull;
   /** Rises with every node, so that descending order is a valid order for the backward pass. */
   readonly sequence: number;

@@ -8,7 +8,10 @@ import { allocate, expectDType, type Tensor } from '../tensor.js';
 /** Numbers of the functions in unary_forward.wgsl. */
 const FUNCTIONS = { square: 0, sqrt: 1, rsqrt: 2, reciprocal: 3, exp: 4, log: 5, relu: 6, sigmoid: 7, tanh: 8, abs: 9 };
 
-/** A function of one number. */
+/**
+ * A function of one number.
+ * @useDeclaredType
+ */
 export type UnaryName = keyof typeof FUNCTIONS;
 
 const forwardKernel = defineKernel(shaders.unaryForward, { grid: perElement, work: (u) => 8 * u.size });
