@@ -40,6 +40,8 @@ const SINGLE: Readonly<Record<string, ExitCode>> = {
   'gpu/write': EXIT.resource,
   'hooks/unknown-site': EXIT.usage,
   'hooks/unreachable-site': EXIT.usage,
+  'training/held-out-row': EXIT.data,
+  'training/setting': EXIT.usage,
   'hub/bad-id': EXIT.usage,
   'hub/cache': EXIT.resource,
   'hub/disk-space': EXIT.resource,

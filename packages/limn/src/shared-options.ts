@@ -38,6 +38,18 @@ export function numberOption(name: string): (text: string) => number {
   };
 }
 
+/** A part of a whole, 0…1. */
+export function partOption(name: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= 0 && value <= 1) return value;
+    throw new LimnError('usage/bad-number', `${name} ${text}: expected a part of a whole, 0 to 1`, {
+      details: { option: name, given: text },
+      hint: `for example ${name} 0.1`,
+    });
+  };
+}
+
 /** One of `names`; a misspelt one is answered with the name that it begins, or with the nearest. `what` is the singular noun, e.g. `metric`. */
 export function nameOption<Name extends string>(
   option: string,

@@ -1,21 +1,37 @@
-// The folder of a training run: checkpoint, log, and at the end a Hugging Face model folder; each file appears whole.
-import { existsSync, readFileSync, readdirSync } from 'node:fs';
+// The folder of a training run: checkpoints, log, plot, and at the end a Hugging Face model folder; each file appears whole.
+import { existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import type { CheckpointStore } from '@limn/gpt2';
-import { writeAtomically } from '@limn/gpt2/node';
+import type { CheckpointStore, TrainingLog, TrainingLogEntry } from '@limn/gpt2';
+import {
+  CHECKPOINT_FILES,
+  folderCheckpoints,
+  isUnfinished,
+  openTrainingLog,
+  readTrainingLog,
+  writeAtomically,
+} from '@limn/gpt2/node';
 import { LimnError } from '@limn/gpu';
+import { trainingPlot } from '@limn/report';
 import { makeFolder } from './make-folder.js';
 
-const LOG = 'training.json';
-const CHECKPOINT = 'checkpoint.safetensors';
+/** What the run is, and at its end what came of it. */
+const ABOUT = 'training.json';
+/** One line per report. */
+const LOG = 'training.jsonl';
+const PLOT = 'training.svg';
 const SCHEMA = 'limn.training';
 
 export interface TrainingFolder {
   readonly path: string;
-  readonly checkpoint: CheckpointStore;
+  readonly checkpoints: CheckpointStore;
   /** True when there is a checkpoint to go on from. */
   readonly started: boolean;
-  writeLog(log: Readonly<Record<string, unknown>>): Promise<void>;
+  readonly log: TrainingLog;
+  /** What the log holds so far. */
+  entries(): Promise<readonly TrainingLogEntry[]>;
+  writeAbout(about: Readonly<Record<string, unknown>>): Promise<void>;
+  /** Draws the log. */
+  writePlot(title: string): Promise<void>;
 }
 
 /**
@@ -24,7 +40,9 @@ export interface TrainingFolder {
  */
 export function openTrainingFolder(target: string, resume: boolean): TrainingFolder {
   const place = path.resolve(target);
-  const entries = existsSync(place) ? list(place, target) : [];
+  const found = existsSync(place) ? list(place, target) : [];
+  // A run that was killed in the middle of a write has left a draft, perhaps as the only file.
+  const entries = found.filter((name) => !isUnfinished(name));
   if (entries.length > 0) {
     if (!isTrainingFolder(place)) {
       throw new LimnError(
@@ -43,25 +61,24 @@ export function openTrainingFolder(target: string, resume: boolean): TrainingFol
   }
   try {
     makeFolder(place);
+    for (const name of found) if (isUnfinished(name)) rmSync(path.join(place, name), { force: true });
   } catch (cause) {
     throw new LimnError('disk/write', `cannot make ${place}: ${(cause as Error).message}`, {
       cause,
       details: { out: place },
     });
   }
-  const checkpoint = path.join(place, CHECKPOINT);
+  const text = (name: string, content: string): Promise<void> =>
+    writeAtomically(path.join(place, name), new TextEncoder().encode(content));
+  const log = path.join(place, LOG);
   return {
     path: place,
-    started: existsSync(checkpoint),
-    checkpoint: {
-      write: (bytes) => writeAtomically(checkpoint, bytes),
-      read: async () => (existsSync(checkpoint) ? new Uint8Array(readFileSync(checkpoint)) : undefined),
-    },
-    writeLog: (log) =>
-      writeAtomically(
-        path.join(place, LOG),
-        new TextEncoder().encode(`${JSON.stringify({ schema: SCHEMA, version: 1, ...log }, null, 1)}\n`),
-      ),
+    checkpoints: folderCheckpoints(place),
+    started: CHECKPOINT_FILES.some((name) => existsSync(path.join(place, name))),
+    log: openTrainingLog(log),
+    entries: () => readTrainingLog(log),
+    writeAbout: (about) => text(ABOUT, `${JSON.stringify({ schema: SCHEMA, version: 1, ...about }, null, 1)}\n`),
+    writePlot: async (title) => text(PLOT, trainingPlot(await readTrainingLog(log), title)),
   };
 }
 
@@ -77,8 +94,8 @@ function list(place: string, given: string): string[] {
 
 function isTrainingFolder(place: string): boolean {
   try {
-    const log = JSON.parse(readFileSync(path.join(place, LOG), 'utf8')) as { schema?: unknown } | null;
-    return log?.schema === SCHEMA;
+    const about = JSON.parse(readFileSync(path.join(place, ABOUT), 'utf8')) as { schema?: unknown } | null;
+    return about?.schema === SCHEMA;
   } catch {
     return false;
   }

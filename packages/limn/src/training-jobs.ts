@@ -5,6 +5,7 @@ import { LimnError } from '@limn/gpu';
 import { RECIPE, modelFiles, pocketCorpus } from '@limn/pocket';
 import { END_OF_TEXT_ID } from '@limn/tasks';
 import { randomU32 } from '@limn/tensor';
+import { splitHeldOut } from './held-out.js';
 
 /** Everything a training run is determined by, on one machine. */
 export interface TrainingJob {
@@ -15,15 +16,22 @@ export interface TrainingJob {
   readonly seed: number;
   /** Rows of token ids of update `step`. */
   batch(step: number): readonly ArrayLike<number>[];
+  /** Rows that no batch has; empty where none are held out. */
+  readonly heldOut: readonly ArrayLike<number>[];
   /** Files that belong beside config.json and the weights, by name. */
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** Pocket's own recipe. Another seed gives a replication: other initial weights and other documents. */
+/**
+ * Pocket's own recipe. Another seed gives a replication: other initial weights and other documents. The first batch of the next seed's
+ * documents is held out.
+ */
 export function pocketJob(seed: number = RECIPE.init.seed, steps: number = RECIPE.schedule.steps): TrainingJob {
   const { model, optimizer, schedule, init } = RECIPE;
   const corpus = pocketCorpus(seed);
   const { sequences, length } = corpus.options;
+  const rowsOf = (tokens: Uint32Array): Uint32Array[] =>
+    Array.from({ length: sequences }, (_, row) => tokens.subarray(row * length, (row + 1) * length));
   const { 'config.json': _written, ...files } = modelFiles(model);
   return {
     name: 'pocket',
@@ -49,10 +57,8 @@ export function pocketJob(seed: number = RECIPE.init.seed, steps: number = RECIP
     },
     steps,
     seed,
-    batch(step) {
-      const tokens = corpus.batch(step);
-      return Array.from({ length: sequences }, (_, row) => tokens.subarray(row * length, (row + 1) * length));
-    },
+    batch: (step) => rowsOf(corpus.batch(step)),
+    heldOut: rowsOf(pocketCorpus(seed + 1).batch(0)),
     files,
   };
 }
@@ -64,13 +70,18 @@ export interface CorpusRequest {
   readonly steps: number;
   readonly seed: number;
   readonly rows: number;
-  readonly rate: number;
+  /** Replaces what limn chooses for a corpus: weight decay 0.05, clipping at 1, and a warm-up of a tenth of the run, at most 100. */
+  readonly recipe: TrainingRecipe;
+  /** Part of the documents that is held out, 0…1. */
+  readonly heldOut: number;
 }
 
 /** A model for a file with one list of token ids a line; every update draws its rows, with a window where a line is longer than the model. */
-export async function corpusJob({ file, sizes, steps, seed, rows, rate }: CorpusRequest): Promise<TrainingJob> {
-  const documents = parseCorpus(await readCorpus(file), file, sizes);
+export async function corpusJob(request: CorpusRequest): Promise<TrainingJob> {
+  const { file, sizes, steps, seed, rows } = request;
   const longest = sizes.maxPositions + 1;
+  const whole = parseCorpus(await readCorpus(file), file, sizes);
+  const { trained: documents, heldOut } = splitHeldOut(whole, request.heldOut, longest);
   const draw = (step: number, row: number): Uint32Array => {
     const document = documents[randomU32(seed, 1, 2 * (step * rows + row)) % documents.length] as Uint32Array;
     const room = Math.max(0, document.length - longest);
@@ -80,10 +91,11 @@ export async function corpusJob({ file, sizes, steps, seed, rows, rate }: Corpus
   return {
     name: file,
     sizes,
-    recipe: { rate, warmup: Math.min(100, Math.floor(steps / 10)), weightDecay: 0.05, clipNorm: 1 },
+    recipe: { warmup: Math.min(100, Math.floor(steps / 10)), weightDecay: 0.05, clipNorm: 1, ...request.recipe },
     steps,
     seed,
     batch: (step) => Array.from({ length: rows }, (_, row) => draw(step, row)),
+    heldOut,
     files: {},
   };
 }

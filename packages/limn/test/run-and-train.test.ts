@@ -99,10 +99,13 @@ describe('limn train', () => {
     const straight = await train(whole, []);
     expect(straight.exitCode, straight.stderr).toBe(0);
     expect(readdirSync(whole).sort()).toEqual([
+      'checkpoint.previous.safetensors',
       'checkpoint.safetensors',
       'config.json',
       'model.safetensors',
       'training.json',
+      'training.jsonl',
+      'training.svg',
     ]);
 
     const halves = path.join(root, 'halves');
@@ -141,12 +144,23 @@ describe('limn train', () => {
     expect(existsSync(path.join(root, 'bad'))).toBe(false);
   });
 
-  it('notices a damaged checkpoint', async () => {
+  it('goes on from the checkpoint before a damaged one and says so; with both damaged it is an error', async () => {
     const out = path.join(root, 'whole');
-    const file = path.join(out, 'checkpoint.safetensors');
-    const bytes = readFileSync(file);
-    bytes[bytes.length - 40] = (bytes[bytes.length - 40] ?? 0) ^ 1;
-    writeFileSync(file, bytes);
+    const about = path.join(out, 'training.json');
+    const { weightsSha256 } = JSON.parse(readFileSync(about, 'utf8')) as { weightsSha256: string };
+    const damage = (name: string): void => {
+      const file = path.join(out, name);
+      const bytes = readFileSync(file);
+      bytes[bytes.length - 40] = (bytes[bytes.length - 40] ?? 0) ^ 1;
+      writeFileSync(file, bytes);
+    };
+    damage('checkpoint.safetensors');
+    const saved = await train(out, ['--resume']);
+    expect(saved.exitCode, saved.stderr).toBe(0);
+    expect(saved.stderr).toContain('going on from the one before it, of step 20');
+    expect(saved.json()['weightsSha256']).toBe(weightsSha256);
+    damage('checkpoint.safetensors');
+    damage('checkpoint.previous.safetensors');
     const outcome = await train(out, ['--resume']);
     expect(outcome.exitCode).toBe(4);
     expect(outcome.json().error?.code).toBe('checkpoint/damaged');
