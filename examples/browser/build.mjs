@@ -1,4 +1,4 @@
-// Bundles the page into browser/dist: one script, one style sheet, one page, and pocket's files; nothing is loaded from elsewhere.
+// Bundles the two pages and the worker into browser/dist, with pocket's files; nothing is loaded from elsewhere.
 // usage: build.mjs [OUT] [MODEL FOLDER]
 import { cp, mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
@@ -11,8 +11,9 @@ const out = path.resolve(process.argv[2] ?? path.join(here, 'dist'));
 await rm(out, { recursive: true, force: true });
 await mkdir(path.join(out, 'model'), { recursive: true });
 await build({
-  entryPoints: [path.join(here, 'main.ts')],
-  outfile: path.join(out, 'main.js'),
+  entryPoints: ['main.ts', 'worker-page.ts', 'worker.ts'].map((name) => path.join(here, name)),
+  // pocket's modelFolder() is ../model/ of the script that asks.
+  outdir: path.join(out, 'js'),
   bundle: true,
   minify: true,
   sourcemap: true,
@@ -22,9 +23,10 @@ await build({
   conditions: ['limn-source'],
   logLevel: 'warning',
 });
-for (const file of ['index.html', 'style.css']) await cp(path.join(here, file), path.join(out, file));
+for (const file of ['index.html', 'worker.html', 'style.css', 'icon.svg'])
+  await cp(path.join(here, file), path.join(out, file));
 const model = path.resolve(process.argv[3] ?? path.join(here, '../../packages/pocket/model'));
-for (const file of ['config.json', 'model.safetensors', 'tokenizer.json']) {
+for (const file of ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json']) {
   await cp(path.join(model, file), path.join(out, 'model', file));
 }
 console.log(`browser example: ${path.relative(process.cwd(), out)}`);

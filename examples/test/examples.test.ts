@@ -40,6 +40,10 @@ describe('examples', () => {
   });
 
   describe('with pocket', () => {
+    it('00: six lines name the capital first', async () => {
+      expect((await linesOf('00-six-lines'))[0]).toMatch(/^Havana, \w+, \w+, \w+, \w+$/);
+    });
+
     it('03: pocket names the capital', async () => {
       const [, best] = await linesOf('03-logits');
       expect(best).toMatch(/ Havana$/);
