@@ -15,6 +15,7 @@ export interface ModelFiles {
 
 /** A source that can also be written; a file appears under its name only when it is complete. */
 export interface WritableFiles extends ModelFiles {
+  /** Replaces a file. @throws LimnError `files/write` */
   write(name: string, bytes: Uint8Array): Promise<void>;
 }
 

@@ -3,7 +3,7 @@ export { CHECKPOINT_FILES, folderCheckpoints } from './checkpoint-folder.js';
 export { nodeDisk, type Disk } from './disk.js';
 export { openFolder } from './folder.js';
 export { FolderCache } from './hub/folder-cache.js';
-export { hubCacheFolder, hubEndpoint, hubOffline, hubToken } from './hub/settings.js';
+export { hubCacheFolder, hubEndpoint, hubOffline, hubToken, type Environment } from './hub/settings.js';
 export { openModel, type OpenNodeModelOptions } from './open-model-node.js';
 export { openTrainingLog, readTrainingLog } from './training-log-file.js';
 export { isUnfinished, removeUnfinished, writeAtomically, type AtomicWriteOptions } from './write-atomically.js';

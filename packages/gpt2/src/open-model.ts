@@ -18,6 +18,7 @@ export interface OpenModelOptions extends SnapshotOptions {
   readonly token?: string | false;
   /** Another hub. Default https://huggingface.co; in Node, HF_ENDPOINT. */
   readonly endpoint?: string;
+  /** Used instead of the platform's, for proxies and tests. */
   readonly fetch?: typeof fetch;
   /** Where downloads are kept. Default: the browser's private file system; in Node, the folder that Hugging Face's tools share. */
   readonly cache?: HubCache;

@@ -3,10 +3,13 @@ import type { ModelFiles } from '../files.js';
 
 /** One file of a repository at one commit. */
 export interface HubFile {
+  /** Its place in the repository. */
   readonly name: string;
+  /** In bytes. */
   readonly size: number;
   /** Lower-case hex digest of the contents: sha256, or what git calls the blob's id. The cache's name for the contents. */
   readonly etag: string;
+  /** What `etag` is. */
   readonly kind: 'sha256' | 'git-sha1';
 }
 
@@ -14,6 +17,7 @@ export interface HubFile {
 export interface PartialBlob {
   /** Bytes that are here, also from an earlier run. */
   readonly size: number;
+  /** Puts bytes behind what is here. */
   append(bytes: Uint8Array): Promise<void>;
   /** Back to nothing. */
   clear(): Promise<void>;
@@ -27,9 +31,11 @@ export interface HubCache {
   readonly label: string;
   /** The commit that a revision was last seen at. */
   commitOf(id: string, revision: string): Promise<string | undefined>;
+  /** Notes the commit that a revision is at. */
   remember(id: string, revision: string, commit: string): Promise<void>;
   /** 'absent' when the repository is known not to have the file. */
   state(id: string, commit: string, name: string): Promise<'here' | 'absent' | 'unknown'>;
+  /** Notes that the repository has no files of these names. */
   noteAbsent(id: string, commit: string, names: readonly string[]): Promise<void>;
   /**
    * Puts a file into a snapshot. `fill` completes and checks the contents, and is not called if they are here already; while it runs,

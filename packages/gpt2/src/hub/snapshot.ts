@@ -10,8 +10,11 @@ import { fillBlob } from './transfer.js';
 
 /** Progress of the download of a model: bytes over all its files, those that were here already included. */
 export interface DownloadProgress {
+  /** The file that is on its way. */
   readonly file: string;
+  /** Bytes that are here, of all files. */
   readonly done: number;
+  /** Bytes of all files that are known to be needed; shards are known when their index is here. */
   readonly total: number;
 }
 
@@ -19,7 +22,9 @@ export interface DownloadProgress {
 export interface SnapshotOptions {
   /** Ask nobody: what is not in the cache is an error. */
   readonly offline?: boolean;
+  /** Stops the download; what came is kept. */
   readonly signal?: AbortSignal;
+  /** Called for every piece that arrives. */
   readonly onProgress?: (progress: DownloadProgress) => void;
   /** Called with what a user should know and no error says: that the hub is out of reach and a cached commit is used. */
   readonly onNotice?: (notice: string) => void;
