@@ -129,7 +129,7 @@ test('an F16 file gives the same model, with one fingerprint, in f16 and in f32'
   expect(half.info.fingerprint).toBe(full.info.fingerprint);
   expect([full.info.processing, half.info.processing]).toEqual(['none', 'f16']);
   const [a, b] = await Promise.all(
-    [full, half].map((model) => generate(model, [prompt.slice(0, 3)], { newTokens: 4, stopAt: null })),
+    [full, half].map((model) => generate(model, [prompt.slice(0, 3)], { maxNewTokens: 4, eosIds: [] })),
   );
   expect(b!.tokens).toEqual(a!.tokens);
   for (const each of [rounded, full, half]) each.dispose();

@@ -1,5 +1,5 @@
 // The device that a command works on: opened once, its notices told, given back at the end.
-import type { Gpu } from '@limn/gpu';
+import type { Gpu, OpenOptions } from '@limn/gpu';
 import { openNodeGpu } from '@limn/gpu/node';
 import type { CommandContext } from './context.js';
 
@@ -10,7 +10,10 @@ export interface OpenDevice {
 }
 
 /** @throws LimnError `gpu/…` when no adapter answers, which is exit code 3. */
-export async function openDevice({ console }: CommandContext): Promise<OpenDevice> {
-  const gpu = await openNodeGpu({ onNotice: (notice: string) => console.note(notice), label: 'limn' });
+export async function openDevice(
+  { console }: CommandContext,
+  options: Pick<OpenOptions, 'limits'> = {},
+): Promise<OpenDevice> {
+  const gpu = await openNodeGpu({ ...options, onNotice: (notice: string) => console.note(notice), label: 'limn' });
   return { gpu, [Symbol.dispose]: () => gpu.dispose() };
 }

@@ -1,7 +1,7 @@
 // A model by name: `pocket`, which comes with limn, a Hugging Face GPT-2 folder, or an id of the Hugging Face Hub.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describePlan, loadGpt2, type Gpt2, type ModelFiles, type ModelTokenizer } from '@limn/gpt2';
+import { describePlan, loadGpt2, type Gpt2, type ModelFiles, type ModelTokenizer, type WeightForm } from '@limn/gpt2';
 import { openFolder, openModel as openModelFiles } from '@limn/gpt2/node';
 import type { Gpu } from '@limn/gpu';
 import { modelFolder } from '@limn/pocket';
@@ -25,7 +25,7 @@ export interface OpenModel {
 }
 
 /** How to open a model. */
-export interface OpenModelControls extends PipelineControls {
+export interface OpenModelControls extends PipelineControls, WeightForm {
   /** What is worth a line before the wait: what loading takes, and that the hub is out of reach. */
   readonly onNotice?: ((line: string) => void) | undefined;
 }
@@ -37,11 +37,13 @@ export interface OpenModelControls extends PipelineControls {
  * `load/…`, `gpu/out-of-memory`: exit code 3.
  */
 export async function openModel(gpu: Gpu, name: string, controls: OpenModelControls = {}): Promise<OpenModel> {
-  const { signal, onProgress, onNotice } = controls;
+  const { signal, onProgress, onNotice, weights, processing } = controls;
   const bundled = name === POCKET && !existsSync(name);
   const files = bundled ? openFolder(fileURLToPath(modelFolder())) : await filesOf(name, controls);
   const { model, tokenizer } = await loadGpt2(gpu, files, {
     ...(signal === undefined ? {} : { signal }),
+    ...(weights === undefined ? {} : { weights }),
+    ...(processing === undefined ? {} : { processing }),
     onPlan: (plan) => void (bundled || onNotice?.(describePlan(plan))),
     onProgress: ({ done, total }) => onProgress?.({ phase: 'weights', done, total, unit: 'tensors' }),
   });

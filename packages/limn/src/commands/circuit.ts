@@ -12,9 +12,10 @@ import { checkTaskVocabulary, filePairs, taskPairs } from '../pairs-source.js';
 import { findCircuit } from '../pipeline.js';
 import { provenanceOf } from '../provenance.js';
 import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
+import { weightForm, withWeightOptions, type WeightOptions } from '../weight-options.js';
 import { CIRCUIT_FILES, circuitFiles, describeFinding, figuresOf } from '../circuit-output.js';
 
-interface CircuitOptions extends SharedOptions {
+interface CircuitOptions extends SharedOptions, WeightOptions {
   readonly model: string;
   readonly data?: string;
   readonly evalData?: string;
@@ -32,7 +33,7 @@ interface CircuitOptions extends SharedOptions {
 
 export function addCircuitCommand(program: Command, context: CommandContext): void {
   const tasks = TASKS.map(({ id }) => id);
-  withSharedOptions(program.command('circuit'))
+  withWeightOptions(withSharedOptions(program.command('circuit')))
     .description(
       'find the edges that carry a behaviour, measure them, and write graph.json, result.json and report.html',
     )
@@ -70,6 +71,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
   try {
     using device = await openDevice(context);
     using model = await openModel(device.gpu, options.model, {
+      ...weightForm(options),
       signal,
       onProgress: console.progress,
       onNotice: (line) => console.note(line),
@@ -123,11 +125,16 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
   }
 }
 
-/** What decides the numbers; not where they are written, how they are printed, or what this method and these pairs have no use for. */
+/**
+ * What decides the numbers; not where they are written, how they are printed, what the model says of its weights, or what this method and
+ * these pairs have no use for.
+ */
 function resultOptions({
   json: _json,
   quiet: _quiet,
   out: _out,
+  weights: _weights,
+  processing: _processing,
   ...options
 }: CircuitOptions): Record<string, string | number | boolean> {
   const unused = new Set<string>([

@@ -3,9 +3,17 @@ import { LimnError, type Gpu } from '@limn/gpu';
 import { fromData, matmul, read } from '@limn/tensor';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
-import { openDevice } from '../device.js';
-import { withSharedOptions } from '../shared-options.js';
+import { openDevice, type OpenDevice } from '../device.js';
+import { examineModel, sizeNames, type ModelExamination } from '../model-examination.js';
+import { integerOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { version } from '../version.js';
+import { withWeightsOption, type WeightOptions } from '../weight-options.js';
+
+interface DoctorOptions extends SharedOptions, Pick<WeightOptions, 'weights'> {
+  readonly model?: string;
+  readonly promptTokens?: number;
+  readonly newTokens?: number;
+}
 
 /** Oldest Node that limn is tested on. */
 const NODE_NEEDED = [20, 19] as const;
@@ -40,11 +48,20 @@ export interface Diagnosis {
 }
 
 export function addDoctorCommand(program: Command, context: CommandContext): void {
-  withSharedOptions(program.command('doctor'))
+  withWeightsOption(withSharedOptions(program.command('doctor')))
     .description('say what this machine offers and whether limn works on it')
-    .action(async () => {
-      using device = await openDevice(context);
-      report(await diagnose(device.gpu), context);
+    .option(
+      '--model <name>',
+      `a folder or pocket: what the model takes, planned and measured, at WebGPU's default limits. ${sizeNames.join(', ')} stand for random weights of that shape`,
+    )
+    .option('--prompt-tokens <n>', 'length of the prompt that is read', integerOption('--prompt-tokens', 1))
+    .option('--new-tokens <n>', 'how many tokens follow it', integerOption('--new-tokens', 1))
+    .action(async (options: DoctorOptions) => {
+      using device = await openDevice(context, options.model === undefined ? {} : { limits: 'default' });
+      const found = await diagnose(device.gpu);
+      report(found, context);
+      const model = options.model === undefined ? undefined : await examine(options.model, options, device, context);
+      context.console.result({ ok: true, command: 'doctor', ...found, ...(model ? { model } : {}) });
     });
 }
 
@@ -125,7 +142,22 @@ function report(found: Diagnosis, { console }: CommandContext): void {
   if (found.verdict === 'broken') {
     throw new LimnError('gpu/self-test', verdictLine(found), { details: { ...found } });
   }
-  console.result({ ok: true, command: 'doctor', ...found });
+}
+
+/** Says what a model takes. */
+async function examine(
+  name: string,
+  options: DoctorOptions,
+  { gpu }: OpenDevice,
+  { console, signal }: CommandContext,
+): Promise<ModelExamination> {
+  console.say();
+  return examineModel(gpu, name, {
+    ...options,
+    signal,
+    onProgress: console.progress,
+    onLine: (label, text) => console.say(`${label.padEnd(15)} ${text}`),
+  });
 }
 
 function verdictLine({ verdict, selfTest, nodeSupported }: Diagnosis): string {

@@ -12,11 +12,12 @@ import { openModel, type OpenModel } from '../model-source.js';
 import { refuseForeignFile, writeFileWhole } from '../output.js';
 import { provenanceOf } from '../provenance.js';
 import { integerOption, tokenListOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
+import { weightForm, withWeightOptions, type WeightOptions } from '../weight-options.js';
 
 /** In the metadata of every file that this command writes; how it knows its own. */
 const FORMAT = 'limn.activations';
 
-interface RunOptions extends SharedOptions {
+interface RunOptions extends SharedOptions, WeightOptions {
   readonly model: string;
   readonly tokens?: readonly number[];
   readonly prompt?: string;
@@ -27,7 +28,7 @@ interface RunOptions extends SharedOptions {
 }
 
 export function addRunCommand(program: Command, context: CommandContext): void {
-  withSharedOptions(program.command('run'))
+  withWeightOptions(withSharedOptions(program.command('run')))
     .description('run a model once: print the likeliest next tokens, write logits and captured hooks')
     .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
     .option('--tokens <ids>', 'token ids separated by commas', tokenListOption)
@@ -51,6 +52,7 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
   if (options.out !== undefined) refuseForeignFile(options.out, isActivations);
   using device = await openDevice(context);
   using model = await openModel(device.gpu, options.model, {
+    ...weightForm(options),
     signal,
     onProgress: console.progress,
     onNotice: (line) => console.note(line),

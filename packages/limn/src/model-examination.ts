@@ -1,0 +1,98 @@
+// What a model takes on this machine, for `limn doctor --model`: loads it, plans a prompt and its continuation, runs them, and compares.
+import { existsSync } from 'node:fs';
+import { formatBytes, namedSizes, randomGpt2, type Gpt2, type SizeName, type WeightForm } from '@limn/gpt2';
+import type { Gpu } from '@limn/gpu';
+import { measureMemory, PEAK_BOUND, planMemory, type MemoryMeasurement, type MemoryPlan } from './model-memory.js';
+import { openModel, type OpenModelControls } from './model-source.js';
+
+/** Shapes that can be examined without their weights. */
+export const sizeNames = Object.keys(namedSizes) as readonly SizeName[];
+
+/** What to examine. */
+export interface ExaminationOptions
+  extends Pick<OpenModelControls, 'signal' | 'onProgress'>, Pick<WeightForm, 'weights'> {
+  /** Default 64 and 32, or what the model has room for, two to one. */
+  readonly promptTokens?: number;
+  readonly newTokens?: number;
+  /** Called with each finding as soon as it is known. */
+  readonly onLine?: (label: string, text: string) => void;
+}
+
+export interface ModelExamination {
+  readonly name: string;
+  /** Weights that were drawn at random for a shape that was named. */
+  readonly random: boolean;
+  readonly parameters: number;
+  readonly processing: string;
+  readonly fingerprint: string;
+  readonly promptTokens: number;
+  readonly newTokens: number;
+  readonly planned: MemoryPlan;
+  readonly measured: MemoryMeasurement;
+  /** The ratio that limn promises not to pass. */
+  readonly bound: number;
+  readonly loadSeconds: number;
+}
+
+/**
+ * A folder's model, pocket, or a shape of `namedSizes`, whose weights are then random: nothing is downloaded for those.
+ * @throws LimnError as `openModel` and `generate`.
+ */
+export async function examineModel(gpu: Gpu, name: string, options: ExaminationOptions): Promise<ModelExamination> {
+  const { signal, onProgress, onLine, weights = 'f32' } = options;
+  const started = performance.now();
+  const shape = existsSync(name) ? undefined : sizeNames.find((size) => size === name);
+  let model: Gpt2;
+  if (shape) {
+    onProgress?.({ phase: 'drawing weights', done: 0, total: 1 });
+    model = await randomGpt2(gpu, namedSizes[shape], 0, { weights, readBack: false });
+    onProgress?.({ phase: 'drawing weights', done: 1, total: 1 });
+    // What drawing took is no part of the model.
+    gpu.trim();
+  } else {
+    model = (await openModel(gpu, name, { weights, signal, onProgress, onNotice: (line) => onLine?.('plan', line) }))
+      .hooked;
+  }
+  try {
+    const loadSeconds = (performance.now() - started) / 1000;
+    const { maxPositions, processing, fingerprint } = model.info;
+    const promptTokens = options.promptTokens ?? Math.min(64, Math.max(1, Math.floor((2 * maxPositions) / 3)));
+    const newTokens = options.newTokens ?? Math.min(32, maxPositions - promptTokens + 1);
+    const parameters = [...model.parameters().values()].reduce(
+      (sum, each) => sum + ('rows' in each ? each.rows * each.width : each.size),
+      0,
+    );
+    const what = `${name}${shape ? ' (random weights of its shape)' : ''}`;
+    onLine?.(
+      'model',
+      `${what}: ${parameters.toLocaleString('en-US')} parameters, ${processing === 'none' ? 'f32, unprocessed' : processing}`,
+    );
+    const planned = planMemory(model, { promptTokens, newTokens });
+    onLine?.('planned', describePlanned(planned, promptTokens, newTokens));
+    const measured = await measureMemory(model, { promptTokens, newTokens }, planned, {
+      ...(signal ? { signal } : {}),
+      onToken: (done) => onProgress?.({ phase: 'new tokens', done, total: newTokens, unit: 'tokens' }),
+    });
+    const promise = measured.ratio <= PEAK_BOUND ? `within ${PEAK_BOUND}` : `ABOVE limn's bound of ${PEAK_BOUND}`;
+    onLine?.('measured', `peak ${formatBytes(measured.peak)}, ${measured.ratio.toFixed(3)} of the planned: ${promise}`);
+    onLine?.('time', describeTime(measured, newTokens, loadSeconds));
+    const about = { name, random: shape !== undefined, parameters, processing, fingerprint };
+    return { ...about, promptTokens, newTokens, planned, measured, bound: PEAK_BOUND, loadSeconds };
+  } finally {
+    model.dispose();
+  }
+}
+
+function describePlanned(plan: MemoryPlan, promptTokens: number, newTokens: number): string {
+  return (
+    `weights ${formatBytes(plan.weights)}; a prompt of ${promptTokens} tokens and ${newTokens} more: ` +
+    `${formatBytes(plan.cache)} of keys and values, ${formatBytes(plan.prefill)} of other values to read it, ` +
+    `${formatBytes(plan.decode)} a token; peak ${formatBytes(plan.peak)}`
+  );
+}
+
+function describeTime(measured: MemoryMeasurement, newTokens: number, loadSeconds: number): string {
+  const { prefillSeconds, decodeSeconds } = measured;
+  const rate = newTokens > 1 ? `, then ${((newTokens - 1) / decodeSeconds).toFixed(1)} tokens a second` : '';
+  return `${loadSeconds.toFixed(1)} s to the weights, ${prefillSeconds.toFixed(2)} s to the first token${rate}`;
+}
