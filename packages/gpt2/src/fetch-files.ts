@@ -1,10 +1,14 @@
 // A folder of files below an address, read by HTTP range requests and never believed when the server answers with something else.
 import { LimnError } from '@limn/gpu';
 import { cutRange, missingFile, shortFile, type ModelFiles } from './files.js';
+import { withoutSilence } from './silence.js';
+
+/** Longest silence of a server in milliseconds. */
+const SILENCE = 60_000;
 
 /**
  * Files below an address. The names are taken from `names`, since a server does not list a folder. A server without ranges is borne
- * with: it sends whole files, which are then kept.
+ * with: it sends whole files, which are then kept. A connection that says nothing for `silence` milliseconds (60,000) counts as broken.
  * @throws LimnError `files/fetch` with the status, if the server does not answer with the bytes asked for: a web page, another
  * range, a compressed part; `files/short`, `files/not-found`.
  */
@@ -12,6 +16,7 @@ export function fetchFiles(
   base: string | URL,
   names: readonly string[],
   fetcher: typeof fetch = globalThis.fetch,
+  { silence = SILENCE }: { readonly silence?: number } = {},
 ): ModelFiles {
   const label = String(base);
   const root = label.endsWith('/') ? label : `${label}/`;
@@ -24,23 +29,35 @@ export function fetchFiles(
       hint: 'Check the address; the folder must be served as plain files, best with Content-Length and byte ranges.',
     });
   const ask = async (name: string, init: RequestInit): Promise<Response> => {
+    const stop = new AbortController();
     let response: Response;
     try {
-      response = await fetcher(new URL(encodeURIComponent(name), root), init);
+      const asked = fetcher(new URL(encodeURIComponent(name), root), { ...init, signal: stop.signal });
+      response = await withoutSilence(silence, asked, () => stop.abort());
     } catch (cause) {
       if (cause instanceof LimnError) throw cause;
       throw wrong(name, `could not be fetched: ${String((cause as Error).message)}`, { reason: String(cause) });
     }
+    const type = response.headers.get('content-type') ?? '';
+    const page = /^text\/html\b/i.test(type);
+    if (response.ok && !page) return response;
+    // Nobody will read what it says.
+    response.body?.cancel().catch(() => undefined);
     if (response.status === 404) throw missingFile(label, name, names);
     if (!response.ok) throw wrong(name, `answered with status ${response.status}`, { status: response.status });
-    const type = response.headers.get('content-type') ?? '';
-    if (/^text\/html\b/i.test(type)) throw wrong(name, 'is a web page, not that file', { type });
-    return response;
+    throw wrong(name, 'is a web page, not that file', { type });
   };
   const bytesOf = async (name: string, response: Response): Promise<Uint8Array<ArrayBuffer>> => {
+    const reader = response.body?.getReader();
+    const parts: Uint8Array<ArrayBuffer>[] = [];
     try {
-      return new Uint8Array(await response.arrayBuffer());
+      for (;;) {
+        const piece = reader && (await withoutSilence(silence, reader.read()));
+        if (!piece || piece.done) return joined(parts);
+        parts.push(piece.value);
+      }
     } catch (cause) {
+      reader?.cancel().catch(() => undefined);
       throw wrong(name, `broke off: ${String((cause as Error).message)}`, { reason: String(cause) });
     }
   };
@@ -96,4 +113,15 @@ export function fetchFiles(
       return bytes;
     },
   };
+}
+
+function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {
+  if (parts.length === 1) return parts[0] as Uint8Array<ArrayBuffer>;
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }

@@ -60,7 +60,8 @@ export async function runJob(gpu: Gpu, place: JobPlace): Promise<JobResult> {
   const { model } = await loadGpt2(gpu, place.source);
   try {
     const { logits, slopes } = await look(model);
-    const { tokens } = await generate(model, [[1, 2, 3]], { newTokens: 3, stopAt: null });
+    const sampling = { kind: 'sample', seed: 5, topK: 4 } as const;
+    const { tokens } = await generate(model, [[1, 2, 3], [4]], { maxNewTokens: 3, eosIds: [], sampling });
     const weights = await train(model, place);
     await saveGpt2(model, place.target);
     return { logits, slopes, tokens: JSON.stringify(tokens), weights };
