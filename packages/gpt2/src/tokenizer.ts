@@ -114,14 +114,18 @@ export class ModelTokenizer {
 
   /**
    * The UTF-8 bytes of ids, exactly: a token of a byte-level vocabulary may hold part of a character, and the next one its rest.
-   * Joined over any split of ids, they are the bytes of the whole. An id without a token has no bytes.
+   * There, joined over any split of ids, they are the bytes of the whole; tokens that are words are joined as `decode` does, so that
+   * the bytes of ids only begin those of more ids. An id without a token has no bytes.
    */
   decodeBytes(ids: readonly number[]): Uint8Array {
+    if (!this.spelling.byteLevel) {
+      const known = ids.filter((id) => this.tokenizer.id_to_token(id) !== undefined);
+      return new TextEncoder().encode(this.decode(known));
+    }
     const bytes = ids.flatMap((id) => {
       const token = this.tokenizer.id_to_token(id);
       if (token === undefined) return [];
-      const byteLevel = this.spelling.byteLevel && !this.spelling.added.has(id);
-      return byteLevel ? bytesOfToken(token) : [...new TextEncoder().encode(this.tokenText(id))];
+      return this.spelling.added.has(id) ? [...new TextEncoder().encode(this.tokenText(id))] : bytesOfToken(token);
     });
     return Uint8Array.from(bytes);
   }

@@ -95,7 +95,9 @@ describe('tokenizer', () => {
     expect([...tokenizer.decodeBytes([7])]).toEqual([0x20, 0x61, 0x62]);
     expect([...tokenizer.decodeBytes([4])]).toEqual([0xc3]);
     expect(new TextDecoder().decode(tokenizer.decodeBytes([8, 6, 4, 5, 99]))).toBe('<|endoftext|>abé');
-    expect(new TextDecoder().decode((await open(words)).decodeBytes([2]))).toBe('the');
+    const byWords = await open(words);
+    expect(new TextDecoder().decode(byWords.decodeBytes([2]))).toBe('the');
+    expect(new TextDecoder().decode(byWords.decodeBytes([2, 99, 3, 0]))).toBe('the bird <eot>');
   });
 });
 

@@ -160,7 +160,8 @@ async function* continueRows(
 /** One row on its way. */
 class Row {
   ended = false;
-  private count = 0;
+  private readonly ids: number[] = [];
+  private bytesTaken = 0;
   private readonly stream: TextStream | undefined;
 
   constructor(
@@ -176,15 +177,15 @@ class Row {
     const position = this.length;
     expectFinite({ id, logProbability }, this.row, position);
     this.length += 1;
-    this.count += 1;
+    this.ids.push(id);
     const { plan, stream } = this;
     const eos = plan.eosIds.includes(id);
-    const part = eos ? undefined : stream?.push((plan.decode as NonNullable<typeof plan.decode>)([id]));
+    const part = eos ? undefined : stream?.push(this.newBytes());
     const end: EndReason | undefined = eos
       ? 'eos'
       : part?.stopped
         ? 'stop-string'
-        : this.count === plan.maxNewTokens
+        : this.ids.length === plan.maxNewTokens
           ? 'length'
           : undefined;
     this.ended = end !== undefined;
@@ -197,6 +198,14 @@ class Row {
       ...(stream ? { text: (part?.text ?? '') + (end ? stream.end() : '') } : {}),
       ...(end ? { end } : {}),
     };
+  }
+
+  /** What the last token adds to the bytes of all new ones: a space in front of a word depends on what came before. */
+  private newBytes(): Uint8Array {
+    const all = this.plan.decode?.(this.ids) ?? new Uint8Array(0);
+    const added = all.subarray(this.bytesTaken);
+    this.bytesTaken = all.length;
+    return added;
   }
 }
 

@@ -50,7 +50,10 @@ export interface GenerateOptions {
   readonly interventions?: readonly Intervention[];
   /** A row ends with one of these tokens. Default: the model's eosId, if it has one. */
   readonly eosIds?: readonly number[];
-  /** The bytes of tokens, such as a tokenizer's `decodeBytes`; with it tokens come with text. */
+  /**
+   * The bytes of a list of tokens, such as a tokenizer's `decodeBytes`; with it tokens come with text. It is called with all new tokens
+   * of a row: the bytes of a longer list begin with those of a shorter one.
+   */
   readonly decode?: (ids: readonly number[]) => Uint8Array;
   /** A row ends when one of these appears in its new text, also across tokens; its text ends in front of it. Needs `decode`. */
   readonly stopStrings?: readonly string[];

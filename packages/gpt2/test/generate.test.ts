@@ -1,0 +1,181 @@
+// Cached and uncached GPT-2 agree at every step of a generation, with edits too; GPT-2's own vocabulary and tokenizer; and GPT-2 small's shape.
+import { existsSync, readFileSync } from 'node:fs';
+import {
+  add,
+  generate,
+  generateStream,
+  intervene,
+  scale,
+  tokenBatch,
+  type Intervention,
+  type TokenBatch,
+} from '@limn/hooks';
+import { fillNormal, persistent, randomUniform, readFloats, scale as times } from '@limn/tensor';
+import { recordResult, referenceSampling, testGpu } from '@limn/testing';
+import { expect, test } from 'vitest';
+import { memoryFiles, ModelTokenizer, randomGpt2, type Gpt2 } from '../src/index.js';
+
+/** pocket's shape, with weights large enough to be far from uniform. */
+const POCKET = { layers: 3, heads: 4, width: 64, vocabulary: 388, maxPositions: 96, initializerRange: 0.2 };
+const GPT2_VOCABULARY = 50_257;
+
+/**
+ * Relative distance in the Euclidean norm that f32 sums in another order may cause: 2⁻²⁴ · √n for n = 10⁴ roundings in a row, as in
+ * the contract of models. Decoding uses other kernels than a whole pass.
+ */
+const near = 1e-5;
+
+function apart(got: Float32Array, want: Float32Array): number {
+  let [difference, size] = [0, 0];
+  want.forEach((value, i) => {
+    difference += ((got[i] as number) - value) ** 2;
+    size += value ** 2;
+  });
+  return Math.sqrt(difference / size);
+}
+
+/** Decodes greedily and compares every row's logits of every step with those of its whole text; the largest distance. */
+async function worstStep(
+  model: Gpt2,
+  prompts: readonly (readonly number[])[],
+  steps: number,
+  interventions: readonly Intervention[],
+): Promise<number> {
+  const V = model.info.vocabulary;
+  const texts = prompts.map((prompt) => [...prompt]);
+  const options = { interventions, logits: 'last' } as const;
+  let step = model.gpu.step();
+  const { run, cache } = model.prefill(step, tokenBatch(prompts, model.info), { ...options, capacity: 40 });
+  let logits = await readFloats(step, run.logits);
+  let worst = 0;
+  for (let n = 0; ; n++) {
+    const plain = model.gpu.step();
+    const tokens = tokenBatch(texts, model.info);
+    // Edits by phase are of the cached passes alone, so here all hold at positions.
+    const wanted = await readFloats(plain, model.run(plain, { tokens }, options).logits);
+    for (const [b, text] of texts.entries()) {
+      const row = logits.subarray(b * V, (b + 1) * V);
+      worst = Math.max(worst, apart(row, wanted.subarray(b * V, (b + 1) * V)));
+      text.push(row.indexOf(row.reduce((best, value) => Math.max(best, value), -Infinity)));
+    }
+    if (n === steps) break;
+    const ids = Uint32Array.from(texts, (text) => text.at(-1) as number);
+    const next: TokenBatch = { ids, B: prompts.length, T: 1, lengths: prompts.map(() => 1) };
+    step = model.gpu.step();
+    logits = await readFloats(step, model.decode(step, next, cache, options).logits);
+  }
+  cache.dispose();
+  return worst;
+}
+
+test('logits with and without the cache agree at every step of 20, for prompts of 9, 1 and 4 tokens, with edits too', async () => {
+  const gpu = await testGpu();
+  const model = await randomGpt2(gpu, POCKET, 3);
+  const prompts = [[1, 4, 7, 300, 2, 2, 2, 51, 387], [9], [0, 12, 12, 100]];
+  const C = model.info.width;
+  const vector = persistent(gpu, [C], fillNormal(new Float32Array(C), { seed: 1 }));
+  const every = (from: number, by: number) => Array.from({ length: 40 }, (_, i) => from + by * i);
+  const edits = [
+    add('blocks.0.hook_resid_post', vector, { positions: every(1, 2) }),
+    scale('blocks.1.hook_mlp_out', -1, { rows: [0, 2], positions: every(7, 1) }),
+    intervene('blocks.2.attn.hook_pattern', 'sharper', (x, { step }) => times(step, x, 1.5), {
+      positions: every(0, 3),
+    }),
+    scale('blocks.1.attn.hook_v', 0, { positions: every(2, 5) }),
+  ];
+  for (const [name, interventions] of [
+    ['plain', []],
+    ['four edits', edits],
+  ] as const) {
+    const worst = await worstStep(model, prompts, 20, interventions);
+    expect(worst, name).toBeLessThan(near);
+    recordResult(`cached against uncached logits, ${name}, worst relative distance of 21 steps`, { worst });
+  }
+  vector.dispose();
+  model.dispose();
+});
+
+test("GPT-2's vocabulary: each token is float64's choice from the same logits, and its text the tokenizer's", async (context) => {
+  const gpu = await testGpu();
+  const model = await randomGpt2(gpu, { ...POCKET, layers: 1, width: 16, vocabulary: GPT2_VOCABULARY }, 4);
+  const prompts = [[50_256, 11, 262], [1_000]];
+  const sampling = {
+    kind: 'sample',
+    seed: 5,
+    temperature: 0.6,
+    topK: 2_000,
+    topP: 0.9,
+    repetitionPenalty: 1.2,
+  } as const;
+  const tokens = await generate(model, prompts, { maxNewTokens: 3, sampling });
+  for (const [r, { newTokens }] of tokens.rows.entries()) {
+    const text = [...(prompts[r] as number[])];
+    for (const { id, position } of newTokens) {
+      const step = gpu.step();
+      const logits = await readFloats(
+        step,
+        model.run(step, { tokens: tokenBatch([text], model.info) }, { logits: 'last' }).logits,
+      );
+      const values = referenceSampling.adjusted(logits, { ...sampling, penalty: 1.2 }, new Set(text));
+      const kept = referenceSampling.kept(values, sampling);
+      const ends = referenceSampling.cumulative(referenceSampling.probabilities(values, kept));
+      const u = randomUniform(5, r, position);
+      // Sums of 50,257 terms, and logits of another kernel: see sampling.test.ts of tensor.
+      expect(u).toBeGreaterThan((ends[id] as number) - 5e-4);
+      expect(u).toBeLessThan((ends[id + 1] as number) + 5e-4);
+      text.push(id);
+    }
+  }
+  const folder = new URL('../../../../shared/gpt2-tokenizer/', import.meta.url);
+  if (!existsSync(folder)) return context.skip("GPT-2's tokenizer is not there: its text was not compared");
+  const names = ['vocab.json', 'merges.txt'];
+  const files = memoryFiles(Object.fromEntries(names.map((name) => [name, readFileSync(new URL(name, folder))])));
+  const tokenizer = (await ModelTokenizer.open(files, undefined)) as ModelTokenizer;
+  const decode = (ids: readonly number[]): Uint8Array => tokenizer.decodeBytes(ids);
+  const parts = ['', ''];
+  const ids: number[][] = [[], []];
+  const options = { maxNewTokens: 12, sampling: { kind: 'sample', seed: 1, temperature: 3 }, decode } as const;
+  for await (const { row, id, text = '' } of generateStream(model, prompts, options)) {
+    parts[row] += text;
+    ids[row]?.push(id);
+  }
+  expect(parts).toEqual(ids.map((row) => new TextDecoder().decode(tokenizer.decodeBytes(row))));
+  model.dispose();
+});
+
+test("GPT-2 small's shape: 64 tokens in, 32 out, as without a cache", { timeout: 1_800_000 }, async (context) => {
+  if (process.env['LIMN_LONG'] !== '1') return context.skip("GPT-2 small's shape runs in test:long");
+  const gpu = await testGpu();
+  const small = { vocabulary: GPT2_VOCABULARY, maxPositions: 1024, width: 768, layers: 12, heads: 12 };
+  const model = await randomGpt2(gpu, small, 6);
+  const prompt = Array.from({ length: 64 }, (_, i) => (i * 769) % GPT2_VOCABULARY);
+  const started = performance.now();
+  let prefilled = 0;
+  const text = [...prompt];
+  let made = gpu.counters.snapshot();
+  for await (const { id, position } of generateStream(model, [prompt], { maxNewTokens: 32, eosIds: [] })) {
+    text.push(id);
+    prefilled ||= performance.now();
+    const { buffersCreated, bindGroupsCreated, pipelinesCreated, plansCreated } = gpu.counters.since(made);
+    if (position > 65)
+      expect([buffersCreated, bindGroupsCreated, pipelinesCreated, plansCreated]).toEqual([0, 0, 0, 0]);
+    made = gpu.counters.snapshot();
+  }
+  const ended = performance.now();
+  recordResult("GPT-2 small's shape, seconds", {
+    prefill: (prefilled - started) / 1000,
+    decode: (ended - prefilled) / 1000,
+  });
+  const V = GPT2_VOCABULARY;
+  const step = gpu.step();
+  const rows = Array.from({ length: 32 }, (_, i) => 63 + i);
+  const tokens = tokenBatch([text.slice(0, -1)], model.info);
+  const logits = await readFloats(step, model.run(step, { tokens }, { logits: rows }).logits);
+  for (const i of rows.keys()) {
+    const row = logits.subarray(i * V, (i + 1) * V);
+    const size = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0) / V);
+    const best = row.reduce((top, value) => Math.max(top, value), -Infinity);
+    expect(best - (row[text[64 + i] as number] as number)).toBeLessThan(20 * near * size);
+  }
+  model.dispose();
+});
