@@ -39,6 +39,15 @@ async function analysis(model: HookedModel): Promise<string> {
     .join(' ');
 }
 
+/** The analysis, its error, or `hung` when neither came in time. */
+async function outcomeOf(model: HookedModel): Promise<unknown> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise((resolve) => (timer = setTimeout(() => resolve(new Error('hung')), 30_000)));
+  const outcome = await Promise.race([analysis(model).catch((error: unknown) => error), late]);
+  clearTimeout(timer);
+  return outcome;
+}
+
 /** A toy on a fresh Gpu over the one real device, with the number of calls that it took to make. */
 async function toyOn(fault?: { readonly call: number; readonly how: DeviceFault }) {
   const faulty = new FaultyDevice(base.device, fault);
@@ -63,7 +72,7 @@ test(`the device fails at ${long ? 'every call' : 'chosen calls'}: the right res
     const what = `${how} at call ${n} (${calls[n - 1]})`;
     const { gpu, model, faulty } = await toyOn({ call: healthy.made + n, how });
     const before = gpu.counters.bytesLive;
-    const outcome = await analysis(model).catch((error: unknown) => error);
+    const outcome = await outcomeOf(model);
     cases++;
     if (typeof outcome === 'string') {
       expect(outcome, what).toBe(expected);
