@@ -84,8 +84,9 @@ describe('doctor --model', () => {
     expect([type.exitCode, type.json().error?.code]).toEqual([2, 'usage/unknown-type']);
   });
 
-  it.each(['f32', 'f16'])("GPT-2 small's shape in %s at default limits", { timeout: 1_200_000 }, async (weights) => {
-    if (process.env['LIMN_LONG'] !== '1') return;
+  const long = { timeout: 1_200_000 };
+  it.for(['f32', 'f16'])("GPT-2 small's shape in %s at default limits", long, async (weights, context) => {
+    if (process.env['LIMN_LONG'] !== '1') context.skip("GPT-2 small's shape runs in test:long");
     const found = await examined('--model', 'gpt2', '--weights', weights);
     expect(found).toMatchObject({ random: true, parameters: 124_439_808, promptTokens: 64, newTokens: 32 });
     const { planned, measured } = found;
