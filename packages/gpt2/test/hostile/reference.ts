@@ -2,11 +2,10 @@
 import { spawnSync } from 'node:child_process';
 import path from 'node:path';
 
-/** Its version, and per file true (accepted) or false. Needs `pip install safetensors`; LIMN_PYTHON names another python3. */
+/** Its version, and its verdict per file, as `verdictOf` words it. Needs `pip install safetensors`; LIMN_PYTHON names another python3. */
 export function referenceVerdicts(files: readonly Uint8Array[]): {
   readonly version: string;
-  readonly accepted: readonly boolean[];
-  readonly words: readonly string[];
+  readonly verdicts: readonly string[];
 } {
   const chunks = files.flatMap((bytes) => {
     const head = Buffer.alloc(4);
@@ -24,7 +23,7 @@ export function referenceVerdicts(files: readonly Uint8Array[]): {
     },
   );
   if (status !== 0) throw new Error(`${program} could not run the reference reader: ${error?.message ?? stderr}`);
-  const [version = '', ...words] = stdout.trimEnd().split('\n');
-  if (words.length !== files.length) throw new Error(`${files.length} files, but ${words.length} verdicts`);
-  return { version, accepted: words.map((line) => line === 'accepted'), words };
+  const [version = '', ...verdicts] = stdout.trimEnd().split('\n');
+  if (verdicts.length !== files.length) throw new Error(`${files.length} files, but ${verdicts.length} verdicts`);
+  return { version, verdicts };
 }
