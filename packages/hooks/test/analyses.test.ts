@@ -116,6 +116,6 @@ test('nothing stays on the GPU', async () => {
   };
   for (let i = 0; i < 2; i++) await use();
   const settled = model.gpu.counters.bytesLive;
-  for (let i = 0; i < 8; i++) await use();
+  for (let i = 0; i < 4; i++) await use();
   expect(model.gpu.counters.bytesLive).toBe(settled);
 });

@@ -62,7 +62,7 @@ test(`the device fails at ${long ? 'every call' : 'chosen calls'}: the right res
   const expected = await analysis(healthy.model);
   const calls = healthy.faulty.counter.calls.slice(healthy.made);
   healthy.gpu.dispose();
-  const stride = long ? 1 : Math.ceil(calls.length / 24);
+  const stride = long ? 1 : Math.ceil(calls.length / 15);
   const ways = ['throw', 'report', 'lose'] as const;
   const codes = new Set<string>();
   let [cases, unharmed] = [0, 0];
