@@ -49,7 +49,8 @@ async function settle(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-async function oneCase(call: number, how: DeviceFault, tally: Tally): Promise<void> {
+/** One case; with `goesOn` also what can be done after it. */
+async function oneCase(call: number, how: DeviceFault, tally: Tally, goesOn: boolean): Promise<void> {
   const what = `${how} at call ${call} (${calls[call - 1]})`;
   const faulty = new FaultyDevice(base.device, { call, how });
   const gpu = gpuOn(faulty);
@@ -66,7 +67,7 @@ async function oneCase(call: number, how: DeviceFault, tally: Tally): Promise<vo
     buffersLive: 0,
     handles: 0,
   });
-  if ('result' in outcome) return gpu.dispose();
+  if ('result' in outcome || !goesOn) return gpu.dispose();
   // The device is whole: the same job on the same Gpu succeeds.
   if (how !== 'lose') expect(await runJob(gpu, place()), `${what}, then again`).toEqual(expected);
   gpu.dispose();
@@ -85,13 +86,34 @@ describe('a device that fails', () => {
       // In short, every call that is chosen is made to fail in one of the three ways.
       const chosen = long ? calls.map((_, i) => i + 1) : someCalls(calls).filter((_, i) => ways[i % 3] === how);
       const failures: string[] = [];
-      for (const call of chosen)
-        await oneCase(call, how, tally).catch((error: unknown) => failures.push(String((error as Error).stack)));
-      expect(failures.slice(0, 5), `${failures.length} of ${chosen.length} cases`).toEqual([]);
+      for (const [i, call] of chosen.entries())
+        // Going on takes three times as long as failing: of all calls every seventh does.
+        await oneCase(call, how, tally, !long || i % 7 === 0).catch((error: unknown) => {
+          failures.push(String((error as Error).stack));
+        });
+      expect(failures.slice(0, 20), `${failures.length} of ${chosen.length} cases`).toEqual([]);
       expect(tally.cases).toBe(chosen.length);
       expect(tally.codes.size).toBeGreaterThan(0);
       recordResult(`faults: device, ${how}`, { 'calls of the job': calls.length, ...tally.figures });
     },
     3_600_000,
   );
+
+  test('a real device that is destroyed in the middle of training: device-lost, and on to the same bits on a new one', async () => {
+    const at = place();
+    const gpu = await openNodeGpu({ workBudgetFlops: 1e9 });
+    const lossy: CheckpointStore = {
+      read: () => at.store.read(),
+      write: async (bytes) => {
+        await at.store.write(bytes);
+        gpu.device.destroy();
+      },
+    };
+    const outcome = await outcomeOf('destroyed behind a checkpoint', () => resumeJob(gpu, { ...at, store: lossy }));
+    expect(outcome).toEqual({ code: 'gpu/device-lost' });
+    gpu.dispose();
+    const { buffersLive, bytesLive } = gpu.counters.snapshot();
+    expect([buffersLive, bytesLive, at.checkpoints()]).toEqual([0, 0, 1]);
+    expect(await resumeJob(base, at)).toBe(expected.weights);
+  });
 });

@@ -11,7 +11,9 @@ import {
   randomGpt2,
   rateAt,
   trainGpt2,
+  type CheckpointStore,
   type Gpt2,
+  type TrainingLog,
   type TrainingLogEntry,
   type TrainingOptions,
   type TrainingProgress,
@@ -188,6 +190,56 @@ describe('held-out rows', () => {
     const failing = trainGpt2(model, { ...options, evaluate: () => Promise.reject(new Error('no metrics')) });
     await expect(failing).rejects.toThrow('no metrics');
     model.dispose();
+  });
+});
+
+describe('an abort', () => {
+  /** Log and checkpoints in memory, as a run leaves them. */
+  const memory = () => {
+    const entries: TrainingLogEntry[] = [];
+    let bytes: Uint8Array | undefined;
+    const store: CheckpointStore = { write: async (given) => void (bytes = given), read: async () => bytes };
+    const log: TrainingLog = {
+      rewind: async (step) => void entries.splice(0, entries.length, ...entries.filter((e) => e.step <= step)),
+      append: async (entry) => void entries.push({ ...entry, tokensPerSecond: 0 }),
+      flush: async () => undefined,
+    };
+    return { entries, checkpoint: { store, every: 3 }, log };
+  };
+
+  test('at any update, in its data, its evaluation or its report: a checkpoint, and on to the same weights and log', async () => {
+    const run = async (place: ReturnType<typeof memory>, changes: Partial<TrainingOptions> = {}): Promise<string> => {
+      const model = await fresh();
+      const { checkpoint, log } = place;
+      const settings = { ...options, heldOut, evaluateEvery: 2, evaluate: async () => ({ one: 1 }), checkpoint, log };
+      try {
+        return (await trainGpt2(model, { ...settings, ...changes })).fingerprint;
+      } finally {
+        model.dispose();
+      }
+    };
+    const whole = memory();
+    const expected = await run(whole);
+    for (let at = 0; at < options.steps; at++)
+      for (const where of ['data', 'report', 'evaluation'] as const) {
+        if (where === 'evaluation' && at % 2 === 0) continue;
+        const place = memory();
+        const stop = new AbortController();
+        const abort = (step: number): void => void (step === at && stop.abort(new Error('enough')));
+        let asked = 0;
+        const stopped = run(place, {
+          signal: stop.signal,
+          // The first three calls are those that know the data.
+          batch: (step) => (where === 'data' && ++asked > 3 && abort(step), batch(step)),
+          evaluate: async (done) => (where === 'evaluation' && abort(done - 1), { one: 1 }),
+          onProgress: ({ step }) => void (where === 'report' && abort(step - 1)),
+        });
+        // Behind the last update there is nothing left to stop.
+        if (at === options.steps - 1) expect(await stopped).toBe(expected);
+        else await expect(stopped, `${where} of update ${at}`).rejects.toThrow('enough');
+        expect(await run(place), `${where} of update ${at}`).toBe(expected);
+        expect(place.entries).toEqual(whole.entries);
+      }
   });
 });
 
