@@ -53,6 +53,7 @@ export interface Intervention extends Extent {
   readonly excludes?: readonly BlockSite[];
   readonly spec: InterventionSpec;
   readonly label: string;
+  /** The tensor that takes the place of `x`, of its shape, recorded on `ctx.step`. */
   apply(x: Tensor, ctx: InterventionContext): Tensor;
 }
 

@@ -11,7 +11,8 @@ export interface CachedModel {
   readonly info: ModelInfo;
 }
 
-interface KeysValues {
+/** Keys and values of one layer, [B, S, H, K] each. */
+export interface KeysValues {
   readonly k: Tensor;
   readonly v: Tensor;
 }
@@ -66,6 +67,7 @@ export class KeyValueCache {
     return this.held;
   }
 
+  /** Frees the keys and values of every layer. */
   dispose(): void {
     for (const { k, v } of this.layers) {
       k.dispose();

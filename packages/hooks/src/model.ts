@@ -172,9 +172,11 @@ export interface HookedModel {
     run: Run,
     heads?: { readonly start: number; readonly count: number },
   ): Tensor;
+  /** The model's linear layers, where adapters can be put. */
   linears(): readonly LinearSite[];
   /** Every trainable tensor by its name in the model's file format. */
   parameters(): ReadonlyMap<string, Tensor | RowBlocks>;
+  /** The weights of one attention head, on the tape of `step`. */
   headWeights(step: Step, layer: number, head: number): HeadWeights;
   /** Rows of the unembedding for token ids, [ids, C]. */
   unembedRows(step: Step, ids: readonly number[]): Tensor;

@@ -34,13 +34,22 @@ const blockSites = {
 const sitesBefore = { hook_embed: 'BTC', hook_pos_embed: 'BTC' } as const;
 const sitesAfter = { 'ln_final.hook_scale': 'BT1', 'ln_final.hook_normalized': 'BTC' } as const;
 
-/** What follows `blocks.3.` in the name of a site inside a block. */
+/**
+ * What follows `blocks.3.` in the name of a site inside a block.
+ * @useDeclaredType
+ */
 export type BlockSite = keyof typeof blockSites;
-/** A site outside the blocks. */
+/**
+ * A site outside the blocks.
+ * @useDeclaredType
+ */
 export type OuterSite = keyof typeof sitesBefore | keyof typeof sitesAfter;
 /** The name of a hook site, such as `blocks.3.attn.hook_z` or `hook_embed`. A misspelt site does not compile. */
 export type HookName = OuterSite | `blocks.${number}.${BlockSite}`;
-/** Axes of the tensor at a site, one letter each: B T S C H K M, or 1. */
+/**
+ * Axes of the tensor at a site, one letter each: B T S C H K M, or 1.
+ * @useDeclaredType
+ */
 export type SiteAxes = (typeof blockSites)[BlockSite];
 
 /** A hook name taken apart. */

@@ -41,6 +41,7 @@ export interface PatchOptions {
   /** GPU bytes for intermediate values, beside the weights. Default 512 MiB. */
   readonly memoryBytes?: number;
   readonly signal?: AbortSignal;
+  /** Told after every pass, for a progress bar. */
   readonly onProgress?: (progress: PatchProgress) => void;
 }
 

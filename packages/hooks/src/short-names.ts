@@ -21,9 +21,15 @@ export type Shortened<S extends string> = S extends `hook_${infer Name}`
       : `${Part}.${Name}`
     : never;
 
-/** Short name of a site that every block has: `resid_pre`, `q`, `pattern`, `z`, `result`, `mlp_out`, `pre`, `post`, `ln1.scale`, … */
+/**
+ * Short name of a site that every block has: `resid_pre`, `q`, `pattern`, `z`, `result`, `mlp_out`, `pre`, `post`, `ln1.scale`, …
+ * @useDeclaredType
+ */
 export type ShortBlockName = Shortened<BlockSite>;
-/** Short name of a site outside the blocks: `embed`, `pos_embed`, `ln_final.scale`, `ln_final.normalized`. */
+/**
+ * Short name of a site outside the blocks: `embed`, `pos_embed`, `ln_final.scale`, `ln_final.normalized`.
+ * @useDeclaredType
+ */
 export type ShortOuterName = Shortened<OuterSite>;
 
 /** Which sites are meant: a name, a short name (of every layer), a glob (`*` is any run of characters, `?` any one), several, or a predicate. */

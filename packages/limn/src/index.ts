@@ -8,7 +8,7 @@ export { IG_RULES, type IgRule } from '@limn/attribution';
 export { POCKET, openModel, type OpenModel, type OpenModelControls } from './model-source.js';
 export { filePairs, taskPairs, type FileRequest, type PairSets, type TaskRequest } from './pairs-source.js';
 export { provenanceOf, type ProvenanceRequest } from './provenance.js';
-export { corpusJob, pocketJob, type TrainingJob } from './training-jobs.js';
+export { corpusJob, pocketJob, type CorpusRequest, type TrainingJob } from './training-jobs.js';
 export { diagnose, type Diagnosis } from './commands/doctor.js';
 export { EXIT, exitCodeOf, type ExitCode } from './exit-code.js';
 export type { ProgressEvent } from './console.js';
