@@ -10,6 +10,10 @@ import type { HostTensor } from './weight-names.js';
 
 /** Where checkpoints are kept. `write` must be atomic: after a crash there is the old one or the new one. */
 export interface CheckpointStore {
+  /**
+   * Puts a checkpoint in the place of the one before.
+   * @throws what the store throws when it cannot; the old one is then still there.
+   */
   write(bytes: Uint8Array): Promise<void>;
   /** The newest; undefined when there is none yet. */
   read(): Promise<Uint8Array | undefined>;

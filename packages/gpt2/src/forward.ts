@@ -202,11 +202,13 @@ export abstract class Gpt2Forward {
     return concat(step, parts, 0);
   }
 
+  /** wte[ids], [B, T, C]. */
   embed(step: Step, tokens: TokenBatch): Tensor {
     const { B, T, ids } = tokens;
     return reshape(embed(step, fromData(step, ids, [B * T]), this.blocks('wte.weight')), [B, T, this.config.width]);
   }
 
+  /** wpe at the positions of every token, [B, T, C]; 0 at padding. */
   positions(step: Step, lengths: readonly number[], T: number, pasts?: readonly number[]): Tensor {
     const rows = Uint32Array.from({ length: lengths.length * T }, (_, i) => {
       const row = Math.floor(i / T);
@@ -219,6 +221,7 @@ export abstract class Gpt2Forward {
     ]);
   }
 
+  /** Outputs of heads from their slots: W_O[h]·z for LN of each slot's own stream, [B, T, heads, C], without b_O. */
   attention(
     step: Step,
     layer: number,
@@ -233,14 +236,17 @@ export abstract class Gpt2Forward {
     return this.results(step, layer, attend(step, q, { k, v }, this.attentionScale(layer)), options.heads);
   }
 
+  /** b_O [C], what attention adds besides its heads. */
   attentionBias(layer: number): Tensor {
     return this.w(`h.${layer}.attn.c_proj.bias`);
   }
 
+  /** mlp(LN x) of one layer, [B, T, C]. */
   mlp(step: Step, layer: number, x: Tensor): Tensor {
     return this.feedForward(step, layer, x, unseen);
   }
 
+  /** LN_f x · W_Uᵀ of the final stream [B, T, C], at all flat positions or at `rows` of them: [rows, V]. */
   logits(step: Step, x: Tensor, rows?: readonly number[] | Uint32Array): Tensor {
     return this.head(step, x, rows === undefined ? 'all' : Uint32Array.from(rows));
   }

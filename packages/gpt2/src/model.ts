@@ -53,6 +53,7 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
     });
   }
 
+  /** Sizes, names and origin; `fingerprint` is that of the weights when they were last read. */
   get info(): ModelInfo {
     return this.about;
   }
@@ -109,6 +110,7 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
     return slotGradients(step, run.at(blockHook(layer, 'hook_resid_pre')), outer, gamma, eps);
   }
 
+  /** The linear maps of every block. */
   linears(): readonly LinearSite[] {
     const { width: C, mlpWidth: M, layers } = this.config;
     const orientation = 'in-out';
@@ -159,6 +161,7 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
     return this.weights.byName;
   }
 
+  /** One head's weights, sliced out of the stored matrices. */
   headWeights(step: Step, layer: number, head: number): HeadWeights {
     const { headWidth: K } = this.config;
     const wide = (name: string): Tensor => (this.w(name).dtype === 'f16' ? toF32(step, this.w(name)) : this.w(name));

@@ -3,6 +3,7 @@ import { LimnError } from '@limn/gpu';
 
 /** The shapes behind the warm-up. */
 export const RATE_SHAPES = ['cosine', 'linear', 'constant'] as const;
+/** One of them. */
 export type RateShape = (typeof RATE_SHAPES)[number];
 
 /** How the rate goes, relative to its highest value. */

@@ -18,6 +18,7 @@ export interface TrainingProgress extends TrainingLogEntry {
   readonly secondsLeft: number;
 }
 
+/** Data, length and recipe of a training run, and what happens on the way. */
 export interface TrainingOptions {
   /**
    * Token ids of update `step` (0, 1, …): rows of up to maxPositions + 1 ids, of which all but the last are inputs and all but the first
@@ -39,6 +40,7 @@ export interface TrainingOptions {
   readonly log?: TrainingLog;
   /** Aborting stops behind the update under way and its evaluation, writes a checkpoint and throws the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Told of every report. */
   onProgress?(progress: TrainingProgress): void;
   /** Told when the newest checkpoint was damaged and the one before it is used. */
   onNotice?(message: string): void;

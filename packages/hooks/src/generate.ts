@@ -43,6 +43,7 @@ export interface GeneratedRow {
   readonly end?: EndReason;
 }
 
+/** What was made of all prompts. */
 export interface Generated {
   /** Prompt and new tokens of each row. */
   readonly tokens: readonly (readonly number[])[];

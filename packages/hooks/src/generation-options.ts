@@ -36,6 +36,7 @@ export interface RandomSampling extends Repetition {
 /** How the next token is chosen. */
 export type Sampling = GreedySampling | RandomSampling;
 
+/** What to generate, and how. */
 export interface GenerateOptions {
   /** Most tokens behind each prompt. */
   readonly maxNewTokens: number;

@@ -17,6 +17,7 @@ export class TextStream {
     this.stops = stopStrings.map((stop) => new TextEncoder().encode(stop));
   }
 
+  /** Takes the bytes of the next token; gives the text that is certain by now. */
   push(bytes: Uint8Array): TextPart {
     const all = new Uint8Array(this.pending.length + bytes.length);
     all.set(this.pending);

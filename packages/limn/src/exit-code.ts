@@ -2,6 +2,7 @@
 
 /** The exit codes of `limn`, by name. */
 export const EXIT = { ok: 0, failure: 1, usage: 2, resource: 3, data: 4, interrupted: 130 } as const;
+/** One of them. */
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** What every coded error of limn's packages has in common; the classes differ, the shape does not. */

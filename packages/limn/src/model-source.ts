@@ -21,6 +21,7 @@ export interface OpenModel {
   readonly tokenizer?: ModelTokenizer;
   /** The text of a token, or its id where there is no tokenizer. */
   readonly show: (id: number) => string;
+  /** Frees the model. */
   [Symbol.dispose](): void;
 }
 

@@ -24,6 +24,7 @@ const SLOW_BELOW = 5e10;
 /** Largest |GPU − CPU| of the self-test, in units of the rounding bound √k·2⁻²⁴·Σ|a·b|; the tests hold every kernel to 1. */
 const SELF_TEST_BOUND = 4;
 
+/** What one matrix product on the device says about its arithmetic. */
 export interface SelfTest {
   readonly kernel: string;
   readonly shape: string;
@@ -32,6 +33,7 @@ export interface SelfTest {
   readonly passed: boolean;
 }
 
+/** What `limn doctor` found out about this machine. */
 export interface Diagnosis {
   readonly limn: string;
   readonly node: string;
