@@ -302,7 +302,7 @@ describe('broken connections', () => {
       },
       1,
     );
-    await expectWhole(await open({ silence: 200 }));
+    await expectWhole(await open({ silence: 700 }));
     expect(hub.asked(/^\/model\.safetensors/)[1]?.range).toBe('bytes=300000-');
     hub.fail(/revision/, () => undefined);
     cacheDir = mkdtempSync(path.join(home, 'cache-'));

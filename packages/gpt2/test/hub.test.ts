@@ -6,7 +6,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { testGpu } from '@limn/testing';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { loadGpt2, memoryFiles } from '../src/index.js';
 import { hubCacheFolder, hubEndpoint, hubOffline, hubToken, openModel } from '../src/node.js';
 import { placeOf } from '../src/hub/place.js';
@@ -81,6 +81,29 @@ describe('from the hub', () => {
     await openModel('tiny/gpt2', options);
     expect(hub.seen.slice(before).map((seen) => seen.path)).toEqual(['/api/models/tiny/gpt2/revision/main']);
     await openModel(`tiny/gpt2@${hub.commit}`, { cacheDir, fetch: noNetwork });
+  });
+
+  test('the environment is obeyed where no option speaks', async () => {
+    vi.stubEnv('HF_ENDPOINT', hub.endpoint);
+    vi.stubEnv('HF_HOME', cacheDir);
+    vi.stubEnv('HF_HUB_CACHE', '');
+    vi.stubEnv('HF_TOKEN', 'hf_environment');
+    try {
+      await openModel('tiny/gpt2');
+      expect(readdirSync(path.join(cacheDir, 'hub'))).toContain('models--tiny--gpt2');
+      expect(hub.seen.filter(({ host }) => host === 'hub').map((seen) => seen.token)).toContain(
+        'Bearer hf_environment',
+      );
+      const before = hub.seen.length;
+      vi.stubEnv('HF_HUB_OFFLINE', '1');
+      expect((await openModel('tiny/gpt2')).label).toBe(`tiny/gpt2@${hub.commit}`);
+      expect((await rejection(openModel('tiny/other'))).code).toBe('hub/offline');
+      expect(hub.seen.length).toBe(before);
+      await openModel('tiny/gpt2', { offline: false });
+      expect(hub.seen.length).toBe(before + 1);
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 
   test('the token goes to the hub and to no other host', async () => {
