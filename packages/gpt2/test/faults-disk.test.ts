@@ -64,10 +64,12 @@ async function oneCase(fault: Fault<DiskFault>, tally: Tally): Promise<void> {
 }
 
 describe('a disk that fails', () => {
-  const codes = ['ENOSPC', 'EIO', 'EROFS', 'EACCES', 'EMFILE'] as const;
+  const codes = ['EIO', 'EROFS', 'EACCES', 'EMFILE'] as const;
+  /** In short one code each, in turn; in long a full disk at every call, and one of the other codes. */
   const cases = (): Fault<DiskFault>[] => {
-    if (!long) return someCalls(calls).map((call, i) => ({ call, how: codes[i % codes.length] as DiskFault }));
-    return calls.flatMap((_, i) => codes.map((how) => ({ call: i + 1, how })));
+    const turn = (i: number): DiskFault => codes[i % codes.length] as DiskFault;
+    if (!long) return someCalls(calls).map((call, i) => ({ call, how: i % 2 ? turn(i >> 1) : 'ENOSPC' }));
+    return calls.flatMap((_, i) => (['ENOSPC', turn(i)] as const).map((how) => ({ call: i + 1, how })));
   };
 
   test(`once, at ${long ? 'every call' : 'chosen calls'} of a job: coded error, nothing lost, no handle left open, and it resumes`, async () => {
