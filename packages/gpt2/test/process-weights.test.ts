@@ -22,21 +22,22 @@ import { rejection } from './rejection.js';
 
 const { referenceForward } = referenceGpt2;
 
-/** Awkward sizes: nothing is a multiple of four, M is not 4 C. */
-const cases: readonly (readonly [string, NewGpt2Config])[] = [
-  ['3 heads of 7, tied, tanh', { vocabulary: 31, maxPositions: 7, width: 21, layers: 2, heads: 3, mlpWidth: 26 }],
+/** Each option alone, two pairs, and all. */
+const each = Object.keys(transformerLensProcessing).map((name): WeightProcessing => ({ [name]: true }));
+const together: readonly WeightProcessing[] = [{ foldLayerNorm: true, centerUnembed: true }, transformerLensProcessing];
+
+/** Awkward sizes: nothing is a multiple of four, M is not 4 C. Every option alone needs to be seen on a tied head and on another. */
+const cases: readonly (readonly [string, NewGpt2Config, readonly WeightProcessing[]])[] = [
+  [
+    '3 heads of 7, tied, tanh',
+    { vocabulary: 31, maxPositions: 7, width: 21, layers: 2, heads: 3, mlpWidth: 26 },
+    [...each, { centerWritingWeights: true, foldValueBiases: true }, ...together],
+  ],
   [
     '5 heads of 3, untied, erf',
     { vocabulary: 37, maxPositions: 11, width: 15, layers: 3, heads: 5, tied: false, gelu: 'erf' },
+    [...each, ...together],
   ],
-];
-
-/** Each option alone, some together, and all. */
-const processings: readonly WeightProcessing[] = [
-  ...Object.keys(transformerLensProcessing).map((name) => ({ [name]: true })),
-  { centerWritingWeights: true, foldValueBiases: true },
-  { foldLayerNorm: true, centerUnembed: true },
-  transformerLensProcessing,
 ];
 
 /** Such a model as a folder in memory. */
@@ -84,7 +85,7 @@ function apart(got: ArrayLike<number>, want: ArrayLike<number>): number {
   return got.length === want.length ? Math.sqrt(difference / size) : Infinity;
 }
 
-describe.each(cases)('%s', (_name, sizes) => {
+describe.each(cases)('%s', (_name, sizes, processings) => {
   test.each(processings.map((processing) => [Object.keys(processing).join(' + '), processing] as const))(
     '%s',
     async (_names, processing) => {
