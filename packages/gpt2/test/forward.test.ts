@@ -1,6 +1,6 @@
 // The forward pass and its gradients against torch (golden files) and the float64 reference, at sizes that fit nothing evenly.
 import { readFileSync } from 'node:fs';
-import { tokenBatch } from '@limn/hooks';
+import { tokenBatch, type HookName } from '@limn/hooks';
 import { crossEntropy, fromData, gradients, readFloats, scale, sumAll, type Tensor } from '@limn/tensor';
 import { testGpu } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
@@ -38,11 +38,10 @@ describe.each(['tied-tanh', 'untied-erf'])('%s', (name) => {
     const rows = Array.from({ length: B }, (_, b) => Array.from(data.subarray(b * T, (b + 1) * T)));
     const tokens = tokenBatch(rows, model.info);
     const step = gpu.step();
-    const run = model.run(
-      step,
-      { tokens },
-      { capture: ['blocks.0.hook_resid_pre', 'blocks.1.hook_resid_pre', 'ln_final.hook_normalized'] },
-    );
+    // What transformers calls hidden states: the input of each block, and the final normalisation.
+    const inputs = Array.from({ length: model.info.layers }, (_, l): HookName => `blocks.${l}.hook_resid_pre`);
+    const hidden: readonly HookName[] = [...inputs, 'ln_final.hook_normalized'];
+    const run = model.run(step, { tokens }, { capture: hidden });
     const targets = Uint32Array.from({ length: B * T }, (_, i) =>
       i % T === T - 1 ? 0xffffffff : (rows[Math.floor(i / T)]?.[(i % T) + 1] as number),
     );
@@ -56,11 +55,9 @@ describe.each(['tied-tanh', 'untied-erf'])('%s', (name) => {
     const slopes = gradients(step, loss, 'ones', parameters);
     const got = new Map<string, Promise<Float32Array>>([
       ['logits', readFloats(step, run.logits)],
-      ['hidden.0', readFloats(step, run.at('blocks.0.hook_resid_pre'))],
-      ['hidden.1', readFloats(step, run.at('blocks.1.hook_resid_pre'))],
-      ['hidden.2', readFloats(step, run.at('ln_final.hook_normalized'))],
       ['loss', readFloats(step, loss)],
     ]);
+    hidden.forEach((site, i) => got.set(`hidden.${i}`, readFloats(step, run.at(site))));
     names.forEach((each, i) =>
       got.set(
         `grad.${each === 'lm_head.weight' ? each : `transformer.${each}`}`,

@@ -15,7 +15,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 here = pathlib.Path(__file__).parent
 cases = {
-    "tied-tanh": dict(vocab_size=37, n_positions=13, n_embd=24, n_layer=2, n_head=3, n_inner=40, activation_function="gelu_new"),
+    "tied-tanh": dict(vocab_size=37, n_positions=13, n_embd=24, n_layer=3, n_head=3, n_inner=40, activation_function="gelu_new"),
     "untied-erf": dict(
         vocab_size=23, n_positions=7, n_embd=12, n_layer=2, n_head=2, n_inner=None, activation_function="gelu",
         tie_word_embeddings=False, scale_attn_by_inverse_layer_idx=True,
