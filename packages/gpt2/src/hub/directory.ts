@@ -60,7 +60,7 @@ export function checkedFiles(http: HubHttp, id: string, entries: readonly Listed
   const files = new Map<string, HubFile>();
   for (const entry of entries) {
     const { type, path, size, oid, lfs } = Object(entry) as ListedEntry;
-    if (type === 'directory') continue;
+    if (typeof type === 'string' && type !== 'file') continue;
     const kind = lfs === undefined ? 'git-sha1' : 'sha256';
     const etag = lfs === undefined ? oid : Object(lfs).oid;
     const bytes = lfs === undefined ? size : Object(lfs).size;
