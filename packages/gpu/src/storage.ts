@@ -29,7 +29,10 @@ export interface StorageState {
 
 let nextId = 1;
 
-/** A piece of GPU memory, zero-copy to pass around. Bytes are counted without padding. */
+/**
+ * A piece of GPU memory, zero-copy to pass around. Bytes are counted without padding. Made by `step.allocate`, `step.upload` and
+ * `gpu.persistent`.
+ */
 export class Storage {
   readonly id: number = nextId++;
   readonly byteLength: number;
@@ -37,7 +40,7 @@ export class Storage {
   /** @internal */
   readonly [internal]: StorageState;
 
-  /** Storages are made by `step.allocate`, `step.upload` and `gpu.persistent`. */
+  /** @internal */
   constructor(byteLength: number, label: string, state: StorageState) {
     if (!Number.isSafeInteger(byteLength) || byteLength <= 0)
       throw new LimnError('gpu/size', `'${label}' cannot have ${byteLength} bytes: a positive whole number is needed`, {

@@ -9,7 +9,7 @@ export { POCKET, openModel, type OpenModel, type OpenModelControls } from './mod
 export { filePairs, taskPairs, type FileRequest, type PairSets, type TaskRequest } from './pairs-source.js';
 export { provenanceOf, type ProvenanceRequest } from './provenance.js';
 export { corpusJob, pocketJob, type CorpusRequest, type TrainingJob } from './training-jobs.js';
-export { diagnose, type Diagnosis } from './commands/doctor.js';
+export { diagnose, type Diagnosis, type SelfTest } from './commands/doctor.js';
 export { EXIT, exitCodeOf, type ExitCode } from './exit-code.js';
 export type { ProgressEvent } from './console.js';
 export { version } from './version.js';

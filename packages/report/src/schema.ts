@@ -20,9 +20,15 @@ export interface Schema<T> {
   readonly type?: T;
 }
 
+/**
+ * The type that a schema describes.
+ * @inline
+ */
 export type Infer<S> = S extends Schema<infer T> ? T : never;
 type Shape = Readonly<Record<string, Schema<unknown>>>;
+/** @inline */
 type Fields<S extends Shape> = { readonly [K in keyof S]: Infer<S[K]> };
+/** @inline */
 type Simplify<T> = { [K in keyof T]: T[K] };
 
 /** How a wrong value is shown in a message: its kind, and its start if it is short enough to help. */
