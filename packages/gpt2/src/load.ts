@@ -64,13 +64,15 @@ export async function loadGpt2(gpu: Gpu, source: ModelFiles, options: LoadOption
 
 /**
  * The weights of a model, processed or in f16 or both, as a model of its own; the given one stays. Weights pass through the host one at a time.
- * @throws LimnError `weights/processed` for a model whose weights were processed before, `weights/bad-processing`, `weights/f16-overflow`.
+ * @throws LimnError `weights/processed` for a model whose weights were processed before, `weights/bad-processing`, `weights/bad-storage`,
+ * `weights/f16-overflow`.
  */
 export async function withWeightForm(model: Gpt2, form: WeightForm): Promise<Gpt2> {
   expectRaw(model.info.processing, 'processed again', 'f16');
   const { processing = {}, weights } = form;
   const before = model.info.processing;
   const settled: WeightForm = { processing, weights: weights ?? (before === 'f16' ? 'f16' : 'f32') };
+  const done = describeForm(settled);
   const parameters = model.parameters();
   const read = (name: string): Promise<HostTensor> =>
     readParameter(model.gpu, parameters.get(name) as Parameters<typeof readParameter>[1]);
@@ -80,7 +82,7 @@ export async function withWeightForm(model: Gpt2, form: WeightForm): Promise<Gpt
     processWeights(model.config, model.tied, processing, read),
   );
   const tied = staysTied(model.tied, processing);
-  return new Gpt2(model.gpu, { ...model.config, tied }, { tied, processing: describeForm(settled), ...uploaded });
+  return new Gpt2(model.gpu, { ...model.config, tied }, { tied, processing: done, ...uploaded });
 }
 
 /** How to make a random model. */
@@ -99,9 +101,9 @@ export async function randomGpt2(
   const config = newConfig(sizes);
   const tied = config.tied ?? true;
   const { weights = 'f32' } = options;
+  const processing = describeForm({ weights });
   const byName = await drawParameters(gpu, config, tied, seed, weights);
   const origin = new TextEncoder().encode(`random ${weights} weights, seed ${seed}, ${formatConfig(config)}`);
-  const processing = describeForm({ weights });
   const model = new Gpt2(gpu, config, { tied, byName, processing, fingerprint: await sha256(origin) });
   if (options.readBack !== false) await model.refreshFingerprint();
   return model;

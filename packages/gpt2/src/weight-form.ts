@@ -15,8 +15,17 @@ export interface WeightForm {
   readonly weights?: 'f32' | 'f16';
 }
 
-/** The form in words, as in `info.processing`: 'none', or what was done, joined by '+'. */
+/**
+ * The form in words, as in `info.processing`: 'none', or what was done, joined by '+'.
+ * @throws LimnError `weights/bad-processing`, `weights/bad-storage` for what is neither f32 nor f16.
+ */
 export function describeForm({ processing = {}, weights = 'f32' }: WeightForm): string {
+  if (weights !== 'f32' && weights !== 'f16') {
+    throw new LimnError('weights/bad-storage', `weights is ${JSON.stringify(weights)}; allowed: 'f32', 'f16'`, {
+      details: { given: weights, allowed: ['f32', 'f16'] },
+      hint: 'BF16 and other files are read with either.',
+    });
+  }
   return [...processingNames(processing), ...(weights === 'f16' ? ['f16'] : [])].join('+') || 'none';
 }
 

@@ -161,6 +161,21 @@ test('a value that f16 cannot hold is refused with tensor and index, and nothing
   half.dispose();
 });
 
+test('another storage is refused before anything is made', async () => {
+  const gpu = await testGpu();
+  const weights = 'bf16' as 'f16';
+  const live = gpu.counters.snapshot().bytesLive;
+  expect((await rejection(randomGpt2(gpu, odd, 2, { weights }))).code).toBe('weights/bad-storage');
+  const full = await randomGpt2(gpu, odd, 2);
+  const files = memoryFiles({});
+  await saveGpt2(full, files);
+  expect((await rejection(withWeightForm(full, { weights }))).code).toBe('weights/bad-storage');
+  full.dispose();
+  expect((await rejection(loadGpt2(gpu, files, { weights }))).code).toBe('weights/bad-storage');
+  gpu.trim();
+  expect(gpu.counters.snapshot().bytesLive).toBeLessThanOrEqual(live);
+});
+
 test('training is refused, by the model and by the optimiser', async () => {
   const model = await randomGpt2(await testGpu(), odd, 2, { weights: 'f16' });
   const options = { batch: () => [[1, 2, 3]], steps: 1, recipe: { rate: 0.1 } };

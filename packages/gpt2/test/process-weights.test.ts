@@ -2,7 +2,7 @@
 import { tokenBatch } from '@limn/hooks';
 import { readFloats } from '@limn/tensor';
 import { referenceGpt2, testGpu } from '@limn/testing';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   describePlan,
   loadGpt2,
@@ -171,6 +171,35 @@ describe('what the processed weights are', () => {
     model.dispose();
   });
 });
+
+test.each([{}, { weights: 'f16' }, { processing: transformerLensProcessing }] as const)(
+  'with %j each weight has left the host, the driver included, before the next matrix is read',
+  async (form) => {
+    const gpu = await testGpu();
+    const files = await awkward(cases[0]![1]);
+    /** Uploads that the device has confirmed. */
+    let confirmed = gpu.counters.uploads;
+    const finish = gpu.finished.bind(gpu);
+    const spy = vi.spyOn(gpu, 'finished').mockImplementation(async () => {
+      const sent = gpu.counters.uploads;
+      await finish();
+      confirmed = sent;
+    });
+    let reads = 0;
+    const watched = {
+      ...files,
+      read: async (name: string, start?: number, end?: number) => {
+        reads += 1;
+        if (name === 'model.safetensors') expect(gpu.counters.uploads).toBe(confirmed);
+        return files.read(name, start, end);
+      },
+    };
+    const { model } = await loadGpt2(gpu, watched, form);
+    expect(reads).toBeGreaterThan(model.parameters().size);
+    spy.mockRestore();
+    model.dispose();
+  },
+);
 
 describe('what is refused', () => {
   const sizes = cases[0]![1];
