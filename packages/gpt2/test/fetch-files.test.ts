@@ -1,0 +1,117 @@
+// A folder by address: what it holds is found out by asking, and a server that answers with something else is not believed.
+import { expect, test } from 'vitest';
+import { fetchFiles, openModel } from '../src/index.js';
+import { modelFiles } from './hub/model.js';
+import { rejection } from './rejection.js';
+
+const files = modelFiles();
+const weights = files.get('model.safetensors') as Uint8Array;
+
+type Answer = (name: string, init: RequestInit | undefined) => Response | undefined;
+const serve =
+  (answer: Answer): typeof fetch =>
+  async (input, init) => {
+    const name = String(input).split('/').at(-1) as string;
+    const special = answer(name, init);
+    if (special) return special;
+    const bytes = files.get(name);
+    if (!bytes) return new Response(null, { status: 404 });
+    const [, from, to] = /bytes=(\d+)-(\d+)/.exec(new Headers(init?.headers).get('range') ?? '') ?? [];
+    const headers = { 'content-length': String(bytes.length) };
+    if (init?.method === 'HEAD') return new Response(null, { headers });
+    if (from === undefined) return new Response(bytes.slice(), { headers });
+    const contentRange = `bytes ${from}-${Math.min(Number(to), bytes.length - 1)}/${bytes.length}`;
+    return new Response(bytes.slice(Number(from), Number(to) + 1), {
+      status: 206,
+      headers: { 'content-range': contentRange },
+    });
+  };
+const base = 'https://models.example/tiny/';
+const wanted = ['config.json', 'model.safetensors', 'vocab.json', 'merges.txt'];
+
+test('which files there are is found out by asking', async () => {
+  const source = await openModel(base, { fetch: serve(() => undefined) });
+  expect(await source.list()).toEqual(wanted);
+  // A site of one page answers everything with that page.
+  const page = serve((name) =>
+    files.has(name) ? undefined : new Response('<html>', { headers: { 'content-type': 'text/html' } }),
+  );
+  expect(await (await openModel(new URL(base), { fetch: page })).list()).toEqual(wanted);
+  const down = openModel(base, { fetch: serve(() => new Response(null, { status: 500 })) });
+  expect((await rejection(down)).details['status']).toBe(500);
+  const stop = new AbortController();
+  stop.abort(new Error('enough'));
+  const signalled: typeof fetch = async (input, init) => {
+    init?.signal?.throwIfAborted();
+    return fetch(input, init);
+  };
+  await expect(openModel(base, { fetch: signalled, signal: stop.signal })).rejects.toThrow('enough');
+});
+
+const ranged = (init: RequestInit | undefined): boolean => new Headers(init?.headers).has('range');
+test.each<[what: string, code: string, answer: Answer]>([
+  [
+    'a web page',
+    'files/fetch',
+    (_n, init) => (ranged(init) ? new Response('<', { headers: { 'content-type': 'text/html' } }) : undefined),
+  ],
+  [
+    'another part',
+    'files/fetch',
+    (_n, init) =>
+      ranged(init)
+        ? new Response('12345678', { status: 206, headers: { 'content-range': 'bytes 1-8/99' } })
+        : undefined,
+  ],
+  [
+    'a compressed part',
+    'files/fetch',
+    (_n, init) =>
+      ranged(init)
+        ? new Response('12345678', {
+            status: 206,
+            headers: { 'content-range': `bytes 0-7/${weights.length}`, 'content-encoding': 'gzip' },
+          })
+        : undefined,
+  ],
+  [
+    'a short part',
+    'files/short',
+    (_n, init) =>
+      ranged(init)
+        ? new Response('1234', { status: 206, headers: { 'content-range': `bytes 0-7/${weights.length}` } })
+        : undefined,
+  ],
+  ['a long part', 'files/short', (_n, init) => (ranged(init) ? new Response('123456789', { status: 206 }) : undefined)],
+  ['a short whole', 'files/short', (_n, init) => (ranged(init) ? new Response('1234') : undefined)],
+  ['status 503', 'files/fetch', (_n, init) => (ranged(init) ? new Response('', { status: 503 }) : undefined)],
+  [
+    'nothing',
+    'files/fetch',
+    () => {
+      throw new TypeError('network error');
+    },
+  ],
+])('%s for a part of a file: %s', async (_what, code, answer) => {
+  const source = fetchFiles(base, wanted, serve(answer));
+  expect((await rejection(source.read('model.safetensors', 0, 8))).code).toBe(code);
+});
+
+test('a server without ranges is asked once per file; one that compresses tells the size with a part', async () => {
+  let whole = 0;
+  const plain = serve((name, init) => {
+    if (!ranged(init)) return undefined;
+    whole++;
+    return new Response((files.get(name) as Uint8Array<ArrayBuffer>).slice());
+  });
+  const source = fetchFiles(base, wanted, plain);
+  for (let at = 0; at < 40; at += 8)
+    expect(await source.read('model.safetensors', at, at + 8)).toEqual(weights.slice(at, at + 8));
+  expect(whole).toBe(1);
+  const squeezed = serve((_name, init) =>
+    init?.method === 'HEAD'
+      ? new Response(null, { headers: { 'content-encoding': 'br', 'content-length': '9' } })
+      : undefined,
+  );
+  expect(await fetchFiles(base, wanted, squeezed).size('model.safetensors')).toBe(weights.length);
+});
