@@ -58,8 +58,7 @@ async function oneCase(call: number, how: DeviceFault, tally: Tally, goesOn: boo
   const outcome = await outcomeOf(what, () => runJob(gpu, at));
   tally.add(outcome);
   if ('result' in outcome) expect(outcome.result, what).toEqual(expected);
-  if (how === 'lose') gpu.dispose();
-  else gpu.trim();
+  gpu.trim();
   await settle();
   const { bytesLive, buffersLive } = gpu.counters.snapshot();
   expect({ bytesLive, buffersLive, handles: faulty.liveBuffers.size }, what).toEqual({

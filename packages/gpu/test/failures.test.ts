@@ -1,7 +1,7 @@
 // Faults: shaders that do not compile, memory that is not given, errors outside scopes, a device that goes away.
-import { FaultyDevice } from '@limn/testing';
+import { FaultyDevice, type DeviceFault, type Fault } from '@limn/testing';
 import { afterEach, describe, expect, test } from 'vitest';
-import { DeviceLostError, defineKernel, Gpu, LimnError, OutOfMemoryError, ShaderError } from '../src/index.js';
+import { DeviceLostError, defineKernel, Gpu, LimnError, openGpu, OutOfMemoryError, ShaderError } from '../src/index.js';
 import { openNodeGpu } from '../src/node.js';
 import { combine, increment, wgsl } from './kernels.js';
 
@@ -123,6 +123,36 @@ describe('a failure that passes', () => {
     expect(await double(gpu)).toBe(6);
     gpu.dispose();
   });
+});
+
+describe('opening', () => {
+  test.each(['throw', 'report', 'lose'] as const)(
+    'a device whose n-th call fails by %s: a Gpu, or a coded error and no buffer left',
+    async (how) => {
+      const base = await ownGpu();
+      const { features, limits, adapterInfo: info } = base.device;
+      const open = async (fault?: Fault<DeviceFault>): Promise<FaultyDevice> => {
+        const faulty = new FaultyDevice(base.device, fault);
+        const requestDevice = async (): Promise<GPUDevice> => faulty.device;
+        const adapter = { features, limits, info, requestDevice } as unknown as GPUAdapter;
+        const provider = { requestAdapter: async () => adapter } as unknown as GPU;
+        const gpu = await openGpu({ provider }).catch((error: unknown) => error);
+        if (!(gpu instanceof Gpu)) expect(gpu).toBeInstanceOf(LimnError);
+        else {
+          // A loss is told a moment later.
+          if (how === 'lose' && fault) expect((await gpu.lost).code).toBe('gpu/device-lost');
+          gpu.dispose();
+        }
+        expect(faulty.liveBuffers.size, `call ${fault?.call}`).toBe(0);
+        return faulty;
+      };
+      const { calls } = (await open()).counter;
+      // How often the speed is measured depends on the time it takes: the calls that every opening makes.
+      const sure = calls.indexOf('onSubmittedWorkDone') + 1;
+      expect(sure).toBeGreaterThan(5);
+      for (let call = 1; call <= sure; call++) await open({ call, how });
+    },
+  );
 });
 
 describe('memory that is not given', () => {

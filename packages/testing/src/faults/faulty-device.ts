@@ -63,7 +63,11 @@ export class FaultyDevice {
     this.device = this.#wrap(real, ofDevice, {
       queue,
       lost: this.#lost,
-      destroy: () => this.lose('destroyed'),
+      destroy: () => {
+        this.lose('destroyed');
+        // Buffers go with their device.
+        for (const buffer of this.liveBuffers) buffer.destroy();
+      },
       addEventListener: (type: 'uncapturederror', listener: (event: GPUUncapturedErrorEvent) => void) => {
         real.addEventListener(type, listener);
         this.#listeners.push(() => real.removeEventListener(type, listener));
