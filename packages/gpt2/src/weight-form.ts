@@ -51,8 +51,6 @@ export function addedWeights(
   return added;
 }
 
-/** The first magnitude that rounds to infinity. */
-const TOO_LARGE = 65520;
 /** Values that are rounded at once. */
 const PIECE = 2 ** 20;
 
@@ -63,17 +61,26 @@ const PIECE = 2 ** 20;
 export function roundToF16(name: string, { shape, data }: HostTensor): void {
   for (let start = 0; start < data.length; start += PIECE) {
     const piece = data.subarray(start, start + PIECE);
-    const at = piece.findIndex((value) => !(Math.abs(value) < TOO_LARGE));
-    if (at >= 0) {
-      const row = shape[1] as number;
-      const index = [Math.floor((start + at) / row), (start + at) % row];
-      throw new LimnError('weights/f16-overflow', `${name}[${index.join(', ')}] is ${piece[at]}; f16 ends at 65504`, {
-        details: { name, index, value: piece[at] },
-        hint: "Load this model with weights: 'f32'.",
-      });
-    }
-    piece.set(unpackF16(packF16(piece), piece.length));
+    const words = packF16(piece);
+    for (const word of words) if (holdsInfinity(word)) throw overflow(name, shape, data, start);
+    piece.set(unpackF16(words, piece.length));
   }
+}
+
+/** Whether one of the two f16 of a word has the exponent of infinity and NaN. */
+function holdsInfinity(word: number): boolean {
+  return (word & 0x7c00) === 0x7c00 || (word & 0x7c000000) === 0x7c000000;
+}
+
+/** The error for the first value at or behind `start` that rounds to infinity. */
+function overflow(name: string, shape: readonly number[], data: Float32Array, start: number): LimnError {
+  const at = start + data.subarray(start).findIndex((value) => !(Math.abs(value) < 65520));
+  const row = shape[1] as number;
+  const index = [Math.floor(at / row), at % row];
+  return new LimnError('weights/f16-overflow', `${name}[${index.join(', ')}] is ${data[at]}; f16 ends at 65504`, {
+    details: { name, index, value: data[at] },
+    hint: "Load this model with weights: 'f32'.",
+  });
 }
 
 /**
