@@ -82,7 +82,10 @@ export class Sites {
       this.skipped.push({ label: edit.label, at: site, reason: where });
       return x;
     }
-    this.fired++;
+    const positions = this.positions();
+    if (where === undefined || where.some((chosen, i) => chosen === 1 && (positions[i] as number) >= 0)) this.fired++;
+    // All its rows have ended. It is applied all the same, so that the steps of a generation share a plan.
+    else this.skipped.push({ label: edit.label, at: site, reason: 'row' });
     const edited = edit.apply(x, this.context(edit, site));
     if (edited.shape.join() !== x.shape.join()) {
       throw new LimnError(
@@ -135,13 +138,12 @@ export class Sites {
 
   /** 1 where the edit holds, per [B, T]; undefined when it holds everywhere; the reason when it holds nowhere. */
   private selected(edit: Intervention): Uint32Array | undefined | SkippedIntervention['reason'] {
-    const { B, T, lengths, rows, phase } = this.plan;
+    const { B, T, rows, phase } = this.plan;
     if (edit.phase !== undefined && edit.phase !== phase) return 'phase';
     if (edit.rows === undefined && edit.positions === undefined) return undefined;
     const chosenRows = edit.rows === undefined ? undefined : new Set(edit.rows);
     const hasRow = (b: number): boolean => chosenRows === undefined || chosenRows.has(rows.start + b);
-    // A row that has ended (length 0) is still computed, but no edit of it counts.
-    if (!Array.from({ length: B }, (_, b) => hasRow(b) && (lengths[b] as number) > 0).includes(true)) return 'row';
+    if (!Array.from({ length: B }, (_, b) => hasRow(b)).includes(true)) return 'row';
     const chosenPositions = edit.positions === undefined ? undefined : new Set(edit.positions);
     const absolute = this.positions();
     const mask = Uint32Array.from(absolute, (position, i) =>

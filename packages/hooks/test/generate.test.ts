@@ -205,6 +205,21 @@ test('edits and adapters hold in the prompt, behind it, or in both; those that n
   expect(one.neverFired).toEqual(idle.map(({ label }) => label));
   const three = await generate(model, prompts, { maxNewTokens: 3, interventions: idle });
   expect(three.neverFired).toEqual(idle.slice(0, 2).map(({ label }) => label));
+  // Rows are those of the call, however it is cut.
+  const cut = await generate(model, prompts, { maxNewTokens: 3, interventions: idle, rowsAtOnce: 1 });
+  expect(cut.neverFired).toEqual(three.neverFired);
+  expect(cut.tokens).toEqual(three.tokens);
+  // An edit of a row that ends before the edit begins has edited nothing, though the others go on.
+  const late = [scale('blocks.0.hook_attn_out', 2, { rows: [0], phase: 'generated' })];
+  const first = three.rows[0]?.newTokens[0]?.id as number;
+  const over = await generate(model, [prompts[0] as number[], [8, 8]], {
+    maxNewTokens: 3,
+    interventions: late,
+    eosIds: [first],
+  });
+  expect(over.rows[0]?.newTokens).toHaveLength(1);
+  expect(over.rows[1]?.newTokens.length).toBeGreaterThan(1);
+  expect(over.neverFired).toEqual(late.map(({ label }) => label));
   [vector, a, b].forEach((tensor) => tensor.dispose());
 });
 
@@ -296,28 +311,41 @@ test('leaving the loop, aborting or failing leaves nothing on the GPU; a stream 
 test('after the first decoded token nothing is made, and many generations leave the live bytes where they were', async () => {
   const long = process.env['LIMN_LONG'] === '1';
   const sampling: Sampling = { kind: 'sample', seed: 6, temperature: 2, topK: 5, topP: 0.9, repetitionPenalty: 1.1 };
-  const stream = generateStream(model, prompts, {
+  const options = {
     maxNewTokens: 6,
-    minNewTokens: 2,
-    eosIds: [5],
+    minNewTokens: 1,
     sampling,
-    topLogProbabilities: 2,
-  });
+    interventions: [
+      scale('blocks.0.hook_mlp_out', 0.9, { phase: 'generated' }),
+      scale('blocks.1.hook_mlp_out', 1.1, { rows: [3] }),
+    ],
+  } as const;
+  // An end token with which row 3 ends early and row 1 does not end.
+  let eosId = -1;
+  for (let id = 0; id < model.info.vocabulary && eosId < 0; id++) {
+    const { rows } = await generate(model, prompts, { ...options, eosIds: [id] });
+    if (rows[3]?.end === 'eos' && rows[3].newTokens.length < 5 && rows[1]?.end === 'length') eosId = id;
+  }
+  expect(eosId).toBeGreaterThanOrEqual(0);
   let before = model.gpu.counters.snapshot();
-  let position = -1;
-  for await (const token of stream) {
-    // Rows of one pass come together; row 1 never ends first here.
+  let [decoded, afterEnd, ended] = [0, 0, false];
+  // The report is new, so that no plan is there already.
+  for await (const token of generateStream(model, prompts, { ...options, eosIds: [eosId], topLogProbabilities: 2 })) {
+    if (token.row === 3) ended = token.end !== undefined;
+    // Rows of one pass come together.
     if (token.row !== 1) continue;
     const made = model.gpu.counters.since(before);
-    if (position >= 6)
-      expect([made.buffersCreated, made.bindGroupsCreated, made.pipelinesCreated, made.plansCreated]).toEqual([
-        0, 0, 0, 0,
-      ]);
-    if (position >= 6) expect(made.readbacks).toBe(1);
+    if (decoded >= 2) {
+      const { buffersCreated, bindGroupsCreated, pipelinesCreated, plansCreated, readbacks } = made;
+      expect([buffersCreated, bindGroupsCreated, pipelinesCreated, plansCreated]).toEqual([0, 0, 0, 0]);
+      expect(readbacks).toBe(1);
+    } else expect(made.plansCreated).toBe(1);
     before = model.gpu.counters.snapshot();
-    position = token.position;
+    decoded += 1;
+    if (ended) afterEnd += 1;
   }
-  expect(position).toBeGreaterThan(6);
+  expect(decoded).toBe(6);
+  expect(afterEnd).toBeGreaterThan(0);
   const once = (n: number) =>
     generate(model, prompts.slice(0, 1 + (n % 3)), {
       maxNewTokens: 2,
