@@ -91,12 +91,14 @@ export type AttentionKernel = 'fused' | 'parts';
 
 /**
  * The way for a shape on an adapter. On software adapters three matmul-shaped ops are several times faster than one lane
- * per query (bench/ops.mts), as long as the pattern is small; GPUs take the fused kernel.
+ * per query (bench/ops.mts), as long as the pattern is small; GPUs take the fused kernel. One query a row, as in decoding with a
+ * cache, is in parts everywhere: fused it would be one lane a head, walking over all keys.
  */
 export function chooseAttention(capabilities: Capabilities, form: AttentionForm): AttentionKernel {
   const bytes = 4 * form.batch * form.heads * form.queries * form.keys;
   const small = bytes <= Math.min(PATTERN_BYTES, capabilities.limits.maxStorageBufferBindingSize);
-  return form.width > FUSED_HEAD_WIDTH || (capabilities.adapter.isFallback && small) ? 'parts' : 'fused';
+  const better = capabilities.adapter.isFallback || form.queries === 1;
+  return form.width > FUSED_HEAD_WIDTH || (better && small) ? 'parts' : 'fused';
 }
 
 /**

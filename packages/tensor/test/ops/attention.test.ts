@@ -6,6 +6,7 @@ import {
   attentionScores,
   causalAttention,
   causalSoftmax,
+  chooseAttention,
   fromData,
   readFloats,
 } from '../../src/index.js';
@@ -32,6 +33,8 @@ const cases: Sizes[] = [
   { batch: 3, heads: 3, width: 24, queries: 13, keys: 13, lengths: [13, 1, 7] },
   { batch: 2, heads: 2, width: 7, queries: 5, keys: 5, lengths: [0, 3] },
   { batch: 2, heads: 2, width: 8, queries: 3, keys: 11, past: 8, lengths: [11, 9] },
+  // One decoded token a row over a cache with room for 16.
+  { batch: 3, heads: 3, width: 24, queries: 1, keys: 16, past: 15, lengths: [16, 1, 7] },
   { batch: 1, heads: 2, width: 64, queries: 65, keys: 65 },
   { batch: 1, heads: 1, width: 128, queries: 17, keys: 17 },
   ...long,
@@ -173,6 +176,18 @@ describe('attention in parts', async () => {
     const k = fromData(step, [1, NaN, 1], [1, 3, 1, 1]);
     const z = await readFloats(step, causalAttention(step, ones, k, ones, { kernel: 'fused' }));
     expect([...z]).toEqual([1, NaN, NaN]);
+  });
+
+  it('is chosen on software adapters and for one query a row, unless the pattern is too large; heads too wide leave no choice', async () => {
+    const { capabilities } = await testGpu();
+    const choose = (isFallback: boolean, queries: number, batch = 1, width = 64) =>
+      chooseAttention(
+        { ...capabilities, adapter: { ...capabilities.adapter, isFallback } },
+        { batch, heads: 12, queries, keys: 1024, width, past: 1024 - queries, scale: 1 },
+      );
+    expect([choose(true, 64), choose(true, 1024, 8), choose(true, 1)]).toEqual(['parts', 'fused', 'parts']);
+    expect([choose(false, 64), choose(false, 1), choose(false, 1, 4000)]).toEqual(['fused', 'parts', 'fused']);
+    expect(choose(false, 64, 1, 129)).toBe('parts');
   });
 
   it('is the fused op', async () => {
