@@ -16,7 +16,7 @@ export interface WeightForm {
 }
 
 /**
- * The form in words, as in `info.processing`: 'none', or what was done, joined by '+'.
+ * The form in words, as in `info.processing`: 'none', or what was done, joined by commas.
  * @throws LimnError `weights/bad-processing`, `weights/bad-storage` for what is neither f32 nor f16.
  */
 export function describeForm({ processing = {}, weights = 'f32' }: WeightForm): string {
@@ -26,7 +26,7 @@ export function describeForm({ processing = {}, weights = 'f32' }: WeightForm): 
       hint: 'BF16 and other files are read with either.',
     });
   }
-  return [...processingNames(processing), ...(weights === 'f16' ? ['f16'] : [])].join('+') || 'none';
+  return [...processingNames(processing), ...(weights === 'f16' ? ['f16'] : [])].join(', ') || 'none';
 }
 
 /** How a weight is stored. */
@@ -88,7 +88,7 @@ function overflow(name: string, shape: readonly number[], data: Float32Array, st
  * @throws LimnError `weights/processed`, `weights/f16`
  */
 export function expectRaw(processing: string, what: string, allow: 'f16' | 'none'): void {
-  const done = processing.split('+');
+  const done = processing.split(', ');
   if (done.some((name) => name !== 'none' && name !== 'f16')) {
     throw new LimnError('weights/processed', `a model with processed weights (${processing}) cannot be ${what}`, {
       details: { processing },

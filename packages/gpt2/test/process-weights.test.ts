@@ -104,7 +104,7 @@ describe.each(cases)('%s', (_name, sizes, processings) => {
       // f32 arithmetic on top, as in reference.test.ts.
       expect(apart(compare(await gpuLogits(model)), compare(want))).toBeLessThan(5e-6);
 
-      expect(model.info.processing).toBe(Object.keys(processing).join('+'));
+      expect(model.info.processing).toBe(Object.keys(processing).join(', '));
       expect(plan.processing).toBe(model.info.processing);
       expect(model.tied).toBe(
         (sizes.tied ?? true) && Object.keys(processing).every((name) => name === 'foldValueBiases'),
@@ -233,6 +233,6 @@ describe('what is refused', () => {
 
   test('the plan says what will be done', async () => {
     const plan = await planLoad(await awkward(sizes), { processing: { foldLayerNorm: true }, weights: 'f16' });
-    expect(describePlan(plan)).toContain('(F32 → foldLayerNorm+f16)');
+    expect(describePlan(plan)).toContain('(F32 → foldLayerNorm, f16)');
   });
 });

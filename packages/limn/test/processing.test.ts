@@ -42,8 +42,8 @@ it('result.json says how the weights were processed and kept; a logit difference
   const said = [raw, all, some].map(({ provenance }) => provenance.model.weightProcessing);
   expect(said).toEqual([
     'none',
-    'foldLayerNorm+centerWritingWeights+centerUnembed+foldValueBiases',
-    'centerUnembed+foldValueBiases+f16',
+    'foldLayerNorm, centerWritingWeights, centerUnembed, foldValueBiases',
+    'centerUnembed, foldValueBiases, f16',
   ]);
   expect(new Set([raw, all, some].map(({ provenance }) => provenance.model.weightsSha256)).size).toBe(3);
   expect(all.provenance.commandLine).toContain('--processing transformer-lens');
