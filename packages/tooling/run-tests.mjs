@@ -12,6 +12,7 @@ import { bold, dim, indent, mark, red, seconds } from './terminal.mjs';
 import { newTally, reporter, skipLines } from './test-reporter.mjs';
 
 const root = resolve(import.meta.dirname, '../..');
+const typedoc = 'docs/node_modules/typedoc/bin/typedoc';
 const long = process.argv.includes('--long');
 const filters = process.argv.slice(2).filter((argument) => argument !== '--long');
 const unknown = filters.find((argument) => argument.startsWith('-'));
@@ -56,6 +57,7 @@ await check('format', 'prettier', ['--check', '--log-level=warn', '.']);
 await check('types', 'node', ['packages/tooling/check-types.mjs']);
 await check('READMEs', 'node', ['packages/tooling/check-readmes.mjs']);
 await check('publishing', 'node', ['packages/tooling/check-publish.mjs']);
+if (long) await check('reference', 'node', [typedoc, '--options', 'docs/typedoc.json', '--emit', 'none']);
 console.log('');
 await attempt('vitest', runTests);
 await attempt('vitest in Chromium', runBrowserTests);

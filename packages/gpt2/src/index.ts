@@ -1,4 +1,5 @@
 // GPT-2 family models: files, tokenizer, the forward pass with its hook sites, and training.
+/** @module @limn/gpt2 */
 export * from './checkpoint.js';
 export * from './config.js';
 export { fetchFiles } from './fetch-files.js';

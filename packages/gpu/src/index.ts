@@ -1,4 +1,5 @@
 // Public face of @limn/gpu, free of Node modules; Node's own opening is in './node.js'.
+/** @module @limn/gpu */
 export type { ShaderBinding, ShaderModule, ShaderParam } from '@limn/shaders';
 export { defaultLimits, dryCapabilities, limitNames, type Capabilities, type LimitName } from './capabilities.js';
 export { Counters, type CounterSnapshot } from './counters.js';

@@ -1,4 +1,5 @@
 // Opens a device in Node through Dawn (npm package webgpu), on the machine's driver or on SwiftShader.
+/** @module @limn/gpu/node */
 import { LimnError, messageOf, openGpu, type Gpu, type OpenOptions } from './index.js';
 
 /** 'auto': the machine's driver, SwiftShader when it gives no adapter. 'system': only the machine's. 'swiftshader': only that. */
