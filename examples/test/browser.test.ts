@@ -84,6 +84,8 @@ describe('the browser pages', () => {
       const printed: string[] = [];
       page.on('console', (message) => (message.type() === 'log' ? printed : complaints).push(message.text()));
       page.on('pageerror', (error) => complaints.push(error.message));
+      // A worker's own network errors reach its console only.
+      page.on('response', (response) => response.ok() || complaints.push(`${response.status()} ${response.url()}`));
       await page.addInitScript(recordViolationsAndMessages);
       await page.goto(`${server.url}${name}`);
       await page.waitForFunction(() => document.documentElement.dataset['ready'] !== undefined);

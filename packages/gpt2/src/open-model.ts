@@ -25,15 +25,12 @@ export interface OpenModelOptions extends SnapshotOptions {
 }
 
 /** Files that a model's folder may hold, for servers that do not list one. */
-const candidates = [
-  'config.json',
-  'model.safetensors',
-  'model.safetensors.index.json',
-  'tokenizer.json',
-  'tokenizer_config.json',
-  'vocab.json',
-  'merges.txt',
-];
+const candidates = ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json'];
+/** What a folder may hold in their place. Asked for only then: a browser's console shows every file that is not there as an error. */
+const replacements: Readonly<Record<string, readonly string[]>> = {
+  'model.safetensors': ['model.safetensors.index.json'],
+  'tokenizer.json': ['vocab.json', 'merges.txt'],
+};
 
 /**
  * The files of a model, for `loadGpt2`: by id (`gpt2`, `owner/name@revision`) from the hub or the browser's storage, or by address
@@ -69,22 +66,27 @@ export async function openAddress(url: URL, options: Pick<OpenModelOptions, 'fet
   const ask = options.fetch ?? globalThis.fetch;
   const fetcher: typeof fetch = (input, init) =>
     ask(input, { ...init, ...(options.signal ? { signal: options.signal } : {}) });
-  const probe = fetchFiles(url, candidates, fetcher);
-  const found = await Promise.all(
-    candidates.map(async (name) => {
-      try {
-        await probe.size(name);
-        return [name];
-      } catch (cause) {
-        options.signal?.throwIfAborted();
-        // Servers of single-page sites answer with their page where there is no file.
-        const { code, details } = cause as LimnError;
-        if (code === 'files/not-found' || details['type'] !== undefined) return [];
-        throw cause;
-      }
-    }),
-  );
-  return fetchFiles(url, found.flat(), fetcher);
+  const probe = fetchFiles(url, [], fetcher);
+  const isThere = async (name: string): Promise<boolean> => {
+    try {
+      await probe.size(name);
+      return true;
+    } catch (cause) {
+      options.signal?.throwIfAborted();
+      // Servers of single-page sites answer with their page where there is no file.
+      const { code, details } = cause as LimnError;
+      if (code === 'files/not-found' || details['type'] !== undefined) return false;
+      throw cause;
+    }
+  };
+  const among = async (names: readonly string[]): Promise<string[]> => {
+    const answers = await Promise.all(names.map(isThere));
+    return names.filter((_, i) => answers[i]);
+  };
+  const found = await among(candidates);
+  const missing = Object.keys(replacements).filter((name) => !found.includes(name));
+  found.push(...(await among(missing.flatMap((name) => replacements[name] ?? []))));
+  return fetchFiles(url, found, fetcher);
 }
 
 /** Kept for the life of the page where there is no storage, so that a second call finds what the first one fetched. */
