@@ -1,4 +1,4 @@
-// Cached and uncached GPT-2 agree at every step of a generation, with edits too; GPT-2's own vocabulary and tokenizer; and GPT-2 small's shape.
+// Cached and uncached GPT-2 agree at every step of a generation, with edits too; transformers' generations; GPT-2's own vocabulary and tokenizer; and GPT-2 small's shape.
 import { existsSync, readFileSync } from 'node:fs';
 import {
   add,
@@ -13,7 +13,8 @@ import {
 import { fillNormal, persistent, randomUniform, readFloats, scale as times } from '@limn/tensor';
 import { recordResult, referenceSampling, testGpu } from '@limn/testing';
 import { expect, test } from 'vitest';
-import { memoryFiles, ModelTokenizer, randomGpt2, type Gpt2 } from '../src/index.js';
+import { loadGpt2, memoryFiles, ModelTokenizer, randomGpt2, type Gpt2 } from '../src/index.js';
+import { openFolder } from '../src/node.js';
 
 /** pocket's shape, with weights large enough to be far from uniform. */
 const POCKET = { layers: 3, heads: 4, width: 64, vocabulary: 388, maxPositions: 96, initializerRange: 0.2 };
@@ -34,7 +35,7 @@ function apart(got: Float32Array, want: Float32Array): number {
   return Math.sqrt(difference / size);
 }
 
-/** Decodes greedily and compares every row's logits of every step with those of its whole text; the largest distance. */
+/** Decodes greedily, and compares every row's logits of every step with those of the whole texts; the largest distance. */
 async function worstStep(
   model: Gpt2,
   prompts: readonly (readonly number[])[],
@@ -44,28 +45,31 @@ async function worstStep(
   const V = model.info.vocabulary;
   const texts = prompts.map((prompt) => [...prompt]);
   const options = { interventions, logits: 'last' } as const;
+  const seen: { readonly row: number; readonly position: number; readonly logits: Float32Array }[] = [];
   let step = model.gpu.step();
-  const { run, cache } = model.prefill(step, tokenBatch(prompts, model.info), { ...options, capacity: 40 });
-  let logits = await readFloats(step, run.logits);
-  let worst = 0;
+  const prefilled = model.prefill(step, tokenBatch(prompts, model.info), { ...options, capacity: 40 });
+  let { run } = prefilled;
   for (let n = 0; ; n++) {
-    const plain = model.gpu.step();
-    const tokens = tokenBatch(texts, model.info);
-    // Edits by phase are of the cached passes alone, so here all hold at positions.
-    const wanted = await readFloats(plain, model.run(plain, { tokens }, options).logits);
-    for (const [b, text] of texts.entries()) {
-      const row = logits.subarray(b * V, (b + 1) * V);
-      worst = Math.max(worst, apart(row, wanted.subarray(b * V, (b + 1) * V)));
-      text.push(row.indexOf(row.reduce((best, value) => Math.max(best, value), -Infinity)));
+    const logits = await readFloats(step, run.logits);
+    for (const [row, text] of texts.entries()) {
+      const own = logits.subarray(row * V, (row + 1) * V);
+      seen.push({ row, position: text.length - 1, logits: own });
+      text.push(own.indexOf(own.reduce((best, value) => Math.max(best, value), -Infinity)));
     }
     if (n === steps) break;
     const ids = Uint32Array.from(texts, (text) => text.at(-1) as number);
     const next: TokenBatch = { ids, B: prompts.length, T: 1, lengths: prompts.map(() => 1) };
     step = model.gpu.step();
-    logits = await readFloats(step, model.decode(step, next, cache, options).logits);
+    run = model.decode(step, next, prefilled.cache, options);
   }
-  cache.dispose();
-  return worst;
+  prefilled.cache.dispose();
+  const plain = model.gpu.step();
+  const tokens = tokenBatch(texts, model.info);
+  const wanted = await readFloats(plain, model.run(plain, { tokens }, { interventions }).logits);
+  return seen.reduce((worst, { row, position, logits }) => {
+    const at = row * tokens.T + position;
+    return Math.max(worst, apart(logits, wanted.subarray(at * V, (at + 1) * V)));
+  }, 0);
 }
 
 test('logits with and without the cache agree at every step of 20, for prompts of 9, 1 and 4 tokens, with edits too', async () => {
@@ -95,6 +99,40 @@ test('logits with and without the cache agree at every step of 20, for prompts o
   model.dispose();
 });
 
+interface RecordedCase {
+  readonly model: string;
+  readonly prompts: readonly (readonly number[])[];
+  readonly newTokens: number;
+  readonly penalty: number;
+  readonly least: number;
+  readonly eos: number | null;
+  readonly rows: readonly { readonly tokens: readonly number[]; readonly logs: readonly number[] }[];
+}
+
+test("one batch of unequal prompts gives the tokens and log-probabilities of transformers' generate, prompt by prompt", async () => {
+  const gpu = await testGpu();
+  const { cases } = JSON.parse(readFileSync(new URL('golden/generation.json', import.meta.url), 'utf8')) as {
+    readonly cases: readonly RecordedCase[];
+  };
+  for (const name of new Set(cases.map(({ model }) => model))) {
+    const { model } = await loadGpt2(gpu, openFolder(new URL(`golden/${name}`, import.meta.url).pathname));
+    for (const { prompts, newTokens, penalty, least, eos, rows } of cases.filter((each) => each.model === name)) {
+      const made = await generate(model, prompts, {
+        maxNewTokens: newTokens,
+        minNewTokens: least,
+        eosIds: eos === null ? [] : [eos],
+        sampling: { kind: 'greedy', repetitionPenalty: penalty },
+      });
+      expect(made.rows.map((row) => row.newTokens.map(({ id }) => id))).toEqual(rows.map(({ tokens }) => tokens));
+      for (const [r, { logs }] of rows.entries())
+        for (const [n, log] of logs.entries())
+          // f32 on both sides, of logits of size 10 at most, and recorded to six places.
+          expect(Math.abs((made.rows[r]?.newTokens[n]?.logProbability as number) - log)).toBeLessThan(2e-5);
+    }
+    model.dispose();
+  }
+});
+
 test("GPT-2's vocabulary: each token is float64's choice from the same logits, and its text the tokenizer's", async (context) => {
   const gpu = await testGpu();
   const model = await randomGpt2(gpu, { ...POCKET, layers: 1, width: 16, vocabulary: GPT2_VOCABULARY }, 4);
@@ -109,13 +147,14 @@ test("GPT-2's vocabulary: each token is float64's choice from the same logits, a
   } as const;
   const tokens = await generate(model, prompts, { maxNewTokens: 3, sampling });
   for (const [r, { newTokens }] of tokens.rows.entries()) {
-    const text = [...(prompts[r] as number[])];
-    for (const { id, position } of newTokens) {
-      const step = gpu.step();
-      const logits = await readFloats(
-        step,
-        model.run(step, { tokens: tokenBatch([text], model.info) }, { logits: 'last' }).logits,
-      );
+    const whole = tokens.tokens[r] as number[];
+    const step = gpu.step();
+    const positions = newTokens.map(({ position }) => position - 1);
+    const batch = tokenBatch([whole], model.info);
+    const all = await readFloats(step, model.run(step, { tokens: batch }, { logits: positions }).logits);
+    for (const [n, { id, position }] of newTokens.entries()) {
+      const text = whole.slice(0, position);
+      const logits = all.subarray(n * GPT2_VOCABULARY, (n + 1) * GPT2_VOCABULARY);
       const values = referenceSampling.adjusted(logits, { ...sampling, penalty: 1.2 }, new Set(text));
       const kept = referenceSampling.kept(values, sampling);
       const ends = referenceSampling.cumulative(referenceSampling.probabilities(values, kept));
@@ -123,7 +162,6 @@ test("GPT-2's vocabulary: each token is float64's choice from the same logits, a
       // Sums of 50,257 terms, and logits of another kernel: see sampling.test.ts of tensor.
       expect(u).toBeGreaterThan((ends[id] as number) - 5e-4);
       expect(u).toBeLessThan((ends[id + 1] as number) + 5e-4);
-      text.push(id);
     }
   }
   const folder = new URL('../../../../shared/gpt2-tokenizer/', import.meta.url);
@@ -134,7 +172,7 @@ test("GPT-2's vocabulary: each token is float64's choice from the same logits, a
   const decode = (ids: readonly number[]): Uint8Array => tokenizer.decodeBytes(ids);
   const parts = ['', ''];
   const ids: number[][] = [[], []];
-  const options = { maxNewTokens: 12, sampling: { kind: 'sample', seed: 1, temperature: 3 }, decode } as const;
+  const options = { maxNewTokens: 6, sampling: { kind: 'sample', seed: 1, temperature: 3 }, decode } as const;
   for await (const { row, id, text = '' } of generateStream(model, prompts, options)) {
     parts[row] += text;
     ids[row]?.push(id);
