@@ -21,7 +21,10 @@ export interface Agreement {
   readonly edges: number;
 }
 
-/** `reference` is the side taken as the truth, e.g. exact patching. */
+/**
+ * `reference` is the side taken as the truth, e.g. exact patching.
+ * @throws LimnError `data/graph-mismatch`
+ */
 export function agreement(scores: Scores, reference: Scores, { k = 10 }: { readonly k?: number } = {}): Agreement {
   const { graph } = reference;
   if (!graph.equals(scores.graph))

@@ -18,7 +18,11 @@ export interface EapIgOptions extends ScoringOptions {
   readonly rule?: IgRule | undefined;
 }
 
-/** Edge attribution with gradients integrated over the inputs: two forwards and m forwards and backwards. */
+/**
+ * Edge attribution with gradients integrated over the inputs: two forwards and m forwards and backwards.
+ * @throws LimnError `usage/ig-steps`, `usage/ig-rule`, `data/pairs-…`, `data/score-not-finite`, `memory/over-budget`,
+ * `usage/batch-size`, `usage/memory`; AbortedError
+ */
 export async function eapIgInputs(model: HookedModel, pairs: readonly Pair[], options: EapIgOptions): Promise<Scores> {
   const points = igPath(options.steps ?? 5, options.rule ?? 'left');
   return scoreByGradients(

@@ -39,6 +39,7 @@ const CIRCUITS_AT_ONCE = 32;
 /**
  * Runs every circuit on the clean inputs with everything outside of it ablated. Circuits are pruned first: under 'patch' this
  * changes no output; under 'zero' it takes away what nodes without a kept edge in would make of positions and biases alone.
+ * @throws LimnError `data/graph-mismatch`, `data/pairs-…`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function evaluateCircuits(
   model: HookedModel,

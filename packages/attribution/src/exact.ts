@@ -28,13 +28,19 @@ export interface ExactSweepOptions extends RunControls {
   readonly metrics: readonly Metric[];
 }
 
-/** Scores of every edge by patching it. Cost: edges × pairs runs of the layers behind the edge. */
+/**
+ * Scores of every edge by patching it. Cost: edges × pairs runs of the layers behind the edge.
+ * @throws LimnError `data/pairs-…`, `data/score-not-finite`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
+ */
 export async function exactEdges(model: HookedModel, pairs: readonly Pair[], options: ExactOptions): Promise<Scores> {
   const [scores] = await exactSweep(model, pairs, { ...options, metrics: [options.metric] });
   return scores as Scores;
 }
 
-/** Exact scores under several metrics from one sweep, in the metrics' order. */
+/**
+ * Exact scores under several metrics from one sweep, in the metrics' order.
+ * @throws LimnError as {@link exactEdges}
+ */
 export async function exactSweep(
   model: HookedModel,
   pairs: readonly Pair[],

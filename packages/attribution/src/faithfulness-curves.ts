@@ -71,7 +71,10 @@ export interface FaithfulnessCurves {
   readonly circuits: ReadonlyMap<string, Circuit>;
 }
 
-/** Circuits of the given sizes, before pruning. */
+/**
+ * Circuits of the given sizes, before pruning.
+ * @throws LimnError `usage/unknown-selector`, `usage/circuit-size`
+ */
 export function selectBy(scores: Scores, sizes: readonly number[], selector: Selector, ranking: Ranking): Circuit[] {
   if (selector === 'top-n') return selectTopNs(scores, sizes, { ranking });
   if (selector === 'greedy') return sizes.map((n) => selectGreedy(scores, n, { ranking }));

@@ -38,7 +38,10 @@ export interface ParsedGraph {
   readonly notes: readonly string[];
 }
 
-/** Scores and a circuit in upstream's current schema; a score that is not finite becomes null, as JSON has no NaN. */
+/**
+ * Scores and a circuit in upstream's current schema; a score that is not finite becomes null, as JSON has no NaN.
+ * @throws LimnError `data/graph-mismatch`
+ */
 export function graphToJson(parts: {
   readonly scores: Scores;
   readonly circuit: Circuit;

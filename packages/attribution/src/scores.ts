@@ -32,7 +32,10 @@ export function rankingKey(score: number, ranking: Ranking): number {
   return ranking === 'absolute' ? Math.abs(score) : score;
 }
 
-/** Dense indices of all edges, best first; ties by lower dense index u·nBackward + v. */
+/**
+ * Dense indices of all edges, best first; ties by lower dense index u·nBackward + v.
+ * @throws LimnError `data/score-shape`
+ */
 export function rankedEdges(scores: Scores, ranking: Ranking): Uint32Array {
   const { graph, values } = scores;
   if (values.length !== graph.nForward * graph.nBackward)

@@ -11,7 +11,10 @@ export interface SelectionOptions {
   readonly ranking?: Ranking;
 }
 
-/** The n best edges, before pruning; ties by lower dense index. n beyond the edge count keeps everything. */
+/**
+ * The n best edges, before pruning; ties by lower dense index. n beyond the edge count keeps everything.
+ * @throws LimnError `usage/circuit-size`
+ */
 export function selectTopN(scores: Scores, n: number, { ranking = 'absolute' }: SelectionOptions = {}): Circuit {
   return ofDense(scores.graph, rankedEdges(scores, ranking).subarray(0, checkedSize(n)));
 }

@@ -5,7 +5,10 @@ import { nodeDisk, systemCode, type Disk } from './disk.js';
 import { missingFile, shortFile, type WritableFiles } from './files.js';
 import { writeAtomically } from './write-atomically.js';
 
-/** Opens a folder by path. Nothing is read yet; a path never touches the network. `disk`: the machine's own by default. */
+/**
+ * Opens a folder by path. Nothing is read yet; a path never touches the network. `disk`: the machine's own by default.
+ * @throws LimnError `files/bad-name`, `files/not-found`, `files/read`, `files/short`, when a file is read
+ */
 export function openFolder(folder: string, disk: Disk = nodeDisk): WritableFiles {
   const label = folder;
   const place = (name: string): string => {

@@ -7,7 +7,10 @@ export interface WritableTensor {
   readonly data: Float32Array | Uint32Array;
 }
 
-/** A safetensors file of F32 and U32 tensors in the given order; the header is padded with spaces to a multiple of 8. */
+/**
+ * A safetensors file of F32 and U32 tensors in the given order; the header is padded with spaces to a multiple of 8.
+ * @throws LimnError `safetensors/shape-mismatch`
+ */
 export function writeSafetensors(
   tensors: ReadonlyMap<string, WritableTensor>,
   metadata: Readonly<Record<string, string>> = {},

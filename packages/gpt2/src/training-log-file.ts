@@ -43,7 +43,10 @@ export function openTrainingLog(file: string, disk: Disk = nodeDisk): TrainingLo
   };
 }
 
-/** The whole entries of a log, by step and each step once; none when there is no file. A line that was cut off is passed over. */
+/**
+ * The whole entries of a log, by step and each step once; none when there is no file. A line that was cut off is passed over.
+ * @throws LimnError `files/read`
+ */
 export async function readTrainingLog(file: string, disk: Disk = nodeDisk): Promise<TrainingLogEntry[]> {
   let text: string;
   try {

@@ -79,6 +79,7 @@ export function fromData(
 /**
  * A tensor that outlives steps (parameter, accumulator, cache): zero, or filled with `data`.
  * f16 takes either f32 data, which is rounded to nearest even, or the packed words themselves.
+ * @throws LimnError `tensor/shape`, `tensor/dtype`, `gpu/…`
  */
 export function persistent(
   gpu: Gpu,

@@ -7,6 +7,7 @@ import { embedOp } from './embed.js';
 /**
  * Rows of x [R, C] by number: rows u32 [N] → [N, C]; rows may repeat. A number of R or more gives a row of zeros and no
  * gradient; check numbers on the host before they get here.
+ * @throws LimnError `tensor/shape`, `tensor/dtype`
  */
 export function gatherRows(step: Step, x: Tensor, rows: Tensor): Tensor {
   expectDType('gatherRows', x, ['f32'], 'x');

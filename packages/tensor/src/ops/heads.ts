@@ -204,6 +204,7 @@ function projectBias(step: Step, dOut: Tensor, shape: readonly number[], s: Sett
  * Into heads: x [..., h, C] (one input per head) or [..., C] (one for all) → [..., h, K], through the columns of
  * `weights` [C, columns] that belong to each head, plus the same places of `bias` [columns]. `shared` says that x is one
  * for all; by default it is below rank 4. For q, k, v of GPT-2 pass c_attn with offset 0, C, 2 C. Gradients for x, weights (zero outside the columns used) and bias; weights may be f16.
+ * @throws LimnError `tensor/shape`, `tensor/dtype`
  */
 export function headProject(
   step: Step,
@@ -234,6 +235,7 @@ export function headProject(
 /**
  * Back through headProject: d [..., h, K] → [..., h, C] = d_h W[:, columns of h]ᵀ per head, outside the tape. This is the
  * gradient at each head's own input, without summing over heads.
+ * @throws LimnError `tensor/shape`, `tensor/dtype`
  */
 export function headPullback(step: Step, d: Tensor, weights: Tensor, options: HeadsOptions): Tensor {
   const op = 'headPullback';
@@ -322,6 +324,7 @@ function rowsOfHead(weights: Tensor, run: HeadRun, s: Settled): Operand {
 /**
  * Out of heads: z [..., h, K] → [..., h, C], head by head through its K rows of `weights` [H K, C] (c_proj), without the
  * output bias; summed over all heads and with the bias it is the attention's output. Gradients for z and weights.
+ * @throws LimnError `tensor/shape`, `tensor/dtype`
  */
 export function headResults(
   step: Step,

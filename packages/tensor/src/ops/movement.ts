@@ -41,7 +41,10 @@ const sliceOp = defineOp({
   },
 });
 
-/** `length` places of x from `start` along `axis`; f32 or u32. For several slices of one tensor, `split` is cheaper backward. */
+/**
+ * `length` places of x from `start` along `axis`; f32 or u32. For several slices of one tensor, `split` is cheaper backward.
+ * @throws LimnError `tensor/shape`, `tensor/dtype`
+ */
 export function slice(step: Step, x: Tensor, axis: number, start: number, length: number): Tensor {
   expectDType('slice', x, ['f32', 'u32']);
   const place = axisOf('slice', x.shape, axis);
@@ -88,7 +91,10 @@ const splitOp = defineOp({
   },
 });
 
-/** x cut along `axis` into parts of the given lengths, which must add up; the gradient is one concatenation. */
+/**
+ * x cut along `axis` into parts of the given lengths, which must add up; the gradient is one concatenation.
+ * @throws LimnError `tensor/shape`, `tensor/dtype`
+ */
 export function split(step: Step, x: Tensor, axis: number, lengths: readonly number[]): readonly Tensor[] {
   expectDType('split', x, ['f32', 'u32']);
   const place = axisOf('split', x.shape, axis);
@@ -119,7 +125,10 @@ const concatOp = defineOp({
   },
 });
 
-/** Tensors of equal rank and type, joined along `axis`; all other lengths must be equal. f32 or u32. */
+/**
+ * Tensors of equal rank and type, joined along `axis`; all other lengths must be equal. f32 or u32.
+ * @throws LimnError `tensor/shape`, `tensor/dtype`
+ */
 export function concat(step: Step, parts: readonly Tensor[], axis: number): Tensor {
   const first = parts[0];
   if (!first)
@@ -225,7 +234,10 @@ const permuteOp = defineOp({
   ],
 });
 
-/** y's axis i is x's axis order[i]: permute(x [B, T, H], [2, 0, 1]) → [H, B, T]. f32 or u32. */
+/**
+ * y's axis i is x's axis order[i]: permute(x [B, T, H], [2, 0, 1]) → [H, B, T]. f32 or u32.
+ * @throws LimnError `tensor/shape`, `tensor/dtype`
+ */
 export function permute(step: Step, x: Tensor, order: readonly number[]): Tensor {
   expectDType('permute', x, ['f32', 'u32']);
   const axes = order.map((axis) => axisOf('permute', x.shape, axis));

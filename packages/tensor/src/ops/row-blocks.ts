@@ -33,7 +33,10 @@ export interface RowBlocksOptions {
 /** All values, row-major, or a function that gives rows [start, start + count) when they are needed. */
 export type RowSource = Float32Array | ((start: number, count: number) => Float32Array);
 
-/** Rows per block under a byte limit: even, so that every block starts on a whole word of packed f16. */
+/**
+ * Rows per block under a byte limit: even, so that every block starts on a whole word of packed f16.
+ * @throws LimnError `tensor/row-blocks`
+ */
 export function rowsPerBlock(rows: number, width: number, dtype: DType, maxBytes = BLOCK_BYTES): number {
   const fit = Math.floor(
     Math.min(maxBytes / (dtype === 'f16' ? 2 * width : 4 * width), MAX_BINDING_BYTES / (4 * width)),
@@ -49,7 +52,10 @@ export function rowsPerBlock(rows: number, width: number, dtype: DType, maxBytes
   return Math.min(rows, fit > 1 ? fit - (fit % 2) : fit);
 }
 
-/** Uploads a matrix [rows, width] as persistent blocks; without data they are zero. f16 rounds to nearest even. */
+/**
+ * Uploads a matrix [rows, width] as persistent blocks; without data they are zero. f16 rounds to nearest even.
+ * @throws LimnError `tensor/row-blocks`, `gpu/…`
+ */
 export function rowBlocks(
   gpu: Gpu,
   rows: number,
@@ -92,7 +98,10 @@ export function rowBlocks(
   return Object.freeze({ rows, width, dtype, blocks: Object.freeze(blocks), rowsPerBlock: perBlock });
 }
 
-/** A matrix that is already one tensor [rows, width], as RowBlocks of one block. */
+/**
+ * A matrix that is already one tensor [rows, width], as RowBlocks of one block.
+ * @throws LimnError `tensor/row-blocks`
+ */
 export function asRowBlocks(tensor: Tensor): RowBlocks {
   const [rows, width] = tensor.shape;
   if (tensor.shape.length !== 2 || tensor.dtype === 'u32' || rows === undefined || width === undefined)

@@ -56,7 +56,10 @@ export interface LogitAdjustments {
   readonly barred?: { readonly set: Tensor; readonly on: boolean };
 }
 
-/** Logits [N, V] as the sampler sees them: penalty, then temperature, then barred tokens. Off the tape. */
+/**
+ * Logits [N, V] as the sampler sees them: penalty, then temperature, then barred tokens. Off the tape.
+ * @throws LimnError `tensor/range`, `tensor/shape`, `tensor/dtype`
+ */
 export function adjustLogits(step: Step, logits: Tensor, adjustments: LogitAdjustments): Tensor {
   const { rows, width } = sizesOf('adjustLogits', logits);
   const { temperature = 1, penalty, barred } = adjustments;
@@ -107,6 +110,7 @@ export interface SamplingLimits {
 /**
  * Which tokens of each row may be drawn, as (key, ties), u32 [N, 2]: those whose logit lies above the key in order, and of those at
  * the key the first `ties`. Exact for top-k; for top-p up to the rounding of the sums of probabilities.
+ * @throws LimnError `tensor/range`, `tensor/shape`, `tensor/dtype`
  */
 export function samplingThresholds(step: Step, logits: Tensor, { topK: k, topP = 1 }: SamplingLimits): Tensor {
   const { rows, width } = sizesOf('samplingThresholds', logits);

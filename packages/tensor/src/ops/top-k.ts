@@ -13,6 +13,7 @@ const kernel = defineKernel(shaders.topK, { ...perRow, work: (u) => 4 * u.rows *
 /**
  * x [N, V] → values f32 [N, k] in falling order and indices u32 [N, k], k ≤ min(V, 64). Ties go to the lower index, −0
  * equals +0, NaN ranks below −∞. Exact, and off the tape: use `gatherLogits` at the indices for gradients.
+ * @throws LimnError `tensor/range`, `tensor/shape`, `tensor/dtype`
  */
 export function topK(step: Step, x: Tensor, k: number): { values: Tensor; indices: Tensor } {
   expectDType('topK', x, ['f32']);

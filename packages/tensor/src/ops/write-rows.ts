@@ -11,6 +11,7 @@ const kernel = defineKernel(shaders.writeRows, { grid: perElement, work: (u) => 
  * into[b, at_b + t, …] ← rows[b, t, …] for t < count_b, in place and outside the tape: into [B, S, …], rows [B, T, …] of the same
  * 4-byte type, places u32 [B, 2] with (at_b, count_b). The rest of `into` stays as it is; rows that would lie behind S are left out.
  * The places are data, so that a step that writes elsewhere reuses its plan.
+ * @throws LimnError `tensor/shape`, `tensor/dtype`
  */
 export function writeRows(step: Step, into: Tensor, rows: Tensor, places: Tensor): void {
   expectDType('writeRows', into, ['f32', 'u32'], 'the destination');
