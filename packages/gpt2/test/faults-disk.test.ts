@@ -68,7 +68,10 @@ describe('a disk that fails', () => {
   /** In short one code each, in turn; in long a full disk at every call, and one of the other codes. */
   const cases = (): Fault<DiskFault>[] => {
     const turn = (i: number): DiskFault => codes[i % codes.length] as DiskFault;
-    if (!long) return someCalls(calls).map((call, i) => ({ call, how: i % 2 ? turn(i >> 1) : 'ENOSPC' }));
+    if (!long)
+      return someCalls(calls)
+        .map((call, i) => ({ call, how: i % 2 ? turn(i >> 1) : 'ENOSPC' }) as const)
+        .filter((_, i) => i % 3 !== 2);
     return calls.flatMap((_, i) => (['ENOSPC', turn(i)] as const).map((how) => ({ call: i + 1, how })));
   };
 
@@ -82,7 +85,7 @@ describe('a disk that fails', () => {
   test('full for good from the n-th write on: coded error, the last checkpoint stays, and with room again it resumes', async () => {
     const tally = new Tally();
     const writes = calls.filter((name) => growing.includes(name)).length;
-    const at = Array.from({ length: writes }, (_, i) => i + 1).filter((n) => long || n % 9 === 0);
+    const at = Array.from({ length: writes }, (_, i) => i + 1).filter((n) => long || n % 15 === 0);
     for (const call of at) await oneCase({ call, how: 'ENOSPC', of: growing, lasting: true }, tally);
     expect(tally.unharmed).toBe(0);
     recordResult('faults: disk, full for good', { writes, ...tally.figures });
