@@ -100,10 +100,11 @@ export function planGeneration(info: ModelInfo, lengths: readonly number[], opti
   checkSampling(sampling, lengths.length);
   checkRoom(lengths, maxNewTokens, info.maxPositions);
   // The last token is never fed back, so it needs no place.
-  const needed = Math.max(...lengths) + Math.max(maxNewTokens - 1, 0);
+  const longest = Math.max(...lengths);
+  const needed = longest + Math.max(maxNewTokens - 1, 0);
   const capacity = Math.min(info.maxPositions, CAPACITY_UNIT * Math.ceil(needed / CAPACITY_UNIT));
-  const bytesPerRow = 4 * Math.max(info.vocabulary, capacity * info.width);
-  const rowsAtOnce = options.rowsAtOnce ?? Math.max(1, Math.floor(MAX_BINDING_BYTES / bytesPerRow));
+  const rowsAtOnce =
+    options.rowsAtOnce ?? Math.max(1, Math.floor(MAX_BINDING_BYTES / bytesPerRow(info, longest, capacity)));
   whole('rowsAtOnce', rowsAtOnce, 1);
   return {
     ...options,
@@ -116,6 +117,13 @@ export function planGeneration(info: ModelInfo, lengths: readonly number[], opti
     rowsAtOnce,
     capacity,
   };
+}
+
+/** Bytes of one row of the largest tensor: logits, cached keys, q, k and v or the MLP of the prompt, or its pattern if someone looks. */
+function bytesPerRow(info: ModelInfo, promptTokens: number, capacity: number): number {
+  const { vocabulary, width, mlpWidth, heads } = info;
+  const prompt = promptTokens * Math.max(3 * width, mlpWidth, heads * promptTokens);
+  return 4 * Math.max(vocabulary, capacity * width, prompt);
 }
 
 function checkSampling(sampling: Sampling, prompts: number): void {

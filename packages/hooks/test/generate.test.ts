@@ -3,6 +3,7 @@ import { LimnError } from '@limn/gpu';
 import { referenceSampling } from '@limn/testing';
 import { expect, test } from 'vitest';
 import { generate, generateStream, intervene, type GenerateOptions, type Sampling } from '../src/index.js';
+import { planGeneration } from '../src/generation-options.js';
 import { expectChosen, prompts, uncached } from './chosen.js';
 import { toy } from './toy.js';
 
@@ -154,4 +155,16 @@ test('impossible settings are refused before any work', () => {
   expect(refused({}, [[1], [99]])).toBe('tokens/not-in-vocabulary');
   const wrong = intervene('blocks.0.hook_nothing' as 'hook_embed', 'wrong', (x) => x);
   expect(refused({ interventions: [wrong] })).toBe('hooks/unknown-site');
+});
+
+test('as many rows run together as fit what every device can bind', () => {
+  const small = { vocabulary: 50_257, maxPositions: 1024, width: 768, mlpWidth: 3072, heads: 12 };
+  const info = { ...model.info, ...small };
+  const rows = (promptTokens: number, newTokens: number): number =>
+    planGeneration(info, [promptTokens, 1], { maxNewTokens: newTokens }).rowsAtOnce;
+  const floats = 2 ** 25;
+  expect(rows(1, 1)).toBe(Math.floor(floats / 50_257));
+  expect(rows(1, 1000)).toBe(Math.floor(floats / (1008 * 768)));
+  expect(rows(64, 32)).toBe(Math.floor(floats / (64 * 3072)));
+  expect(rows(1000, 1)).toBe(Math.floor(floats / (12 * 1000 * 1000)));
 });
