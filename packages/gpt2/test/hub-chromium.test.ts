@@ -9,7 +9,8 @@ import { cutAfter, sha256Of, TestHub } from './hub/server.js';
 
 const executablePath = findChromium();
 
-test.skipIf(executablePath === undefined)('a page opens a model of the hub', async () => {
+test('a page opens a model of the hub', async (context) => {
+  context.skip(executablePath === undefined, 'no Chromium found; set CHROME_PATH to one');
   const files = modelFiles();
   const digest = sha256Of(files.get('model.safetensors') as Uint8Array);
   const bundle = await build({

@@ -188,33 +188,29 @@ const runPython = async (code: string, env: Record<string, string>): Promise<str
     .trim()
     .split('\n');
 
-test.skipIf(python === undefined)(
-  'Python reads what is downloaded here, and here is read what Python downloads',
-  async () => {
-    await openModel('tiny/gpt2', { endpoint: hub.endpoint, cacheDir, token: false });
-    const read = `
+test('Python reads what is downloaded here, and here is read what Python downloads', async (context) => {
+  context.skip(python === undefined, 'LIMN_HUB_PYTHON names no Python with huggingface_hub');
+  await openModel('tiny/gpt2', { endpoint: hub.endpoint, cacheDir, token: false });
+  const read = `
 from huggingface_hub import hf_hub_download, scan_cache_dir, try_to_load_from_cache, _CACHED_NO_EXIST
 print(hf_hub_download('tiny/gpt2', 'model.safetensors', local_files_only=True))
 print(try_to_load_from_cache('tiny/gpt2', 'tokenizer.json') is _CACHED_NO_EXIST)
 found = scan_cache_dir()
 print(len(found.warnings), sum(len(revision.files) for repo in found.repos for revision in repo.revisions))`;
-    expect(await runPython(read, { HF_HUB_CACHE: cacheDir, HF_HUB_OFFLINE: '1' })).toEqual([
-      path.join(cacheDir, 'models--tiny--gpt2/snapshots', hub.commit, 'model.safetensors'),
-      'True',
-      '0 4',
-    ]);
-    const other = path.join(home, 'python');
-    const write = `
+  expect(await runPython(read, { HF_HUB_CACHE: cacheDir, HF_HUB_OFFLINE: '1' })).toEqual([
+    path.join(cacheDir, 'models--tiny--gpt2/snapshots', hub.commit, 'model.safetensors'),
+    'True',
+    '0 4',
+  ]);
+  const other = path.join(home, 'python');
+  const write = `
 from huggingface_hub import hf_hub_download
 for name in ['config.json', 'model.safetensors', 'vocab.json', 'merges.txt']: hf_hub_download('tiny/gpt2', name)`;
-    await runPython(write, { HF_HUB_CACHE: other, HF_ENDPOINT: hub.endpoint, HF_HUB_DISABLE_XET: '1' });
-    const source = await openModel('tiny/gpt2', { cacheDir: other, offline: true, fetch: noNetwork });
-    expect([...(await source.list())].sort()).toEqual(['config.json', 'merges.txt', 'model.safetensors', 'vocab.json']);
-    expect(sha256Of(await source.read('model.safetensors'))).toBe(
-      sha256Of(files.get('model.safetensors') as Uint8Array),
-    );
-  },
-);
+  await runPython(write, { HF_HUB_CACHE: other, HF_ENDPOINT: hub.endpoint, HF_HUB_DISABLE_XET: '1' });
+  const source = await openModel('tiny/gpt2', { cacheDir: other, offline: true, fetch: noNetwork });
+  expect([...(await source.list())].sort()).toEqual(['config.json', 'merges.txt', 'model.safetensors', 'vocab.json']);
+  expect(sha256Of(await source.read('model.safetensors'))).toBe(sha256Of(files.get('model.safetensors') as Uint8Array));
+});
 
 describe('without the network', () => {
   test('a path is a path', async () => {

@@ -171,7 +171,8 @@ describe(`fuzzing, ${runs} cases each`, () => {
   );
 });
 
-test.skipIf(!long)('a million and one entries are refused', { timeout: 120_000 }, async () => {
+test('a million and one entries are refused', { timeout: 120_000 }, async (context) => {
+  context.skip(!long, 'a header of 50 MB runs in test:long');
   const entries = Array.from({ length: 1_000_001 }, (_, i) => `"${i}":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`);
   const json = new TextEncoder().encode(`{${entries.join(',')}}`);
   const bytes = new Uint8Array(8 + json.length);
