@@ -71,5 +71,15 @@ describe('examples', () => {
       const kept = rows.map((line) => numbers(line)[2] ?? 0);
       expect(kept.at(-1)).toBeGreaterThan(70);
     });
+
+    it('07: the answer enters at the name that is repeated and leaves at the last word', async () => {
+      const [, ...rows] = await linesOf('07-patching-sweep');
+      expect(rows).toHaveLength(15);
+      const shares = (row: string | undefined): number[] => row?.match(/-?\d\.\d\d/g)?.map(Number) ?? [];
+      expect(shares(rows[10])[0]).toBeGreaterThan(0.9);
+      expect(shares(rows[14]).at(-1)).toBe(1);
+      // What stands in front of the name is the same in both prompts.
+      for (const row of rows.slice(0, 10)) expect(shares(row)).toEqual([0, 0, 0]);
+    });
   });
 });

@@ -11,5 +11,6 @@ export { provenanceOf, type ProvenanceRequest } from './provenance.js';
 export { corpusJob, pocketJob, type CorpusRequest, type TrainingJob } from './training-jobs.js';
 export { diagnose, type Diagnosis, type SelfTest } from './commands/doctor.js';
 export { EXIT, exitCodeOf, type ExitCode } from './exit-code.js';
-export type { ProgressEvent } from './console.js';
+export type { ProgressEvent, TextStream } from './console.js';
+export { showProgress, type CountedProgress } from './show-progress.js';
 export { version } from './version.js';

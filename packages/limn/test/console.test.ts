@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Console, type ConsoleOptions } from '../src/console.js';
 import { commandLine } from '../src/command-line.js';
 import { redact } from '../src/redact.js';
+import { showProgress } from '../src/show-progress.js';
 import { visibleText } from '../src/visible-text.js';
 
 function recorder(options: Partial<ConsoleOptions> = {}) {
@@ -104,5 +105,15 @@ describe('text on a terminal', () => {
     expect(commandLine(['run', '--prompt', "it's verysecretvalue", '--seed=1'], env)).toBe(
       `limn run --prompt 'it'\\''s [hidden]' --seed=1`,
     );
+  });
+});
+
+describe('showProgress', () => {
+  it('tells the beginning of a call on the stream that it is given, and nothing of a short one’s end', () => {
+    const lines: string[] = [];
+    const show = showProgress('patching', { write: (text) => lines.push(text) });
+    show({ unit: 'patched rows', done: 0, total: 8 });
+    show({ unit: 'patched rows', done: 8, total: 8 });
+    expect(lines).toEqual(['patching …\n']);
   });
 });
