@@ -185,19 +185,25 @@ function summary() {
 
   if (long && adapters.length) {
     const name = [...sources].join('+');
+    const path = join(root, 'bench/results', `tests-long-${name}.json`);
+    // A run of some files adds to what is recorded; a run of everything begins anew.
+    const before = filters.length && existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : {};
     const results = Object.fromEntries(
       lines.filter((line) => line.kind === 'result').map((line) => [line.name, line.value]),
     );
-    const path = join(root, 'bench/results', `tests-long-${name}.json`);
-    mkdirSync(join(path, '..'), { recursive: true });
-    const counts = { passed: tally.passed, failed: tally.failed, skipped: tally.skipped.length };
+    const run = {
+      passed: tally.passed,
+      failed: tally.failed,
+      skipped: tally.skipped.length,
+      notes: notes.map((line) => line.text),
+    };
     const record = {
       adapter: adapters[0],
       node: process.version,
-      counts,
-      notes: notes.map((line) => line.text),
-      results,
+      runs: { ...before.runs, [filters.join(' ') || 'everything']: run },
+      results: { ...before.results, ...results },
     };
+    mkdirSync(join(path, '..'), { recursive: true });
     writeFileSync(path, `${JSON.stringify(record, undefined, 2)}\n`);
     console.log(`\nRecorded in bench/results/tests-long-${name}.json`);
   }
