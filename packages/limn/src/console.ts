@@ -4,6 +4,7 @@ import { visibleText } from './visible-text.js';
 
 /** The part of a Node stream that a command writes to. */
 export interface TextStream {
+  /** Takes a piece of text; what it returns is not looked at. */
   write(text: string): unknown;
   readonly isTTY?: boolean | undefined;
 }
