@@ -29,10 +29,23 @@ export interface StaticServer {
   close(): Promise<void>;
 }
 
+/** The decoded path of an address; undefined where it is none. */
+function fileNameOf(address = '/'): string | undefined {
+  try {
+    return decodeURIComponent(new URL(address, 'http://localhost').pathname);
+  } catch {
+    return undefined;
+  }
+}
+
 /** Serves a folder on 127.0.0.1; port 0 takes a free one. */
 export async function serveFolder(folder: string, port = 0): Promise<StaticServer> {
   const server = createServer((request, response) => {
-    const name = decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname);
+    const name = fileNameOf(request.url);
+    if (name === undefined) {
+      response.writeHead(400, { 'content-security-policy': POLICY }).end();
+      return;
+    }
     const file = path.join(folder, path.normalize(name === '/' ? '/index.html' : name));
     void readFile(file).then(
       (bytes) => {

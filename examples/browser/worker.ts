@@ -21,7 +21,7 @@ async function work(): Promise<void> {
   const { model, tokenizer } = await loadGpt2(gpu, await openModel(modelFolder()));
   const { ids } = tokenizer!.encode('question : what is the capital of Cuba ? answer :', { prependBos: true });
   const { logits, cache } = await runWithCache(model, ids, { names: 'pattern', logits: 'last' });
-  const top = topTokens(logits.data, 5).map(({ id }) => tokenizer!.tokenText(id));
+  const top = topTokens(logits, 5).map(({ id }) => tokenizer!.tokenText(id));
   console.log(top.join(', '), cache.names);
 
   await afterSixLines({ model, tokenizer: tokenizer! }, { logits, cache }, tell);

@@ -1,6 +1,8 @@
 // The pages: bundled without anything from elsewhere, and in a real browser, under the server's policy, they do what Node does, or say why they cannot.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { findChromium } from '@limn/tooling/chromium';
@@ -19,6 +21,16 @@ const webGpu = [
   '--disable-component-update',
   '--disable-sync',
 ];
+
+/** Another origin, which lets every page read its answer. */
+async function serveAnybody(): Promise<{ readonly url: string; close(): Promise<unknown> }> {
+  const server = createServer((_, response) =>
+    response.writeHead(200, { 'access-control-allow-origin': '*' }).end('open'),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://localhost:${(server.address() as AddressInfo).port}/`;
+  return { url, close: () => new Promise((resolve) => server.close(resolve)) };
+}
 
 describe('the browser pages', () => {
   let folder: string;
@@ -125,7 +137,10 @@ describe('the browser pages', () => {
     });
 
     it('gives the worker no way to make code of text, or to reach another server', async () => {
-      const tried = await worker!.evaluate(async () => {
+      // A server that answers anybody: only the policy keeps the worker from it.
+      const open = await serveAnybody();
+      expect(await (await fetch(open.url)).text()).toBe('open');
+      const tried = await worker!.evaluate(async (address) => {
         const named = (error: unknown): string => (error as Error).name;
         return {
           // Out of the debugger's call, which is allowed to.
@@ -137,9 +152,10 @@ describe('the browser pages', () => {
             nested.addEventListener('message', () => resolve('ran'));
             nested.addEventListener('error', () => resolve('refused'));
           }).catch(named),
-          fetch: await fetch('http://127.0.0.1:9/').then(String, named),
+          fetch: await fetch(address).then(String, named),
         };
-      });
+      }, open.url);
+      await open.close();
       expect(tried).toEqual({ function: 'EvalError', blob: 'refused', fetch: 'TypeError' });
     });
 

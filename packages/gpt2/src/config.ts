@@ -57,14 +57,10 @@ export function parseConfig(text: string, file = 'config.json'): Gpt2Config {
   }
   const fields = new Map(Object.entries(json));
   const bad = (field: string, allowed: string, hint?: string): LimnError =>
-    new LimnError(
-      'config/bad-value',
-      `${file}: ${field} is ${JSON.stringify(fields.get(field)) ?? 'missing'}; allowed: ${allowed}`,
-      {
-        details: { field, given: fields.get(field) ?? null, allowed },
-        ...(hint === undefined ? {} : { hint }),
-      },
-    );
+    new LimnError('config/bad-value', `${file}: ${field} is ${shown(fields.get(field))}; allowed: ${allowed}`, {
+      details: { field, given: shown(fields.get(field)), allowed },
+      ...(hint === undefined ? {} : { hint }),
+    });
   const count = (field: string, fallback?: number, most = 2 ** 31): number => {
     const value = fields.get(field) ?? fallback;
     if (typeof value !== 'number' || !Number.isInteger(value) || value < 1 || value > most) {
@@ -100,7 +96,8 @@ export function parseConfig(text: string, file = 'config.json'): Gpt2Config {
   const gelu = typeof activation === 'string' ? geluForms.get(activation) : undefined;
   if (!gelu) throw bad('activation_function', [...geluForms.keys()].join(', '));
 
-  const width = count('n_embd', 768);
+  // A quarter of the largest number, since the MLP is four times as wide unless n_inner says otherwise.
+  const width = count('n_embd', 768, 2 ** 29);
   const heads = count('n_head', 12);
   if (width % heads !== 0) {
     throw new LimnError('config/heads', `${file}: n_embd ${width} is not divisible by n_head ${heads}`, {
@@ -208,4 +205,13 @@ export function formatConfig(config: Gpt2Config): string {
     null,
     2,
   )}\n`;
+}
+
+/** A value for a message: short, and never walked into, since a file may nest it as deep as it likes. */
+function shown(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (Array.isArray(value)) return `a list of ${value.length}`;
+  if (typeof value === 'object' && value !== null) return `an object of ${Object.keys(value).length} fields`;
+  const text = JSON.stringify(value);
+  return text.length <= 100 ? text : `${text.slice(0, 100)}…`;
 }

@@ -105,8 +105,13 @@ export async function randomGpt2(
   const byName = await drawParameters(gpu, config, tied, seed, weights);
   const origin = new TextEncoder().encode(`random ${weights} weights, seed ${seed}, ${formatConfig(config)}`);
   const model = new Gpt2(gpu, config, { tied, byName, processing, fingerprint: await sha256(origin) });
-  if (options.readBack !== false) await model.refreshFingerprint();
-  return model;
+  try {
+    if (options.readBack !== false) await model.refreshFingerprint();
+    return model;
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
 }
 
 /**

@@ -64,8 +64,11 @@ export async function openModel(name: string | URL, options: OpenModelOptions = 
 /** A folder by address: which of a model's files it holds is found out by asking for each. */
 export async function openAddress(url: URL, options: Pick<OpenModelOptions, 'fetch' | 'signal'>): Promise<ModelFiles> {
   const ask = options.fetch ?? globalThis.fetch;
-  const fetcher: typeof fetch = (input, init) =>
-    ask(input, { ...init, ...(options.signal ? { signal: options.signal } : {}) });
+  // A request ends with the caller's signal or with the one that it has of its own, which gives up on a silent server.
+  const fetcher: typeof fetch = (input, init) => {
+    const signals = [options.signal, init?.signal].filter((signal) => signal !== undefined && signal !== null);
+    return ask(input, { ...init, ...(signals.length > 0 ? { signal: AbortSignal.any(signals) } : {}) });
+  };
   const probe = fetchFiles(url, [], fetcher);
   const isThere = async (name: string): Promise<boolean> => {
     try {

@@ -65,9 +65,11 @@ export class ModelTokenizer {
     }
     if (there.includes('vocab.json') && there.includes('merges.txt')) {
       const vocab = await json('vocab.json');
-      const merges = decodeUtf8(await files.read('merges.txt'))
-        .split(/\r?\n/)
-        .filter((line, i) => line.length > 0 && !(i === 0 && line.startsWith('#version')));
+      const merges = await guarded(files, 'merges.txt', async () =>
+        decodeUtf8(await files.read('merges.txt'))
+          .split(/\r?\n/)
+          .filter((line, i) => line.length > 0 && !(i === 0 && line.startsWith('#version'))),
+      );
       const definition = byteLevelBpe(vocab, merges);
       const made = await guarded(
         files,

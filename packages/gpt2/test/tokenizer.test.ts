@@ -85,6 +85,13 @@ describe('tokenizer', () => {
     expect((await rejection(ModelTokenizer.open(memoryFiles({ 'tokenizer.json': '{}' }), undefined))).code).toBe(
       'tokenizer/damaged',
     );
+    const broken = new Map<string, Uint8Array>([
+      ['vocab.json', new TextEncoder().encode('{"a":0}')],
+      ['merges.txt', Uint8Array.of(0x61, 0xff, 0xfe)],
+    ]);
+    expect((await rejection(ModelTokenizer.open(memoryFiles(Object.fromEntries(broken)), undefined))).code).toBe(
+      'tokenizer/damaged',
+    );
     const plain = await open({ 'vocab.json': '{"a":0}', 'merges.txt': '' });
     expect(plain.encode('a', { prependBos: false }).ids).toEqual([0]);
     expect(thrown(() => plain.encode('a', { prependBos: true })).code).toBe('tokenizer/no-bos');

@@ -4,7 +4,6 @@ import { planGeneration, type GenerateOptions, type GenerationPlan } from './gen
 import type { Intervention } from './intervention.js';
 import type { KeyValueCache } from './key-value-cache.js';
 import type { HookedModel, Run } from './model.js';
-import { parseHookName } from './names.js';
 import { planRun } from './run-plan.js';
 import { TextStream } from './text-stream.js';
 import { tokenBatch, type TokenBatch } from './token-batch.js';
@@ -96,10 +95,10 @@ export function generateStream(
   const tokens = tokenBatch(prompts, info);
   const plan = planGeneration(info, tokens.lengths, options);
   planRun(info, { tokens }, { interventions: plan.interventions, logits: 'last' });
-  let fired = new Set<string>();
+  let fired = new Set<Intervention>();
   return {
     get neverFired() {
-      return plan.interventions.filter((edit) => !fired.has(keyOf(model, edit))).map(({ label }) => label);
+      return plan.interventions.filter((edit) => !fired.has(edit)).map(({ label }) => label);
     },
     async *[Symbol.asyncIterator]() {
       fired = new Set();
@@ -117,7 +116,7 @@ async function* continueRows(
   prompts: readonly (readonly number[])[],
   start: number,
   plan: GenerationPlan,
-  fired: Set<string>,
+  fired: Set<Intervention>,
 ): AsyncGenerator<GeneratedToken> {
   const { interventions, signal, capacity, sampling } = plan;
   throwIfAborted(signal, 'generation');
@@ -138,7 +137,7 @@ async function* continueRows(
     for (let count = 0; ; count++) {
       const positions = rows.map(({ length }) => length);
       const chosen = await sampler.choose(step, run.logits, { streams, positions, count });
-      noteFired(model, interventions, run, fired);
+      noteFired(interventions, run, fired);
       for (const [b, row] of rows.entries()) if (!row.ended) yield row.take(chosen[b] as ChosenToken);
       if (rows.every(({ ended }) => ended)) return;
       throwIfAborted(signal, 'generation');
@@ -210,15 +209,8 @@ class Row {
   }
 }
 
-/** Edits of one label at one site have one extent, unless a caller named them so. */
-const keyOf = (model: HookedModel, { label, at }: Pick<Intervention, 'label' | 'at'>): string =>
-  `${parseHookName(at, model.info).name} ${label}`;
-
-function noteFired(model: HookedModel, interventions: readonly Intervention[], run: Run, fired: Set<string>): void {
+function noteFired(interventions: readonly Intervention[], run: Run, fired: Set<Intervention>): void {
   if (interventions.length === 0) return;
-  const skipped = new Set(run.skipped.map((edit) => keyOf(model, edit)));
-  for (const edit of interventions) {
-    const key = keyOf(model, edit);
-    if (!skipped.has(key)) fired.add(key);
-  }
+  const skipped = new Set(run.skipped.map(({ intervention }) => intervention));
+  for (const edit of interventions) if (!skipped.has(edit)) fired.add(edit);
 }

@@ -3,6 +3,7 @@ import { LimnError } from '@limn/gpu';
 import { MAX_BINDING_BYTES, MAX_TOP_K } from '@limn/tensor';
 import type { Intervention } from './intervention.js';
 import type { ModelInfo } from './model.js';
+import { DEFAULT_MEMORY_BYTES } from './record-within.js';
 
 /** What both ways of choosing a token can do to the logits first. */
 interface Repetition {
@@ -60,7 +61,7 @@ export interface GenerateOptions {
   readonly stopStrings?: readonly string[];
   /** With every token the log-probabilities of so many of the likeliest, up to 64. Default 0. */
   readonly topLogProbabilities?: number;
-  /** Rows that run together. Default: as many as the 128 MiB that every device can bind allow. */
+  /** Rows that run together. Default: as many as keep each tensor within 128 MiB and the cache within 512 MiB. */
   readonly rowsAtOnce?: number;
   readonly signal?: AbortSignal;
 }
@@ -103,8 +104,7 @@ export function planGeneration(info: ModelInfo, lengths: readonly number[], opti
   const longest = Math.max(...lengths);
   const needed = longest + Math.max(maxNewTokens - 1, 0);
   const capacity = Math.min(info.maxPositions, CAPACITY_UNIT * Math.ceil(needed / CAPACITY_UNIT));
-  const rowsAtOnce =
-    options.rowsAtOnce ?? Math.max(1, Math.floor(MAX_BINDING_BYTES / bytesPerRow(info, longest, capacity)));
+  const rowsAtOnce = options.rowsAtOnce ?? rowsThatFit(info, longest, capacity);
   whole('rowsAtOnce', rowsAtOnce, 1);
   return {
     ...options,
@@ -119,6 +119,13 @@ export function planGeneration(info: ModelInfo, lengths: readonly number[], opti
   };
 }
 
+/** As many rows as the largest tensor's binding allows and as keep all cached keys and values within the default memory, at least one. */
+function rowsThatFit(info: ModelInfo, promptTokens: number, capacity: number): number {
+  const cached = 4 * 2 * info.layers * capacity * info.width;
+  const rows = Math.min(MAX_BINDING_BYTES / bytesPerRow(info, promptTokens, capacity), DEFAULT_MEMORY_BYTES / cached);
+  return Math.max(1, Math.floor(rows));
+}
+
 /** Bytes of one row of the largest tensor: logits, cached keys, q, k and v or the MLP of the prompt, or its pattern if someone looks. */
 function bytesPerRow(info: ModelInfo, promptTokens: number, capacity: number): number {
   const { vocabulary, width, mlpWidth, heads } = info;
@@ -127,17 +134,17 @@ function bytesPerRow(info: ModelInfo, promptTokens: number, capacity: number): n
 }
 
 function checkSampling(sampling: Sampling, prompts: number): void {
-  const positive = (what: string, value: number, most: number, allowed: string): void => {
-    if (!(value > 0 && value <= most)) throw bad('sampling', `${what} is ${value}`, allowed);
+  // Logits are divided in f32: far smaller or larger numbers would make infinities of them.
+  const positive = (what: string, value: number, allowed: string): void => {
+    if (!(value >= 2 ** -20 && value <= 2 ** 20)) throw bad('sampling', `${what} is ${value}`, allowed);
   };
-  const largest = Number.MAX_VALUE;
-  positive('repetitionPenalty', sampling.repetitionPenalty ?? 1, largest, 'a finite number above 0');
+  positive('repetitionPenalty', sampling.repetitionPenalty ?? 1, 'a number from 2⁻²⁰ to 2²⁰');
   if (sampling.kind === 'greedy') return;
   const { seed, temperature = 1, topK, topP = 1, streams } = sampling;
   if (!Number.isSafeInteger(seed) || seed < 0)
     throw bad('sampling', `seed is ${seed}`, 'a whole number from 0 to 2⁵³ − 1');
-  positive('temperature', temperature, largest, 'a finite number above 0; use greedy for the limit 0');
-  positive('topP', topP, 1, 'a number above 0 and up to 1');
+  positive('temperature', temperature, 'a number from 2⁻²⁰ to 2²⁰; use greedy for the limit 0');
+  if (!(topP > 0 && topP <= 1)) throw bad('sampling', `topP is ${topP}`, 'a number above 0 and up to 1');
   if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1))
     throw bad('sampling', `topK is ${topK}`, 'a whole number from 1');
   if (!streams) return;

@@ -54,6 +54,8 @@ export interface SkippedIntervention {
   readonly label: string;
   readonly at: HookName;
   readonly reason: 'position' | 'row' | 'phase';
+  /** The edit itself. */
+  readonly intervention: Intervention;
 }
 
 /** A recorded forward pass. Its tensors live in the step they were recorded in. */

@@ -79,13 +79,13 @@ export class Sites {
     this.done.add(edit);
     const where = this.selected(edit);
     if (typeof where === 'string') {
-      this.skipped.push({ label: edit.label, at: site, reason: where });
+      this.skipped.push({ label: edit.label, at: site, reason: where, intervention: edit });
       return x;
     }
     const positions = this.positions();
     if (where === undefined || where.some((chosen, i) => chosen === 1 && (positions[i] as number) >= 0)) this.fired++;
     // All its rows have ended. It is applied all the same, so that the steps of a generation share a plan.
-    else this.skipped.push({ label: edit.label, at: site, reason: 'row' });
+    else this.skipped.push({ label: edit.label, at: site, reason: 'row', intervention: edit });
     const edited = edit.apply(x, this.context(edit, site));
     if (edited.shape.join() !== x.shape.join()) {
       throw new LimnError(

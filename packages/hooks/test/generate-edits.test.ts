@@ -1,5 +1,5 @@
 // Generation with edits and adapters in the prompt, behind it, or both; what it makes on the GPU, and what it leaves behind.
-import { fillNormal, gradients, persistent, readFloats } from '@limn/tensor';
+import { fillNormal, gradients, persistent, readFloats, scale as times } from '@limn/tensor';
 import { expect, test } from 'vitest';
 import {
   add,
@@ -172,6 +172,14 @@ test('after the first decoded token nothing is made, and many generations leave 
   const after = model.gpu.counters.snapshot();
   expect([after.bytesLive, after.buffersLive]).toEqual([bytesLive, buffersLive]);
 }, 600_000);
+
+test('two edits of one name are told apart', async () => {
+  const edits = [0, 99].map((position) =>
+    intervene('blocks.0.hook_mlp_out', 'same name', (x, ctx) => times(ctx.step, x, 2), { positions: [position] }),
+  );
+  const { neverFired } = await generate(model, [[1, 4, 7]], { maxNewTokens: 1, interventions: edits });
+  expect(neverFired).toEqual(['same name']);
+});
 
 test('gradients stop at cached keys, and reach what the last pass computes itself', async () => {
   let step = model.gpu.step();

@@ -126,6 +126,8 @@ test('impossible settings are refused before any work', () => {
   for (const wrong of [
     { temperature: 0 },
     { temperature: Infinity },
+    { temperature: 1e-30 },
+    { repetitionPenalty: 1e39 },
     { topK: 0 },
     { topP: 0 },
     { topP: 1.1 },

@@ -258,7 +258,9 @@ test('the likeliest tokens, largest first, with the probabilities of the softmax
   ]);
   const model = await toy();
   const { logits } = await runWithCache(model, [[1, 2, 3]], { logits: 'last' });
-  const [first, ...others] = topTokens(logits.data, 99);
+  const [first, ...others] = topTokens(logits, 99);
+  const rows = { shape: [2, 3], data: new Float32Array(6) };
+  expect(() => topTokens(rows)).toThrow(expect.objectContaining({ code: 'hooks/bad-rows' }));
   expect(others).toHaveLength(12);
   expect(first?.logit).toBe(Math.max(...logits.data));
 });

@@ -206,7 +206,7 @@ class Fetcher {
       `${this.id} needs ${formatBytes(needed)}, but ${this.cache.label} has room for ${formatBytes(free)}`,
       {
         details: { needed, free, cache: this.cache.label },
-        hint: 'Nothing was downloaded. Make room, or choose another cache (HF_HUB_CACHE).',
+        hint: 'None of these files was fetched. Make room, or choose another cache (HF_HUB_CACHE).',
       },
     );
   }
