@@ -18,6 +18,7 @@ import {
 } from '../src/index.js';
 import { randomBiases } from './random-biases.js';
 import { rejection, thrown } from './rejection.js';
+import { apart } from './apart.js';
 
 const { referenceBackward, referenceForward } = referenceGpt2;
 /** Odd widths: rows of the matrices begin in the middle of a word. */
@@ -44,15 +45,6 @@ async function hostWeights(model: Gpt2): Promise<Map<string, Float32Array>> {
 
 /** Relative distance in the Euclidean norm, and what a few hundred f32 roundings stay below, as in reference.test.ts. */
 const near = 5e-6;
-function apart(got: ArrayLike<number>, want: ArrayLike<number>): number {
-  let [difference, size] = [0, 0];
-  for (let i = 0; i < want.length; i++) {
-    difference += ((got[i] as number) - (want[i] as number)) ** 2;
-    size += (want[i] as number) ** 2;
-  }
-  return got.length === want.length ? Math.sqrt(difference / size) : Infinity;
-}
-
 describe.each([
   ['odd widths, tied', odd],
   ['even widths, untied', even],

@@ -15,6 +15,7 @@ import { recordResult, referenceSampling, testGpu } from '@limn/testing';
 import { expect, test } from 'vitest';
 import { loadGpt2, memoryFiles, ModelTokenizer, randomGpt2, type Gpt2 } from '../src/index.js';
 import { openFolder } from '../src/node.js';
+import { apart } from './apart.js';
 
 /** pocket's shape, with weights large enough to be far from uniform. */
 const POCKET = { layers: 3, heads: 4, width: 64, vocabulary: 388, maxPositions: 96, initializerRange: 0.2 };
@@ -25,15 +26,6 @@ const GPT2_VOCABULARY = 50_257;
  * the contract of models. Decoding uses other kernels than a whole pass.
  */
 const near = 1e-5;
-
-function apart(got: Float32Array, want: Float32Array): number {
-  let [difference, size] = [0, 0];
-  want.forEach((value, i) => {
-    difference += ((got[i] as number) - value) ** 2;
-    size += value ** 2;
-  });
-  return Math.sqrt(difference / size);
-}
 
 /** Decodes greedily, and compares every row's logits of every step with those of the whole texts; the largest distance. */
 async function worstStep(

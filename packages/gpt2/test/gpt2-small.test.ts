@@ -5,21 +5,13 @@ import { fromData, gradients, readFloats } from '@limn/tensor';
 import { recordResult, referenceGpt2, testGpu } from '@limn/testing';
 import { expect, test } from 'vitest';
 import { randomGpt2 } from '../src/index.js';
+import { apart } from './apart.js';
 
 const { referenceBackward, referenceForward } = referenceGpt2;
 const GPT2_SMALL = { vocabulary: 50257, maxPositions: 1024, width: 768, layers: 12, heads: 12 } as const;
 
 /** Relative distance in the Euclidean norm. reference.test.ts allows 5e-6 for two layers; roundings of layers add up at most linearly. */
 const near = 5e-6 * (GPT2_SMALL.layers / 2);
-function apart(got: ArrayLike<number>, want: ArrayLike<number>): number {
-  let [difference, size] = [0, 0];
-  for (let i = 0; i < want.length; i++) {
-    difference += ((got[i] as number) - (want[i] as number)) ** 2;
-    size += (want[i] as number) ** 2;
-  }
-  return got.length === want.length ? Math.sqrt(difference / size) : Infinity;
-}
-
 test('logits, streams and gradients of GPT-2 small in float64', { timeout: 1_800_000 }, async (context) => {
   if (process.env['LIMN_LONG'] !== '1') return context.skip("GPT-2 small's shape in float64 runs in test:long");
   const gpu = await testGpu();

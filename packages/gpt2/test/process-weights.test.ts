@@ -19,6 +19,7 @@ import {
 } from '../src/index.js';
 import { randomBiases } from './random-biases.js';
 import { rejection } from './rejection.js';
+import { apart } from './apart.js';
 
 const { referenceForward } = referenceGpt2;
 
@@ -73,16 +74,6 @@ function centred(logits: ArrayLike<number>, V: number): Float64Array {
     return sum / V;
   });
   return Float64Array.from(logits, (logit, i) => logit - (means[Math.floor(i / V)] as number));
-}
-
-/** Relative distance in the Euclidean norm. */
-function apart(got: ArrayLike<number>, want: ArrayLike<number>): number {
-  let [difference, size] = [0, 0];
-  for (let i = 0; i < want.length; i++) {
-    difference += ((got[i] as number) - (want[i] as number)) ** 2;
-    size += (want[i] as number) ** 2;
-  }
-  return got.length === want.length ? Math.sqrt(difference / size) : Infinity;
 }
 
 describe.each(cases)('%s', (_name, sizes, processings) => {

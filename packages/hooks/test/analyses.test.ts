@@ -1,5 +1,5 @@
 // Attributions, lens and patterns as calls: refusals before any work, abort, and nothing left on the GPU. What they compute is in the contract.
-import { AbortedError, LimnError } from '@limn/gpu';
+import { AbortedError } from '@limn/gpu';
 import { describe, expect, test } from 'vitest';
 import {
   attentionPatterns,
@@ -10,22 +10,13 @@ import {
   scale,
   stackHeadResults,
 } from '../src/index.js';
+import { refusal } from './refusal.js';
 import { apart, toy } from './toy.js';
 
 const prompts = [
   [1, 4, 7, 2],
   [3, 3, 9],
 ];
-
-async function refusal(act: () => unknown): Promise<LimnError> {
-  try {
-    await act();
-  } catch (error) {
-    if (error instanceof LimnError) return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-}
 
 test('attention patterns of chosen layers: probabilities of what each position may see', async () => {
   const model = await toy();

@@ -1,5 +1,5 @@
 // Patching sweeps as calls: bits, passes, directions, shares, progress, abort, budgets, refusals, and nothing left on the GPU.
-import { AbortedError, LimnError, type Step } from '@limn/gpu';
+import { AbortedError, type Step } from '@limn/gpu';
 import { readFloats, slice, type Tensor } from '@limn/tensor';
 import { describe, expect, test } from 'vitest';
 import {
@@ -19,6 +19,7 @@ import {
   type PatchOptions,
   type PatchProgress,
 } from '../src/index.js';
+import { refusal } from './refusal.js';
 import { apart, toy } from './toy.js';
 
 const clean = [
@@ -31,16 +32,6 @@ const corrupted = [
 ];
 const metric = logitDifference([2, [5, 6]], [11, 1]);
 const options: PatchOptions = { clean, corrupted, metric };
-
-async function refusal(act: () => Promise<unknown>): Promise<LimnError> {
-  try {
-    await act();
-  } catch (error) {
-    if (error instanceof LimnError) return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-}
 
 /** The metric of a run whose logits are `logits`, per prompt. */
 const measured = (step: Step, logits: Tensor): Promise<Float32Array> =>

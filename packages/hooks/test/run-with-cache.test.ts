@@ -15,22 +15,13 @@ import {
   tokenBatch,
   topTokens,
 } from '../src/index.js';
+import { refusal } from './refusal.js';
 import { apart, toy } from './toy.js';
 
 const prompts = [
   [1, 4, 7, 2],
   [3, 3, 9],
 ];
-
-async function refusal(act: () => unknown): Promise<LimnError> {
-  try {
-    await act();
-  } catch (error) {
-    if (error instanceof LimnError) return error;
-    throw error;
-  }
-  throw new Error('nothing was thrown');
-}
 
 async function plain(capture: readonly ReturnType<typeof hookNames>[number][]) {
   const model = await toy();
