@@ -2,11 +2,11 @@
 import { readFileSync } from 'node:fs';
 import type { LimnError } from '@limn/gpu';
 import * as fc from 'fast-check';
+import { refusal } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import { formatConfig, newConfig, parseConfig, unreadConfigFields } from '../src/config.js';
 import { memoryFiles } from '../src/files.js';
 import { planLoad } from '../src/load-plan.js';
-import { rejection, thrown } from './rejection.js';
 
 const good = { model_type: 'gpt2', n_embd: 24, n_head: 3, n_layer: 2, n_positions: 13, vocab_size: 37 };
 const parse = (extra: object) => parseConfig(JSON.stringify({ ...good, ...extra }));
@@ -72,8 +72,8 @@ describe('config', () => {
     [{ n_ctx: 5 }, 'n_ctx'],
     [{ eos_token_id: [1, 2] }, 'eos_token_id'],
     [{ n_embd: 2 ** 31 }, 'n_embd'],
-  ])('%j is refused by field', (extra, field) => {
-    const error = thrown(() => parse(extra));
+  ])('%j is refused by field', async (extra, field) => {
+    const error = await refusal(() => parse(extra));
     expect(error.code).toBe('config/bad-value');
     expect(error.details['field']).toBe(field);
     expect(error.message).toContain('allowed');
@@ -136,23 +136,23 @@ describe('config', () => {
 
   test('a config too large to be one is not read', async () => {
     const files = { ...memoryFiles({ 'config.json': '{}' }), size: async () => 2 ** 24 + 1 };
-    expect((await rejection(planLoad(files))).code).toBe('files/too-large');
+    expect((await refusal(planLoad(files))).code).toBe('files/too-large');
     const grown = memoryFiles({ 'config.json': new Uint8Array(2 ** 24 + 1) });
-    expect((await rejection(planLoad({ ...grown, size: async () => 2 }))).code).toBe('files/too-large');
+    expect((await refusal(planLoad({ ...grown, size: async () => 2 }))).code).toBe('files/too-large');
   });
 
-  test('heads that do not divide the width, and text that is not JSON', () => {
-    expect(thrown(() => parse({ n_head: 5 })).code).toBe('config/heads');
-    expect(thrown(() => newConfig({ vocabulary: 5, maxPositions: 4, width: 10, layers: 1, heads: 3 })).code).toBe(
-      'config/heads',
-    );
-    expect(thrown(() => parseConfig('{')).code).toBe('config/not-json');
-    expect(thrown(() => parseConfig('[]')).code).toBe('config/not-json');
+  test('heads that do not divide the width, and text that is not JSON', async () => {
+    expect((await refusal(() => parse({ n_head: 5 }))).code).toBe('config/heads');
+    expect(
+      (await refusal(() => newConfig({ vocabulary: 5, maxPositions: 4, width: 10, layers: 1, heads: 3 }))).code,
+    ).toBe('config/heads');
+    expect((await refusal(() => parseConfig('{'))).code).toBe('config/not-json');
+    expect((await refusal(() => parseConfig('[]'))).code).toBe('config/not-json');
   });
 
-  test('a value that is nested without end, or without measure long, is named in short', () => {
+  test('a value that is nested without end, or without measure long, is named in short', async () => {
     const deep = JSON.stringify(good).replace('24', `${'['.repeat(20_000)}${']'.repeat(20_000)}`);
-    expect(thrown(() => parseConfig(deep)).message).toContain('n_embd is a list of 1');
-    expect(thrown(() => parse({ activation_function: 'x'.repeat(1e6) })).message.length).toBeLessThan(500);
+    expect((await refusal(() => parseConfig(deep))).message).toContain('n_embd is a list of 1');
+    expect((await refusal(() => parse({ activation_function: 'x'.repeat(1e6) }))).message.length).toBeLessThan(500);
   });
 });

@@ -1,7 +1,7 @@
 // f16 weights: rounded to nearest even, refused where f16 ends, computed with in f32: logits and gradients are those of the rounded weights.
 import { generate, tokenBatch, type HookName } from '@limn/hooks';
 import { adamw, fromData, gradients, halfBits, halfValue, readFloats, Tensor } from '@limn/tensor';
-import { hookedModelContract, referenceGpt2, testGpu } from '@limn/testing';
+import { hookedModelContract, referenceGpt2, testGpu, refusal } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import {
   loadGpt2,
@@ -17,7 +17,6 @@ import {
   type NewGpt2Config,
 } from '../src/index.js';
 import { randomBiases } from './random-biases.js';
-import { rejection, thrown } from './rejection.js';
 import { apart } from './apart.js';
 
 const { referenceBackward, referenceForward } = referenceGpt2;
@@ -138,7 +137,7 @@ test('a value that f16 cannot hold is refused with tensor and index, and nothing
   await saveGpt2(full, files);
   gpu.trim();
   const live = gpu.counters.snapshot().bytesLive;
-  const error = await rejection(loadGpt2(gpu, files, { weights: 'f16' }));
+  const error = await refusal(loadGpt2(gpu, files, { weights: 'f16' }));
   expect(error.code).toBe('weights/f16-overflow');
   expect(error.message).toBe('h.1.mlp.c_fc.weight[5, 4] is -65520; f16 ends at 65504');
   expect(error.details).toEqual({ name: 'h.1.mlp.c_fc.weight', index: [5, 4], value: -65520 });
@@ -157,13 +156,13 @@ test('another storage is refused before anything is made', async () => {
   const gpu = await testGpu();
   const weights = 'bf16' as 'f16';
   const live = gpu.counters.snapshot().bytesLive;
-  expect((await rejection(randomGpt2(gpu, odd, 2, { weights }))).code).toBe('weights/bad-storage');
+  expect((await refusal(randomGpt2(gpu, odd, 2, { weights }))).code).toBe('weights/bad-storage');
   const full = await randomGpt2(gpu, odd, 2);
   const files = memoryFiles({});
   await saveGpt2(full, files);
-  expect((await rejection(withWeightForm(full, { weights }))).code).toBe('weights/bad-storage');
+  expect((await refusal(withWeightForm(full, { weights }))).code).toBe('weights/bad-storage');
   full.dispose();
-  expect((await rejection(loadGpt2(gpu, files, { weights }))).code).toBe('weights/bad-storage');
+  expect((await refusal(loadGpt2(gpu, files, { weights }))).code).toBe('weights/bad-storage');
   gpu.trim();
   expect(gpu.counters.snapshot().bytesLive).toBeLessThanOrEqual(live);
 });
@@ -171,9 +170,9 @@ test('another storage is refused before anything is made', async () => {
 test('training is refused, by the model and by the optimiser', async () => {
   const model = await randomGpt2(await testGpu(), odd, 2, { weights: 'f16' });
   const options = { batch: () => [[1, 2, 3]], steps: 1, recipe: { rate: 0.1 } };
-  expect((await rejection(trainGpt2(model, options))).code).toBe('weights/f16');
+  expect((await refusal(trainGpt2(model, options))).code).toBe('weights/f16');
   const tensor = model.parameters().get('h.0.mlp.c_fc.weight') as Tensor;
-  const error = thrown(() => adamw(model.gpu, [{ params: [{ name: 'c_fc', tensor }], rate: 0.1 }]));
+  const error = await refusal(() => adamw(model.gpu, [{ params: [{ name: 'c_fc', tensor }], rate: 0.1 }]));
   expect(error.code).toBe('tensor/dtype');
   model.dispose();
 });

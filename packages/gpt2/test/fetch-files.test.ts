@@ -1,8 +1,8 @@
 // A folder by address: what it holds is found out by asking, and a server that answers with something else is not believed.
+import { refusal } from '@limn/testing';
 import { expect, test } from 'vitest';
 import { fetchFiles, openModel } from '../src/index.js';
 import { modelFiles } from './hub/model.js';
-import { rejection } from './rejection.js';
 
 const files = modelFiles();
 const weights = files.get('model.safetensors') as Uint8Array;
@@ -38,7 +38,7 @@ test('which files there are is found out by asking', async () => {
   );
   expect(await (await openModel(new URL(base), { fetch: page })).list()).toEqual(wanted);
   const down = openModel(base, { fetch: serve(() => new Response(null, { status: 500 })) });
-  expect((await rejection(down)).details['status']).toBe(500);
+  expect((await refusal(down)).details['status']).toBe(500);
   const stop = new AbortController();
   stop.abort(new Error('enough'));
   const signalled: typeof fetch = async (input, init) => {
@@ -94,7 +94,7 @@ test.each<[what: string, code: string, answer: Answer]>([
   ],
 ])('%s for a part of a file: %s', async (_what, code, answer) => {
   const source = fetchFiles(base, wanted, serve(answer));
-  expect((await rejection(source.read('model.safetensors', 0, 8))).code).toBe(code);
+  expect((await refusal(source.read('model.safetensors', 0, 8))).code).toBe(code);
 });
 
 test('a server without ranges is asked once per file; one that compresses tells the size with a part', async () => {

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { refusal } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import { webDirectory } from '../src/hub/directory.js';
 import { HubHttp } from '../src/hub/http.js';
@@ -9,7 +10,6 @@ import { libraryDirectory } from '../src/hub/library-directory.js';
 import { openSnapshot } from '../src/hub/snapshot.js';
 import { listed, sendJson, type Fault } from './hub/server.js';
 import { contents, files, status, useHub, weights, weightsPath } from './hub/use-hub.js';
-import { rejection } from './rejection.js';
 
 const here = useHub();
 const html: Fault = (_request, response) =>
@@ -72,7 +72,7 @@ describe('answers that are not the file are refused, and nothing of them is kept
     ['status 418', 'hub/refused', status(418)],
   ])('%s: %s', async (_what, code, fault) => {
     here.hub.fail(contents, fault);
-    const error = await rejection(here.open());
+    const error = await refusal(here.open());
     expect(error.code).toBe(code);
     expect(error.hint).toBeDefined();
     // A signed address is a secret.
@@ -138,7 +138,7 @@ describe('answers that are not the file are refused, and nothing of them is kept
         ...here.at(new HubHttp({ endpoint: here.hub.endpoint })),
         directory,
       });
-      expect((await rejection(found)).code).toBe(code);
+      expect((await refusal(found)).code).toBe(code);
     }
     expect(here.hub.asked(/resolve/)).toEqual([]);
   });
@@ -180,13 +180,13 @@ describe('busy servers are waited for, as long as they ask for and no longer tha
 
   test('status 429 for an hour is an error at once, with the number', async () => {
     here.hub.fail(contents, status(429, { 'retry-after': '3600' }));
-    const error = await rejection(here.open());
+    const error = await refusal(here.open());
     expect([error.code, error.details['waitSeconds'], here.waits]).toEqual(['hub/rate-limited', 3600, []]);
   });
 
   test('status 503 again and again ends after five attempts, with longer and longer pauses', async () => {
     here.hub.fail(/revision/, status(503));
-    const error = await rejection(here.open());
+    const error = await refusal(here.open());
     expect([error.code, error.details['attempts'], here.waits]).toEqual([
       'hub/unavailable',
       5,
@@ -197,7 +197,7 @@ describe('busy servers are waited for, as long as they ask for and no longer tha
   test('a server that is not there', async () => {
     const endpoint = here.hub.endpoint;
     await here.hub.stop();
-    const error = await rejection(here.open({ endpoint }));
+    const error = await refusal(here.open({ endpoint }));
     expect([error.code, here.waits.length]).toEqual(['hub/unreachable', 4]);
     expect(error.message).toContain('ECONNREFUSED');
   });

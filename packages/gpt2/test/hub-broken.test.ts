@@ -3,13 +3,13 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { open as openFile, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { refusal } from '@limn/testing';
 import { describe, expect, test, vi } from 'vitest';
 import { HubHttp } from '../src/hub/http.js';
 import { openSnapshot } from '../src/hub/snapshot.js';
 import { FolderCache } from '../src/node.js';
 import { cutAfter, sha256Of } from './hub/server.js';
 import { contents, status, useHub, weights, weightsPath } from './hub/use-hub.js';
-import { rejection } from './rejection.js';
 
 const here = useHub();
 
@@ -46,7 +46,7 @@ describe('broken connections', () => {
 
   test('that lead nowhere end with a code; what came is kept, and the next run goes on from there', async () => {
     here.hub.fail(contents, cutAfter(here.hub, 'model.safetensors', 1000), 5);
-    const error = await rejection(here.open());
+    const error = await refusal(here.open());
     expect([error.code, error.details['held'], here.partBytes(), here.whole()]).toEqual([
       'hub/cut-off',
       5000,
@@ -71,12 +71,12 @@ describe('broken connections', () => {
     expect(here.hub.asked(weightsPath)[1]?.range).toBe('bytes=300000-');
     here.hub.fail(/revision/, () => undefined);
     here.cacheDir = mkdtempSync(path.join(here.home, 'cache-'));
-    expect((await rejection(here.open({ silence: 100 }))).code).toBe('hub/unreachable');
+    expect((await refusal(here.open({ silence: 100 }))).code).toBe('hub/unreachable');
   });
 
   test('what an earlier run left is checked: a part with other bytes is thrown away', async () => {
     here.hub.fail(contents, cutAfter(here.hub, 'model.safetensors', 1000), 5);
-    await rejection(here.open());
+    await refusal(here.open());
     const [part] = readdirSync(here.blobs()).filter((name) => name.endsWith('.limn-part')) as [string];
     writeFileSync(path.join(here.blobs(), part), new Uint8Array(5000).fill(7));
     await here.expectWhole(await here.open());
@@ -107,7 +107,7 @@ test('a network that fails at request n, once or from then on: the model, or a c
       // A model takes seven requests: commit, listing, three small files, and the weights behind a redirect.
       if (times === 1 || n > 7) await here.expectWhole(await outcome);
       else {
-        expect((await rejection(outcome)).code).toBe('hub/unreachable');
+        expect((await refusal(outcome)).code).toBe('hub/unreachable');
         await here.expectWhole(await here.open());
       }
     }
@@ -166,7 +166,7 @@ describe('the disk', () => {
       }
     }
     const http = new HubHttp({ endpoint: here.hub.endpoint });
-    const error = await rejection(openSnapshot('tiny/gpt2', 'main', here.at(http, new SmallCache(here.cacheDir))));
+    const error = await refusal(openSnapshot('tiny/gpt2', 'main', here.at(http, new SmallCache(here.cacheDir))));
     expect([error.code, error.details['needed'], error.details['free']]).toEqual([
       'hub/disk-space',
       weights.length,
@@ -188,7 +188,7 @@ describe('the disk', () => {
           throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', errno: -28 });
         return Reflect.apply(write, this, given) as never;
       });
-      const error = await rejection(here.open()).finally(() => failing.mockRestore());
+      const error = await refusal(here.open()).finally(() => failing.mockRestore());
       expect([error.code, error.details['reason']]).toEqual(['hub/disk-space', 'ENOSPC']);
       expect(readdirSync(here.blobs()).filter((name) => name.endsWith('.limn-part'))).toEqual([]);
       await here.expectWhole(await here.open());
@@ -199,7 +199,7 @@ describe('the disk', () => {
     const file = path.join(here.home, 'a-file');
     writeFileSync(file, '');
     const http = new HubHttp({ endpoint: here.hub.endpoint });
-    const error = await rejection(
+    const error = await refusal(
       openSnapshot('tiny/gpt2', 'main', here.at(http, new FolderCache(path.join(file, 'cache')))),
     );
     expect([error.code, error.details['reason']]).toEqual(['hub/cache', 'ENOTDIR']);

@@ -1,4 +1,5 @@
 // What a page uses: models from a hub in the browser's private file system, and the rules of redirects and tokens.
+import { refusal } from '@limn/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openModel, OpfsCache, type HubFile } from '../src/index.js';
 import { webDirectory } from '../src/hub/directory.js';
@@ -7,7 +8,6 @@ import { openSnapshot } from '../src/hub/snapshot.js';
 import { modelFiles } from './hub/model.js';
 import { PrivateDisk } from './hub/private-files.js';
 import { cutAfter, gitIdOf, sha256Of, TestHub } from './hub/server.js';
-import { rejection } from './rejection.js';
 
 const MiB = 2 ** 20;
 const files = modelFiles();
@@ -35,8 +35,8 @@ describe("in the browser's private file system", () => {
       expect(sha256Of(await source.read(name))).toBe(sha256Of(bytes));
       expect(await source.read(name, 3, 11)).toEqual(bytes.slice(3, 11));
     }
-    expect((await rejection(source.read('model.safetensors', 0, weights.length + 1))).code).toBe('files/short');
-    expect((await rejection(source.read('README.md'))).code).toBe('files/not-found');
+    expect((await refusal(source.read('model.safetensors', 0, weights.length + 1))).code).toBe('files/short');
+    expect((await refusal(source.read('README.md'))).code).toBe('files/not-found');
     const before = hub.seen.length;
     await openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: cache() });
     expect(hub.seen.slice(before).map(({ path }) => path)).toEqual(['/api/models/tiny/gpt2/revision/main']);
@@ -44,7 +44,7 @@ describe("in the browser's private file system", () => {
     expect((await openModel('tiny/gpt2', { cache: cache(), fetch: noNetwork, offline: true })).label).toBe(
       source.label,
     );
-    const error = await rejection(openModel('tiny/other', { cache: cache(), fetch: noNetwork, offline: true }));
+    const error = await refusal(openModel('tiny/other', { cache: cache(), fetch: noNetwork, offline: true }));
     expect(error.code).toBe('hub/offline');
   });
 
@@ -52,7 +52,7 @@ describe("in the browser's private file system", () => {
     const http = (): HubHttp => new HubHttp({ endpoint: hub.endpoint, wait: async () => undefined });
     hub.fail(/^contents/, cutAfter(hub, 'model.safetensors', 100_000), 5);
     expect(
-      (await rejection(openSnapshot('tiny/gpt2', 'main', { http: http(), directory: webDirectory, cache: cache() })))
+      (await refusal(openSnapshot('tiny/gpt2', 'main', { http: http(), directory: webDirectory, cache: cache() })))
         .code,
     ).toBe('hub/cut-off');
     const blob = `models--tiny--gpt2/blobs/${sha256Of(weights)}`;
@@ -100,14 +100,14 @@ describe("in the browser's private file system", () => {
 
   test('a full disk is a coded error and keeps nothing as if it were whole', async () => {
     disk.room = 300_000;
-    const error = await rejection(openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: cache() }));
+    const error = await refusal(openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: cache() }));
     expect([error.code, error.details['reason']]).toEqual(['hub/disk-space', 'QuotaExceededError']);
     disk.room = Infinity;
     const source = await openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: cache() });
     expect(sha256Of(await source.read('model.safetensors'))).toBe(sha256Of(weights));
     const quota = { estimate: async () => ({ quota: 1000, usage: 400 }) } as unknown as StorageManager;
     const small = new OpfsCache(new PrivateDisk().root, undefined, quota);
-    const refused = await rejection(openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: small }));
+    const refused = await refusal(openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: small }));
     expect([refused.code, refused.details['free']]).toEqual(['hub/disk-space', 600]);
   });
 
@@ -117,14 +117,14 @@ describe("in the browser's private file system", () => {
     const source = await openModel('tiny/gpt2', options);
     expect(notices).toEqual([expect.stringContaining('no storage')]);
     expect(sha256Of(await source.read('model.safetensors'))).toBe(sha256Of(weights));
-    expect((await rejection(source.read('model.safetensors', 1, weights.length + 1))).code).toBe('files/short');
+    expect((await refusal(source.read('model.safetensors', 1, weights.length + 1))).code).toBe('files/short');
     const before = hub.asked(/resolve/).length;
     await openModel('tiny/gpt2', options);
     expect(hub.asked(/resolve/).length).toBe(before);
   });
 
   test('a path is for Node', async () => {
-    expect((await rejection(openModel('./gpt2', { fetch: noNetwork }))).hint).toContain('@limn/gpt2/node');
+    expect((await refusal(openModel('./gpt2', { fetch: noNetwork }))).hint).toContain('@limn/gpt2/node');
   });
 });
 
@@ -165,7 +165,7 @@ describe('redirects and tokens', () => {
   ])('https never leads to %s', async (target) => {
     const { fetch, told } = net({ 'https://hub.example/a': to(target), [target]: ok() });
     const http = new HubHttp({ endpoint: 'https://hub.example', token: 't', fetch });
-    expect((await rejection(http.ask(new URL('https://hub.example/a')))).code).toBe('hub/redirect');
+    expect((await refusal(http.ask(new URL('https://hub.example/a')))).code).toBe('hub/redirect');
     expect(told).toEqual(['https://hub.example/a']);
   });
 
@@ -186,7 +186,7 @@ describe('redirects and tokens', () => {
   test.each(['huggingface.co', 'file:///x', 'https://user:pw@x', 'https://x?y', ''])(
     '%j is no endpoint',
     async (endpoint) => {
-      expect((await rejection(openModel('gpt2', { endpoint, fetch: noNetwork }))).code).toBe('hub/endpoint');
+      expect((await refusal(openModel('gpt2', { endpoint, fetch: noNetwork }))).code).toBe('hub/endpoint');
     },
   );
 });

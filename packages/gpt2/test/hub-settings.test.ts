@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { refusal } from '@limn/testing';
 import { afterAll, describe, expect, test } from 'vitest';
 import { placeOf } from '../src/hub/place.js';
 import { hubCacheFolder, hubEndpoint, hubOffline, hubToken } from '../src/node.js';
-import { rejection, thrown } from './rejection.js';
 
 const home = mkdtempSync(path.join(os.tmpdir(), 'limn-settings-'));
 afterAll(() => rmSync(home, { recursive: true, force: true }));
@@ -26,11 +26,11 @@ describe('names and settings', () => {
   test.each([
     '', 'a/b/c', 'a//b', '-a', 'a/..', 'a--b', 'a/b.git', 'a b', 'a%2fb', 'gpt2/', 'a/b@', 'a/b@..', 'a/b@x/../y', 'a/b@/x', 'a/b@x y',
     'a\0b', 'ftp://x/y', `a/${'b'.repeat(97)}`, 'gpt2@main@x', 'gpt2@a.lock',
-  ])('%j is neither', (name) => expect(thrown(() => placeOf(name)).code).toBe('hub/bad-id')); // prettier-ignore
+  ])('%j is neither', async (name) => expect((await refusal(() => placeOf(name))).code).toBe('hub/bad-id')); // prettier-ignore
 
-  test('two revisions contradict each other', () => {
+  test('two revisions contradict each other', async () => {
     expect(placeOf('gpt2@v1', 'v1')).toEqual({ kind: 'hub', id: 'gpt2', revision: 'v1' });
-    expect(thrown(() => placeOf('gpt2@v1', 'v2')).code).toBe('hub/bad-id');
+    expect((await refusal(() => placeOf('gpt2@v1', 'v2'))).code).toBe('hub/bad-id');
   });
 
   test('the environment says where the cache is, which hub, and whether to stay offline', () => {
@@ -57,7 +57,7 @@ describe('names and settings', () => {
     expect(await hubToken({ HF_HOME: home })).toBe('hf_from_file');
     expect(await hubToken({ HF_HOME: path.join(home, 'none') })).toBeUndefined();
     expect(await hubToken({ HF_TOKEN: 'hf_a', HF_HUB_DISABLE_IMPLICIT_TOKEN: '1' })).toBeUndefined();
-    const error = await rejection(hubToken({ HF_TOKEN: 'hf_secret\r\nx: y' }));
+    const error = await refusal(hubToken({ HF_TOKEN: 'hf_secret\r\nx: y' }));
     expect(error.code).toBe('hub/token');
     expect(JSON.stringify(error)).not.toContain('secret');
   });

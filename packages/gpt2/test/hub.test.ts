@@ -5,13 +5,12 @@ import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
-import { testGpu } from '@limn/testing';
+import { testGpu, refusal } from '@limn/testing';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { loadGpt2, memoryFiles } from '../src/index.js';
 import { openModel } from '../src/node.js';
 import { modelFiles } from './hub/model.js';
 import { gitIdOf, sha256Of, TestHub } from './hub/server.js';
-import { rejection } from './rejection.js';
 
 const home = mkdtempSync(path.join(os.tmpdir(), 'limn-hub-'));
 const files = modelFiles();
@@ -96,7 +95,7 @@ describe('from the hub', () => {
       const before = hub.seen.length;
       vi.stubEnv('HF_HUB_OFFLINE', '1');
       expect((await openModel('tiny/gpt2')).label).toBe(`tiny/gpt2@${hub.commit}`);
-      expect((await rejection(openModel('tiny/other'))).code).toBe('hub/offline');
+      expect((await refusal(openModel('tiny/other'))).code).toBe('hub/offline');
       expect(hub.seen.length).toBe(before);
       await openModel('tiny/gpt2', { offline: false });
       expect(hub.seen.length).toBe(before + 1);
@@ -156,7 +155,7 @@ describe('from the hub', () => {
         'model-00002-of-00002.safetensors',
       );
       rmSync(shard);
-      const error = await rejection(openModel(`tiny/gpt2@${sharded.commit}`, { cacheDir, offline: true }));
+      const error = await refusal(openModel(`tiny/gpt2@${sharded.commit}`, { cacheDir, offline: true }));
       expect([error.code, error.details['missing']]).toEqual(['hub/offline', 'model-00002-of-00002.safetensors']);
     } finally {
       await sharded.stop();
@@ -227,13 +226,13 @@ describe('without the network', () => {
       const source = await openModel(name, { fetch: noNetwork });
       expect(await source.size('model.safetensors')).toBe(files.get('model.safetensors')?.length);
     }
-    expect((await rejection((await openModel('./gpt2', { fetch: noNetwork })).size('config.json'))).code).toBe(
+    expect((await refusal((await openModel('./gpt2', { fetch: noNetwork })).size('config.json'))).code).toBe(
       'files/not-found',
     );
   });
 
   test('offline mode names the missing file and where it was looked for, and opens what is cached', async () => {
-    const empty = await rejection(openModel('tiny/gpt2', { cacheDir, offline: true, fetch: noNetwork }));
+    const empty = await refusal(openModel('tiny/gpt2', { cacheDir, offline: true, fetch: noNetwork }));
     const place = path.join(cacheDir, 'models--tiny--gpt2');
     expect([empty.code, empty.details['missing'], empty.details['searched']]).toEqual([
       'hub/offline',
@@ -244,7 +243,7 @@ describe('without the network', () => {
     const source = await openModel('tiny/gpt2', { cacheDir, offline: true, fetch: noNetwork });
     expect(source.label).toBe(`tiny/gpt2@${hub.commit}`);
     rmSync(path.join(place, 'snapshots', hub.commit, 'model.safetensors'));
-    const error = await rejection(openModel('tiny/gpt2', { cacheDir, offline: true, fetch: noNetwork }));
+    const error = await refusal(openModel('tiny/gpt2', { cacheDir, offline: true, fetch: noNetwork }));
     expect([error.code, error.details['missing']]).toEqual(['hub/offline', 'model.safetensors']);
     expect(error.hint).toContain(path.join(place, 'snapshots', hub.commit));
     expect(existsSync(path.join(place, 'blobs'))).toBe(true);
@@ -269,6 +268,6 @@ describe('without the network', () => {
     const config = path.join(cacheDir, 'models--tiny--gpt2/snapshots', hub.commit, 'config.json');
     rmSync(config);
     symlinkSync('/etc/passwd', config);
-    expect((await rejection(openModel('tiny/gpt2', { cacheDir, offline: true }))).code).toBe('hub/cache');
+    expect((await refusal(openModel('tiny/gpt2', { cacheDir, offline: true }))).code).toBe('hub/cache');
   });
 });

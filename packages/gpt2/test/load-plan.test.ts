@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { testGpu } from '@limn/testing';
+import { testGpu, refusal } from '@limn/testing';
 import { afterAll, expect, test } from 'vitest';
 import {
   describePlan,
@@ -19,7 +19,6 @@ import {
 } from '../src/index.js';
 import { openFolder } from '../src/node.js';
 import { fileOf } from './hostile/bytes.js';
-import { rejection } from './rejection.js';
 
 const MiB = 2 ** 20;
 const home = mkdtempSync(path.join(os.tmpdir(), 'limn-plan-'));
@@ -98,7 +97,7 @@ test('a budget that does not fit is refused with the numbers before anything is 
       return bytes;
     },
   };
-  const error = await rejection(loadGpt2(gpu, watched, { budgetBytes: 1151 }));
+  const error = await refusal(loadGpt2(gpu, watched, { budgetBytes: 1151 }));
   expect([error.code, error.details]).toEqual([
     'load/over-budget',
     { needed: 1152, budget: 1151, parameters: 288, source: 'memory' },
@@ -110,7 +109,7 @@ test('a budget that does not fit is refused with the numbers before anything is 
       new DataView((await files.read('model.safetensors', 0, 8)).slice().buffer).getUint32(0, true),
   );
   expect(gpu.counters.snapshot().bytesLive).toBe(live.bytesLive);
-  expect((await rejection(loadGpt2(gpu, files, { budgetBytes: Number.NaN }))).code).toBe('load/over-budget');
+  expect((await refusal(loadGpt2(gpu, files, { budgetBytes: Number.NaN }))).code).toBe('load/over-budget');
   (await loadGpt2(gpu, files, { budgetBytes: 1152 })).model.dispose();
   await expect(
     loadGpt2(gpu, files, {
@@ -137,7 +136,7 @@ test('a matrix beyond the limit of the device is refused before anything is allo
   const config = { model_type: 'gpt2', vocab_size: 2 ** 16, n_positions: 1, n_embd: width, n_layer: 1, n_head: 1 };
   const held = memoryFiles({ 'config.json': JSON.stringify(config), 'model.safetensors': header });
   const files = { ...held, size: async (name: string) => (await held.size(name)) + (name === 'config.json' ? 0 : end) };
-  const error = await rejection(loadGpt2(gpu, files));
+  const error = await refusal(loadGpt2(gpu, files));
   expect([error.code, error.details['limit']]).toEqual(['load/over-limit', limit]);
   expect(error.details['name']).not.toBe('wte.weight');
 });

@@ -4,11 +4,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { tokenBatch } from '@limn/hooks';
 import { fillNormal, readFloats } from '@limn/tensor';
-import { testGpu } from '@limn/testing';
+import { testGpu, refusal } from '@limn/testing';
 import { afterAll, describe, expect, test } from 'vitest';
 import { fetchFiles, loadGpt2, memoryFiles, randomGpt2, saveGpt2, type Gpt2 } from '../src/index.js';
 import { openFolder } from '../src/node.js';
-import { rejection } from './rejection.js';
 
 const sizes = { vocabulary: 7, maxPositions: 5, width: 6, layers: 1, heads: 3, mlpWidth: 5 };
 const home = mkdtempSync(path.join(os.tmpdir(), 'limn-load-'));
@@ -76,7 +75,7 @@ describe('load and save', () => {
       const { model: loaded } = await loadGpt2(gpu, remote);
       expect(loaded.info.fingerprint).toBe(model.info.fingerprint);
       loaded.dispose();
-      expect((await rejection(remote.read('absent.json'))).code).toBe('files/not-found');
+      expect((await refusal(remote.read('absent.json'))).code).toBe('files/not-found');
     }
     model.dispose();
   });
@@ -93,9 +92,9 @@ describe('load and save', () => {
     const spoilt = Uint8Array.from(bytes);
     new DataView(spoilt.buffer).setFloat32(spoilt.length - 4, Number.NaN, true);
     await files.write('model.safetensors', spoilt);
-    expect((await rejection(loadGpt2(gpu, files))).code).toBe('weights/not-finite');
+    expect((await refusal(loadGpt2(gpu, files))).code).toBe('weights/not-finite');
     await files.write('model.safetensors', bytes.slice(0, -1));
-    expect((await rejection(loadGpt2(gpu, files))).code).toBe('safetensors/truncated');
+    expect((await refusal(loadGpt2(gpu, files))).code).toBe('safetensors/truncated');
     expect(gpu.counters.snapshot().bytesLive).toBe(live);
     await files.write('model.safetensors', bytes);
     const stop = new AbortController();
@@ -107,14 +106,14 @@ describe('load and save', () => {
   test('a folder refuses names that lead out of it, says what it holds, and never keeps half a file', async () => {
     const folder = openFolder(path.join(home, 'plain'));
     for (const name of ['../x', '/etc/passwd', 'a/b', '..', '', 'a\0b', 'a\\b'])
-      expect((await rejection(folder.read(name))).code).toBe('files/bad-name');
+      expect((await refusal(folder.read(name))).code).toBe('files/bad-name');
     await folder.write('a.txt', new TextEncoder().encode('abc'));
-    const missing = await rejection(folder.read('b.txt'));
+    const missing = await refusal(folder.read('b.txt'));
     expect([missing.code, missing.hint]).toEqual(['files/not-found', 'It holds: a.txt.']);
-    expect((await rejection(folder.read('a.txt', 1, 9))).code).toBe('files/short');
+    expect((await refusal(folder.read('a.txt', 1, 9))).code).toBe('files/short');
     expect(new TextDecoder().decode(await folder.read('a.txt', 1, 3))).toBe('bc');
     writeFileSync(path.join(home, 'file'), 'x');
-    expect((await rejection(openFolder(path.join(home, 'file', 'below')).write('a', new Uint8Array(1)))).code).toBe(
+    expect((await refusal(openFolder(path.join(home, 'file', 'below')).write('a', new Uint8Array(1)))).code).toBe(
       'files/write',
     );
     expect(readdirSync(path.join(home, 'plain'))).toEqual(['a.txt']);

@@ -1,7 +1,7 @@
 // Weight processing keeps every logit (centerUnembed: up to one constant per position), in float64 and on the GPU; and what it refuses.
 import { tokenBatch } from '@limn/hooks';
 import { readFloats } from '@limn/tensor';
-import { referenceGpt2, testGpu } from '@limn/testing';
+import { referenceGpt2, testGpu, refusal } from '@limn/testing';
 import { describe, expect, test, vi } from 'vitest';
 import {
   describePlan,
@@ -18,7 +18,6 @@ import {
   type WeightProcessing,
 } from '../src/index.js';
 import { randomBiases } from './random-biases.js';
-import { rejection } from './rejection.js';
 import { apart } from './apart.js';
 
 const { referenceForward } = referenceGpt2;
@@ -204,7 +203,7 @@ describe('what is refused', () => {
       [() => trainGpt2(model, options), 'trained'],
       [() => withWeightForm(model, { processing: { foldLayerNorm: true } }), 'processed again'],
     ] as const) {
-      const error = await rejection(work());
+      const error = await refusal(work());
       expect(error.code).toBe('weights/processed');
       expect(error.message).toBe(`a model with processed weights (foldValueBiases) cannot be ${what}`);
     }
@@ -215,11 +214,11 @@ describe('what is refused', () => {
   test('an option that does not exist, before anything is read', async () => {
     const files = await awkward(sizes);
     const processing = { fold_ln: true } as WeightProcessing;
-    const error = await rejection(loadGpt2(await testGpu(), files, { processing }));
+    const error = await refusal(loadGpt2(await testGpu(), files, { processing }));
     expect(error.code).toBe('weights/bad-processing');
     expect(error.hint).toContain('foldLayerNorm, centerWritingWeights, centerUnembed, foldValueBiases');
     const half = { foldLayerNorm: 'yes' } as unknown as WeightProcessing;
-    expect((await rejection(planLoad(files, { processing: half }))).code).toBe('weights/bad-processing');
+    expect((await refusal(planLoad(files, { processing: half }))).code).toBe('weights/bad-processing');
   });
 
   test('the plan says what will be done', async () => {

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { LimnError } from '@limn/gpu';
 import * as fc from 'fast-check';
+import { refusal } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import { newConfig } from '../src/config.js';
 import { memoryFiles, type ModelFiles } from '../src/files.js';
@@ -13,7 +14,6 @@ import { findWeights, indexFile } from '../src/weights.js';
 import { bases, mutate, numberedMutant } from './hostile/mutations.js';
 import { hostileFiles } from './hostile/corpus.js';
 import { accepts, verdictOf } from './hostile/verdict.js';
-import { rejection } from './rejection.js';
 
 const folder = path.join(import.meta.dirname, 'hostile/safetensors');
 const long = process.env['LIMN_LONG'] === '1';
@@ -161,7 +161,7 @@ describe(`fuzzing, ${runs} cases each`, () => {
               return held.size(name);
             },
           };
-          expect((await rejection(findWeights(files, config))).code).toMatch(/^(weights|files)\//);
+          expect((await refusal(findWeights(files, config))).code).toMatch(/^(weights|files)\//);
           for (const name of opened) expect(name).toMatch(/^[A-Za-z0-9_-][A-Za-z0-9._-]*\.safetensors$/);
         }),
         { numRuns: runs },

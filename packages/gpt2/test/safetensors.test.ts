@@ -1,4 +1,5 @@
 // The safetensors reader and writer: round trips, cut and changing files, and conversions. What is refused: safetensors-hostile.test.ts.
+import { refusal } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import { memoryFiles, type ModelFiles } from '../src/files.js';
 import type { SafetensorsEntry } from '../src/safetensors-entry.js';
@@ -6,7 +7,6 @@ import { writeSafetensors } from '../src/safetensors-write.js';
 import { readSafetensorsHeader } from '../src/safetensors.js';
 import { chunkBytes, readTensorF32, sameValues, widenBf16, widenF16 } from '../src/tensor-values.js';
 import { fileOf } from './hostile/bytes.js';
-import { rejection } from './rejection.js';
 
 const header = (bytes: Uint8Array) => readSafetensorsHeader(memoryFiles({ 'm.safetensors': bytes }), 'm.safetensors');
 
@@ -35,7 +35,7 @@ describe('safetensors', () => {
   test('a file cut at any byte is refused', async () => {
     const whole = writeSafetensors(new Map([['a', { shape: [3], data: Float32Array.of(1, 2, 3) }]]));
     for (let length = 0; length < whole.length; length++) {
-      expect((await rejection(header(whole.slice(0, length)))).code).toMatch(/^safetensors\//);
+      expect((await refusal(header(whole.slice(0, length)))).code).toMatch(/^safetensors\//);
     }
   });
 
@@ -44,7 +44,7 @@ describe('safetensors', () => {
     const files = memoryFiles({ m: whole });
     const { tensors } = await readSafetensorsHeader(files, 'm');
     await files.write('m', whole.slice(0, -4));
-    expect((await rejection(readTensorF32(files, tensors.get('a') as SafetensorsEntry))).code).toBe('files/short');
+    expect((await refusal(readTensorF32(files, tensors.get('a') as SafetensorsEntry))).code).toBe('files/short');
     for (const least of [0, 8, 20]) {
       const short: ModelFiles = {
         ...memoryFiles({ m: whole }),
@@ -53,7 +53,7 @@ describe('safetensors', () => {
       const read = readSafetensorsHeader(short, 'm').then((found) =>
         readTensorF32(short, found.tensors.get('a') as SafetensorsEntry),
       );
-      expect((await rejection(read)).code).toBe('files/short');
+      expect((await refusal(read)).code).toBe('files/short');
     }
   });
 

@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
+import { refusal } from '@limn/testing';
 import { describe, expect, test, type TestContext } from 'vitest';
 import { memoryFiles } from '../src/files.js';
 import { ModelTokenizer } from '../src/tokenizer.js';
 import recorded from './recorded/gpt2-token-ids.json' with { type: 'json' };
-import { rejection, thrown } from './rejection.js';
 import { numberedString } from './tokenizer/strings.js';
 
 /** Bytes a, b, c, space (Ġ), two merges, and the end-of-text token. */
@@ -49,7 +49,7 @@ describe('tokenizer', () => {
     expect(tokenizer.encode('é', { prependBos: false }).ids).toEqual([4, 5]);
     expect(tokenizer.decode([8, 6, 7, 4, 5])).toBe('<|endoftext|>ab abé');
     expect(tokenizer.singleToken(' ab')).toBe(7);
-    expect(thrown(() => tokenizer.singleToken('abc')).details['pieces']).toEqual(['ab', 'c']);
+    expect((await refusal(() => tokenizer.singleToken('abc'))).details['pieces']).toEqual(['ab', 'c']);
   });
 
   test('whole words from tokenizer.json: a known word inside an unknown one is not taken for it', async () => {
@@ -61,40 +61,40 @@ describe('tokenizer', () => {
 
   test('words that the vocabulary lacks are refused by name; an unknown token that is written out is text', async () => {
     const tokenizer = await open(words);
-    const refused = thrown(() => tokenizer.encode('the zork saw the bird zork', { prependBos: true }));
+    const refused = await refusal(() => tokenizer.encode('the zork saw the bird zork', { prependBos: true }));
     expect(refused).toMatchObject({ code: 'tokenizer/unknown-text', details: { words: ['zork', 'saw', 'zork'] } });
     expect(refused.message).toContain('no token for "zork", "saw"');
     expect(refused.hint).toContain('read as <unk>');
     expect(tokenizer.encode('the <unk> <eot>', { prependBos: false }).ids).toEqual([2, 1, 0]);
-    expect(thrown(() => tokenizer.singleToken('zork')).code).toBe('tokenizer/unknown-text');
+    expect((await refusal(() => tokenizer.singleToken('zork'))).code).toBe('tokenizer/unknown-text');
     expect(tokenizer.decode([2, 99])).toBe('the <unk>');
   });
 
   test('bytes that a small byte-level vocabulary lacks are not dropped silently', async () => {
     const tokenizer = await open(bpe);
-    expect(thrown(() => tokenizer.encode('ab xab', { prependBos: false })).details['words']).toEqual(['xab']);
+    expect((await refusal(() => tokenizer.encode('ab xab', { prependBos: false }))).details['words']).toEqual(['xab']);
     expect(tokenizer.encode('ab xab', { prependBos: false, unknown: 'allow' }).ids).toEqual([6, 3, 6]);
     expect(tokenizer.decode([6, 99])).toBe('ab');
   });
 
   test('without a tokenizer there is none; damaged files are named; no BOS is an error only when asked for', async () => {
     expect(await ModelTokenizer.open(memoryFiles({ 'config.json': '{}' }), undefined)).toBeUndefined();
-    expect((await rejection(ModelTokenizer.open(memoryFiles({ 'tokenizer.json': '{' }), undefined))).code).toBe(
+    expect((await refusal(ModelTokenizer.open(memoryFiles({ 'tokenizer.json': '{' }), undefined))).code).toBe(
       'tokenizer/damaged',
     );
-    expect((await rejection(ModelTokenizer.open(memoryFiles({ 'tokenizer.json': '{}' }), undefined))).code).toBe(
+    expect((await refusal(ModelTokenizer.open(memoryFiles({ 'tokenizer.json': '{}' }), undefined))).code).toBe(
       'tokenizer/damaged',
     );
     const broken = new Map<string, Uint8Array>([
       ['vocab.json', new TextEncoder().encode('{"a":0}')],
       ['merges.txt', Uint8Array.of(0x61, 0xff, 0xfe)],
     ]);
-    expect((await rejection(ModelTokenizer.open(memoryFiles(Object.fromEntries(broken)), undefined))).code).toBe(
+    expect((await refusal(ModelTokenizer.open(memoryFiles(Object.fromEntries(broken)), undefined))).code).toBe(
       'tokenizer/damaged',
     );
     const plain = await open({ 'vocab.json': '{"a":0}', 'merges.txt': '' });
     expect(plain.encode('a', { prependBos: false }).ids).toEqual([0]);
-    expect(thrown(() => plain.encode('a', { prependBos: true })).code).toBe('tokenizer/no-bos');
+    expect((await refusal(() => plain.encode('a', { prependBos: true }))).code).toBe('tokenizer/no-bos');
   });
 
   test('bytes of tokens: a part of a character, a special token, whole words', async () => {

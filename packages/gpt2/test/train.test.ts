@@ -12,9 +12,8 @@ import {
 } from '../src/index.js';
 import { tokenBatch } from '@limn/hooks';
 import { gradients, IGNORED_TARGET, readFloats, type Tensor } from '@limn/tensor';
-import { testGpu } from '@limn/testing';
+import { testGpu, refusal } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
-import { rejection } from './rejection.js';
 
 const sizes = { vocabulary: 11, maxPositions: 6, width: 8, layers: 1, heads: 2, initializerRange: 0.2 };
 /** Counting upwards from a start that depends on step and row: learnable, and of unequal lengths. */
@@ -76,7 +75,7 @@ describe('training', () => {
     const model = await fresh();
     const resume = async (bytes: Uint8Array, changes: Partial<TrainingOptions> = {}) => {
       store.bytes = bytes;
-      return rejection(trainGpt2(model, { ...options, ...changes, checkpoint: { store, every: 100 } }));
+      return refusal(trainGpt2(model, { ...options, ...changes, checkpoint: { store, every: 100 } }));
     };
     for (let k = 0; k < 24; k++) {
       const flipped = Uint8Array.from(good);
@@ -173,26 +172,24 @@ describe('training', () => {
 
   test('a loss that is no number stops training; a row without a target is refused', async () => {
     const model = await fresh();
-    expect((await rejection(trainGpt2(model, { ...options, steps: 40, recipe: { rate: 1e30 } }))).code).toBe(
+    expect((await refusal(trainGpt2(model, { ...options, steps: 40, recipe: { rate: 1e30 } }))).code).toBe(
       'training/diverged',
     );
     // Between two reports nobody looks at the loss: the checkpoint must not take over weights that are no numbers.
     const store = memoryStore();
     const checkpoint = { store, every: 4 };
-    const spoilt = rejection(
-      trainGpt2(model, { ...options, steps: 40, every: 40, recipe: { rate: 1e30 }, checkpoint }),
-    );
+    const spoilt = refusal(trainGpt2(model, { ...options, steps: 40, every: 40, recipe: { rate: 1e30 }, checkpoint }));
     expect((await spoilt).code).toBe('training/diverged');
     expect(store.writes).toBe(0);
-    expect((await rejection(trainGpt2(model, { ...options, batch: () => [[1]] }))).code).toBe('tokens/empty');
-    expect((await rejection(trainGpt2(model, { ...options, batch: () => [[1, 11]] }))).code).toBe(
+    expect((await refusal(trainGpt2(model, { ...options, batch: () => [[1]] }))).code).toBe('tokens/empty');
+    expect((await refusal(trainGpt2(model, { ...options, batch: () => [[1, 11]] }))).code).toBe(
       'tokens/not-in-vocabulary',
     );
-    expect((await rejection(trainGpt2(model, { ...options, batch: () => [[11, 1]] }))).code).toBe(
+    expect((await refusal(trainGpt2(model, { ...options, batch: () => [[11, 1]] }))).code).toBe(
       'tokens/not-in-vocabulary',
     );
     expect(
-      (await rejection(trainGpt2(model, { ...options, batch: () => [Array.from({ length: 8 }, () => 1)] }))).code,
+      (await refusal(trainGpt2(model, { ...options, batch: () => [Array.from({ length: 8 }, () => 1)] }))).code,
     ).toBe('tokens/too-long');
     model.dispose();
   });

@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from
 import os from 'node:os';
 import path from 'node:path';
 import { readFloats } from '@limn/tensor';
-import { FaultyFs, testGpu } from '@limn/testing';
+import { FaultyFs, testGpu, refusal } from '@limn/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   meanLoss,
@@ -20,7 +20,6 @@ import {
 } from '../src/index.js';
 import { nodeDisk, openTrainingLog, readTrainingLog } from '../src/node.js';
 import { batch, sizes } from './faults/job.js';
-import { rejection } from './rejection.js';
 
 const fresh = async (): Promise<Gpt2> => randomGpt2(await testGpu(), sizes, 3);
 const options = {
@@ -70,7 +69,7 @@ describe('schedules', () => {
     [{ microBatch: 0 }, 'microBatch', 'at least 1'],
   ])('%j is refused before any work', async (wrong, setting, allowed) => {
     const model = await fresh();
-    const error = await rejection(trainGpt2(model, { ...options, recipe: { rate: 0.02, ...wrong } }));
+    const error = await refusal(trainGpt2(model, { ...options, recipe: { rate: 0.02, ...wrong } }));
     expect(error).toMatchObject({ code: 'training/setting', details: { setting } });
     expect(error.message).toContain(allowed);
     model.dispose();
@@ -79,7 +78,7 @@ describe('schedules', () => {
   test('numbers of steps that mean nothing are refused, too', async () => {
     const model = await fresh();
     for (const wrong of [{ steps: 2.5 }, { every: 0 }, { evaluateEvery: -1 }, { heldOut: [] }])
-      expect((await rejection(trainGpt2(model, { ...options, ...wrong }))).code).toBe('training/setting');
+      expect((await refusal(trainGpt2(model, { ...options, ...wrong }))).code).toBe('training/setting');
     model.dispose();
   });
 });
@@ -145,9 +144,7 @@ describe('micro-batches', () => {
           ]
         : batch(step);
     const recipe = { ...options.recipe, microBatch: 2 };
-    expect((await rejection(trainGpt2(model, { ...options, batch: bad, recipe }))).code).toBe(
-      'tokens/not-in-vocabulary',
-    );
+    expect((await refusal(trainGpt2(model, { ...options, batch: bad, recipe }))).code).toBe('tokens/not-in-vocabulary');
     model.gpu.trim();
     await model.gpu.finished();
     expect(model.gpu.counters.snapshot().bytesLive).toBe(before.bytesLive);
@@ -180,7 +177,7 @@ describe('held-out rows', () => {
 
   test('a batch with one of them is refused, naming update and row', async () => {
     const model = await fresh();
-    const error = await rejection(trainGpt2(model, { ...options, heldOut: [...heldOut, batch(2)[1] as Uint32Array] }));
+    const error = await refusal(trainGpt2(model, { ...options, heldOut: [...heldOut, batch(2)[1] as Uint32Array] }));
     expect(error).toMatchObject({ code: 'training/held-out-row', details: { step: 2, row: 1 } });
     model.dispose();
   });
@@ -281,7 +278,7 @@ describe('the log file', () => {
     const log = openTrainingLog(file, disk);
     await log.rewind(0);
     await log.append(entry(1));
-    expect(await rejection(log.append(entry(2)))).toMatchObject({ code: 'files/write', details: { reason: 'ENOSPC' } });
+    expect(await refusal(log.append(entry(2)))).toMatchObject({ code: 'files/write', details: { reason: 'ENOSPC' } });
     expect(readFileSync(file, 'utf8')).toBe(`${JSON.stringify(entry(1))}\n`);
     await log.append(entry(2));
     expect(await readTrainingLog(file)).toEqual([entry(1), entry(2)]);
@@ -292,6 +289,6 @@ describe('the log file', () => {
     writeFileSync(file, '\u0000\n[1]\nnull\n"text"\n{"step":1.5,"loss":2}\n');
     expect(await readTrainingLog(file)).toEqual([]);
     expect(await readTrainingLog(path.join(root, 'absent.jsonl'))).toEqual([]);
-    expect((await rejection(readTrainingLog(root))).code).toBe('files/read');
+    expect((await refusal(readTrainingLog(root))).code).toBe('files/read');
   });
 });

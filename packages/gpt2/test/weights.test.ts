@@ -1,11 +1,11 @@
 // Finding and reading weights: prefixes, shards, tying, orientation, and every way in which a folder can be wrong.
+import { refusal } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import { newConfig } from '../src/config.js';
 import { memoryFiles, type ModelFiles } from '../src/files.js';
 import { writeSafetensors, type WritableTensor } from '../src/safetensors-write.js';
 import { findWeights, Fingerprint, readWeight } from '../src/weights.js';
 import { isLinearWeight, weightShapes } from '../src/weight-names.js';
-import { rejection } from './rejection.js';
 
 const config = newConfig({ vocabulary: 5, maxPositions: 4, width: 4, layers: 1, heads: 2, mlpWidth: 6 });
 const { tied: _stated, ...undecided } = config;
@@ -58,8 +58,8 @@ describe('weights', () => {
     expect((await findWeights(folder(tensors('different')), undecided)).tied).toBe(false);
     expect((await findWeights(folder(tensors('equal')), undecided)).tied).toBe(true);
     expect((await findWeights(folder(tensors('equal')), { ...config, tied: false })).tied).toBe(false);
-    expect((await rejection(findWeights(folder(tensors('different')), config))).code).toBe('weights/tie-mismatch');
-    expect((await rejection(findWeights(folder(tensors()), { ...config, tied: false }))).code).toBe('weights/missing');
+    expect((await refusal(findWeights(folder(tensors('different')), config))).code).toBe('weights/tie-mismatch');
+    expect((await refusal(findWeights(folder(tensors()), { ...config, tied: false }))).code).toBe('weights/missing');
   });
 
   test('nn.Linear orientation is turned on request and suggested when shapes show it', async () => {
@@ -81,7 +81,7 @@ describe('weights', () => {
     for (const [name, { shape, data }] of tensors()) {
       expect(await readWeight(files, name, entries.get(name) as never, 'out-in')).toEqual({ shape, data });
     }
-    const error = await rejection(findWeights(files, undecided));
+    const error = await refusal(findWeights(files, undecided));
     expect([error.code, error.hint]).toEqual(['weights/shape', "It looks transposed: pass orientation 'out-in'."]);
   });
 
@@ -102,7 +102,7 @@ describe('weights', () => {
   ])('%s', async (code, spoil) => {
     const map = tensors();
     spoil(map);
-    expect((await rejection(findWeights(folder(map), undecided))).code).toBe(code);
+    expect((await refusal(findWeights(folder(map), undecided))).code).toBe(code);
   });
 
   test.each([Number.NaN, Infinity, -Infinity])('%s is named with tensor and index', async (value) => {
@@ -110,9 +110,7 @@ describe('weights', () => {
     (map.get('h.0.mlp.c_fc.weight') as { data: Float32Array }).data[6 * 2 + 5] = value;
     const files = folder(map);
     const { entries } = await findWeights(files, undecided);
-    const error = await rejection(
-      readWeight(files, 'h.0.mlp.c_fc.weight', entries.get('h.0.mlp.c_fc.weight') as never),
-    );
+    const error = await refusal(readWeight(files, 'h.0.mlp.c_fc.weight', entries.get('h.0.mlp.c_fc.weight') as never));
     expect(error.code).toBe('weights/not-finite');
     expect(error.message).toContain('h.0.mlp.c_fc.weight[2, 5]');
   });
@@ -131,13 +129,13 @@ describe('weights', () => {
     const files = memoryFiles({
       'model.safetensors.index.json': JSON.stringify({ weight_map: { 'wte.weight': shard } }),
     });
-    expect((await rejection(findWeights(files, undecided))).code).toBe('weights/bad-index');
+    expect((await refusal(findWeights(files, undecided))).code).toBe('weights/bad-index');
   });
 
   test('pickle files are refused with the way out, an empty folder by name', async () => {
-    expect((await rejection(findWeights(memoryFiles({ 'pytorch_model.bin': 'x' }), undecided))).code).toBe(
+    expect((await refusal(findWeights(memoryFiles({ 'pytorch_model.bin': 'x' }), undecided))).code).toBe(
       'weights/no-safetensors',
     );
-    expect((await rejection(findWeights(memoryFiles({}), undecided))).code).toBe('files/not-found');
+    expect((await refusal(findWeights(memoryFiles({}), undecided))).code).toBe('files/not-found');
   });
 });

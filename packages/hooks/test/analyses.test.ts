@@ -1,5 +1,6 @@
 // Attributions, lens and patterns as calls: refusals before any work, abort, and nothing left on the GPU. What they compute is in the contract.
 import { AbortedError } from '@limn/gpu';
+import { refusal } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import {
   attentionPatterns,
@@ -10,7 +11,6 @@ import {
   scale,
   stackHeadResults,
 } from '../src/index.js';
-import { refusal } from './refusal.js';
 import { apart, toy } from './toy.js';
 
 const prompts = [

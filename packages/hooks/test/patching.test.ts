@@ -1,6 +1,7 @@
 // Patching sweeps as calls: bits, passes, directions, shares, progress, abort, budgets, refusals, and nothing left on the GPU.
 import { AbortedError, type Step } from '@limn/gpu';
 import { readFloats, slice, type Tensor } from '@limn/tensor';
+import { refusal } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import {
   blockHook,
@@ -19,7 +20,6 @@ import {
   type PatchOptions,
   type PatchProgress,
 } from '../src/index.js';
-import { refusal } from './refusal.js';
 import { apart, toy } from './toy.js';
 
 const clean = [

@@ -1,6 +1,7 @@
 // One-call runs: what is kept, when a run ends, what is left on the GPU, short names and filters.
 import { LimnError } from '@limn/gpu';
 import { mul, readFloats, scale } from '@limn/tensor';
+import { refusal } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import {
   ActivationCache,
@@ -15,7 +16,6 @@ import {
   tokenBatch,
   topTokens,
 } from '../src/index.js';
-import { refusal } from './refusal.js';
 import { apart, toy } from './toy.js';
 
 const prompts = [

@@ -16,6 +16,7 @@ export {
   type LedgerRow,
 } from './ledger.js';
 export { recordResult } from './recorded-results.js';
+export { refusal } from './refusal.js';
 export { referenceRandom, type ReferenceRandom } from './reference-rng.js';
 export * as referenceAdamw from './reference/adamw.js';
 export * as referenceArithmetic from './reference/arithmetic.js';
