@@ -1,6 +1,6 @@
 """Greedy generation by transformers for the models of this folder: new tokens and their log-probabilities.
 
-Needs torch and transformers (made with torch 2.9.1, transformers 5.23.0).   usage: python generation.py > generation.json
+Needs torch and transformers; both versions stand in the file's madeBy.   usage: python generation.py > generation.json
 Log-probabilities are those of the logits before any processor; every prompt runs alone, so that there is no padding.
 """
 
@@ -36,4 +36,9 @@ for name, prompts, new_tokens in [
         if plain is None:
             plain = [row["tokens"] for row in rows]
         cases.append(dict(model=name, prompts=prompts, newTokens=new_tokens, penalty=penalty, least=least, eos=eos, rows=rows))
-print(json.dumps(dict(transformers=transformers.__version__, torch=torch.__version__.split("+")[0], cases=cases)))
+made_by = dict(
+    command="python generation.py > generation.json",
+    torch=torch.__version__.split("+")[0],
+    transformers=transformers.__version__,
+)
+print(json.dumps(dict(madeBy=made_by, cases=cases)))

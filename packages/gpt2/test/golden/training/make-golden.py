@@ -1,11 +1,12 @@
 """Ten AdamW updates of a random 3-layer GPT-2 by torch, in f32 and f64, and pocket's logits by transformers.
 
-Needs torch and transformers (made with torch 2.9.1, transformers 5.23.0).   usage: python make-golden.py <folder of pocket's model>
+Needs torch and transformers.   usage: python make-golden.py <folder of pocket's model>
 training/: config.json, model.safetensors as save_pretrained writes them, and golden.json:
   rows [10][3][T + 1]   ids of each update, the first T of a row are inputs and the last T targets
   recipe                as in limn's TrainingRecipe; decay on matrices only, one clip over all gradients
   f32, f64              the loss of each update, before it changes the weights
 ../pocket/logits.json: prompts (ids), and the logits behind each one's last token in f64.
+Both begin with madeBy: the command, run in training/, and the versions that it ran with.
 """
 
 import copy
@@ -15,6 +16,7 @@ import pathlib
 import sys
 
 import torch
+import transformers
 from transformers import GPT2Config, GPT2LMHeadModel
 
 here = pathlib.Path(__file__).parent
@@ -68,7 +70,12 @@ def losses(dtype):
     return found
 
 
-golden = dict(recipe=recipe, rows=rows.tolist(), f32=losses(torch.float32), f64=losses(torch.float64))
+made_by = dict(
+    command="python make-golden.py ../../../../pocket/model",
+    torch=torch.__version__.split("+")[0],
+    transformers=transformers.__version__,
+)
+golden = dict(madeBy=made_by, recipe=recipe, rows=rows.tolist(), f32=losses(torch.float32), f64=losses(torch.float64))
 (here / "golden.json").write_text(json.dumps(golden) + "\n")
 print(golden["f64"])
 
@@ -77,4 +84,4 @@ generator = torch.Generator().manual_seed(7)
 prompts = [[0] + torch.randint(1, pocket.config.vocab_size, (n,), generator=generator).tolist() for n in (1, 12, 47)]
 with torch.no_grad():
     logits = [pocket(torch.tensor([ids])).logits[0, -1].tolist() for ids in prompts]
-(here.parent / "pocket" / "logits.json").write_text(json.dumps(dict(prompts=prompts, logits=logits)) + "\n")
+(here.parent / "pocket" / "logits.json").write_text(json.dumps(dict(madeBy=made_by, prompts=prompts, logits=logits)) + "\n")
