@@ -1,8 +1,8 @@
 // Runs recordings on a device: plan, encode, submit in cuts, read back; one engine per Gpu.
+import { throwIfAborted } from './abort.js';
 import { BindGroupCache } from './bind-groups.js';
-import { BufferPool, usage, type PhysicalBuffer } from './buffers.js';
+import { BufferPool, type PhysicalBuffer } from './buffers.js';
 import type { Counters } from './counters.js';
-import { AbortedError, LimnError } from './errors.js';
 import { explainGpuError, Health, type Check } from './health.js';
 import { encodeCommands } from './encode.js';
 import { PipelineCache } from './pipelines.js';
@@ -14,6 +14,7 @@ import type { Recording } from './recording.js';
 import { unretain } from './storage.js';
 import { SubmissionQueue } from './submission-queue.js';
 import { TimingLedger } from './timing.js';
+import { UniformBuffer } from './uniform-buffer.js';
 
 /** Work done so far and in all, in floating-point operations. */
 export interface Progress {
@@ -48,8 +49,7 @@ export class Engine {
   readonly #pipelines: PipelineCache;
   readonly #groups: BindGroupCache;
   readonly #plans: PlanCache;
-  #uniforms: PhysicalBuffer | undefined;
-
+  readonly #uniforms: UniformBuffer;
   readonly #poisoner: Poisoner | undefined;
 
   constructor(
@@ -60,6 +60,7 @@ export class Engine {
     this.health = new Health(device);
     this.pool = new BufferPool(device, this.health, counters, IDLE_BYTES);
     this.timing = new TimingLedger(device, this.pool);
+    this.#uniforms = new UniformBuffer(this.pool);
     this.#pipelines = new PipelineCache(device, this.health, counters);
     this.#groups = new BindGroupCache(device, counters);
     this.#plans = new PlanCache(this.#pipelines, this.#groups, counters, this.pool, device.limits.maxBufferSize);
@@ -147,8 +148,7 @@ export class Engine {
   trim(): void {
     this.#enqueue('a trim', () => {
       this.#plans.clear();
-      if (this.#uniforms) this.pool.destroy(this.#uniforms);
-      this.#uniforms = undefined;
+      this.#uniforms.free();
       this.pool.trim();
     });
   }
@@ -172,7 +172,8 @@ export class Engine {
   }
 
   #sendSegments(recording: Recording, options: RunOptions, flight: InFlight): void | Promise<void> {
-    throwIfAborted(options.signal, recording.label, 0, totalFlops(recording.commands));
+    const total = totalFlops(recording.commands);
+    throwIfAborted(options.signal, `step '${recording.label}'`, { done: 0, total });
     if (this.health.lostError) throw this.health.lostError;
     const prepared = this.#prepare(recording, flight);
     const segments = cutByBudget(recording.commands, options.budgetFlops);
@@ -204,7 +205,7 @@ export class Engine {
       await this.#throwFailed(flight);
       const done = totalFlops(recording.commands.slice(0, segments[n]![0]));
       options.onProgress?.({ done, total });
-      throwIfAborted(options.signal, recording.label, done, total);
+      throwIfAborted(options.signal, `step '${recording.label}'`, { done, total });
       this.#checked(flight, recording.label, () => send(n));
     }
   }
@@ -218,7 +219,7 @@ export class Engine {
     flight.plan = plan;
     readback.open(checks);
     for (const pipeline of plan.distinct) checks.push(pipeline.check);
-    const uniforms = this.#uniformBuffer(recording.uniforms.byteLength, checks);
+    const uniforms = this.#uniforms.withRoom(recording.uniforms.byteLength, checks);
     return this.#checked(flight, recording.label, () => {
       const physical = this.#plans.resolve(plan, recording);
       const groups = this.#plans.bind(plan, recording, physical, uniforms);
@@ -233,19 +234,6 @@ export class Engine {
       const poison = this.#poisoner?.prepare(recording, physical);
       return { pipelines: plan.pipelines, groups, physical, readback, poison };
     });
-  }
-
-  /** One buffer for the uniforms of every step; steps run in order, so each overwrites the last one's. */
-  #uniformBuffer(bytes: number, checks: Check[]): PhysicalBuffer | undefined {
-    if (bytes === 0 || (this.#uniforms && !this.#uniforms.destroyed && this.#uniforms.bytes >= bytes))
-      return this.#uniforms;
-    const flags = usage.uniform | usage.copyTarget;
-    // Doubling keeps the number of replacements, each of which renews bind groups, to a few in a program's life.
-    const size = 2 ** Math.ceil(Math.log2(Math.max(bytes, 65536)));
-    const grown = this.pool.take(size, flags, 'uniforms', checks).buffer;
-    if (this.#uniforms) this.pool.destroy(this.#uniforms);
-    this.#uniforms = grown;
-    return grown;
   }
 
   #checked<T>(flight: InFlight, label: string, body: () => T): T {
@@ -296,12 +284,4 @@ export class Engine {
     options.onProgress?.({ done: total, total });
     return results;
   }
-}
-
-function throwIfAborted(signal: AbortSignal | undefined, label: string, done: number, total: number): void {
-  if (!signal?.aborted) return;
-  throw new AbortedError(`step '${label}' was aborted after ${done} of ${total} operations`, {
-    details: { step: label, done, total },
-    cause: signal.reason instanceof LimnError ? signal.reason : undefined,
-  });
 }

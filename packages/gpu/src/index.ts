@@ -1,6 +1,7 @@
 // Public face of @limn/gpu, free of Node modules; Node's own opening is in './node.js'.
 /** @module @limn/gpu */
 export type { ShaderBinding, ShaderModule, ShaderParam } from '@limn/shaders';
+export { throwIfAborted } from './abort.js';
 export { defaultLimits, dryCapabilities, limitNames, type Capabilities, type LimitName } from './capabilities.js';
 export { Counters, type CounterSnapshot } from './counters.js';
 export type { Progress } from './engine.js';
@@ -14,6 +15,7 @@ export {
   type ErrorOptionsOfLimn,
   type LimnErrorJson,
 } from './errors.js';
+export { formatBytes } from './format-bytes.js';
 export { dryGpu, Gpu, SUBMIT_SECONDS, type TypedArrayOf } from './gpu.js';
 export {
   defineKernel,
