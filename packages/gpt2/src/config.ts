@@ -1,5 +1,5 @@
 // Hugging Face's config.json of a GPT-2 model, checked field by field: an unknown value is an error, never a guess.
-import { LimnError } from '@limn/gpu';
+import { LimnError, shownValue } from '@limn/gpu';
 
 /** Sizes and choices of a GPT-2 family model. */
 export interface Gpt2Config {
@@ -57,8 +57,8 @@ export function parseConfig(text: string, file = 'config.json'): Gpt2Config {
   }
   const fields = new Map(Object.entries(json));
   const bad = (field: string, allowed: string, hint?: string): LimnError =>
-    new LimnError('config/bad-value', `${file}: ${field} is ${shown(fields.get(field))}; allowed: ${allowed}`, {
-      details: { field, given: shown(fields.get(field)), allowed },
+    new LimnError('config/bad-value', `${file}: ${field} is ${shownValue(fields.get(field))}; allowed: ${allowed}`, {
+      details: { field, given: shownValue(fields.get(field)), allowed },
       ...(hint === undefined ? {} : { hint }),
     });
   const count = (field: string, fallback?: number, most = 2 ** 31): number => {
@@ -205,13 +205,4 @@ export function formatConfig(config: Gpt2Config): string {
     null,
     2,
   )}\n`;
-}
-
-/** A value for a message: short, and never walked into, since a file may nest it as deep as it likes. */
-function shown(value: unknown): string {
-  if (value === undefined) return 'missing';
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return `an object of ${Object.keys(value).length} fields`;
-  const text = JSON.stringify(value);
-  return text.length <= 100 ? text : `${text.slice(0, 100)}…`;
 }

@@ -1,5 +1,5 @@
 // The learning rate over the updates of a run: a linear warm-up, then half a cosine, a line, or a constant.
-import { LimnError } from '@limn/gpu';
+import { LimnError, shownValue } from '@limn/gpu';
 
 /** The shapes behind the warm-up. */
 export const RATE_SHAPES = ['cosine', 'linear', 'constant'] as const;
@@ -45,7 +45,7 @@ export function checkSchedule({ schedule = 'cosine', warmup = 0, finalRate }: Ra
 
 /** The refusal of one setting. */
 export function badSetting(name: string, value: unknown, allowed: string, hint: string): LimnError {
-  return new LimnError('training/setting', `${name} is ${JSON.stringify(value)}; it must be ${allowed}`, {
+  return new LimnError('training/setting', `${name} is ${shownValue(value)}; it must be ${allowed}`, {
     details: { setting: name, value, allowed },
     hint,
   });

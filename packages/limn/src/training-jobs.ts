@@ -1,7 +1,7 @@
 // What can be trained: pocket from its recipe, or a model of any size from a file of token ids. Batches depend on the step alone.
 import { readFile } from 'node:fs/promises';
 import type { NewGpt2Config, TrainingRecipe } from '@limn/gpt2';
-import { LimnError } from '@limn/gpu';
+import { LimnError, shownValue } from '@limn/gpu';
 import { RECIPE, modelFiles, pocketCorpus } from '@limn/pocket';
 import { END_OF_TEXT_ID } from '@limn/tasks';
 import { randomU32 } from '@limn/tensor';
@@ -123,9 +123,7 @@ export function parseCorpus(
     if (!Array.isArray(value) || value.length < 2) throw fault('is not a list of at least two token ids.');
     const bad = value.findIndex((id) => !Number.isInteger(id) || id < 0 || id >= vocabulary);
     if (bad >= 0)
-      throw fault(
-        `has ${JSON.stringify(value[bad])} at place ${bad}, which is no id of a vocabulary of ${vocabulary}.`,
-      );
+      throw fault(`has ${shownValue(value[bad])} at place ${bad}, which is no id of a vocabulary of ${vocabulary}.`);
     documents.push(Uint32Array.from(value as number[]));
   });
   if (documents.length > 0) return documents;
