@@ -4,7 +4,7 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { buildGraph, eapIgInputs, logitDiff, type Pair } from '@limn/attribution';
 import { randomGpt2, type Gpt2 } from '@limn/gpt2';
-import { defaultLimits, type Gpu } from '@limn/gpu';
+import { defaultLimits, formatBytes, type Gpu } from '@limn/gpu';
 import { openNodeGpu } from '@limn/gpu/node';
 import { tokenBatch } from '@limn/hooks';
 import { gradients, randomU32, readFloats } from '@limn/tensor';
@@ -22,7 +22,6 @@ const { values: options } = parseArgs({
 const shape = shapeOf(options);
 const { json } = options;
 const say = (line: string): void => void (json || console.log(line));
-const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 const seconds = async <T,>(work: () => Promise<T>): Promise<[T, number]> => {
   const start = performance.now();
   return [await work(), (performance.now() - start) / 1000];
@@ -36,14 +35,14 @@ for (const [name, value] of Object.entries(defaultLimits)) {
 const { adapter, source } = gpu.capabilities;
 const description = adapter.description || adapter.device;
 say(
-  `${shapeName(shape)} on ${description} (${source}), every limit at WebGPU's default: ${mebibytes(defaultLimits.maxStorageBufferBindingSize)} a binding, ${mebibytes(defaultLimits.maxBufferSize)} a buffer`,
+  `${shapeName(shape)} on ${description} (${source}), every limit at WebGPU's default: ${formatBytes(defaultLimits.maxStorageBufferBindingSize)} a binding, ${formatBytes(defaultLimits.maxBufferSize)} a buffer`,
 );
 
 const [model, loading] = await seconds(() => randomGpt2(gpu, shape, 0));
 // Buffers that drawing the weights left in the pool are no weights.
 gpu.trim();
 const weightBytes = gpu.counters.bytesLive;
-say(`weights: ${mebibytes(weightBytes)} drawn and uploaded in ${loading.toFixed(1)} s`);
+say(`weights: ${formatBytes(weightBytes)} drawn and uploaded in ${loading.toFixed(1)} s`);
 
 const pairs = randomPairs();
 const [forward, forwardSeconds] = await seconds(() => forwardPass(gpu, model, pairs));
@@ -71,7 +70,7 @@ const { dispatches, submits, bytesPeak } = gpu.counters;
 say(
   `EAP-IG with ${IG_STEPS} steps: ${edges.length} edges scored, all finite; ${dispatches} dispatches, ${submits} submits, ${scoring.toFixed(1)} s`,
 );
-say(`peak GPU memory: ${mebibytes(bytesPeak)}, of which weights ${mebibytes(weightBytes)}`);
+say(`peak GPU memory: ${formatBytes(bytesPeak)}, of which weights ${formatBytes(weightBytes)}`);
 const result = {
   adapter: description,
   source,

@@ -1,7 +1,7 @@
 // Circuits run sparsely, relative to the ablated model: x_v = x'_v + Σ_{(u,v) ∈ C} (ẑ_u − z'_u), one circuit per batch row; nodes without a kept edge out are never computed.
-import { lastRows, recordWithin, throwIfAborted } from '@limn/hooks';
+import { lastRows, recordWithin } from '@limn/hooks';
 import type { HookedModel } from '@limn/hooks';
-import { LimnError, type Step } from '@limn/gpu';
+import { LimnError, throwIfAborted, type Step } from '@limn/gpu';
 import { allocate, expand, readFloats, reshape, type Tensor } from '@limn/tensor';
 import { circuitChanges, circuitSlots } from './circuit-kernels.js';
 import type { Circuit } from './circuit.js';

@@ -1,7 +1,7 @@
 // Exact edge patching: score(u → v) = L(all edges clean but u → v) − L(clean), one run per edge and example, only from the destination's layer on.
-import { blockHook, lastRows, recordWithin, throwIfAborted, tokenBatch } from '@limn/hooks';
+import { blockHook, lastRows, recordWithin, tokenBatch } from '@limn/hooks';
 import type { HookedModel, HookName, Run } from '@limn/hooks';
-import type { Step } from '@limn/gpu';
+import { throwIfAborted, type Step } from '@limn/gpu';
 import { add, detach, expand, keep, readFloats, reshape, slice, sub, type Tensor } from '@limn/tensor';
 import { buildGraph, HEAD_INPUTS } from './graph.js';
 import type { Graph, HeadInput, Slot } from './graph.js';

@@ -1,7 +1,7 @@
 // The data loop that all gradient scorers share: per chunk of pairs two recorded runs, gradient runs, one contraction per destination; f64 sums over examples.
-import { recordWithin, throwIfAborted, tokenBatch } from '@limn/hooks';
+import { recordWithin, tokenBatch } from '@limn/hooks';
 import type { HookedModel, Run } from '@limn/hooks';
-import { LimnError, type Step } from '@limn/gpu';
+import { LimnError, throwIfAborted, type Step } from '@limn/gpu';
 import { allocate, detach, expand, readFloats, reshape, type Tensor } from '@limn/tensor';
 import { edgeScores } from './edge-scores.js';
 import { buildGraph } from './graph.js';

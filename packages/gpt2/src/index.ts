@@ -4,7 +4,7 @@ export * from './checkpoint.js';
 export * from './config.js';
 export { fetchFiles } from './fetch-files.js';
 export * from './files.js';
-export { describePlan, formatBytes, planLoad, type LoadPlan, type PlannedWeight } from './load-plan.js';
+export { describePlan, planLoad, type LoadPlan, type PlannedWeight } from './load-plan.js';
 export * from './load.js';
 export { Gpt2 } from './model.js';
 export type { HubCache, HubFile, PartialBlob } from './hub/cache.js';

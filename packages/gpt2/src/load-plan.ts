@@ -1,5 +1,5 @@
 // What loading a model will take, counted from the headers before anything is allocated, and the refusal of what does not fit.
-import { LimnError, type Gpu } from '@limn/gpu';
+import { formatBytes, LimnError, type Gpu } from '@limn/gpu';
 import { BLOCK_BYTES } from '@limn/tensor';
 import { parseConfig, type Gpt2Config } from './config.js';
 import { readSmall, type ModelFiles } from './files.js';
@@ -145,12 +145,4 @@ export function describePlan(plan: LoadPlan): string {
     `${plan.source}: ${count} parameters in ${plan.weights.length} tensors (${dtypes}${done}), ${formatBytes(plan.gpuBytes)} on the GPU, ` +
     `${formatBytes(plan.fileBytes)} to read, at most ${formatBytes(plan.hostBytes)} of them in host memory`
   );
-}
-
-/** Bytes in binary units with three digits: '475 MiB'. */
-export function formatBytes(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const power = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  const value = bytes / 1024 ** power;
-  return `${power === 0 ? value : value.toPrecision(value < 1000 ? 3 : 4)} ${units[power]}`;
 }

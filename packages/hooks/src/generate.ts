@@ -1,5 +1,5 @@
 // Generation, the same for every architecture: prefill once, then one cached token at a time, sampled on the GPU, with edits in force throughout.
-import { throwIfAborted } from './abort.js';
+import { throwIfAborted } from '@limn/gpu';
 import { planGeneration, type GenerateOptions, type GenerationPlan } from './generation-options.js';
 import type { Intervention } from './intervention.js';
 import type { KeyValueCache } from './key-value-cache.js';

@@ -1,5 +1,4 @@
 // Hook names, interventions, the HookedModel interface and what is the same for every architecture.
-export { throwIfAborted } from './abort.js';
 export * from './act-patch.js';
 export * from './activation-cache.js';
 export * from './edits.js';

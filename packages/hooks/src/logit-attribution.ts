@@ -1,7 +1,6 @@
 // Direct logit attribution: with the final scale s fixed, logit_a − logit_b = Σ_parts ((x_part − mean)/s∘γ)·(w_a − w_b) + constant.
-import type { Step } from '@limn/gpu';
+import { throwIfAborted, type Step } from '@limn/gpu';
 import { concat, div, expand, fill, matmul, mean, mul, permute, reshape, sub, sum, type Tensor } from '@limn/tensor';
-import { throwIfAborted } from './abort.js';
 import { ActivationCache, positionRows, type Position } from './activation-cache.js';
 import { readArray, type HostArray } from './host-array.js';
 import type { Intervention } from './intervention.js';

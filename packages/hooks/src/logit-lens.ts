@@ -1,6 +1,6 @@
 // The logit lens: what the model would say if it stopped here, unembed(LN_final(x_l)) for the stream x_l at every layer. nostalgebraist 2020.
+import { throwIfAborted } from '@limn/gpu';
 import { detach, keep, readFloats, reshape, slice, type Tensor } from '@limn/tensor';
-import { throwIfAborted } from './abort.js';
 import { ActivationCache, type Position } from './activation-cache.js';
 import type { HostArray } from './host-array.js';
 import type { Intervention } from './intervention.js';

@@ -1,7 +1,6 @@
 // Activation patching as a sweep: value[i] = metric(base run with the activation at place i replaced by the source run's); many places a pass.
-import { LimnError, type Step } from '@limn/gpu';
+import { LimnError, throwIfAborted, type Step } from '@limn/gpu';
 import { expand, fromData, reshape, selectRows, type Tensor } from '@limn/tensor';
-import { throwIfAborted } from './abort.js';
 import { intervene } from './edits.js';
 import type { HostArray } from './host-array.js';
 import type { HookedModel, Run } from './model.js';

@@ -1,5 +1,5 @@
 // How a long computation keeps to a memory budget: a step is recorded with as many units as its plan says will fit, before anything runs.
-import { LimnError, OutOfMemoryError, type Step } from '@limn/gpu';
+import { formatBytes, LimnError, OutOfMemoryError, type Step } from '@limn/gpu';
 
 /** GPU bytes for intermediate values, beside the weights, unless the caller says otherwise. */
 export const DEFAULT_MEMORY_BYTES = 512 * 2 ** 20;
@@ -56,18 +56,14 @@ export function overBudget(
   { bytes, cause }: { readonly bytes?: number; readonly cause?: unknown },
 ): LimnError {
   const need =
-    bytes === undefined ? (cause instanceof Error ? cause.message : String(cause)) : `it takes ${mebibytes(bytes)}`;
+    bytes === undefined ? (cause instanceof Error ? cause.message : String(cause)) : `it takes ${formatBytes(bytes)}`;
   return new LimnError(
     'memory/over-budget',
-    `${what} does not fit ${mebibytes(memoryBytes)} with one ${unit} at a time: ${need}.`,
+    `${what} does not fit ${formatBytes(memoryBytes)} with one ${unit} at a time: ${need}.`,
     {
       details: { what, unit, memoryBytes, ...(bytes === undefined ? {} : { bytesNeeded: bytes }) },
       hint: 'Raise the memory budget, shorten the prompts, or ask for less at once.',
       ...(cause === undefined ? {} : { cause }),
     },
   );
-}
-
-function mebibytes(bytes: number): string {
-  return `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 2 : 0)} MiB`;
 }

@@ -1,7 +1,6 @@
 // One call, one forward pass: runWithCache keeps chosen activations, runWithHooks edits with functions. Both run the step and free it.
-import { LimnError, type Step } from '@limn/gpu';
+import { LimnError, throwIfAborted, type Step } from '@limn/gpu';
 import type { Tensor } from '@limn/tensor';
-import { throwIfAborted } from './abort.js';
 import { ActivationCache } from './activation-cache.js';
 import { intervene } from './edits.js';
 import { readArray, type HostArray } from './host-array.js';

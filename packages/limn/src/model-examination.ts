@@ -1,7 +1,7 @@
 // What a model takes on this machine, for `limn doctor --model`: loads it, plans a prompt and its continuation, runs them, and compares.
 import { existsSync } from 'node:fs';
-import { formatBytes, namedSizes, randomGpt2, type Gpt2, type SizeName, type WeightForm } from '@limn/gpt2';
-import type { Gpu } from '@limn/gpu';
+import { namedSizes, randomGpt2, type Gpt2, type SizeName, type WeightForm } from '@limn/gpt2';
+import { formatBytes, type Gpu } from '@limn/gpu';
 import { measureMemory, PEAK_BOUND, planMemory, type MemoryMeasurement, type MemoryPlan } from './model-memory.js';
 import { openModel, type OpenModelControls } from './model-source.js';
 

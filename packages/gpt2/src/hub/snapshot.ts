@@ -1,7 +1,6 @@
 // Brings a model from the hub into a cache and opens it there; or from the cache alone when offline, pinned or out of reach.
-import { LimnError } from '@limn/gpu';
+import { formatBytes, LimnError } from '@limn/gpu';
 import { missingFile, type ModelFiles } from '../files.js';
-import { formatBytes } from '../load-plan.js';
 import { indexFile, noWeights, shardsOf, weightFile } from '../weights.js';
 import type { HubCache, HubFile } from './cache.js';
 import { contentsUrl, type HubDirectory } from './directory.js';

@@ -1,5 +1,5 @@
 // `limn doctor`: what this machine offers, one kernel checked against the CPU, and a verdict.
-import { LimnError, type Gpu } from '@limn/gpu';
+import { formatBytes, LimnError, type Gpu } from '@limn/gpu';
 import { fromData, matmul, read } from '@limn/tensor';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
@@ -118,7 +118,7 @@ async function testMatmul(gpu: Gpu): Promise<SelfTest> {
 
 function report(found: Diagnosis, { console }: CommandContext): void {
   const yes = (value: boolean): string => (value ? 'yes' : 'no');
-  const mebibytes = (name: string): string => `${Math.floor((found.limits[name] ?? 0) / 2 ** 20)} MiB`;
+  const limit = (name: string): string => formatBytes(found.limits[name] ?? 0);
   const name = found.adapter.description || found.adapter.device || found.adapter.vendor || 'unnamed';
   const lines: [string, string][] = [
     ['limn', found.limn],
@@ -132,7 +132,7 @@ function report(found: Diagnosis, { console }: CommandContext): void {
     ['f16 arithmetic', `${yes(found.features.f16)} (f16 storage works everywhere)`],
     ['subgroups', yes(found.features.subgroups)],
     ['GPU timing', yes(found.features.timestamps)],
-    ['largest buffer', `${mebibytes('maxBufferSize')}, largest binding ${mebibytes('maxStorageBufferBindingSize')}`],
+    ['largest buffer', `${limit('maxBufferSize')}, largest binding ${limit('maxStorageBufferBindingSize')}`],
     [
       'self-test',
       `${found.selfTest.kernel} ${found.selfTest.shape}: ${found.selfTest.passed ? 'correct' : 'WRONG'} (largest error ${found.selfTest.worst.toFixed(2)} of the rounding bound)`,
