@@ -12,7 +12,7 @@ export * from './logit-lens.js';
 export * from './model.js';
 export * from './names.js';
 export * from './nearest-name.js';
-export { accumulatedBias } from './output-maps.js';
+export { accumulatedBias, linearMap, type LinearMap } from './linear-maps.js';
 export {
   hostMetric,
   logitDifference,

@@ -5,7 +5,7 @@ import { ActivationCache, positionRows, type Position } from './activation-cache
 import { readArray, type HostArray } from './host-array.js';
 import type { Intervention } from './intervention.js';
 import type { HookedModel } from './model.js';
-import { accumulatedBias, outputMap } from './output-maps.js';
+import { accumulatedBias, outputMap } from './linear-maps.js';
 import { answersOf, weightedLogits } from './patch-metric.js';
 import {
   applyLnToStack,

@@ -18,6 +18,8 @@ export interface ModelInfo {
   readonly maxPositions: number;
   /** In a parallel block the MLP reads the block's input, not the stream after attention. */
   readonly block: 'sequential' | 'parallel';
+  /** Queries and keys are rotated by position, between `attn.hook_q` and `attn.hook_rot_q`. Default: they are not. */
+  readonly rotary?: boolean;
   readonly bosId?: number;
   readonly eosId?: number;
   /** What was done to the weights after loading; `none` for raw weights. */
@@ -87,9 +89,9 @@ export interface Slots {
   readonly v: Tensor;
 }
 
-/** A linear map inside the model, as an adapter sees it: y = x·W + b with W [in, out] in `parameters()`. */
+/** A linear map inside the model, as an adapter sees it: y = x·W + b. `linearMap` gives W as [in, out] however it is stored. */
 export interface LinearSite {
-  /** As in Hugging Face's module names: `h.0.mlp.c_fc`. W is `{name}.weight` in `parameters()`, b is `{name}.bias`, if there is one. */
+  /** As in Hugging Face's module names: `h.0.mlp.c_fc`. The weight is `{name}.weight` in `parameters()`, b is `{name}.bias`, if there is one. */
   readonly name: string;
   readonly layer: number;
   /** The site whose tensor is x, with its trailing axes joined to [in]. */
@@ -143,7 +145,7 @@ export interface HookedModel {
   run(step: Step, input: RunInput, options?: RunOptions): Run;
   /** Token embeddings only, [B, T, C]. */
   embed(step: Step, tokens: TokenBatch): Tensor;
-  /** What positions add to the embeddings, [B, T, C]; zero at padding. */
+  /** What positions add to the embeddings, [B, T, C]; zero at padding, and everywhere in a model without position embeddings. */
   positions(step: Step, lengths: readonly number[], T: number): Tensor;
   /** Per-head results [B, T, h, C] of one attention layer, LayerNorm included, output bias not. */
   attention(

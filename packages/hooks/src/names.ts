@@ -16,6 +16,8 @@ const blockSites = {
   'attn.hook_q': 'BTHK',
   'attn.hook_k': 'BTHK',
   'attn.hook_v': 'BTHK',
+  'attn.hook_rot_q': 'BTHK',
+  'attn.hook_rot_k': 'BTHK',
   'attn.hook_attn_scores': 'BHTS',
   'attn.hook_pattern': 'BHTS',
   'attn.hook_z': 'BTHK',
@@ -64,6 +66,17 @@ export interface ParsedHookName {
 export interface SiteOwner {
   readonly layers: number;
   readonly block: 'sequential' | 'parallel';
+  /** Whether queries and keys are rotated by position (Su et al. 2021) and so seen before and after. Default false. */
+  readonly rotary?: boolean;
+}
+
+/** Why a model has not got a site that others have; undefined if it has. */
+function absence(site: BlockSite | OuterSite, { block, rotary = false }: SiteOwner): string | undefined {
+  if (site === 'hook_resid_mid' && block === 'parallel')
+    return 'a parallel block has no residual stream between attention and MLP';
+  if ((site === 'attn.hook_rot_q' || site === 'attn.hook_rot_k') && !rotary)
+    return 'this model does not rotate queries and keys by position';
+  return undefined;
 }
 
 const isBlockSite = (site: string): site is BlockSite => Object.hasOwn(blockSites, site);
@@ -88,11 +101,12 @@ export function blockHook<S extends BlockSite>(layer: number, site: S): `blocks.
   return `blocks.${layer}.${site}`;
 }
 
-/** Every site that a model of this shape has, in the order in which a run reaches them. A parallel block has no resid_mid. */
+/**
+ * Every site that a model of this shape has, in the order in which a run reaches them. A parallel block has no resid_mid; only rotary
+ * models have rot_q and rot_k.
+ */
 export function hookNames(model: SiteOwner): HookName[] {
-  const inBlock = (Object.keys(blockSites) as BlockSite[]).filter(
-    (site) => model.block === 'sequential' || site !== 'hook_resid_mid',
-  );
+  const inBlock = (Object.keys(blockSites) as BlockSite[]).filter((site) => absence(site, model) === undefined);
   return [
     ...(Object.keys(sitesBefore) as OuterSite[]),
     ...Array.from({ length: model.layers }, (_, layer) => inBlock.map((site) => blockHook(layer, site))).flat(),
@@ -126,13 +140,12 @@ export function suggestHookName(text: string, model: SiteOwner, count = 3): Hook
 export function parseHookName(text: string, model: SiteOwner): ParsedHookName {
   const parsed = tryParseHookName(text);
   const inRange = parsed?.layer === undefined || parsed.layer < model.layers;
-  if (parsed && inRange && !(parsed.site === 'hook_resid_mid' && model.block === 'parallel')) return parsed;
+  const absent = parsed && absence(parsed.site, model);
+  if (parsed && inRange && absent === undefined) return parsed;
   const nearest = suggestHookName(text, model);
-  const reason = !parsed
-    ? `there is no hook site "${text.slice(0, 200)}"`
-    : inRange
-      ? `${parsed.name}: a parallel block has no residual stream between attention and MLP`
-      : `${parsed.name}: this model has blocks 0–${model.layers - 1}`;
+  const reason = parsed
+    ? `${parsed.name}: ${inRange ? absent : `this model has blocks 0–${model.layers - 1}`}`
+    : `there is no hook site "${text.slice(0, 200)}"`;
   throw new LimnError('hooks/unknown-site', reason, {
     details: { given: text, nearest },
     hint: `Nearest: ${nearest.join(', ')}.`,

@@ -17,7 +17,7 @@ import {
 import type { ActivationCache, Position } from './activation-cache.js';
 import type { HookedModel, NormSite } from './model.js';
 import { blockHook, type HookName } from './names.js';
-import { accumulatedBias, outputMap } from './output-maps.js';
+import { accumulatedBias, outputMap } from './linear-maps.js';
 
 /** Vectors of the residual stream's width, one per component, with their names. */
 export interface ResidStack {

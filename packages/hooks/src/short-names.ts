@@ -22,7 +22,7 @@ export type Shortened<S extends string> = S extends `hook_${infer Name}`
     : never;
 
 /**
- * Short name of a site that every block has: `resid_pre`, `q`, `pattern`, `z`, `result`, `mlp_out`, `pre`, `post`, `ln1.scale`, …
+ * Short name of a site of a block: `resid_pre`, `q`, `pattern`, `z`, `result`, `mlp_out`, `pre`, `post`, `ln1.scale`, …
  * @useDeclaredType
  */
 export type ShortBlockName = Shortened<BlockSite>;
@@ -43,8 +43,9 @@ export type NameFilter =
 
 /** By short name: `blocks.0.`-less site, or the whole name outside the blocks. */
 const sites = new Map<string, { readonly block?: BlockSite; readonly outer?: OuterSite }>();
-for (const name of hookNames({ layers: 1, block: 'sequential' })) {
-  const { layer, site } = parseHookName(name, { layers: 1, block: 'sequential' });
+const everySite: SiteOwner = { layers: 1, block: 'sequential', rotary: true };
+for (const name of hookNames(everySite)) {
+  const { layer, site } = parseHookName(name, everySite);
   const short = site.replace(/^(attn|mlp)\./, '').replace('hook_', '');
   sites.set(short, layer === undefined ? { outer: site as OuterSite } : { block: site as BlockSite });
 }

@@ -2,7 +2,7 @@
 import { hookedModelContract, testGpu, ToyModel } from '@limn/testing';
 import { describe, test } from 'vitest';
 
-describe('a toy with RMSNorm and parallel blocks keeps the HookedModel contract', () => {
+describe('a toy with rotary positions, parallel blocks and [out, in] weights keeps the HookedModel contract', () => {
   let model: ToyModel | undefined;
   test.each(hookedModelContract)('$name', async ({ check }) => {
     model ??= new ToyModel(await testGpu(), {

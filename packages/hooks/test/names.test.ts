@@ -2,6 +2,7 @@
 import { LimnError } from '@limn/gpu';
 import { describe, expect, test } from 'vitest';
 import {
+  actName,
   blockHook,
   hookNames,
   nearest,
@@ -21,6 +22,17 @@ describe('hook names', () => {
     const parallel = hookNames({ layers: 12, block: 'parallel' });
     expect(parallel).toHaveLength(21 * 12 + 4);
     expect(parallel.some((name) => name.endsWith('resid_mid'))).toBe(false);
+  });
+
+  test('queries and keys have a place behind the rotation in rotary models only', () => {
+    const rotary = { ...model, rotary: true };
+    expect(hookNames(rotary).filter((name) => !hookNames(model).includes(name))).toEqual(
+      Array.from({ length: 12 }, (_, l) => [blockHook(l, 'attn.hook_rot_q'), blockHook(l, 'attn.hook_rot_k')]).flat(),
+    );
+    expect(actName('rot_q', 3, undefined, rotary)).toBe('blocks.3.attn.hook_rot_q');
+    expect(() => parseHookName('blocks.3.attn.hook_rot_k', model)).toThrow(
+      expect.objectContaining({ code: 'hooks/unknown-site', message: expect.stringContaining('does not rotate') }),
+    );
   });
 
   test('every name parses to itself', () => {

@@ -3,7 +3,7 @@ import { testGpu, ToyModel } from '@limn/testing';
 
 let made: Promise<ToyModel> | undefined;
 
-/** Two parallel blocks with RMSNorm, 3 heads of 5, vocabulary 13, 12 positions. */
+/** Two parallel blocks with rotary positions, 3 heads of 5, vocabulary 13, 12 positions. */
 export function toy(): Promise<ToyModel> {
   return (made ??= testGpu().then(
     (gpu) => new ToyModel(gpu, { layers: 2, heads: 3, headWidth: 5, mlpWidth: 11, vocabulary: 13, maxPositions: 12 }),

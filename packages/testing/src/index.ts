@@ -38,4 +38,5 @@ export * as referenceUnembed from './reference/unembed.js';
 export { expectClose, expectSameBits, UNIT_F16, UNIT_F32, type ClosenessCase, type Reference } from './tolerance.js';
 export { hookedModelContract, type ContractCheck } from './hooked-model-contract/index.js';
 export * as referenceGpt2 from './reference/gpt2/index.js';
-export { ToyModel, type ToySizes } from './toy-model.js';
+export { ToyModel } from './toy-model/model.js';
+export { type ToySizes } from './toy-model/weights.js';

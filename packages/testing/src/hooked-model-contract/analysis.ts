@@ -6,6 +6,7 @@ import {
   decomposeResid,
   directLogitAttribution,
   fullResidDecomposition,
+  linearMap,
   logitAttrs,
   logitLens,
   neuronLogitAttrs,
@@ -95,14 +96,15 @@ export const analysisChecks: readonly ContractCheck[] = [
       const { heads: H, headWidth: K, width: C, mlpWidth: M } = model.info;
       const step = model.gpu.step();
       const rows = cache.B * cache.T;
-      const linear = model.linears().find(({ input }) => input === blockHook(1, 'mlp.hook_post'));
+      const writes = model.linears().find(({ input }) => input === blockHook(1, 'mlp.hook_post'));
+      assert(writes !== undefined, 'linears() has no map that reads blocks.1.mlp.hook_post');
       const [results, neurons, z, post, wO, wOut] = (await Promise.all([
         readFloats(step, slice(step, stackHeadResults(step, cache).values, 0, H, H)),
         readFloats(step, slice(step, stackNeuronResults(step, cache).values, 0, M, M)),
         readFloats(step, cache.get('z', 1)),
         readFloats(step, cache.get('post', 1)),
         readFloats(step, model.headWeights(step, 1, H - 1).wO),
-        readFloats(step, model.parameters().get(`${linear?.name}.weight`) as Tensor),
+        readFloats(step, linearMap(step, model, writes).weight),
       ])) as [Float32Array, Float32Array, Float32Array, Float32Array, Float32Array, Float32Array];
       const head = Float64Array.from({ length: rows * C }, (_, i) => {
         let total = 0;

@@ -15,15 +15,20 @@ export function assert(holds: boolean, what: string): asserts holds {
   if (!holds) throw new Error(what);
 }
 
-export function expectSame(a: ArrayLike<number>, b: ArrayLike<number>, what: string, within = sameToRounding): void {
-  assert(a.length === b.length, `${what}: ${a.length} values against ${b.length}`);
+/** ‖a − b‖ / ‖b‖ */
+export function relativeDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let apart = 0;
   let size = 0;
   for (let i = 0; i < a.length; i++) {
     apart += ((a[i] as number) - (b[i] as number)) ** 2;
     size += (b[i] as number) ** 2;
   }
-  const distance = Math.sqrt(apart / Math.max(size, 1e-12));
+  return Math.sqrt(apart / Math.max(size, 1e-12));
+}
+
+export function expectSame(a: ArrayLike<number>, b: ArrayLike<number>, what: string, within = sameToRounding): void {
+  assert(a.length === b.length, `${what}: ${a.length} values against ${b.length}`);
+  const distance = relativeDistance(a, b);
   assert(distance <= within, `${what}: relative distance ${distance}, allowed ${within}`);
 }
 

@@ -1,6 +1,6 @@
 // What the parts of a model promise: put together they are the run, and its weights are those that the run uses.
-import { withAdapter, type Run } from '@limn/hooks';
-import { add, concat, fromData, matmul, readFloats, reshape, slice, sub, sum, Tensor } from '@limn/tensor';
+import { linearMap, withAdapter, type Run } from '@limn/hooks';
+import { add, concat, fromData, matmul, readFloats, reshape, slice, sub, sum, type Tensor } from '@limn/tensor';
 import { assert, expectSame, sameToRounding, type ContractCheck } from './check.js';
 import { even, logitsOf } from './runs.js';
 
@@ -57,9 +57,11 @@ export const componentChecks: readonly ContractCheck[] = [
     async check(model) {
       for (const linear of model.linears().filter(({ layer }) => layer === 0)) {
         const step = model.gpu.step();
-        const weight = model.parameters().get(`${linear.name}.weight`);
-        assert(weight instanceof Tensor, `parameters() has no ${linear.name}.weight`);
-        assert(linear.orientation === 'in-out', `${linear.name} is stored [out, in]`);
+        const { weight } = linearMap(step, model, linear);
+        assert(
+          weight.shape.join() === [linear.inWidth, linear.outWidth].join(),
+          `${linear.name}: W is [${weight.shape.join(', ')}], expected [${linear.inWidth}, ${linear.outWidth}]`,
+        );
         const rank = 2;
         const a = fromData(
           step,
@@ -83,12 +85,11 @@ export const componentChecks: readonly ContractCheck[] = [
         const adapted = model.run(step, { tokens: even(model) }, { capture, interventions: edits });
         const x = reshape(plain.at(linear.input), [10, linear.inWidth]);
         const rest = readFloats(step, sub(step, join(plain), matmul(step, x, weight)));
+        const values = readFloats(step, weight);
         const moved = readFloats(step, sub(step, join(adapted), join(plain)));
         const wanted = readFloats(step, matmul(step, matmul(step, x, a), low));
         const bias = (await rest).subarray(0, linear.outWidth);
-        const size =
-          Math.hypot(...(await readFloats(model.gpu.step(), weight)).subarray(0, linear.outWidth)) +
-          Math.hypot(...bias);
+        const size = Math.hypot(...(await values).subarray(0, linear.outWidth)) + Math.hypot(...bias);
         (await rest).forEach((value, i) =>
           assert(
             Math.abs(value - (bias[i % linear.outWidth] as number)) <= 1e-4 * (1 + size),

@@ -11,8 +11,8 @@ import {
   type Intervention,
   type Run,
 } from '@limn/hooks';
-import { fromData, mul, readFloats } from '@limn/tensor';
-import { assert, different, expectSame, type ContractCheck } from './check.js';
+import { add as plus, fromData, readFloats } from '@limn/tensor';
+import { assert, different, expectSame, relativeDistance, sameToRounding, type ContractCheck } from './check.js';
 import { even, logitsOf, seedLike } from './runs.js';
 
 /** For edits of activations. */
@@ -78,12 +78,10 @@ export const interventionChecks: readonly ContractCheck[] = [
     async check(model) {
       const plain = await logitsOf(model);
       for (const name of hookNames(model.info).filter((each) => !each.startsWith('blocks.1'))) {
-        // Adding a position-dependent amount changes even sites that a constant shift cannot, such as attention scores.
-        const edit = intervene(name, `ramp at ${name}`, (x, ctx) => mul(ctx.step, x, seedLike(ctx.step, x)));
-        assert(
-          different(await logitsOf(model, { interventions: [edit] }), plain),
-          `an edit at ${name} changed nothing`,
-        );
+        // Added, not multiplied, since a site may hold zeros; unlike at every place, since scores that all move alike give the same pattern.
+        const edit = intervene(name, `wave at ${name}`, (x, ctx) => plus(ctx.step, x, seedLike(ctx.step, x)));
+        const apart = relativeDistance(await logitsOf(model, { interventions: [edit] }), plain);
+        assert(apart > 100 * sameToRounding, `an edit at ${name} moved the logits by ${apart} of their size`);
       }
     },
   },

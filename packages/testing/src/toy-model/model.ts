@@ -1,4 +1,4 @@
-// A second architecture that is not GPT-2: RMSNorm, parallel blocks, no attention biases, untied head; it proves the HookedModel interface.
+// A second architecture, shaped like GPT-NeoX: rotary positions, parallel blocks, untied head, [out, in] weights; it proves the HookedModel interface.
 import type { Gpu, Step } from '@limn/gpu';
 import {
   blockHook, planRun, prefillWith, Sites, type BlockSite, type CachePass, type HeadWeights, type HookedModel, type HookName,
@@ -6,29 +6,21 @@ import {
   type RunOptions, type SeenKeys, type Slots, type TokenBatch,
 } from '@limn/hooks'; // prettier-ignore
 import {
-  add, asRowBlocks, attentionMix, attentionScores, causalAttention, causalSoftmax, div, embed, expand, fillNormal, fromData, gatherRows,
-  gelu, headProject, headPullback, headResults, matmul, mean, mul, permute, persistent, reshape, slice, sqrt, square, stack, sub, sum,
-  unembed, type RowBlocks, type Tensor,
+  add, attentionMix, attentionScores, causalAttention, causalSoftmax, div, embed, expand, fill, fromData, gatherRows, gelu, headProject,
+  headPullback, headResults, matmul, mul, permute, persistent, reshape, slice, stack, sum, unembed, type RowBlocks, type Tensor,
 } from '@limn/tensor'; // prettier-ignore
+import { toyLinears } from './linears.js';
+import { backThroughRms, rootMeanSquare } from './rms-norm.js';
+import { anglesOf, rotate } from './rotation.js';
+import { letters, toyWeights, type Letter, type ToySizes } from './weights.js';
 
-/** Sizes of a toy. */
-export interface ToySizes {
-  readonly layers: number;
-  readonly heads: number;
-  readonly headWidth: number;
-  readonly mlpWidth: number;
-  readonly vocabulary: number;
-  readonly maxPositions: number;
-}
-
-const letters = ['q', 'k', 'v'] as const;
-type Letter = (typeof letters)[number];
-const eps = 1e-6;
-
-/** x ← x + attention(RMS₁ x) + mlp(RMS₂ x), L times; logits = RMS_f x · W_Uᵀ. RMS x = x/√(mean x² + ε)∘γ. */
+/**
+ * x ← x + attention(RMS₁ x) + mlp(RMS₂ x), L times; logits = RMS_f x · W_Uᵀ. Positions act by rotating queries and keys; nothing is added
+ * to the embeddings. Attention has no biases.
+ */
 export class ToyModel implements HookedModel {
   readonly info: ModelInfo;
-  private readonly weights = new Map<string, Tensor | RowBlocks>();
+  private readonly weights: Map<string, Tensor | RowBlocks>;
   private readonly noBias: Tensor;
 
   constructor(
@@ -36,45 +28,18 @@ export class ToyModel implements HookedModel {
     sizes: ToySizes,
     seed = 1,
   ) {
-    const { heads, headWidth, mlpWidth: M, vocabulary: V } = sizes;
-    const C = heads * headWidth;
+    const C = sizes.heads * sizes.headWidth;
     this.info = {
       architecture: 'toy',
       ...sizes,
       width: C,
       block: 'parallel',
+      rotary: true,
       processing: 'none',
       fingerprint: `toy-${seed}`,
     };
     this.noBias = persistent(gpu, [C]);
-    const put = (name: string, shape: readonly number[], deviation: number, centre = 0): Tensor => {
-      const data = fillNormal(
-        new Float32Array(shape.reduce((a, b) => a * b, 1)),
-        { seed, stream: this.weights.size },
-        deviation,
-      );
-      const tensor = persistent(
-        gpu,
-        shape,
-        data.map((value) => value + centre),
-        { label: name },
-      );
-      this.weights.set(name, tensor);
-      return tensor;
-    };
-    this.weights.set('embed', asRowBlocks(put('embed', [V, C], 0.7)));
-    put('positions', [sizes.maxPositions, C], 0.3);
-    for (let l = 0; l < sizes.layers; l++) {
-      for (const n of [1, 2]) put(`${l}.norm${n}`, [C], 0.2, 1);
-      for (const letter of letters) put(`${l}.${letter}.weight`, [C, C], 1.2 / Math.sqrt(C));
-      put(`${l}.o.weight`, [C, C], 1 / Math.sqrt(C));
-      put(`${l}.in.weight`, [C, M], 1 / Math.sqrt(C));
-      put(`${l}.in.bias`, [M], 0.2);
-      put(`${l}.out.weight`, [M, C], 1 / Math.sqrt(M));
-      put(`${l}.out.bias`, [C], 0.1);
-    }
-    put('norm', [C], 0.2, 1);
-    this.weights.set('unembed', asRowBlocks(put('unembed', [V, C], 0.5)));
+    this.weights = toyWeights(gpu, sizes, seed);
   }
 
   run(step: Step, input: RunInput, options: RunOptions = {}): Run {
@@ -88,8 +53,12 @@ export class ToyModel implements HookedModel {
     if ('resid' in input) x = input.resid;
     else {
       const embedded = sites.visit('hook_embed', 'tokens' in input ? this.embed(step, input.tokens) : input.embeddings);
-      x = add(step, embedded, sites.visit('hook_pos_embed', this.positions(step, plan.lengths, plan.T, plan.pasts)));
+      const positions = sites.wants('hook_pos_embed')
+        ? sites.visit('hook_pos_embed', this.positions(step, plan.lengths, plan.T))
+        : undefined;
+      x = positions ? add(step, embedded, positions) : embedded;
     }
+    const angles = anglesOf(step, plan.pasts, plan.T, this.info.headWidth);
     for (let l = plan.firstLayer; l < plan.endLayer; l++) {
       const at = (site: BlockSite, value: Tensor): Tensor => sites.visit(blockHook(l, site), value);
       const wants = (site: BlockSite): boolean => sites.wants(blockHook(l, site));
@@ -108,7 +77,9 @@ export class ToyModel implements HookedModel {
           this.project(step, l, letter, own ? this.normalise(step, own, `${l}.norm1`) : norm1),
         );
       }) as [Tensor, Tensor, Tensor];
-      const seen: SeenKeys = cache ? cache.extend(l, k, v) : { k, v };
+      const rotQ = at('attn.hook_rot_q', rotate(step, q, angles));
+      const rotK = at('attn.hook_rot_k', rotate(step, k, angles));
+      const seen: SeenKeys = cache ? cache.extend(l, rotK, v) : { k: rotK, v };
       const { k: keys, v: values, ...masked } = seen;
       const looked = wants('attn.hook_attn_scores') || wants('attn.hook_pattern');
       const z = looked
@@ -116,27 +87,22 @@ export class ToyModel implements HookedModel {
             step,
             at(
               'attn.hook_pattern',
-              causalSoftmax(step, at('attn.hook_attn_scores', attentionScores(step, q, keys)), masked),
+              causalSoftmax(step, at('attn.hook_attn_scores', attentionScores(step, rotQ, keys)), masked),
             ),
             values,
           )
-        : causalAttention(step, q, keys, values, masked);
+        : causalAttention(step, rotQ, keys, values, masked);
       const result = at('attn.hook_result', this.results(step, l, at('attn.hook_z', z)));
       const attnOut = at('hook_attn_out', sum(step, result, { axes: 2 }));
-      const mlpIn = at('hook_mlp_in', x);
       const norm2 = this.normalise(
         step,
-        mlpIn,
+        at('hook_mlp_in', x),
         `${l}.norm2`,
         (s) => at('ln2.hook_scale', s),
         (y) => at('ln2.hook_normalized', y),
       );
-      const pre = at('mlp.hook_pre', matmul(step, norm2, this.w(`${l}.in.weight`), { bias: this.w(`${l}.in.bias`) }));
-      const post = at('mlp.hook_post', gelu(step, pre, 'erf'));
-      const mlpOut = at(
-        'hook_mlp_out',
-        matmul(step, post, this.w(`${l}.out.weight`), { bias: this.w(`${l}.out.bias`) }),
-      );
+      const pre = at('mlp.hook_pre', this.linear(step, norm2, `${l}.in`));
+      const mlpOut = at('hook_mlp_out', this.linear(step, at('mlp.hook_post', gelu(step, pre, 'erf')), `${l}.out`));
       x = at('hook_resid_post', add(step, add(step, x, attnOut), mlpOut));
     }
     if (plan.logitRows === undefined) return sites.finish(x, undefined);
@@ -154,23 +120,19 @@ export class ToyModel implements HookedModel {
     return reshape(embed(step, fromData(step, ids, [B * T]), this.table('embed')), [B, T, this.info.width]);
   }
 
-  positions(step: Step, lengths: readonly number[], T: number, pasts?: readonly number[]): Tensor {
-    const rows = Uint32Array.from({ length: lengths.length * T }, (_, i) => {
-      const row = Math.floor(i / T);
-      return i % T < (lengths[row] ?? 0) ? (pasts?.[row] ?? 0) + (i % T) : 0xffffffff;
-    });
-    return reshape(gatherRows(step, this.w('positions'), fromData(step, rows, [rows.length])), [
-      lengths.length,
-      T,
-      this.info.width,
-    ]);
+  positions(step: Step, lengths: readonly number[], T: number): Tensor {
+    return fill(step, [lengths.length, T, this.info.width], 0, 'no position embeddings');
   }
 
   attention(step: Step, layer: number, slots: Slots, options: { readonly heads?: readonly number[] } = {}): Tensor {
+    const [B, T] = slots.q.shape as [number, number];
+    const pasts = Array.from({ length: B }, () => 0);
+    const angles = anglesOf(step, pasts, T, this.info.headWidth);
     const [q, k, v] = letters.map((letter) =>
       this.project(step, layer, letter, this.normalise(step, slots[letter], `${layer}.norm1`), options.heads),
-    );
-    return this.results(step, layer, causalAttention(step, q as Tensor, k as Tensor, v as Tensor), options.heads);
+    ) as [Tensor, Tensor, Tensor];
+    const z = causalAttention(step, rotate(step, q, angles), rotate(step, k, angles), v);
+    return this.results(step, layer, z, options.heads);
   }
 
   attentionBias(): Tensor {
@@ -183,11 +145,8 @@ export class ToyModel implements HookedModel {
   }
 
   mlp(step: Step, layer: number, x: Tensor): Tensor {
-    const hidden = matmul(step, this.normalise(step, x, `${layer}.norm2`), this.w(`${layer}.in.weight`), {
-      bias: this.w(`${layer}.in.bias`),
-      gelu: 'erf',
-    });
-    return matmul(step, hidden, this.w(`${layer}.out.weight`), { bias: this.w(`${layer}.out.bias`) });
+    const hidden = this.linear(step, this.normalise(step, x, `${layer}.norm2`), `${layer}.in`, { gelu: 'erf' });
+    return this.linear(step, hidden, `${layer}.out`);
   }
 
   logits(step: Step, x: Tensor, rows?: readonly number[] | Uint32Array): Tensor {
@@ -202,7 +161,7 @@ export class ToyModel implements HookedModel {
     return [blockHook(layer, 'hook_resid_pre')];
   }
 
-  /** RMSNorm's Jacobian: (g − x̂·mean(g∘x̂))/s with g = g̃∘γ and x̂ = x/s. */
+  /** hook_q and hook_k stand in front of the rotation, so their gradients have been rotated back already. */
   pullback(
     step: Step,
     layer: number,
@@ -215,66 +174,17 @@ export class ToyModel implements HookedModel {
       headPullback(
         step,
         slice(step, gradients[letter], 2, heads.start, heads.count),
-        this.w(`${layer}.${letter}.weight`),
+        this.turned(step, `${layer}.${letter}`),
         { headWidth: this.info.headWidth, heads: chosen },
       ),
     );
-    const x = run.at(blockHook(layer, 'hook_resid_pre'));
-    const scale = rootMeanSquare(step, x);
-    const hat = div(step, x, scale);
-    const g = mul(step, permute(step, stack(step, outer), [0, 3, 1, 2, 4]), this.w(`${layer}.norm1`));
-    const tilt = mul(
-      step,
-      mean(step, mul(step, g, hat), { axes: -1, keepAxes: true }),
-      reshape(hat, [1, 1, ...hat.shape]),
-    );
-    return div(step, sub(step, g, tilt), scale);
+    const bySlot = permute(step, stack(step, outer), [0, 3, 1, 2, 4]);
+    return backThroughRms(step, bySlot, run.at(blockHook(layer, 'hook_resid_pre')), this.w(`${layer}.norm1`));
   }
 
   linears(): readonly LinearSite[] {
-    const { layers, width: C, mlpWidth: M } = this.info;
-    const orientation = 'in-out';
-    return Array.from({ length: layers }, (_, layer): LinearSite[] => {
-      const b = `blocks.${layer}.` as const;
-      return [
-        ...letters.map((letter): LinearSite => ({
-          name: `${layer}.${letter}`,
-          layer,
-          input: `${b}ln1.hook_normalized`,
-          outputs: [`${b}attn.hook_${letter}`],
-          inWidth: C,
-          outWidth: C,
-          orientation,
-        })),
-        {
-          name: `${layer}.o`,
-          layer,
-          input: `${b}attn.hook_z`,
-          outputs: [`${b}hook_attn_out`],
-          inWidth: C,
-          outWidth: C,
-          orientation,
-        },
-        {
-          name: `${layer}.in`,
-          layer,
-          input: `${b}ln2.hook_normalized`,
-          outputs: [`${b}mlp.hook_pre`],
-          inWidth: C,
-          outWidth: M,
-          orientation,
-        },
-        {
-          name: `${layer}.out`,
-          layer,
-          input: `${b}mlp.hook_post`,
-          outputs: [`${b}hook_mlp_out`],
-          inWidth: M,
-          outWidth: C,
-          orientation,
-        },
-      ];
-    }).flat();
+    const { layers, width, mlpWidth } = this.info;
+    return Array.from({ length: layers }, (_, layer) => toyLinears(layer, width, mlpWidth)).flat();
   }
 
   parameters(): ReadonlyMap<string, Tensor | RowBlocks> {
@@ -283,13 +193,11 @@ export class ToyModel implements HookedModel {
 
   headWeights(step: Step, layer: number, head: number): HeadWeights {
     const K = this.info.headWidth;
-    const [wQ, wK, wV] = letters.map((letter) => slice(step, this.w(`${layer}.${letter}.weight`), 1, head * K, K)) as [
-      Tensor,
-      Tensor,
-      Tensor,
-    ];
+    const ofHead = (name: string, axis: number): Tensor =>
+      slice(step, this.turned(step, `${layer}.${name}`), axis, head * K, K);
     const none = slice(step, this.noBias, 0, 0, K);
-    return { wQ, wK, wV, wO: slice(step, this.w(`${layer}.o.weight`), 0, head * K, K), bQ: none, bK: none, bV: none };
+    const [wQ, wK, wV] = letters.map((letter) => ofHead(letter, 1)) as [Tensor, Tensor, Tensor];
+    return { wQ, wK, wV, wO: ofHead('o', 0), bQ: none, bK: none, bV: none };
   }
 
   unembedRows(step: Step, ids: readonly number[]): Tensor {
@@ -317,14 +225,24 @@ export class ToyModel implements HookedModel {
   }
 
   private project(step: Step, l: number, letter: Letter, x: Tensor, heads?: readonly number[]): Tensor {
-    return headProject(step, x, this.w(`${l}.${letter}.weight`), undefined, {
+    return headProject(step, x, this.turned(step, `${l}.${letter}`), undefined, {
       headWidth: this.info.headWidth,
       ...(heads ? { heads } : {}),
     });
   }
 
   private results(step: Step, l: number, z: Tensor, heads?: readonly number[]): Tensor {
-    return headResults(step, z, this.w(`${l}.o.weight`), heads ? { heads } : {});
+    return headResults(step, z, this.turned(step, `${l}.o`), heads ? { heads } : {});
+  }
+
+  /** x·Wᵀ + b of a map of the MLP, whose W is stored [out, in]. */
+  private linear(step: Step, x: Tensor, name: string, options: { readonly gelu?: 'erf' } = {}): Tensor {
+    return matmul(step, x, this.w(`${name}.weight`), { transposeB: true, bias: this.w(`${name}.bias`), ...options });
+  }
+
+  /** A stored [out, in] weight as [in, out]. */
+  private turned(step: Step, name: string): Tensor {
+    return permute(step, this.w(`${name}.weight`), [1, 0]);
   }
 
   private perHead(step: Step, x: Tensor): Tensor {
@@ -344,9 +262,4 @@ export class ToyModel implements HookedModel {
   private table(name: string): RowBlocks {
     return this.weights.get(name) as RowBlocks;
   }
-}
-
-/** √(mean x² + ε) over the last axis, [..., 1]. */
-function rootMeanSquare(step: Step, x: Tensor): Tensor {
-  return sqrt(step, add(step, mean(step, square(step, x), { axes: -1, keepAxes: true }), fromData(step, [eps], [1])));
 }
