@@ -7,6 +7,7 @@ import type { HookedModel, Run } from './model.js';
 import { planRun } from './run-plan.js';
 import { TextStream } from './text-stream.js';
 import { tokenBatch, type TokenBatch } from './token-batch.js';
+import { TokenBytes } from './token-bytes.js';
 import { expectFinite, TokenSampler, type ChosenToken, type TokenLogProbability } from './token-sampler.js';
 
 /** Why a row has ended: a token of `eosIds`, a stop string, or `maxNewTokens`. */
@@ -160,9 +161,8 @@ async function* continueRows(
 /** One row on its way. */
 class Row {
   ended = false;
-  private readonly ids: number[] = [];
-  private bytesTaken = 0;
-  private readonly stream: TextStream | undefined;
+  private count = 0;
+  private readonly text: { readonly bytes: TokenBytes; readonly stream: TextStream } | undefined;
 
   constructor(
     private readonly row: number,
@@ -170,22 +170,22 @@ class Row {
     public length: number,
     private readonly plan: GenerationPlan,
   ) {
-    if (plan.decode) this.stream = new TextStream(plan.stopStrings);
+    if (plan.decode) this.text = { bytes: new TokenBytes(plan.decode), stream: new TextStream(plan.stopStrings) };
   }
 
   take({ id, logProbability, top }: ChosenToken): GeneratedToken {
     const position = this.length;
     expectFinite({ id, logProbability }, this.row, position);
     this.length += 1;
-    this.ids.push(id);
-    const { plan, stream } = this;
+    this.count += 1;
+    const { plan, text } = this;
     const eos = plan.eosIds.includes(id);
-    const part = eos ? undefined : stream?.push(this.newBytes());
+    const part = eos ? undefined : text?.stream.push(text.bytes.push(id));
     const end: EndReason | undefined = eos
       ? 'eos'
       : part?.stopped
         ? 'stop-string'
-        : this.ids.length === plan.maxNewTokens
+        : this.count === plan.maxNewTokens
           ? 'length'
           : undefined;
     this.ended = end !== undefined;
@@ -195,17 +195,9 @@ class Row {
       id,
       logProbability,
       ...(plan.topLogProbabilities > 0 ? { top } : {}),
-      ...(stream ? { text: (part?.text ?? '') + (end ? stream.end() : '') } : {}),
+      ...(text ? { text: (part?.text ?? '') + (end ? text.stream.end() : '') } : {}),
       ...(end ? { end } : {}),
     };
-  }
-
-  /** What the last token adds to the bytes of all new ones: a space in front of a word depends on what came before. */
-  private newBytes(): Uint8Array {
-    const all = this.plan.decode?.(this.ids) ?? new Uint8Array(0);
-    const added = all.subarray(this.bytesTaken);
-    this.bytesTaken = all.length;
-    return added;
   }
 }
 

@@ -53,8 +53,9 @@ export interface GenerateOptions {
   /** A row ends with one of these tokens. Default: the model's eosId, if it has one. */
   readonly eosIds?: readonly number[];
   /**
-   * The bytes of a list of tokens, such as a tokenizer's `decodeBytes`; with it tokens come with text. It is called with all new tokens
-   * of a row: the bytes of a longer list begin with those of a shorter one.
+   * The bytes of a list of tokens, such as a tokenizer's `decodeBytes`; with it tokens come with text. It is called with the last few new
+   * tokens of a row, never with all: the bytes of a longer list begin with those of a shorter one, and what a token adds depends on no
+   * more than the four tokens with bytes in front of it (and four without).
    */
   readonly decode?: (ids: readonly number[]) => Uint8Array;
   /** A row ends when one of these appears in its new text, also across tokens; its text ends in front of it. Needs `decode`. */

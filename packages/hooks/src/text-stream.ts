@@ -17,7 +17,6 @@ export class TextStream {
     this.stops = stopStrings.map((stop) => new TextEncoder().encode(stop));
   }
 
-  /** Takes the bytes of the next token; gives the text that is certain by now. */
   /** Takes the next bytes and gives the text that is certain now. After a stop string is complete nothing more may come. */
   push(bytes: Uint8Array): TextPart {
     const all = new Uint8Array(this.pending.length + bytes.length);
