@@ -66,7 +66,8 @@ export { abs, exp, log, reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh, ty
 export { unembed } from './ops/unembed.js';
 export { writeRows } from './ops/write-rows.js';
 export { multiply, type GeluForm, type Multiplication, type Operand, type Placement } from './ops/multiply.js';
-export { adamw, AdamW, type AdamWState, type AdamWStepOptions } from './optim/adamw.js';
+export { adamw, AdamW, type AdamWStepOptions } from './optim/adamw.js';
+export type { AdamWMoments, AdamWState } from './optim/adamw-state.js';
 export { type AdamWGroup, type AdamWOptions, type AdamWParameter } from './optim/adamw-groups.js';
 export {
   fillNormal,

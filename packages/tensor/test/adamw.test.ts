@@ -182,7 +182,22 @@ describe('adamw', () => {
     for (let index = 3; index < 6; index += 1) await update(resumed, index);
     expect(await valuesOf(resumed.tensor)).toEqual(await valuesOf(whole.tensor));
     expect(await resumed.optimiser.state()).toEqual(await whole.optimiser.state());
-    for (const { tensor, optimiser } of [whole, resumed]) {
+
+    // One moment at a time, from one optimiser into another.
+    const streamed = make(await valuesOf(whole.tensor));
+    await streamed.optimiser.loadMoments(whole.optimiser.moments());
+    expect(await streamed.optimiser.state()).toEqual(await whole.optimiser.state());
+    const short = (size: number) => ({
+      groups: whole.optimiser.moments().groups.map((group) => ({
+        ...group,
+        params: group.params.map((each) => ({ ...each, size, second: async () => new Float32Array(size - 1) })),
+      })),
+    });
+    const other = expect.objectContaining({ code: 'tensor/optimiser' });
+    await expect(streamed.optimiser.loadMoments({ groups: [] })).rejects.toEqual(other);
+    await expect(streamed.optimiser.loadMoments(short(size - 1))).rejects.toEqual(other);
+    await expect(streamed.optimiser.loadMoments(short(size))).rejects.toEqual(other);
+    for (const { tensor, optimiser } of [whole, resumed, streamed]) {
       tensor.dispose();
       optimiser.dispose();
     }

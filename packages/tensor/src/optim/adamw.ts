@@ -12,6 +12,7 @@ import {
   type Group,
   type Slot,
 } from './adamw-groups.js';
+import { loadMoments, loadState, momentsOf, stateOf, type AdamWMoments, type AdamWState } from './adamw-state.js';
 
 /** Settings of one update. */
 export interface AdamWStepOptions {
@@ -19,17 +20,6 @@ export interface AdamWStepOptions {
   readonly rateScale?: number | readonly number[];
   /** Names of the groups to update, all by default; the others keep their count and moments. */
   readonly groups?: readonly string[];
-}
-
-/** What a checkpoint stores; `load` restores it bit for bit. */
-export interface AdamWState {
-  readonly version: 1;
-  readonly groups: readonly {
-    readonly name: string;
-    /** Updates so far. */
-    readonly count: number;
-    readonly params: readonly { readonly name: string; readonly first: Float32Array; readonly second: Float32Array }[];
-  }[];
 }
 
 /** Elements of a gradient whose squares one workgroup sums. */
@@ -142,53 +132,27 @@ export class AdamW {
     return { norms: clip?.norms };
   }
 
+  /** Counts now, and moments that are read when they are asked for, after the steps submitted by then. */
+  moments(): AdamWMoments {
+    return momentsOf(this.#gpu, this.#groups);
+  }
+
   /** Counts and moments on the host. Reads after the steps submitted so far. */
-  async state(): Promise<AdamWState> {
-    const groups: AdamWState['groups'][number][] = [];
-    for (const group of this.#groups) {
-      const params: AdamWState['groups'][number]['params'][number][] = [];
-      for (const slot of group.slots)
-        params.push({
-          name: slot.name,
-          first: await this.#gpu.read(slot.first.storage, 'f32'),
-          second: await this.#gpu.read(slot.second.storage, 'f32'),
-        });
-      groups.push({ name: group.name, count: group.count, params });
-    }
-    return { version: 1, groups };
+  state(): Promise<AdamWState> {
+    return stateOf(this.#gpu, this.#groups);
   }
 
   /** Takes over a state made by an optimiser of the same groups and parameters; throws 'tensor/optimiser' otherwise, changing nothing. */
   load(state: AdamWState): void {
-    const shapeOf = (groups: readonly { name: string; params: readonly { name: string; size: number }[] }[]) =>
-      groups
-        .map((group) => `${group.name}: ${group.params.map((each) => `${each.name} (${each.size})`).join(', ')}`)
-        .join('; ');
-    const own = shapeOf(this.#groups.map((group) => ({ name: group.name, params: group.slots })));
-    const given = shapeOf(
-      state.groups.map((group) => ({
-        name: group.name,
-        params: group.params.map(({ name, first, second }) => ({
-          name,
-          size: first.length === second.length ? first.length : Number.NaN,
-        })),
-      })),
-    );
-    if (state.version !== 1 || own !== given)
-      throw optimiserError(
-        'the state belongs to other groups or parameters',
-        'Load it into an optimiser built like the one that saved it.',
-        { own, given, version: state.version },
-      );
-    state.groups.forEach((saved, index) => {
-      const group = this.#groups[index] as Group;
-      group.count = saved.count;
-      saved.params.forEach(({ first, second }, place) => {
-        const slot = group.slots[place] as Slot;
-        this.#gpu.write(slot.first.storage, first);
-        this.#gpu.write(slot.second.storage, second);
-      });
-    });
+    loadState(this.#gpu, this.#groups, state);
+  }
+
+  /**
+   * As `load`, with one moment on the host at a time. Throws 'tensor/optimiser' for other groups or parameters before anything is read, and
+   * for a moment of another size; when reading one fails, those before it are already taken over.
+   */
+  loadMoments(state: AdamWMoments): Promise<void> {
+    return loadMoments(this.#gpu, this.#groups, state);
   }
 
   /** Releases the moments. The parameters stay. */
