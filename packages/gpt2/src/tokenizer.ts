@@ -1,8 +1,10 @@
 // Text to token ids and back, by the Hugging Face tokenizers library, from tokenizer.json or from vocab.json and merges.txt.
-import { Tokenizer } from '@huggingface/tokenizers';
+import type { Tokenizer } from '@huggingface/tokenizers';
 import { LimnError } from '@limn/gpu';
-import { byteLevelBpe, bytesOfToken, withUnicodeSpaces } from './byte-level.js';
+import { bytesOfToken } from './byte-level.js';
 import type { ModelFiles } from './files.js';
+import { libraryTokenizer, readTokenizerDefinition, type TokenizerDefinition } from './tokenizer-definition.js';
+import { damagedTokenizer } from './tokenizer-field.js';
 
 /** Text as ids, with what was put in front. */
 export interface EncodedText {
@@ -27,64 +29,43 @@ export class ModelTokenizer {
   private constructor(
     private readonly tokenizer: Tokenizer,
     /** Which files it was made from. */
-    readonly source: 'tokenizer.json' | 'vocab.json + merges.txt',
+    readonly source: TokenizerDefinition['source'],
     readonly bosId: number | undefined,
     /** What 'allow' puts in the place of unknown text. */
     private readonly unknownId: number | undefined,
     private readonly spelling: Spelling,
+    /** Ids from here on have no row in the model. */
+    private readonly vocabulary: number,
   ) {}
 
   /**
-   * The tokenizer of a model folder, or undefined if the folder has none: such a model takes ids only.
-   * @throws LimnError `tokenizer/damaged` naming the file.
+   * The tokenizer of a model folder, or undefined if the folder has none: such a model takes ids only. Everything that the files say
+   * is checked here. `vocabulary`: how many tokens the model has; an added token beyond them counts as unknown text.
+   * @throws LimnError `tokenizer/damaged` naming file, field, what is given and what is allowed; `tokenizer/unsupported` for what
+   * Hugging Face's reader takes and limn does not; `files/too-large` beyond 64 MiB.
    */
-  static async open(files: ModelFiles, bosId: number | undefined): Promise<ModelTokenizer | undefined> {
-    const there = await files.list();
-    const json = async (name: string): Promise<Record<string, unknown>> => {
-      const parsed = await guarded(files, name, async () => JSON.parse(decodeUtf8(await files.read(name))) as unknown);
-      if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
-        return parsed as Record<string, unknown>;
-      throw damaged(files, name, 'it holds no JSON object');
+  static async open(
+    files: ModelFiles,
+    bosId?: number,
+    vocabulary: number = Number.POSITIVE_INFINITY,
+  ): Promise<ModelTokenizer | undefined> {
+    const definition = await readTokenizerDefinition(files, vocabulary);
+    if (definition === undefined) return undefined;
+    const { source, model, added, decoder, bos } = definition;
+    let made: Tokenizer;
+    try {
+      made = libraryTokenizer(definition);
+    } catch (cause) {
+      // A regular expression that does not compile.
+      throw damagedTokenizer({ label: files.label, name: source }, String((cause as Error).message), {}, cause);
+    }
+    const known = (text: string): number | undefined => {
+      const id = made.token_to_id(text);
+      return id !== undefined && id < vocabulary ? id : undefined;
     };
-    if (there.includes('tokenizer.json')) {
-      const definition = await json('tokenizer.json');
-      const settings = there.includes('tokenizer_config.json') ? await json('tokenizer_config.json') : {};
-      const made = await guarded(
-        files,
-        'tokenizer.json',
-        async () => new Tokenizer(withUnknownMarked(withUnicodeSpaces(definition)), settings),
-      );
-      const unknown = modelOf(definition)?.unk_token;
-      return new ModelTokenizer(
-        made,
-        'tokenizer.json',
-        bosId ?? bosFrom(made, settings),
-        typeof unknown === 'string' ? made.token_to_id(unknown) : undefined,
-        spellingOf(definition),
-      );
-    }
-    if (there.includes('vocab.json') && there.includes('merges.txt')) {
-      const vocab = await json('vocab.json');
-      const merges = await guarded(files, 'merges.txt', async () =>
-        decodeUtf8(await files.read('merges.txt'))
-          .split(/\r?\n/)
-          .filter((line, i) => line.length > 0 && !(i === 0 && line.startsWith('#version'))),
-      );
-      const definition = byteLevelBpe(vocab, merges);
-      const made = await guarded(
-        files,
-        'vocab.json',
-        async () => new Tokenizer(withUnknownMarked(withUnicodeSpaces(definition)), {}),
-      );
-      return new ModelTokenizer(
-        made,
-        'vocab.json + merges.txt',
-        bosId ?? bosFrom(made, {}),
-        undefined,
-        spellingOf(definition),
-      );
-    }
-    return undefined;
+    const spelling = { byteLevel: decoder?.['type'] === 'ByteLevel', added: new Set(added.map(({ id }) => id)) };
+    const unknownId = model.unknown === undefined ? undefined : known(model.unknown);
+    return new ModelTokenizer(made, source, bosId ?? known(bos), unknownId, spelling, vocabulary);
   }
 
   /**
@@ -111,6 +92,7 @@ export class ModelTokenizer {
       .map((id) => (this.tokenizer.id_to_token(id) === undefined ? this.unknownId : id))
       .filter((id) => id !== undefined);
     if (known.length === 0) return '';
+    if (this.spelling.byteLevel) return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.decodeBytes(known));
     return this.tokenizer.decode(known, { skip_special_tokens: false, clean_up_tokenization_spaces: false });
   }
 
@@ -127,7 +109,7 @@ export class ModelTokenizer {
     const bytes = ids.flatMap((id) => {
       const token = this.tokenizer.id_to_token(id);
       if (token === undefined) return [];
-      return this.spelling.added.has(id) ? [...new TextEncoder().encode(this.tokenText(id))] : bytesOfToken(token);
+      return this.spelling.added.has(id) ? [...new TextEncoder().encode(token)] : bytesOfToken(token);
     });
     return Uint8Array.from(bytes);
   }
@@ -159,7 +141,8 @@ export class ModelTokenizer {
 
   /** Ids of a text; undefined where the vocabulary has no token. */
   private pieces(text: string): (number | undefined)[] {
-    return this.tokenizer.encode(text, { add_special_tokens: false }).ids;
+    const { ids } = this.tokenizer.encode(text, { add_special_tokens: false });
+    return (ids as (number | undefined)[]).map((id) => (id !== undefined && id < this.vocabulary ? id : undefined));
   }
 
   private unknownText(text: string): LimnError {
@@ -175,81 +158,10 @@ export class ModelTokenizer {
   }
 }
 
-const decodeUtf8 = (bytes: Uint8Array): string => new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-
-function damaged(files: ModelFiles, name: string, reason: string, cause?: unknown): LimnError {
-  return new LimnError('tokenizer/damaged', `${name} in ${files.label} cannot be used: ${reason}`, {
-    details: { file: name },
-    hint: 'Download the tokenizer files again.',
-    cause,
-  });
-}
-
-async function guarded<T>(files: ModelFiles, name: string, make: () => Promise<T>): Promise<T> {
-  try {
-    return await make();
-  } catch (cause) {
-    if (cause instanceof LimnError) throw cause;
-    throw damaged(files, name, String((cause as Error).message), cause);
-  }
-}
-
-/** tokenizer_config.json's bos_token, or GPT-2's `<|endoftext|>`. */
-function bosFrom(tokenizer: Tokenizer, settings: Record<string, unknown>): number | undefined {
-  const named = settings['bos_token'];
-  const text = typeof named === 'string' ? named : (named as { content?: unknown } | null | undefined)?.content;
-  return tokenizer.token_to_id(typeof text === 'string' ? text : '<|endoftext|>');
-}
-
 /** How tokens stand for text. */
 interface Spelling {
   /** Whether a token's characters stand for bytes. */
   readonly byteLevel: boolean;
   /** Ids of tokens that stand for themselves, such as `<|endoftext|>`. */
   readonly added: ReadonlySet<number>;
-}
-
-function spellingOf(definition: Record<string, unknown>): Spelling {
-  const added = (definition['added_tokens'] ?? []) as readonly { readonly id: number }[];
-  const decoder = definition['decoder'] as { readonly type?: unknown } | null | undefined;
-  return { byteLevel: decoder?.type === 'ByteLevel', added: new Set(added.map(({ id }) => id)) };
-}
-
-interface ModelDefinition {
-  readonly type?: unknown;
-  readonly vocab?: unknown;
-  readonly merges?: unknown;
-  readonly unk_token?: unknown;
-}
-
-function modelOf(definition: Record<string, unknown>): ModelDefinition | undefined {
-  const model = definition['model'];
-  return typeof model === 'object' && model !== null ? model : undefined;
-}
-
-/**
- * The same tokenizer with an unknown token that has no id, so that text without a token can be told from an unknown token that
- * is written out. The library has no WordLevel model; WordPiece with a continuation mark that no entry has means the same: a piece
- * that is not a whole entry has no continuation, so the whole piece becomes the unknown token.
- */
-function withUnknownMarked(definition: Record<string, unknown>): Record<string, unknown> {
-  const model = modelOf(definition);
-  const whole = model?.type === 'WordLevel';
-  if (!(whole || model?.type === 'WordPiece' || Array.isArray(model?.merges))) return definition;
-  const { vocab } = model;
-  const taken = new Set(Object.keys(vocab ?? {}));
-  let mark = '\u0000unknown';
-  while (taken.has(mark)) mark += '\u0000';
-  return {
-    ...definition,
-    model: whole
-      ? {
-          type: 'WordPiece',
-          vocab,
-          unk_token: mark,
-          continuing_subword_prefix: '\u0000',
-          max_input_chars_per_word: 1e6,
-        }
-      : { ...model, unk_token: mark },
-  };
 }
