@@ -1,6 +1,5 @@
 // The curves a circuit is judged by: f at the headline sizes, MIB's CPR (signed selection) and CMD (absolute), all from one evaluation.
-import { nearest, type HookedModel } from '@limn/hooks';
-import { LimnError } from '@limn/gpu';
+import type { HookedModel } from '@limn/hooks';
 import type { Circuit } from './circuit.js';
 import { curveFlags } from './curve-flags.js';
 import type { CurveFlag } from './curve-flags.js';
@@ -21,12 +20,8 @@ import type { Pair } from './pairs.js';
 import { prune } from './prune.js';
 import type { RunControls } from './run-options.js';
 import type { Ranking, Scores } from './scores.js';
-import { selectGreedy, selectTopNs } from './select.js';
-
-/** How n edges are chosen: the n best, or best-first from the logits. */
-export type Selector = 'top-n' | 'greedy';
-/** Both. */
-export const SELECTORS: readonly Selector[] = ['top-n', 'greedy'];
+import { selectBy } from './select-by.js';
+import type { Selector } from './select-by.js';
 
 /** How circuits are chosen and measured. */
 export interface CurveOptions extends RunControls {
@@ -69,23 +64,6 @@ export interface FaithfulnessCurves {
   readonly flags: readonly CurveFlag[];
   /** The pruned circuit of each size, by `${selection} ${n}`. */
   readonly circuits: ReadonlyMap<string, Circuit>;
-}
-
-/**
- * Circuits of the given sizes, before pruning.
- * @throws LimnError `usage/unknown-selector`, `usage/circuit-size`
- */
-export function selectBy(scores: Scores, sizes: readonly number[], selector: Selector, ranking: Ranking): Circuit[] {
-  if (selector === 'top-n') return selectTopNs(scores, sizes, { ranking });
-  if (selector === 'greedy') return sizes.map((n) => selectGreedy(scores, n, { ranking }));
-  throw new LimnError(
-    'usage/unknown-selector',
-    `There is no selection "${String(selector)}"; there are ${SELECTORS.join(', ')}.`,
-    {
-      details: { given: selector, allowed: SELECTORS },
-      hint: `Did you mean "${nearest(String(selector), SELECTORS)}"?`,
-    },
-  );
 }
 
 /** Evaluates every size of every curve; equal circuits once. */

@@ -4,9 +4,24 @@ export type { GraphShape, HeadInput, Slot, SourceNode } from './graph.js';
 export { rankedEdges, rankingKey, scoreAt, scoresOf } from './scores.js';
 export type { Ranking, Scores } from './scores.js';
 export { Circuit } from './circuit.js';
-export { prune } from './prune.js';
-export { selectGreedy, selectThreshold, selectTopN, selectTopNs } from './select.js';
+export { prune, pruneReport } from './prune.js';
+export type { PruneReport, PrunedNode } from './prune.js';
+export {
+  selectFraction,
+  selectGreedies,
+  selectGreedy,
+  selectThreshold,
+  selectTopN,
+  selectTopNs,
+  sizeOfFraction,
+} from './select.js';
 export type { SelectionOptions } from './select.js';
+export { selectTopNeurons, selectTopNodes, weightedEdgeCount } from './select-nodes.js';
+export type { NeuronSelection, UnitScores } from './select-nodes.js';
+export { SELECTORS, selectBy } from './select-by.js';
+export type { Selector } from './select-by.js';
+export { smallestCircuit } from './smallest-circuit.js';
+export type { EvaluatedSize, SmallestCircuit, SmallestCircuitOptions } from './smallest-circuit.js';
 export { graphToJson, parseGraphJson } from './graph-json.js';
 export type { GraphJson, GraphProvenance, ParsedGraph } from './graph-json.js';
 export {
@@ -48,13 +63,7 @@ export { DEFAULT_BATCH_SIZE, DEFAULT_MEMORY_BYTES } from './run-options.js';
 export type { AttributionProgress, RunControls } from './run-options.js';
 export { curveFlags } from './curve-flags.js';
 export type { CurveFlag, FlaggedCurves } from './curve-flags.js';
-export { SELECTORS, faithfulnessCurves, selectBy } from './faithfulness-curves.js';
-export type {
-  CurveOptions,
-  CurvePoint,
-  FaithfulnessCurve,
-  FaithfulnessCurves,
-  Selector,
-} from './faithfulness-curves.js';
+export { faithfulnessCurves } from './faithfulness-curves.js';
+export type { CurveOptions, CurvePoint, FaithfulnessCurve, FaithfulnessCurves } from './faithfulness-curves.js';
 export { METHODS, scoreEdges } from './score-edges.js';
 export type { MethodName, ScoreEdgesOptions } from './score-edges.js';

@@ -1,4 +1,4 @@
-// From scores to a circuit of n edges: top-n, threshold, or greedy best-first search from the logits (arXiv 2403.17806 §3).
+// From scores to a circuit of n edges: top-n, threshold, a fraction, or greedy best-first search from the logits (arXiv 2403.17806 §3).
 import { LimnError } from '@limn/gpu';
 import { Circuit } from './circuit.js';
 import type { Graph } from './graph.js';
@@ -39,14 +39,44 @@ export function selectThreshold(
 }
 
 /**
+ * ⌊fraction · edges⌋, as MIB counts: .01 of GPT-2 small's 32,491 edges are 324.
+ * @throws LimnError `usage/circuit-fraction`
+ */
+export function sizeOfFraction(graph: Graph, fraction: number): number {
+  if (!(fraction >= 0 && fraction <= 1))
+    throw new LimnError('usage/circuit-fraction', `A fraction of the edges is from 0 to 1; given ${fraction}.`, {
+      details: { fraction },
+    });
+  return Math.floor(fraction * graph.edgeCount);
+}
+
+/**
+ * The best edges up to a fraction of all of them, before pruning: {@link selectTopN} with n = {@link sizeOfFraction}.
+ * @throws LimnError `usage/circuit-fraction`
+ */
+export function selectFraction(scores: Scores, fraction: number, options: SelectionOptions = {}): Circuit {
+  return selectTopN(scores, sizeOfFraction(scores.graph, fraction), options);
+}
+
+/**
  * Best-first search: start from `logits`; take the best edge whose destination is already reached, which reaches its
  * source; stop after n edges. O(E log E) with a binary heap. Ties by lower dense index.
+ * @throws LimnError `usage/circuit-size`
  */
-export function selectGreedy(scores: Scores, n: number, { ranking = 'absolute' }: SelectionOptions = {}): Circuit {
+export function selectGreedy(scores: Scores, n: number, options: SelectionOptions = {}): Circuit {
+  return ofDense(scores.graph, greedyEdges(scores, checkedSize(n), options));
+}
+
+/** For many sizes at once: one search, one circuit per size, each within the next. @throws LimnError `usage/circuit-size` */
+export function selectGreedies(scores: Scores, sizes: readonly number[], options: SelectionOptions = {}): Circuit[] {
+  const order = greedyEdges(scores, Math.max(0, ...sizes.map(checkedSize)), options);
+  return sizes.map((n) => ofDense(scores.graph, order.slice(0, n)));
+}
+
+/** Dense indices of the edges in the order in which the search takes them, `most` at most. */
+function greedyEdges(scores: Scores, most: number, { ranking = 'absolute' }: SelectionOptions): number[] {
   const { graph } = scores;
-  let left = checkedSize(n);
-  const mask = new Uint8Array(graph.nForward * graph.nBackward);
-  const keys = new Float64Array(mask.length);
+  const keys = new Float64Array(graph.nForward * graph.nBackward);
   for (const { u, v } of graph.edges()) keys[graph.dense(u, v)] = rankingKey(scoreAt(scores, u, v), ranking);
   const heap = new EdgeHeap(keys);
   const reach = (v: number): void => {
@@ -54,15 +84,17 @@ export function selectGreedy(scores: Scores, n: number, { ranking = 'absolute' }
   };
   reach(graph.nBackward - 1);
   const reached = new Uint8Array(graph.nForward);
-  for (let edge = heap.pop(); left > 0 && edge !== undefined; edge = heap.pop()) {
-    mask[edge] = 1;
-    left--;
+  const taken: number[] = [];
+  while (taken.length < most) {
+    const edge = heap.pop();
+    if (edge === undefined) break;
+    taken.push(edge);
     const u = Math.floor(edge / graph.nBackward);
     if (reached[u]) continue;
     reached[u] = 1;
     for (const v of graph.inputsOf(u)) reach(v);
   }
-  return new Circuit(graph, mask);
+  return taken;
 }
 
 /** A max-heap of dense edge indices by key, then by lower index. */
