@@ -1,23 +1,30 @@
 // A folder of files below an address, read by HTTP range requests and never believed when the server answers with something else.
 import { LimnError } from '@limn/gpu';
+import { anySignal, unlessAborted } from './abortable-files.js';
 import { cutRange, missingFile, shortFile, type ModelFiles } from './files.js';
 import { withoutSilence } from './silence.js';
 
 /** Longest silence of a server in milliseconds. */
 const SILENCE = 60_000;
+/** Statuses that say a file is not there. */
+const gone = [404, 410];
+/** Statuses of a server that knows no HEAD. */
+const methodUnknown = [405, 501];
 
 /**
  * Files below an address. The names are taken from `names`, since a server does not list a folder. A server without ranges is borne
- * with: it sends whole files, which are then kept. A connection that says nothing for `silence` milliseconds (60,000) counts as broken.
+ * with: it sends whole files, which are then kept. A connection that says nothing for `silence` milliseconds (60,000) counts as broken;
+ * `signal` ends every read, as the signal of a read ends that one.
  * @throws LimnError `files/fetch` with the status, if the server does not answer with the bytes asked for: a web page, another
- * range, a compressed part; `files/short`, `files/not-found`.
+ * range, a compressed part; `files/short`; `files/not-found`, also with `details.status` 403; a signal's reason when aborted.
  */
 export function fetchFiles(
   base: string | URL,
   names: readonly string[],
   fetcher: typeof fetch = globalThis.fetch,
-  { silence = SILENCE }: { readonly silence?: number } = {},
+  options: { readonly silence?: number; readonly signal?: AbortSignal } = {},
 ): ModelFiles {
+  const { silence = SILENCE } = options;
   const label = String(base);
   const root = label.endsWith('/') ? label : `${label}/`;
   const sizes = new Map<string, number>();
@@ -28,13 +35,20 @@ export function fetchFiles(
       details: { url: `${root}${name}`, ...details },
       hint: 'Check the address; the folder must be served as plain files, best with Content-Length and byte ranges.',
     });
-  const ask = async (name: string, init: RequestInit): Promise<Response> => {
+  const ask = async (name: string, init: RequestInit, signal: AbortSignal | undefined): Promise<Response> => {
     const stop = new AbortController();
+    const either = anySignal(stop.signal, signal) as AbortSignal;
     let response: Response;
+    let asked: Promise<Response> | undefined;
     try {
-      const asked = fetcher(new URL(encodeURIComponent(name), root), { ...init, signal: stop.signal });
-      response = await withoutSilence(silence, asked, () => stop.abort());
+      asked = fetcher(new URL(encodeURIComponent(name), root), { ...init, signal: either });
+      response = await unlessAborted(signal, () =>
+        withoutSilence(silence, asked as Promise<Response>, () => stop.abort()),
+      );
     } catch (cause) {
+      // An answer that comes all the same is not waited for.
+      asked?.then((late) => late.body?.cancel()).catch(() => undefined);
+      signal?.throwIfAborted();
       if (cause instanceof LimnError) throw cause;
       throw wrong(name, `could not be fetched: ${String((cause as Error).message)}`, { reason: String(cause) });
     }
@@ -43,34 +57,45 @@ export function fetchFiles(
     if (response.ok && !page) return response;
     // Nobody will read what it says.
     response.body?.cancel().catch(() => undefined);
-    if (response.status === 404) throw missingFile(label, name, names);
+    if (response.status === 403) throw refusedFile(label, root, name);
+    if (gone.includes(response.status)) throw missingFile(label, name, names);
     if (!response.ok) throw wrong(name, `answered with status ${response.status}`, { status: response.status });
     throw wrong(name, 'is a web page, not that file', { type });
   };
-  const bytesOf = async (name: string, response: Response): Promise<Uint8Array<ArrayBuffer>> => {
+  const bytesOf = async (
+    name: string,
+    response: Response,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array<ArrayBuffer>> => {
     const reader = response.body?.getReader();
     const parts: Uint8Array<ArrayBuffer>[] = [];
     try {
       for (;;) {
-        const piece = reader && (await withoutSilence(silence, reader.read()));
+        const piece = reader && (await unlessAborted(signal, () => withoutSilence(silence, reader.read())));
         if (!piece || piece.done) return joined(parts);
         parts.push(piece.value);
       }
     } catch (cause) {
       reader?.cancel().catch(() => undefined);
+      signal?.throwIfAborted();
       throw wrong(name, `broke off: ${String((cause as Error).message)}`, { reason: String(cause) });
     }
   };
-  const keep = async (name: string, response: Response): Promise<Blob> => {
-    const blob = new Blob([await bytesOf(name, response)]);
+  const keep = async (name: string, response: Response, signal: AbortSignal | undefined): Promise<Blob> => {
+    const blob = new Blob([await bytesOf(name, response, signal)]);
     whole.set(name, blob);
     sizes.set(name, blob.size);
     return blob;
   };
   /** Bytes [from, to) of a file, and its size; the server may have answered with more. */
-  const range = async (name: string, from: number, to: number): Promise<Uint8Array<ArrayBuffer>> => {
-    const response = await ask(name, { headers: { range: `bytes=${from}-${to - 1}` } });
-    if (response.status !== 206) return cut(name, await keep(name, response), from, to);
+  const range = async (
+    name: string,
+    from: number,
+    to: number,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array<ArrayBuffer>> => {
+    const response = await ask(name, { headers: { range: `bytes=${from}-${to - 1}` } }, signal);
+    if (response.status !== 206) return cut(name, await keep(name, response, signal), from, to);
     const stated = response.headers.get('content-range');
     const [, begin, end, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(stated ?? '') ?? [];
     // Not every server lets a page of another origin see Content-Range; the length is checked in any case.
@@ -78,19 +103,23 @@ export function fetchFiles(
       throw wrong(name, `was asked for bytes ${from}-${to - 1}, but sends ${stated}`, { contentRange: stated });
     if (response.headers.has('content-encoding')) throw wrong(name, 'sends a compressed part of the file');
     if (total !== undefined) sizes.set(name, Number(total));
-    return bytesOf(name, response);
+    return bytesOf(name, response, signal);
   };
   const cut = async (name: string, blob: Blob, from: number, to: number): Promise<Uint8Array<ArrayBuffer>> => {
     if (to > blob.size) throw shortFile(label, name, to, blob.size);
     return new Uint8Array(await blob.slice(from, to).arrayBuffer());
   };
-  const size = async (name: string): Promise<number> => {
+  const size = async (name: string, signal: AbortSignal | undefined): Promise<number> => {
     const known = sizes.get(name);
     if (known !== undefined) return known;
-    const { headers } = await ask(name, { method: 'HEAD' });
-    const length = Number((headers.has('content-encoding') ? null : headers.get('content-length')) ?? Number.NaN);
-    // A server that compresses or does not say gives the length with a part.
-    if (!Number.isSafeInteger(length)) await range(name, 0, 1);
+    const answer = await ask(name, { method: 'HEAD' }, signal).catch((cause: unknown) => {
+      if (cause instanceof LimnError && methodUnknown.includes(cause.details['status'] as number)) return undefined;
+      throw cause;
+    });
+    const stated = answer?.headers.has('content-encoding') ? undefined : answer?.headers.get('content-length');
+    const length = Number(stated ?? Number.NaN);
+    // A server that compresses, does not say or knows no HEAD gives the length with a part.
+    if (!Number.isSafeInteger(length)) await range(name, 0, 1, signal);
     else sizes.set(name, length);
     const found = sizes.get(name);
     if (found === undefined) throw wrong(name, 'does not say how long it is');
@@ -98,21 +127,35 @@ export function fetchFiles(
   };
   return {
     label,
-    size,
+    size: (name, own) => size(name, anySignal(options.signal, own)),
     list: async () => names,
-    read: async (name, start, end) => {
+    read: async (name, start, end, own) => {
+      const signal = anySignal(options.signal, own);
+      signal?.throwIfAborted();
       const held = whole.get(name);
       if (start === undefined && end === undefined)
-        return held ? cut(name, held, 0, held.size) : bytesOf(name, await ask(name, {}));
+        return held ? cut(name, held, 0, held.size) : bytesOf(name, await ask(name, {}, signal), signal);
       const from = start ?? 0;
-      const to = end ?? (await size(name));
+      const to = end ?? (await size(name, signal));
       if (to < from) return cutRange(label, name, new Uint8Array(0), from, to);
       if (to === from) return new Uint8Array(0);
-      const bytes = await (held ? cut(name, held, from, to) : range(name, from, to));
+      const bytes = await (held ? cut(name, held, from, to) : range(name, from, to, signal));
       if (bytes.length !== to - from) throw shortFile(label, name, to, from + bytes.length);
       return bytes;
     },
   };
+}
+
+/** Stores that may not be listed, as S3 and Google's by default, answer 403 for what they do not have. */
+function refusedFile(label: string, root: string, name: string): LimnError {
+  return new LimnError(
+    'files/not-found',
+    `${root}${name} answered with status 403: the file is not there, or it may not be read without permission`,
+    {
+      details: { label, name, status: 403 },
+      hint: 'Check the address, and that the file is there and public; a store that may not be listed does not say which it is.',
+    },
+  );
 }
 
 function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {

@@ -1,16 +1,19 @@
 // Where a model's files come from: a folder in Node, a server in a browser, or memory; all read by name and byte range.
 import { LimnError } from '@limn/gpu';
 
-/** A flat folder of files. Every method rejects with a LimnError whose code starts with `files/`. */
+/**
+ * A flat folder of files. Every method rejects with a LimnError: `files/…`, or `hub/…` where the files lie in a cache of the hub's; and with
+ * the signal's reason, at once, when the signal it was given fires.
+ */
 export interface ModelFiles {
   /** What to call this source in messages and results: a path or an address. */
   readonly label: string;
   /** Bytes [start, end) of a file; the whole file by default. Fails if fewer bytes are there. */
-  read(name: string, start?: number, end?: number): Promise<Uint8Array<ArrayBuffer>>;
+  read(name: string, start?: number, end?: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
   /** Size in bytes. */
-  size(name: string): Promise<number>;
+  size(name: string, signal?: AbortSignal): Promise<number>;
   /** Names of the files that exist. */
-  list(): Promise<readonly string[]>;
+  list(signal?: AbortSignal): Promise<readonly string[]>;
 }
 
 /** A source that can also be written; a file appears under its name only when it is complete. */
@@ -85,7 +88,10 @@ export function memoryFiles(files: Readonly<Record<string, Uint8Array | string>>
   };
   return {
     label,
-    read: async (name, start, end) => cutRange(label, name, get(name), start, end),
+    read: async (name, start, end, signal) => {
+      signal?.throwIfAborted();
+      return cutRange(label, name, get(name), start, end);
+    },
     size: async (name) => get(name).length,
     list: async () => [...held.keys()],
     write: async (name, bytes) => void held.set(name, Uint8Array.from(bytes)),

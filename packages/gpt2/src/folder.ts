@@ -1,9 +1,13 @@
 // A folder on disk as ModelFiles, for Node: byte ranges, and writes that appear only when they are complete.
 import path from 'node:path';
 import { LimnError } from '@limn/gpu';
+import { unlessAborted } from './abortable-files.js';
 import { nodeDisk, systemCode, type Disk } from './disk.js';
 import { missingFile, shortFile, type WritableFiles } from './files.js';
 import { writeAtomically } from './write-atomically.js';
+
+/** Bytes of one read: how much is still read after an abort. */
+const sliceBytes = 2 ** 24;
 
 /**
  * Opens a folder by path. Nothing is read yet; a path never touches the network. `disk`: the machine's own by default.
@@ -32,10 +36,11 @@ export function openFolder(folder: string, disk: Disk = nodeDisk): WritableFiles
       throw readFailed(label, cause);
     }
   };
-  const guarded = async <T>(name: string, act: () => Promise<T>): Promise<T> => {
+  const guarded = async <T>(name: string, signal: AbortSignal | undefined, act: () => Promise<T>): Promise<T> => {
     try {
-      return await act();
+      return await unlessAborted(signal, act);
     } catch (cause) {
+      signal?.throwIfAborted();
       if (cause instanceof LimnError) throw cause;
       if (systemCode(cause) === 'ENOENT') throw missingFile(label, name, await list());
       throw readFailed(path.join(label, name), cause);
@@ -43,19 +48,21 @@ export function openFolder(folder: string, disk: Disk = nodeDisk): WritableFiles
   };
   return {
     label,
-    list,
-    size: (name) => guarded(name, async () => (await disk.stat(place(name))).size),
-    read: (name, start, end) =>
-      guarded(name, async () => {
-        if (start === undefined && end === undefined) return new Uint8Array(await disk.readFile(place(name)));
+    list: (signal) => unlessAborted(signal, list),
+    size: (name, signal) => guarded(name, signal, async () => (await disk.stat(place(name))).size),
+    read: (name, start, end, signal) =>
+      guarded(name, signal, async () => {
+        if (start === undefined && end === undefined)
+          return new Uint8Array(await disk.readFile(place(name), signal ? { signal } : {}));
         const file = await disk.open(place(name), 'r');
         try {
           const from = start ?? 0;
           const to = end ?? (await file.stat()).size;
           const bytes = new Uint8Array(to - from);
-          // One read returns at most 2 GiB, and may return less than was asked for.
+          // A read may return less than was asked for.
           for (let done = 0; done < bytes.length;) {
-            const { bytesRead } = await file.read(bytes, done, Math.min(bytes.length - done, 2 ** 30), from + done);
+            signal?.throwIfAborted();
+            const { bytesRead } = await file.read(bytes, done, Math.min(bytes.length - done, sliceBytes), from + done);
             if (bytesRead === 0) throw shortFile(label, name, to, from + done);
             done += bytesRead;
           }

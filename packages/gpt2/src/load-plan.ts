@@ -1,6 +1,7 @@
 // What loading a model will take, counted from the headers before anything is allocated, and the refusal of what does not fit.
 import { formatBytes, LimnError, type Gpu } from '@limn/gpu';
 import { BLOCK_BYTES } from '@limn/tensor';
+import { abortableFiles } from './abortable-files.js';
 import { parseConfig, type Gpt2Config } from './config.js';
 import { readSmall, type ModelFiles } from './files.js';
 import type { SafetensorsEntry } from './safetensors-entry.js';
@@ -43,14 +44,15 @@ export interface LoadPlan {
 
 /**
  * Reads config and headers, and no weights.
- * @throws LimnError `files/…`, `config/…`, `safetensors/…`, `weights/…`.
+ * @throws LimnError `files/…`, `config/…`, `safetensors/…`, `weights/…`; the signal's reason when aborted.
  */
 export async function planLoad(
   source: ModelFiles,
-  options: WeightForm & { readonly orientation?: LinearOrientation } = {},
+  options: WeightForm & { readonly orientation?: LinearOrientation; readonly signal?: AbortSignal } = {},
 ): Promise<LoadPlan> {
-  const config = await readConfig(source);
-  return planOf(source.label, config, await findWeights(source, config, options.orientation), options);
+  const files = abortableFiles(source, options.signal);
+  const config = await readConfig(files);
+  return planOf(source.label, config, await findWeights(files, config, options.orientation), options);
 }
 
 /** config.json of a source. */

@@ -1,5 +1,6 @@
 // Makes models: from a Hugging Face folder, or with random weights; and writes them as such a folder.
 import type { Gpu } from '@limn/gpu';
+import { abortableFiles } from './abortable-files.js';
 import { formatConfig, newConfig, type NewGpt2Config } from './config.js';
 import type { ModelFiles, WritableFiles } from './files.js';
 import { checkPlan, planOf, readConfig, type LoadPlan } from './load-plan.js';
@@ -21,6 +22,7 @@ export interface LoadOptions extends WeightForm {
   readonly budgetBytes?: number;
   /** Called with what loading takes before anything is allocated; `describePlan` makes a line of it. Throwing stops the load. */
   readonly onPlan?: (plan: LoadPlan) => void;
+  /** Stops the load, also in the middle of a read. */
   readonly signal?: AbortSignal;
   /** Called after each weight. */
   readonly onProgress?: (progress: { readonly done: number; readonly total: number; readonly name: string }) => void;
@@ -41,7 +43,16 @@ export interface LoadedGpt2 {
  * `load/over-budget`, `load/over-limit`, `tokenizer/…`; the signal's reason when aborted.
  */
 export async function loadGpt2(gpu: Gpu, source: ModelFiles, options: LoadOptions = {}): Promise<LoadedGpt2> {
-  options.signal?.throwIfAborted();
+  try {
+    return await load(gpu, abortableFiles(source, options.signal), options);
+  } catch (cause) {
+    // Whatever an abort broke, the reason is the caller's.
+    options.signal?.throwIfAborted();
+    throw cause;
+  }
+}
+
+async function load(gpu: Gpu, source: ModelFiles, options: LoadOptions): Promise<LoadedGpt2> {
   const config = await readConfig(source);
   const tokenizer = await ModelTokenizer.open(source, config.bosId);
   const found = await findWeights(source, config, options.orientation);
@@ -49,10 +60,8 @@ export async function loadGpt2(gpu: Gpu, source: ModelFiles, options: LoadOption
   const plan = planOf(source.label, config, found, options);
   options.onPlan?.(plan);
   checkPlan(plan, gpu, options.budgetBytes);
-  const read = async (name: string): Promise<HostTensor> => {
-    options.signal?.throwIfAborted();
-    return readWeight(source, name, entries.get(name) as SafetensorsEntry, options.orientation);
-  };
+  const read = (name: string): Promise<HostTensor> =>
+    readWeight(source, name, entries.get(name) as SafetensorsEntry, options.orientation);
   const weights = processWeights(config, found.tied, options.processing ?? {}, read);
   const uploaded = await uploadParameters(gpu, options, weights, (done, name) =>
     options.onProgress?.({ done, total: plan.weights.length, name }),

@@ -1,7 +1,7 @@
 // Opens a model by name in a browser: an id of the Hugging Face Hub, kept in the browser's storage, or the address of a folder.
 import { LimnError } from '@limn/gpu';
 import { fetchFiles } from './fetch-files.js';
-import type { ModelFiles } from './files.js';
+import { missingFile, type ModelFiles } from './files.js';
 import type { HubCache } from './hub/cache.js';
 import { webDirectory } from './hub/directory.js';
 import { HubHttp } from './hub/http.js';
@@ -31,6 +31,8 @@ const replacements: Readonly<Record<string, readonly string[]>> = {
   'model.safetensors': ['model.safetensors.index.json'],
   'tokenizer.json': ['vocab.json', 'merges.txt'],
 };
+/** One of each is needed. */
+const required = [['config.json'], ['model.safetensors', 'model.safetensors.index.json']] as const;
 
 /**
  * The files of a model, for `loadGpt2`: by id (`gpt2`, `owner/name@revision`) from the hub or the browser's storage, or by address
@@ -61,23 +63,27 @@ export async function openModel(name: string | URL, options: OpenModelOptions = 
   return openSnapshot(place.id, place.revision, { http, directory: webDirectory, cache }, options);
 }
 
-/** A folder by address: which of a model's files it holds is found out by asking for each. */
-export async function openAddress(url: URL, options: Pick<OpenModelOptions, 'fetch' | 'signal'>): Promise<ModelFiles> {
-  const ask = options.fetch ?? globalThis.fetch;
-  // A request ends with the caller's signal or with the one that it has of its own, which gives up on a silent server.
-  const fetcher: typeof fetch = (input, init) => {
-    const signals = [options.signal, init?.signal].filter((signal) => signal !== undefined && signal !== null);
-    return ask(input, { ...init, ...(signals.length > 0 ? { signal: AbortSignal.any(signals) } : {}) });
-  };
-  const probe = fetchFiles(url, [], fetcher);
+/**
+ * A folder by address: which of a model's files it holds is found out by asking for each.
+ * @throws LimnError `files/not-found` where config or weights are missing or refused, `files/fetch`; the signal's reason when aborted.
+ */
+export async function openAddress(
+  url: URL,
+  { fetch: fetcher, signal }: Pick<OpenModelOptions, 'fetch' | 'signal'>,
+): Promise<ModelFiles> {
+  const filesOf = (names: readonly string[]): ModelFiles => fetchFiles(url, names, fetcher, signal ? { signal } : {});
+  const probe = filesOf([]);
+  /** What a store that may not be listed said of what it lacks. */
+  const refusals = new Map<string, LimnError>();
   const isThere = async (name: string): Promise<boolean> => {
     try {
       await probe.size(name);
       return true;
     } catch (cause) {
-      options.signal?.throwIfAborted();
+      if (!(cause instanceof LimnError)) throw cause;
+      const { code, details } = cause;
+      if (code === 'files/not-found' && details['status'] !== undefined) refusals.set(name, cause);
       // Servers of single-page sites answer with their page where there is no file.
-      const { code, details } = cause as LimnError;
       if (code === 'files/not-found' || details['type'] !== undefined) return false;
       throw cause;
     }
@@ -89,7 +95,12 @@ export async function openAddress(url: URL, options: Pick<OpenModelOptions, 'fet
   const found = await among(candidates);
   const missing = Object.keys(replacements).filter((name) => !found.includes(name));
   found.push(...(await among(missing.flatMap((name) => replacements[name] ?? []))));
-  return fetchFiles(url, found, fetcher);
+  for (const needed of required) {
+    if (needed.some((name) => found.includes(name))) continue;
+    const refused = needed.map((name) => refusals.get(name)).find((refusal) => refusal !== undefined);
+    throw refused ?? missingFile(probe.label, needed[0] as string, found);
+  }
+  return filesOf(found);
 }
 
 /** Kept for the life of the page where there is no storage, so that a second call finds what the first one fetched. */

@@ -1,7 +1,7 @@
 // A folder by address: what it holds is found out by asking, and a server that answers with something else is not believed.
 import { refusal } from '@limn/testing';
 import { expect, test } from 'vitest';
-import { fetchFiles, openModel } from '../src/index.js';
+import { fetchFiles, openModel, planLoad } from '../src/index.js';
 import { modelFiles } from './hub/model.js';
 
 const files = modelFiles();
@@ -46,6 +46,32 @@ test('which files there are is found out by asking', async () => {
     return fetch(input, init);
   };
   await expect(openModel(base, { fetch: signalled, signal: stop.signal })).rejects.toThrow('enough');
+});
+
+test('a store that may not be listed answers 403 for what it lacks: an optional file is absent, a needed one is named with both reasons', async () => {
+  /** As a bucket that anybody may read and nobody may list. */
+  const bucket = (held: (name: string) => boolean): typeof fetch =>
+    serve((name) => (files.has(name) && held(name) ? undefined : new Response('AccessDenied', { status: 403 })));
+  const source = await openModel(base, { fetch: bucket(() => true) });
+  expect(await source.list()).toEqual(wanted);
+  expect((await planLoad(source)).tied).toBe(true);
+  for (const lacking of ['config.json', 'model.safetensors']) {
+    const error = await refusal(openModel(base, { fetch: bucket((name) => name !== lacking) }));
+    expect([error.code, error.details['status'], error.details['name']]).toEqual(['files/not-found', 403, lacking]);
+    expect(error.message).toMatch(/is not there, or it may not be read/);
+    const missing = await refusal(
+      openModel(base, { fetch: serve((name) => (name === lacking ? new Response(null, { status: 410 }) : undefined)) }),
+    );
+    expect([missing.code, missing.details['name']]).toEqual(['files/not-found', lacking]);
+    expect(missing.hint).toContain('vocab.json');
+  }
+});
+
+test('a server that knows no HEAD tells the size with a part', async () => {
+  const noHead = serve((_name, init) => (init?.method === 'HEAD' ? new Response(null, { status: 405 }) : undefined));
+  const source = await openModel(base, { fetch: noHead });
+  expect(await source.list()).toEqual(wanted);
+  expect(await source.size('model.safetensors')).toBe(weights.length);
 });
 
 const ranged = (init: RequestInit | undefined): boolean => new Headers(init?.headers).has('range');

@@ -1,5 +1,6 @@
 // Requests to a hub: redirects followed by rule, the token kept at home, patience with busy servers, and a code for every refusal.
 import { LimnError } from '@limn/gpu';
+import { unlessAborted } from '../abortable-files.js';
 import { describeFailure, refused, waitTime } from './http-errors.js';
 
 /** How to talk to a hub. */
@@ -150,14 +151,17 @@ export class HubHttp {
     };
     const watch = watchdog(this.silence, () => controller.abort(new Error(`silent for ${this.silence} ms`)));
     try {
-      const response = await (this.options.fetch ?? globalThis.fetch)(url, {
-        headers: { ...headers, ...(this.mayHaveToken(url) ? { authorization: `Bearer ${this.options.token}` } : {}) },
-        redirect: this.options.ownRedirects === false ? 'follow' : 'manual',
-        signal: controller.signal,
-      });
+      // A fetch of the caller's may take no notice of the signal.
+      const response = await unlessAborted(controller.signal, () =>
+        (this.options.fetch ?? globalThis.fetch)(url, {
+          headers: { ...headers, ...(this.mayHaveToken(url) ? { authorization: `Bearer ${this.options.token}` } : {}) },
+          redirect: this.options.ownRedirects === false ? 'follow' : 'manual',
+          signal: controller.signal,
+        }),
+      );
       watch.stop();
       const from = plain(this.options.ownRedirects === false && response.url ? new URL(response.url) : url);
-      return { response, from, stop, chunks: () => chunksOf(response, watch) };
+      return { response, from, stop, chunks: () => chunksOf(response, watch, controller.signal) };
     } catch (cause) {
       watch.stop();
       stop();
@@ -216,13 +220,13 @@ function watchdog(milliseconds: number, bite: () => void): Watchdog {
   return { start, stop };
 }
 
-async function* chunksOf(response: Response, watch: Watchdog): AsyncGenerator<Uint8Array> {
+async function* chunksOf(response: Response, watch: Watchdog, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const reader = response.body?.getReader();
   if (!reader) return;
   try {
     for (;;) {
       watch.start();
-      const { done, value } = await reader.read().catch((cause: unknown) => {
+      const { done, value } = await unlessAborted(signal, () => reader.read()).catch((cause: unknown) => {
         throw new BrokenConnection(String((cause as Error).message), { cause });
       });
       watch.stop();
@@ -232,7 +236,7 @@ async function* chunksOf(response: Response, watch: Watchdog): AsyncGenerator<Ui
   } finally {
     watch.stop();
     // A body that failed or was left early has nothing more to say, and its own failure is what to report.
-    await reader.cancel().catch(() => undefined);
+    reader.cancel().catch(() => undefined);
   }
 }
 

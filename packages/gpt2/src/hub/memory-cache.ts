@@ -1,4 +1,5 @@
 // A cache that lasts as long as the page: where a browser gives no storage, as in some private windows.
+import { unlessAborted } from '../abortable-files.js';
 import { missingFile, shortFile, type ModelFiles } from '../files.js';
 import type { HubCache, HubFile, PartialBlob } from './cache.js';
 import { digestOf } from './digest.js';
@@ -48,13 +49,14 @@ export class MemoryCache implements HubCache {
       label,
       list: async () => names,
       size: async (name) => find(name).size,
-      read: async (name, start = 0, stated) => {
-        const blob = find(name);
-        const end = stated ?? blob.size;
-        const bytes = new Uint8Array(await blob.slice(start, end).arrayBuffer());
-        if (bytes.length !== end - start) throw shortFile(label, name, end, blob.size);
-        return bytes;
-      },
+      read: (name, start = 0, stated, signal) =>
+        unlessAborted(signal, async () => {
+          const blob = find(name);
+          const end = stated ?? blob.size;
+          const bytes = new Uint8Array(await blob.slice(start, end).arrayBuffer());
+          if (bytes.length !== end - start) throw shortFile(label, name, end, blob.size);
+          return bytes;
+        }),
     };
   }
 

@@ -48,6 +48,7 @@ export async function openSnapshot(
   { http, directory, cache }: Hub,
   options: SnapshotOptions = {},
 ): Promise<ModelFiles> {
+  options.signal?.throwIfAborted();
   const commit = await commitFor(id, revision, { http, directory, cache }, options);
   const label = `${id}@${commit}`;
   const rememberIfPossible = async (): Promise<void> => {
