@@ -4,42 +4,51 @@ import { add, detach, fromData, mul, reshape, sub } from '@limn/tensor';
 import type { Pair } from './pairs.js';
 import { igPath } from './path.js';
 import type { IgRule, PathPoint } from './path.js';
-import { repeated, scoreByGradients } from './score-loop.js';
-import type { Chunk, ScoringOptions } from './score-loop.js';
+import type { GradientRun } from './gradient-run.js';
+import { scoreByGradients } from './gradient-scores.js';
+import type { EdgeScoringOptions } from './gradient-scores.js';
+import { repeated } from './score-loop.js';
+import type { Chunk, GradientMethod } from './score-loop.js';
 import type { Scores } from './scores.js';
-import { gradientCaptures } from './slot-gradients.js';
-import type { GradientRun } from './slot-gradients.js';
 
-/** Options of EAP-IG: those of every scorer, and the path. */
-export interface EapIgOptions extends ScoringOptions {
+/** The path that gradients are integrated along. */
+export interface PathOptions {
   /** m, points on the path. Default 5: the paper's and MIB's choice, of cost and not of accuracy. */
   readonly steps?: number | undefined;
-  /** Default 'left', as MIB; the paper used 'right'. */
+  /** Where the points lie. */
   readonly rule?: IgRule | undefined;
+}
+
+/** Options of EAP-IG: those of every scorer, and the path; `rule` is 'left' by default, as in MIB (the paper used 'right'). */
+export interface EapIgOptions extends EdgeScoringOptions, PathOptions {}
+
+/**
+ * The gradients along the path between the two embeddings.
+ * @throws LimnError `usage/ig-steps`, `usage/ig-rule`
+ */
+export function eapIgInputsMethod({ steps = 5, rule = 'left' }: PathOptions): GradientMethod {
+  const points = igPath(steps, rule);
+  return {
+    name: 'eap-ig-inputs',
+    differentiates: [],
+    points: points.length,
+    patchOnly: true,
+    gradientParts: (chunk, { start, count }) => [{ runs: [pathRun(chunk, points.slice(start, start + count))] }],
+  };
 }
 
 /**
  * Edge attribution with gradients integrated over the inputs: two forwards and m forwards and backwards.
- * @throws LimnError `usage/ig-steps`, `usage/ig-rule`, `data/pairs-…`, `data/score-not-finite`, `memory/over-budget`,
- * `usage/batch-size`, `usage/memory`; AbortedError
+ * @throws LimnError `usage/ig-steps`, `usage/ig-rule`, `usage/ablation`, `data/pairs-…`, `data/score-not-finite`,
+ * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function eapIgInputs(model: HookedModel, pairs: readonly Pair[], options: EapIgOptions): Promise<Scores> {
-  const points = igPath(options.steps ?? 5, options.rule ?? 'left');
-  return scoreByGradients(
-    model,
-    pairs,
-    {
-      name: 'eap-ig-inputs',
-      differentiates: [],
-      points: points.length,
-      gradientRuns: (chunk, { start, count }) => [pathRun(chunk, points.slice(start, start + count))],
-    },
-    options,
-  );
+  return scoreByGradients(model, pairs, eapIgInputsMethod(options), options);
 }
 
 /** Points of the path as rows of one run, point-major. */
-function pathRun({ step, model, clean, corrupted, lengths, loss }: Chunk, points: readonly PathPoint[]): GradientRun {
+function pathRun(chunk: Chunk, points: readonly PathPoint[]): GradientRun {
+  const { step, model, clean, corrupted, lengths, loss } = chunk;
   const from = detach(corrupted.at('hook_embed'));
   const to = detach(clean.at('hook_embed'));
   const [B = 0, T = 0, C = 0] = from.shape;
@@ -54,7 +63,7 @@ function pathRun({ step, model, clean, corrupted, lengths, loss }: Chunk, points
   const run = model.run(
     step,
     { embeddings, lengths: repeated(lengths, points.length) },
-    { capture: gradientCaptures(model), logits: 'last' },
+    { capture: chunk.captures(), logits: 'last' },
   );
   return { run, loss: loss(run.logits, points.length), weights: points.map(({ weight }) => weight) };
 }

@@ -3,10 +3,12 @@ import { lastRows, recordWithin } from '@limn/hooks';
 import type { HookedModel } from '@limn/hooks';
 import { LimnError, throwIfAborted, type Step } from '@limn/gpu';
 import { allocate, expand, readFloats, reshape, type Tensor } from '@limn/tensor';
+import { settleAblation } from './ablation.js';
+import type { Ablation } from './ablation.js';
 import { circuitChanges, circuitSlots } from './circuit-kernels.js';
 import type { Circuit } from './circuit.js';
 import { EvaluationBase, MetricSum } from './evaluation-base.js';
-import type { Ablation, MetricValues } from './evaluation-base.js';
+import type { MetricValues } from './evaluation-base.js';
 import { HEAD_INPUTS, buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
 import { checkAnswers } from './metrics.js';
@@ -38,8 +40,8 @@ const CIRCUITS_AT_ONCE = 32;
 
 /**
  * Runs every circuit on the clean inputs with everything outside of it ablated. Circuits are pruned first: under 'patch' this
- * changes no output; under 'zero' it takes away what nodes without a kept edge in would make of positions and biases alone.
- * @throws LimnError `data/graph-mismatch`, `data/pairs-…`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
+ * changes no output; under 'zero' and means it takes away what nodes without a kept edge in would make of constants alone.
+ * @throws LimnError `data/graph-mismatch`, `data/mean-length`, `data/pairs-…`, `usage/unknown-ablation`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function evaluateCircuits(
   model: HookedModel,
@@ -47,7 +49,8 @@ export async function evaluateCircuits(
   pairs: readonly Pair[],
   options: EvaluationOptions,
 ): Promise<Evaluation> {
-  const { metrics, signal, onProgress, ablation = 'patch' } = options;
+  const { metrics, signal, onProgress } = options;
+  const ablation = settleAblation(options.ablation);
   const { batchSize, memoryBytes } = settleControls(options);
   checkPairs(pairs, { model: model.info });
   checkAnswers(pairs, metrics);

@@ -2,17 +2,14 @@
 import { blockHook, lastRows, tokenBatch } from '@limn/hooks';
 import type { HookedModel, HookName, Run } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
-import { add, detach, fill, keep, readFloats, reshape, sub, type Tensor } from '@limn/tensor';
+import { add, detach, fill, keep, readFloats, reshape, slice, sub, sum, type Tensor } from '@limn/tensor';
 import type { Metric } from './metrics.js';
-import { layersOf, nodeOutputs, outputCaptures } from './node-outputs.js';
+import { expectLengths } from './ablation.js';
+import type { Ablation } from './ablation.js';
+import type { MeanOutputs } from './mean-outputs.js';
+import { layersOf, meanNodeOutputs, nodeOutputs, outputCaptures } from './node-outputs.js';
 import type { OutputWeights, SourceBlock } from './node-outputs.js';
 import type { Pair } from './pairs.js';
-
-/**
- * What an edge outside of the circuit carries: 'patch' the node's output in the corrupted run; 'zero' nothing, so that
- * only positions and biases are left (b_V stays inside the heads, and goes with them).
- */
-export type Ablation = 'patch' | 'zero';
 
 /** Mean over the pairs, and the values themselves, by metric; higher is better (the negated loss). */
 export interface MetricValues {
@@ -67,7 +64,11 @@ export class EvaluationBase {
         },
         { capture: ['hook_embed'], logits: 'last' },
       );
-      const ablated = ablation === 'patch' ? corruptedRun(step, model, weights, pairs) : zeroRun(step, model, clean);
+      expectLengths(ablation, clean.lengths);
+      const ablated =
+        ablation === 'patch'
+          ? corruptedRun(step, model, weights, pairs)
+          : constantRun(step, model, clean, ablation === 'zero' ? undefined : { weights, means: ablation });
       const cleanLogits = hold(clean.logits);
       const emptyLogits = model.logits(step, ablated.last, lastRows(clean.lengths, clean.T));
       const read = (logits: Tensor): Promise<Float32Array[]> =>
@@ -149,26 +150,33 @@ function corruptedRun(step: Step, model: HookedModel, weights: OutputWeights, pa
   };
 }
 
-/** Every node writes zero: x' is positions plus the output biases of the attention layers before. */
-function zeroRun(step: Step, model: HookedModel, clean: Run): AblatedRun {
+/** Every node writes zero, or its mean: x' is positions, the output biases of the attention layers before, and these means. */
+function constantRun(
+  step: Step,
+  model: HookedModel,
+  { B, T, lengths }: Run,
+  mean: { readonly weights: OutputWeights; readonly means: MeanOutputs } | undefined,
+): AblatedRun {
   const { info } = model;
-  const { B, T, lengths } = clean;
+  const shape = [B, T, info.width];
+  const blocks = mean && meanNodeOutputs(step, model, mean.weights, mean.means, [B, T]);
+  const embed = blocks ? reshape((blocks[0] as SourceBlock).tensor, shape) : fill(step, shape, 0, 'zero');
+  const outputs = layersOf(info).map(
+    (layer) => blocks?.[layer + 1]?.tensor ?? fill(step, [info.heads + 1, ...shape], 0, 'zero'),
+  );
+  const plus = (stream: Tensor, x: Tensor | undefined): Tensor => (x ? add(step, stream, x) : stream);
   const beforeHeads: Tensor[] = [];
   const beforeMlp: Tensor[] = [];
-  let stream = model.positions(step, lengths, T);
+  let stream = plus(model.positions(step, lengths, T), blocks && embed);
   for (const layer of layersOf(info)) {
     beforeHeads.push(stream);
-    const after = add(step, stream, model.attentionBias(layer));
+    const own = blocks && (outputs[layer] as Tensor);
+    const heads = own && sum(step, slice(step, own, 0, 0, info.heads), { axes: 0 });
+    const after = plus(add(step, stream, model.attentionBias(layer)), heads);
     beforeMlp.push(info.block === 'sequential' ? after : stream);
-    stream = after;
+    stream = plus(after, own && reshape(slice(step, own, 0, info.heads, 1), shape));
   }
-  return {
-    embed: fill(step, [B, T, info.width], 0, 'zero'),
-    beforeHeads,
-    beforeMlp,
-    last: stream,
-    outputs: layersOf(info).map(() => fill(step, [info.heads + 1, B, T, info.width], 0, 'zero')),
-  };
+  return { embed, beforeHeads, beforeMlp, last: stream, outputs };
 }
 
 /** Collects losses of batches into metric values. */

@@ -3,6 +3,8 @@ import { blockHook, lastRows, recordWithin, tokenBatch } from '@limn/hooks';
 import type { HookedModel, HookName, Run } from '@limn/hooks';
 import { throwIfAborted, type Step } from '@limn/gpu';
 import { add, detach, expand, keep, readFloats, reshape, slice, sub, type Tensor } from '@limn/tensor';
+import { expectLengths, settleAblation } from './ablation.js';
+import type { Ablation } from './ablation.js';
 import { buildGraph, HEAD_INPUTS } from './graph.js';
 import type { Graph, HeadInput, Slot } from './graph.js';
 import { checkAnswers } from './metrics.js';
@@ -13,19 +15,24 @@ import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import { pairsWithin, settleControls } from './run-options.js';
 import type { RunControls } from './run-options.js';
-import { notFinite, repeated } from './score-loop.js';
+import { notFinite } from './example-sum.js';
+import { repeated } from './score-loop.js';
 import { scoresOf } from './scores.js';
 import type { Scores } from './scores.js';
 
 /** Options of exact patching under one metric. */
 export interface ExactOptions extends RunControls {
   readonly metric: Metric;
+  /** What a patched edge carries. Default 'patch': the corrupted run. */
+  readonly ablation?: Ablation | undefined;
 }
 
 /** Options of exact patching under several metrics. */
 export interface ExactSweepOptions extends RunControls {
   /** All are read from the same runs. */
   readonly metrics: readonly Metric[];
+  /** What a patched edge carries. Default 'patch': the corrupted run. */
+  readonly ablation?: Ablation | undefined;
 }
 
 /**
@@ -39,7 +46,7 @@ export async function exactEdges(model: HookedModel, pairs: readonly Pair[], opt
 
 /**
  * Exact scores under several metrics from one sweep, in the metrics' order.
- * @throws LimnError as {@link exactEdges}
+ * @throws LimnError `data/mean-length`, `usage/unknown-ablation`, and as {@link exactEdges}
  */
 export async function exactSweep(
   model: HookedModel,
@@ -48,6 +55,7 @@ export async function exactSweep(
 ): Promise<Scores[]> {
   const { metrics, signal, onProgress } = options;
   const { batchSize, memoryBytes } = settleControls(options);
+  const ablation = settleAblation(options.ablation);
   checkPairs(pairs, { model: model.info });
   checkAnswers(pairs, metrics);
   const graph = buildGraph(model.info);
@@ -70,7 +78,7 @@ export async function exactSweep(
     for (let start = 0; start < pairs.length; start += atOnce) {
       throwIfAborted(signal, 'Exact edge patching');
       const batch = pairs.slice(start, start + atOnce);
-      const base = await CleanBase.of(model, weights, batch, metrics, signal);
+      const base = await CleanBase.of(model, weights, batch, metrics, { ablation, signal });
       try {
         for (let v = 0; v < graph.nBackward; v++)
           for (let u = 0; u < graph.prev(v);) {
@@ -90,7 +98,8 @@ export async function exactSweep(
                 for (const [row, loss] of values.entries()) {
                   const edge = graph.dense(u + Math.floor(row / batch.length), v);
                   const change = loss - (base.losses[m]?.[row % batch.length] ?? Number.NaN);
-                  if (!Number.isFinite(change)) throw notFinite(graph, start + (row % batch.length), edge, change);
+                  if (!Number.isFinite(change))
+                    throw notFinite(graph.denseName(edge), start + (row % batch.length), change);
                   const target = (sums[m] as Scores).values;
                   target[edge] = (target[edge] ?? 0) + change / pairs.length;
                 }
@@ -132,7 +141,7 @@ class CleanBase {
     weights: OutputWeights,
     pairs: readonly Pair[],
     metrics: readonly Metric[],
-    signal: AbortSignal | undefined,
+    { ablation, signal }: { readonly ablation: Ablation; readonly signal: AbortSignal | undefined },
   ): Promise<CleanBase> {
     const step = model.gpu.step({ label: 'exact: clean run', ...(signal ? { signal } : {}) });
     const kept: Tensor[] = [];
@@ -155,8 +164,9 @@ class CleanBase {
           { capture: [...new Set([...outputCaptures(model), ...names])], logits: which === 'clean' ? 'last' : 'none' },
         );
       const clean = runOf('clean');
-      const corrupted = runOf('corrupted');
-      const deltas = nodeDeltas(step, model, weights, { clean, corrupted }).map(({ first, tensor }) => ({
+      expectLengths(ablation, clean.lengths);
+      const runs = ablation === 'patch' ? { clean, corrupted: runOf('corrupted') } : { clean };
+      const deltas = nodeDeltas(step, model, weights, runs, ablation).map(({ first, tensor }) => ({
         first,
         tensor: hold(tensor),
       }));

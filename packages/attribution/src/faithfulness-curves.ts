@@ -3,7 +3,7 @@ import type { HookedModel } from '@limn/hooks';
 import type { Circuit } from './circuit.js';
 import { curveFlags } from './curve-flags.js';
 import type { CurveFlag } from './curve-flags.js';
-import type { Ablation } from './evaluation-base.js';
+import type { Ablation } from './ablation.js';
 import { evaluateCircuits } from './evaluate.js';
 import {
   cmdArea,

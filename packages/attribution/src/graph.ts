@@ -156,6 +156,11 @@ export class Graph {
     return `${this.nodeName(u)}->${this.slotName(v)}`;
   }
 
+  /** The name of the edge with that dense index, u · nBackward + v. */
+  denseName(index: number): string {
+    return this.edgeName(Math.floor(index / this.nBackward), index % this.nBackward);
+  }
+
   /** The pair (u, v) of an edge name; `data/unknown-edge` when this graph has no such edge. */
   parseEdge(name: string): { readonly u: number; readonly v: number } {
     const [source, destination, ...rest] = name.split('->');

@@ -2,7 +2,9 @@
 import type { HookedModel, HookName, Run } from '@limn/hooks';
 import { blockHook } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
-import { concat, detach, keep, matmul, permute, reshape, stack, sub, type Tensor } from '@limn/tensor';
+import { concat, detach, keep, matmul, permute, reshape, scale, slice, stack, sub, type Tensor } from '@limn/tensor';
+import type { Ablation } from './ablation.js';
+import type { MeanOutputs } from './mean-outputs.js';
 
 /** Outputs of neighbouring sources. */
 export interface SourceBlock {
@@ -10,6 +12,54 @@ export interface SourceBlock {
   readonly first: number;
   /** [sources, B, T, C]. */
   readonly tensor: Tensor;
+}
+
+/** Sources that write to the stream at one place: the input, the heads of a layer together, or its MLP. */
+export type Sublayer =
+  | { readonly kind: 'input' }
+  | { readonly kind: 'heads'; readonly layer: number }
+  | { readonly kind: 'mlp'; readonly layer: number };
+
+/** Neighbouring sources by forward index. */
+export interface SourceRange {
+  readonly first: number;
+  readonly count: number;
+}
+
+/** All sublayers in the order of their sources: 2L + 1. */
+export function sublayersOf(info: { readonly layers: number }): Sublayer[] {
+  return [
+    { kind: 'input' },
+    ...layersOf(info).flatMap((layer): Sublayer[] => [
+      { kind: 'heads', layer },
+      { kind: 'mlp', layer },
+    ]),
+  ];
+}
+
+/** The sources of a sublayer. */
+export function sourcesOfSublayer(sublayer: Sublayer, { heads }: { readonly heads: number }): SourceRange {
+  if (sublayer.kind === 'input') return { first: 0, count: 1 };
+  const first = 1 + sublayer.layer * (heads + 1);
+  return sublayer.kind === 'heads' ? { first, count: heads } : { first: first + heads, count: 1 };
+}
+
+/** The part of the blocks that holds the sources of `range` below `before`, in their order; nothing is copied that can be used whole. */
+export function* partsOf(
+  step: Step,
+  blocks: readonly SourceBlock[],
+  { first, count }: SourceRange,
+  before: number,
+): Generator<{ readonly first: number; readonly count: number; readonly tensor: Tensor }> {
+  const end = Math.min(first + count, before);
+  for (const block of blocks) {
+    const size = block.tensor.shape[0] ?? 0;
+    const from = Math.max(first, block.first);
+    const wanted = Math.min(end, block.first + size) - from;
+    if (wanted <= 0) continue;
+    const tensor = from === block.first ? block.tensor : slice(step, block.tensor, 0, from - block.first, wanted);
+    yield { first: from, count: wanted, tensor };
+  }
 }
 
 /** The sites that {@link nodeOutputs} reads: per head only z [B, T, H, K], never a residual per head. */
@@ -79,15 +129,46 @@ export function nodeOutputs(step: Step, model: HookedModel, weights: OutputWeigh
   return blocks(step, model, weights, (name) => detach(run.at(name)));
 }
 
-/** Δ_u = corrupted − clean of every source. The difference is taken before W_O, where a head is K wide and not C. */
+/**
+ * Δ_u = what the ablation puts in z_u's place − z_u of every source: z'_u − z_u under 'patch', −z_u under 'zero', mean_u − z_u
+ * under a mean. The difference is taken before W_O, where a head is K wide and not C. `corrupted` is read under 'patch' only.
+ */
 export function nodeDeltas(
   step: Step,
   model: HookedModel,
   weights: OutputWeights,
-  runs: { readonly clean: Run; readonly corrupted: Run },
+  runs: { readonly clean: Run; readonly corrupted?: Run },
+  ablation: Ablation = 'patch',
 ): SourceBlock[] {
+  return blocks(step, model, weights, (name) => {
+    const clean = detach(runs.clean.at(name));
+    if (ablation === 'zero') return scale(step, clean, -1);
+    return sub(step, ablatedOutput(step, ablation, name, clean.shape, runs.corrupted), clean);
+  });
+}
+
+/** What the ablation, which is not 'zero', has at a site of node outputs. */
+function ablatedOutput(
+  step: Step,
+  ablation: Exclude<Ablation, 'zero'>,
+  name: HookName,
+  shape: readonly number[],
+  corrupted: Run | undefined,
+): Tensor {
+  return ablation === 'patch' ? detach((corrupted as Run).at(name)) : ablation.at(step, name, shape);
+}
+
+/** Every source's mean output for a batch [B, T], in blocks as {@link nodeOutputs}. */
+export function meanNodeOutputs(
+  step: Step,
+  model: HookedModel,
+  weights: OutputWeights,
+  means: MeanOutputs,
+  [B, T]: readonly [number, number],
+): SourceBlock[] {
+  const { heads, headWidth, width } = model.info;
   return blocks(step, model, weights, (name) =>
-    sub(step, detach(runs.corrupted.at(name)), detach(runs.clean.at(name))),
+    means.at(step, name, name.endsWith('hook_z') ? [B, T, heads, headWidth] : [B, T, width]),
   );
 }
 

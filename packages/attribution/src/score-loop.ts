@@ -1,30 +1,31 @@
-// The data loop that all gradient scorers share: per chunk of pairs two recorded runs, gradient runs, one contraction per destination; f64 sums over examples.
+// The data loop that all gradient scorers share: per chunk of pairs the recorded runs, the method's gradient runs, one contraction with Δ; f64 sums over examples.
 import { recordWithin, tokenBatch } from '@limn/hooks';
-import type { HookedModel, Run } from '@limn/hooks';
-import { LimnError, throwIfAborted, type Step } from '@limn/gpu';
-import { allocate, detach, expand, readFloats, reshape, type Tensor } from '@limn/tensor';
-import { edgeScores } from './edge-scores.js';
-import { buildGraph } from './graph.js';
-import type { Graph } from './graph.js';
+import type { HookedModel, HookName, Run } from '@limn/hooks';
+import { type Step, throwIfAborted } from '@limn/gpu';
+import { detach, expand, readFloats, reshape, type Tensor } from '@limn/tensor';
+import { expectLengths, settleAblation } from './ablation.js';
+import type { Ablation } from './ablation.js';
+import { ExampleSum } from './example-sum.js';
+import type { GradientRun, RunStart } from './gradient-run.js';
 import { checkAnswers } from './metrics.js';
 import type { Metric } from './metrics.js';
-import { nodeDeltas, outputCaptures, OutputWeights } from './node-outputs.js';
+import { nodeDeltas, outputCaptures, OutputWeights, sourcesOfSublayer } from './node-outputs.js';
+import type { SourceBlock, SourceRange, Sublayer } from './node-outputs.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import { settleControls } from './run-options.js';
 import type { RunControls } from './run-options.js';
-import type { Scores } from './scores.js';
-import { gradientCaptures, slotGradients } from './slot-gradients.js';
-import type { GradientRun } from './slot-gradients.js';
 
 /** What every scorer is asked for. */
 export interface ScoringOptions extends RunControls {
   readonly metric: Metric;
+  /** What stands in for a node's output: Δ_u = that − z_u. Default 'patch'. */
+  readonly ablation?: Ablation | undefined;
   /** Keep one matrix per example as well. */
   readonly perExample?: boolean | undefined;
 }
 
-/** What a method sees of one chunk of pairs. */
+/** What a method sees of one chunk of pairs. Runs are recorded when they are first asked for. */
 export interface Chunk {
   readonly step: Step;
   readonly model: HookedModel;
@@ -32,8 +33,19 @@ export interface Chunk {
   readonly clean: Run;
   readonly corrupted: Run;
   readonly lengths: readonly number[];
+  /** Δ of every source. */
+  readonly deltas: readonly SourceBlock[];
+  /** The sites that a gradient run, starting there, must capture. */
+  captures(from?: RunStart): HookName[];
   /** Loss per row; `repeats` rows per example, repeat-major. */
   loss(logits: Tensor, repeats: number): Tensor;
+}
+
+/** Gradient runs that are summed, and the sources whose scores their sum gives. All runs of a part start at one place. */
+export interface GradientPart {
+  readonly runs: readonly GradientRun[];
+  /** Default: every source. */
+  readonly sources?: Sublayer | undefined;
 }
 
 /** How a method differs from the others: which runs it differentiates. */
@@ -41,26 +53,51 @@ export interface GradientMethod {
   readonly name: string;
   /** The recorded runs that need gradient sites. */
   readonly differentiates: readonly ('clean' | 'corrupted')[];
+  /** Sites of the clean run that the method reads besides the nodes' outputs. */
+  readonly reads?: readonly HookName[] | undefined;
   /** Points of its path: each is a row beside every pair, and a path may be cut when a pair's rows do not fit. */
   readonly points: number;
-  /** Gradient runs for points `start` … `start + count − 1`, summed before one contraction per destination. */
-  gradientRuns(chunk: Chunk, points: { readonly start: number; readonly count: number }): GradientRun[];
+  /** Whether it follows a path between clean and corrupted inputs, and so takes the ablation 'patch' only. */
+  readonly patchOnly?: boolean | undefined;
+  /** Gradient runs for points `start` … `start + count − 1`; each part's are summed before one contraction per destination. */
+  gradientParts(chunk: Chunk, points: { readonly start: number; readonly count: number }): GradientPart[];
 }
 
-/** score(u → v) = (1/N) Σ_examples Δ_u · g_v, g_v the weighted sum over the method's gradient runs. */
-export async function scoreByGradients(
+/** What is made of Δ and the gradients: edge scores, node scores. */
+export interface Contraction {
+  /** Numbers per example that it gives. */
+  readonly size: number;
+  /** Which of them are scores. */
+  readonly indices: ArrayLike<number>;
+  /** What number `index` is the score of. */
+  name(index: number): string;
+  /** The sites that a gradient run, starting there, must capture. */
+  captures(model: HookedModel, from: RunStart | undefined): HookName[];
+  /** Scores of the chunk, [B, size] or any shape with as many elements. Sources that no part covers score 0. */
+  record(step: Step, model: HookedModel, deltas: readonly SourceBlock[], parts: readonly RecordedPart[]): Tensor;
+}
+
+/** A part with its sources as a range. */
+export interface RecordedPart {
+  readonly runs: readonly GradientRun[];
+  readonly sources: SourceRange;
+}
+
+/** Runs the method over all pairs and contracts each chunk; the sums are over examples. */
+export async function runMethod(
   model: HookedModel,
   pairs: readonly Pair[],
   method: GradientMethod,
+  contraction: Contraction,
   options: ScoringOptions,
-): Promise<Scores> {
+): Promise<ExampleSum> {
   const { metric, signal, onProgress } = options;
   const { batchSize, memoryBytes } = settleControls(options);
+  const ablation = settleAblation(options.ablation, method.patchOnly ? { method: method.name } : undefined);
   checkPairs(pairs, { model: model.info });
   checkAnswers(pairs, [metric]);
   throwIfAborted(signal, method.name);
-  const graph = buildGraph(model.info);
-  const total = new ScoreSum(graph, options.perExample === true);
+  const total = new ExampleSum(contraction, options.perExample === true);
   let kept: OutputWeights | undefined;
   try {
     // A row is one pair at one point of the path; a batch is some pairs with all their points, or some points of one pair.
@@ -72,7 +109,7 @@ export async function scoreByGradients(
           ? Math.min(mostRows, method.points - point)
           : Math.min(mostRows, (pairs.length - pair) * method.points);
       const { step, count, recorded } = recordWithin({
-        what: `Scoring edges by ${method.name}`,
+        what: `Scoring by ${method.name}`,
         unit: method.points === 1 ? 'pair' : 'point of one pair',
         memoryBytes,
         most,
@@ -82,12 +119,15 @@ export async function scoreByGradients(
           const whole = Math.max(1, Math.floor(rows / method.points));
           const batch = pairs.slice(pair, pair + whole);
           const weights = kept ?? OutputWeights.within(step, model);
-          return {
-            part,
-            pairs: batch.length,
-            weights,
-            scores: recordChunk(step, model, graph, weights, batch, method, metric, part),
-          };
+          const chunk = recordChunk(step, model, weights, batch, { method, metric, ablation, contraction });
+          const parts = method.gradientParts(chunk, part).map(({ runs, sources }) => ({
+            runs,
+            sources: sources
+              ? sourcesOfSublayer(sources, model.info)
+              : { first: 0, count: 1 + model.info.layers * (model.info.heads + 1) },
+          }));
+          const scores = contraction.record(step, model, chunk.deltas, parts);
+          return { part, pairs: batch.length, weights, scores };
         },
       });
       if (count < most) mostRows = count;
@@ -107,24 +147,34 @@ export async function scoreByGradients(
   } finally {
     kept?.dispose();
   }
-  return total.mean();
+  return total;
 }
 
-/** Scores of every example of a chunk, [B, nForward, nBackward]; entries that are no edge are undefined. */
 function recordChunk(
   step: Step,
   model: HookedModel,
-  graph: Graph,
   weights: OutputWeights,
   pairs: readonly Pair[],
-  method: GradientMethod,
-  metric: Metric,
-  points: { readonly start: number; readonly count: number },
-): Tensor {
-  const outputs = outputCaptures(model);
-  const sites = gradientCaptures(model);
+  {
+    method,
+    metric,
+    ablation,
+    contraction,
+  }: {
+    readonly method: GradientMethod;
+    readonly metric: Metric;
+    readonly ablation: Ablation;
+    readonly contraction: Contraction;
+  },
+): Chunk {
+  const captures = (from?: RunStart): HookName[] => contraction.captures(model, from);
   const runOf = (which: 'clean' | 'corrupted'): Run => {
     const differentiated = method.differentiates.includes(which);
+    const names = [
+      ...outputCaptures(model),
+      ...(differentiated ? captures() : []),
+      ...(which === 'clean' ? (method.reads ?? []) : []),
+    ];
     return model.run(
       step,
       {
@@ -134,51 +184,42 @@ function recordChunk(
         ),
       },
       {
-        capture: differentiated ? [...new Set([...outputs, ...sites])] : outputs,
+        capture: [...new Set(names)],
         logits: differentiated || (which === 'clean' && metric.usesClean) ? 'last' : 'none',
       },
     );
   };
   const clean = runOf('clean');
-  const corrupted = runOf('corrupted');
+  const corrupted = once(() => runOf('corrupted'));
+  if (ablation === 'patch') corrupted();
+  expectLengths(ablation, clean.lengths);
   const reference = new RepeatedRows(step, metric.usesClean ? clean.logits : undefined);
-  const chunk: Chunk = {
+  const deltas = once(() =>
+    nodeDeltas(step, model, weights, { clean, ...(ablation === 'patch' ? { corrupted: corrupted() } : {}) }, ablation),
+  );
+  return {
     step,
     model,
     pairs,
     clean,
-    corrupted,
+    get corrupted() {
+      return corrupted();
+    },
     lengths: clean.lengths,
+    get deltas() {
+      return deltas();
+    },
+    captures,
     loss: (logits, repeats) =>
       metric.loss(step, logits, repeated(pairs, repeats), metric.usesClean ? reference.times(repeats) : undefined),
   };
-  const deltas = nodeDeltas(step, model, weights, { clean, corrupted });
-  const runs = method.gradientRuns(chunk, points);
-  const scores = allocate(step, [pairs.length, graph.nForward, graph.nBackward], 'edge scores');
-  for (const block of slotGradients(step, model, runs, headsAtOnce(model, runs))) {
-    const before = graph.prev(block.first);
-    for (const { first, tensor } of deltas) {
-      if (first >= before) break;
-      edgeScores(step, scores, tensor, block.tensor, {
-        row: first,
-        column: block.first,
-        sources: Math.min(tensor.shape[0] ?? 0, before - first),
-        ...(block.run === undefined ? {} : { run: block.run }),
-        ...(block.stride === undefined ? {} : { stride: block.stride }),
-      });
-    }
-  }
-  return scores;
 }
 
-/** Heads per pull-back: its result [3, heads, rows, T, C] must stay a quarter of what one binding may hold. */
-function headsAtOnce({ info, gpu }: HookedModel, runs: readonly GradientRun[]): number {
-  const rows = Math.max(...runs.map(({ run }) => run.B));
-  const bytesPerHead = 3 * rows * (runs[0]?.run.T ?? 1) * info.width * 4;
-  const limit = gpu.capabilities.limits.maxStorageBufferBindingSize / 4;
-  return Math.max(1, Math.min(info.heads, Math.floor(limit / bytesPerHead)));
+/** The value of `make`, made when it is first asked for. */
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
-
 /** The pairs `repeats` times over, repeat-major. */
 export function repeated<T>(items: readonly T[], repeats: number): readonly T[] {
   return repeats === 1 ? items : Array.from({ length: repeats }, () => items).flat();
@@ -207,58 +248,4 @@ class RepeatedRows {
     this.#made.set(repeats, made);
     return made;
   }
-}
-
-/** Adds up per-example matrices in float64, in the order of the pairs and of the parts of their paths. */
-class ScoreSum {
-  readonly #graph: Graph;
-  readonly #edges: readonly number[];
-  readonly #sum: Float64Array;
-  readonly #perExample: Float32Array[] | undefined;
-  #examples = 0;
-
-  constructor(graph: Graph, perExample: boolean) {
-    this.#graph = graph;
-    this.#edges = [...graph.edges()].map(({ u, v }) => graph.dense(u, v));
-    this.#sum = new Float64Array(graph.nForward * graph.nBackward);
-    this.#perExample = perExample ? [] : undefined;
-  }
-
-  /** `matrices` [B, nForward, nBackward] of the pairs from `start`. */
-  add(matrices: Float32Array, start: number): void {
-    const size = this.#sum.length;
-    for (let b = 0; b < matrices.length / size; b++) {
-      const matrix = matrices.subarray(b * size, (b + 1) * size);
-      const kept = this.#perExample && (this.#perExample[start + b] ??= new Float32Array(size));
-      for (const edge of this.#edges) {
-        const value = matrix[edge] ?? Number.NaN;
-        if (!Number.isFinite(value)) throw notFinite(this.#graph, start + b, edge, value);
-        this.#sum[edge] = (this.#sum[edge] ?? 0) + value;
-        if (kept) kept[edge] = (kept[edge] ?? 0) + value;
-      }
-      this.#examples = Math.max(this.#examples, start + b + 1);
-    }
-  }
-
-  mean(): Scores {
-    const values = this.#onlyEdges(this.#sum);
-    for (const edge of this.#edges) values[edge] = (values[edge] ?? 0) / this.#examples;
-    const perExample = this.#perExample?.map((matrix) => this.#onlyEdges(matrix));
-    return { graph: this.#graph, values, ...(perExample ? { perExample } : {}) };
-  }
-
-  #onlyEdges<A extends Float32Array | Float64Array>(matrix: A): A {
-    const copy = matrix.slice().fill(Number.NaN) as A;
-    for (const edge of this.#edges) copy[edge] = matrix[edge] ?? Number.NaN;
-    return copy;
-  }
-}
-
-/** The error for an edge of a pair whose score is no number. */
-export function notFinite(graph: Graph, pair: number, edge: number, value: number): LimnError {
-  const name = graph.edgeName(Math.floor(edge / graph.nBackward), edge % graph.nBackward);
-  return new LimnError('data/score-not-finite', `Pair ${pair + 1} gives ${name} the score ${value}.`, {
-    details: { pair, edge: name, value: String(value) },
-    hint: 'Check the weights for values that are not finite, and leave this pair out.',
-  });
 }

@@ -12,6 +12,8 @@ export interface Scores {
   readonly values: Float64Array;
   /** One matrix per example when they were asked for, in the order of the pairs. */
   readonly perExample?: readonly Float32Array[];
+  /** One matrix per position when they were asked for; their sum is `values`. */
+  readonly perPosition?: readonly Float64Array[];
 }
 
 /** A matrix with `value(u, v)` at every edge and NaN elsewhere. */

@@ -4,7 +4,7 @@ import { LimnError } from '@limn/gpu';
 import type { Circuit } from './circuit.js';
 import { evaluateDistinct } from './evaluate-distinct.js';
 import type { KnownCircuits } from './evaluate-distinct.js';
-import type { Ablation } from './evaluation-base.js';
+import type { Ablation } from './ablation.js';
 import { headlineSizes, normalisedFaithfulness } from './faithfulness.js';
 import type { CurveValue } from './faithfulness.js';
 import type { Metric } from './metrics.js';

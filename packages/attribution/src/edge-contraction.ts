@@ -1,0 +1,58 @@
+// Edge scores of a chunk: score(u → v) = Σ_{t, c} Δ_u[t, c] · g_v[t, c] for every example, or for every position of it.
+import type { HookedModel } from '@limn/hooks';
+import { fill, allocate, reshape, type Tensor } from '@limn/tensor';
+import { edgeScores } from './edge-scores.js';
+import type { GradientRun } from './gradient-run.js';
+import type { Graph } from './graph.js';
+import { partsOf } from './node-outputs.js';
+import type { Contraction } from './score-loop.js';
+import { slotCaptures, slotGradients } from './slot-gradients.js';
+
+/**
+ * The contraction into dense [nForward, nBackward] matrices: one an example, or, with `positions`, one for each of as many
+ * positions of each example.
+ */
+export function edgeContraction(graph: Graph, positions?: number): Contraction {
+  const matrix = graph.nForward * graph.nBackward;
+  const edges = [...graph.edges()].map(({ u, v }) => graph.dense(u, v));
+  return {
+    size: matrix * (positions ?? 1),
+    indices:
+      positions === undefined
+        ? edges
+        : Array.from({ length: positions }, (_, t) => edges.map((edge) => t * matrix + edge)).flat(),
+    name: (index) =>
+      positions === undefined
+        ? graph.denseName(index)
+        : `${graph.denseName(index % matrix)} at position ${Math.floor(index / matrix)}`,
+    captures: slotCaptures,
+    record(step, model, deltas, parts) {
+      const [, B = 0, T = 0] = deltas[0]?.tensor.shape ?? [];
+      // Per position: each (example, position) is contracted over the width alone.
+      const rows = (x: Tensor): Tensor =>
+        positions === undefined ? x : reshape(x, [x.shape[0] ?? 0, B * T, x.shape[3] ?? 0]);
+      const shape = [positions === undefined ? B : B * T, graph.nForward, graph.nBackward];
+      const whole = parts.every(({ sources }) => sources.count === graph.nForward);
+      const scores = whole ? allocate(step, shape, 'edge scores') : fill(step, shape, 0, 'edge scores');
+      for (const { runs, sources } of parts)
+        for (const block of slotGradients(step, model, runs, headsAtOnce(model, runs)))
+          for (const { first, count, tensor } of partsOf(step, deltas, sources, graph.prev(block.first)))
+            edgeScores(step, scores, rows(tensor), rows(block.tensor), {
+              row: first,
+              column: block.first,
+              sources: count,
+              ...(block.run === undefined ? {} : { run: block.run }),
+              ...(block.stride === undefined ? {} : { stride: block.stride }),
+            });
+      return scores;
+    },
+  };
+}
+
+/** Heads per pull-back: its result [3, heads, rows, T, C] must stay a quarter of what one binding may hold. */
+function headsAtOnce({ info, gpu }: HookedModel, runs: readonly GradientRun[]): number {
+  const rows = Math.max(...runs.map(({ run }) => run.B));
+  const bytesPerHead = 3 * rows * (runs[0]?.run.T ?? 1) * info.width * 4;
+  const limit = gpu.capabilities.limits.maxStorageBufferBindingSize / 4;
+  return Math.max(1, Math.min(info.heads, Math.floor(limit / bytesPerHead)));
+}

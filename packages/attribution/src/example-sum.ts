@@ -1,0 +1,76 @@
+// Scores of examples added up in float64, in the order of the pairs and of the parts of their paths; a value that is no number stops the run and names its pair.
+import { LimnError } from '@limn/gpu';
+
+/** What the numbers of one example are. */
+export interface ExampleLayout {
+  /** Numbers per example. */
+  readonly size: number;
+  /** Which of them are scores; the others are never looked at. */
+  readonly indices: ArrayLike<number>;
+  /** What number `index` is the score of. */
+  name(index: number): string;
+}
+
+/** Σ over examples, and the examples themselves when they are asked for. */
+export class ExampleSum {
+  readonly #layout: ExampleLayout;
+  readonly #sum: Float64Array;
+  readonly #perExample: Float32Array[] | undefined;
+  #examples = 0;
+
+  constructor(layout: ExampleLayout, perExample: boolean) {
+    this.#layout = layout;
+    this.#sum = new Float64Array(layout.size);
+    this.#perExample = perExample ? [] : undefined;
+  }
+
+  /**
+   * `values` [B, size] of the pairs from `start`; adds to what an example has already.
+   * @throws LimnError `data/score-not-finite`
+   */
+  add(values: Float32Array, start: number): void {
+    const { size, indices } = this.#layout;
+    for (let b = 0; b < values.length / size; b++) {
+      const row = values.subarray(b * size, (b + 1) * size);
+      const kept = this.#perExample && (this.#perExample[start + b] ??= new Float32Array(size));
+      for (let k = 0; k < indices.length; k++) {
+        const i = indices[k] as number;
+        const value = row[i] ?? Number.NaN;
+        if (!Number.isFinite(value)) throw notFinite(this.#layout.name(i), start + b, value);
+        this.#sum[i] = (this.#sum[i] as number) + value;
+        if (kept) kept[i] = (kept[i] as number) + value;
+      }
+      this.#examples = Math.max(this.#examples, start + b + 1);
+    }
+  }
+
+  /** The mean over examples; NaN at numbers that are no scores. */
+  mean(): Float64Array {
+    const mean = new Float64Array(this.#layout.size).fill(Number.NaN);
+    this.#copy(this.#sum, mean);
+    for (const [i, x] of mean.entries()) mean[i] = x / this.#examples;
+    return mean;
+  }
+
+  /** Every example, when they were asked for; NaN at numbers that are no scores. */
+  perExample(): Float32Array[] | undefined {
+    return this.#perExample?.map((row) => {
+      const copy = new Float32Array(row.length).fill(Number.NaN);
+      this.#copy(row, copy);
+      return copy;
+    });
+  }
+
+  #copy(from: Float32Array | Float64Array, to: Float32Array | Float64Array): void {
+    const { indices } = this.#layout;
+    for (let k = 0; k < indices.length; k++) to[indices[k] as number] = from[indices[k] as number] as number;
+  }
+}
+
+/** The error for a pair that gives something a score which is no number. */
+export function notFinite(name: string, pair: number, value: number): LimnError {
+  return new LimnError('data/score-not-finite', `Pair ${pair + 1} gives ${name} the score ${value}.`, {
+    details: { pair, name, value: String(value) },
+    hint: 'Check the weights for values that are not finite, and leave this pair out.',
+  });
+}
