@@ -82,7 +82,10 @@ export class ActivationCache {
     return [...storages].reduce((bytes, { byteLength }) => bytes + byteLength, 0);
   }
 
-  /** Whether it holds a site, named as in `get`. */
+  /**
+   * Whether it holds a site, named as in `get`.
+   * @throws LimnError `hooks/unknown-site`
+   */
   has(...site: SiteInCache): boolean {
     return this.#tensors.has(this.resolve(site));
   }
@@ -109,12 +112,18 @@ export class ActivationCache {
     return { shape: tensor.shape, data: await this.model.gpu.read(tensor.storage, 'f32') };
   }
 
-  /** Attention probabilities of a layer, [B, H, T, T]: query position, then key position; 0 where a query cannot look. */
+  /**
+   * Attention probabilities of a layer, [B, H, T, T]: query position, then key position; 0 where a query cannot look.
+   * @throws LimnError as `get`
+   */
   pattern(layer: number): Tensor {
     return this.get('pattern', layer);
   }
 
-  /** One site of every layer, or of chosen ones: [layers, …]. TransformerLens's `stack_activation`. */
+  /**
+   * One site of every layer, or of chosen ones: [layers, …]. TransformerLens's `stack_activation`.
+   * @throws LimnError as `get`
+   */
   stackActivation(
     step: Step,
     short: ShortBlockName,

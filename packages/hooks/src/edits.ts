@@ -66,30 +66,45 @@ function spread(value: Tensor, x: Tensor, ctx: InterventionContext): Tensor {
   return fitted.shape.length === x.shape.length ? fitted : plus(ctx.step, times(ctx.step, detach(x), 0), fitted);
 }
 
-/** Replaces the tensor at a site by `value`: activation patching. */
+/**
+ * Replaces the tensor at a site by `value`: activation patching.
+ * @throws LimnError `hooks/wrong-shape` in the run, for a tensor that does not fit the site
+ */
 export function patch(at: HookName, value: Tensor, extent: Extent = {}): Intervention {
   return make('patch', at, extent, 'patch', {}, { value }, (x, ctx) => spread(value, x, ctx));
 }
 
-/** Multiplies the site by a number, or by a tensor over its trailing axes (per head: [H, 1] is not one; give [H, K]). */
+/**
+ * Multiplies the site by a number, or by a tensor over its trailing axes (per head: [H, 1] is not one; give [H, K]).
+ * @throws LimnError `hooks/wrong-shape` in the run, for a tensor that does not fit the site
+ */
 export function scale(at: HookName, factor: number | Tensor, extent: Extent = {}): Intervention {
   if (typeof factor === 'number')
     return make('scale', at, extent, `scale by ${factor}`, { factor }, {}, (x, ctx) => times(ctx.step, x, factor));
   return make('scale', at, extent, 'scale', {}, { factor }, (x, ctx) => mul(ctx.step, x, fit(factor, x, ctx)));
 }
 
-/** Adds a vector or a whole tensor to the site: steering. */
+/**
+ * Adds a vector or a whole tensor to the site: steering.
+ * @throws LimnError `hooks/wrong-shape` in the run, for a tensor that does not fit the site
+ */
 export function add(at: HookName, vector: Tensor, extent: Extent = {}): Intervention {
   return make('add', at, extent, 'add to', {}, { vector }, (x, ctx) => plus(ctx.step, x, fit(vector, x, ctx)));
 }
 
-/** Sets the site to zero, or to a mean given as a tensor over its trailing axes. */
+/**
+ * Sets the site to zero, or to a mean given as a tensor over its trailing axes.
+ * @throws LimnError `hooks/wrong-shape` in the run, for a tensor that does not fit the site
+ */
 export function ablate(at: HookName, to: 'zero' | Tensor, extent: Extent = {}): Intervention {
   if (to === 'zero') return make('ablate', at, extent, 'zero', { to }, {}, (x, ctx) => times(ctx.step, detach(x), 0));
   return make('ablate', at, extent, 'mean-ablate', { to: 'mean' }, { mean: to }, (x, ctx) => spread(to, x, ctx));
 }
 
-/** Sets the site to from + alpha·(to − from): a point on the path of integrated gradients. */
+/**
+ * Sets the site to from + alpha·(to − from): a point on the path of integrated gradients.
+ * @throws LimnError `hooks/wrong-shape` in the run, for a tensor that does not fit the site
+ */
 export function interpolate(at: HookName, from: Tensor, to: Tensor, alpha: number, extent: Extent = {}): Intervention {
   return make('interpolate', at, extent, `interpolate ${alpha} at`, { alpha }, { from, to }, (x, ctx) => {
     const start = spread(from, x, ctx);

@@ -26,6 +26,7 @@ export interface SeenKeys extends KeysValues {
 /**
  * Room for `capacity` positions of each row. Positions that hold nothing are zero. Rows differ in length; a row that has ended stays
  * as it is. Owned by whoever asked for it: `dispose` frees its 2·L·B·S·C·4 bytes.
+ * @throws LimnError `hooks/bad-cache` for a capacity beyond the model's positions, `gpu/…`
  */
 export class KeyValueCache {
   private readonly layers: readonly KeysValues[];
@@ -148,7 +149,10 @@ export class CachePass {
   }
 }
 
-/** `HookedModel.prefill` from a model's forward pass; a failed request leaves no cache behind. */
+/**
+ * `HookedModel.prefill` from a model's forward pass; a failed request leaves no cache behind.
+ * @throws LimnError `hooks/bad-cache`, `gpu/…`, and what `forward` throws
+ */
 export function prefillWith(
   model: CachedModel,
   step: Step,

@@ -86,6 +86,7 @@ export function neuronLogitAttrs(
 /**
  * The share of the logit (difference) that belongs to no part of the stream, β·(w_a − w_b) plus the unembedding's own bias, [B]: the
  * logits of an all-zero stream.
+ * @throws LimnError `hooks/bad-rows`, `tokens/not-in-vocabulary`
  */
 export function logitConstant(step: Step, model: HookedModel, answers: Answers, B: number): Tensor {
   const zero = fill(step, [1, 1, model.info.width], 0, 'zero stream');

@@ -84,7 +84,7 @@ async function logitsOf(model: HookedModel, x: Tensor, signal: AbortSignal | und
 /**
  * Attention probabilities of chosen layers (default all), [layers, B, H, T, T]: query position, then key position. The run ends behind
  * the last of them.
- * @throws LimnError `hooks/bad-layer`, `tokens/…`, `gpu/…`; AbortedError
+ * @throws LimnError `hooks/unknown-site` for a layer that the model has not got, `tokens/…`, `gpu/…`; AbortedError
  */
 export async function attentionPatterns(
   model: HookedModel,

@@ -30,7 +30,10 @@ export function hostMetric(name: string, onHost: HostPatchMetric['onHost']): Hos
 /** One token id, or several per prompt, whose logits are averaged: the same for all prompts, or one entry per prompt. */
 export type AnswerLists = number | readonly (number | readonly number[])[];
 
-/** Mean logit of the correct answers minus mean logit of the incorrect ones, at the last token of each prompt. */
+/**
+ * Mean logit of the correct answers minus mean logit of the incorrect ones, at the last token of each prompt.
+ * @throws LimnError in the sweep: `hooks/bad-rows`, `tokens/not-in-vocabulary`; `hooks/wrong-shape` for logits at every position
+ */
 export function logitDifference(correct: AnswerLists, incorrect: AnswerLists): GpuPatchMetric {
   return {
     name: 'logit-diff',

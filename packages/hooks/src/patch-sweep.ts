@@ -50,7 +50,7 @@ export interface PatchTarget {
  * Patches one place after another and measures what it does; places of one layer are rows of one forward pass, which starts at
  * that layer. Two runs without patches come first. TransformerLens's `generic_activation_patch`.
  * @throws LimnError `hooks/bad-pairs`, `hooks/bad-axes`, `hooks/zero-difference` (`normalise` where clean and corrupted measure the same),
- * `hooks/…`, `tokens/…`, `memory/over-budget`, `gpu/…`; AbortedError
+ * `hooks/…`, `tokens/…`, `usage/batch-size`, `usage/memory`, `memory/over-budget`, `gpu/…`; AbortedError
  */
 export async function genericActivationPatch(
   model: HookedModel,

@@ -13,8 +13,8 @@ export interface Fitted<R> {
 
 /**
  * Records `record(step, count)` with as many units as fit the budget: nothing is allocated before the plan of the step is
- * known. Halves on a plan beyond the budget or a tensor that the device cannot bind; `memory/over-budget` with the
- * numbers when a single unit does not fit.
+ * known. Halves on a plan beyond the budget or a tensor that the device cannot bind.
+ * @throws LimnError `memory/over-budget` with the numbers when a single unit does not fit, and what `record` throws
  */
 export function recordWithin<R>(parts: {
   readonly what: string;

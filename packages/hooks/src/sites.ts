@@ -26,7 +26,10 @@ export class Sites {
     return this.plan.kept.has(name) || this.plan.edits.has(name);
   }
 
-  /** Applies the site's interventions in order, keeps the tensor if it is wanted later, and gives it back. Zero-copy when nothing is edited. */
+  /**
+   * Applies the site's interventions in order, keeps the tensor if it is wanted later, and gives it back. Zero-copy when nothing is edited.
+   * @throws LimnError `hooks/undeclared-read`, `hooks/unknown-site`, `hooks/wrong-shape`
+   */
   visit(name: HookName, x: Tensor): Tensor {
     if (!this.wants(name)) return x;
     let value = identity(x, name);
@@ -35,7 +38,10 @@ export class Sites {
     return value;
   }
 
-  /** Ends the run. @throws LimnError `hooks/never-fired` if the model skipped a site that it has. */
+  /**
+   * Ends the run, which throws `hooks/no-logits` and `hooks/not-captured` itself.
+   * @throws LimnError `hooks/never-fired` if the model skipped a site that it has
+   */
   finish(resid: Tensor, logits: Tensor | undefined): Run {
     const { B, T, lengths, captured } = this.plan;
     for (const edit of [...this.plan.edits.values()].flat()) {

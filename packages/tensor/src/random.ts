@@ -74,13 +74,19 @@ function checkRange(stream: number, start: number, count: number): void {
     );
 }
 
-/** Word `index` of a stream, 0 to 2³² − 1. */
+/**
+ * Word `index` of a stream, 0 to 2³² − 1.
+ * @throws LimnError `tensor/random`
+ */
 export function randomU32(seed: number, stream: number, index: number): number {
   checkRange(stream, index, 1);
   return philox(keyOf(seed), [index >>> 2, 0, stream, 0])[index & 3] as number;
 }
 
-/** The upper 24 bits of word `index`, times 2⁻²⁴: uniform on [0, 1), exact in f32. */
+/**
+ * The upper 24 bits of word `index`, times 2⁻²⁴: uniform on [0, 1), exact in f32.
+ * @throws LimnError `tensor/random`
+ */
 export function randomUniform(seed: number, stream: number, index: number): number {
   return (randomU32(seed, stream, index) >>> 8) * 2 ** -24;
 }
@@ -107,13 +113,17 @@ function normalUnits(key: readonly [number, number], stream: number, index: numb
 /**
  * Normal number `index` of a stream with mean 0. Normals and words of the same stream come from the same bits: draw them
  * from different streams when both are needed.
+ * @throws LimnError `tensor/random`
  */
 export function randomNormal(seed: number, stream: number, index: number, deviation = 1): number {
   checkRange(stream, index, 1);
   return Math.fround(normalUnits(keyOf(seed), stream, index) * Math.fround(deviation / UNITS_PER_DEVIATION));
 }
 
-/** Fills an array with uniforms on [0, 1) and returns it. */
+/**
+ * Fills an array with uniforms on [0, 1) and returns it.
+ * @throws LimnError `tensor/random`
+ */
 export function fillUniform(values: Float32Array, { seed, stream = 0, start = 0 }: RandomSource): Float32Array {
   checkRange(stream, start, values.length);
   const key = keyOf(seed);
@@ -125,7 +135,10 @@ export function fillUniform(values: Float32Array, { seed, stream = 0, start = 0 
   return values;
 }
 
-/** Fills an array with normals of mean 0 and returns it. */
+/**
+ * Fills an array with normals of mean 0 and returns it.
+ * @throws LimnError `tensor/random`
+ */
 export function fillNormal(
   values: Float32Array,
   { seed, stream = 0, start = 0 }: RandomSource,
@@ -138,7 +151,10 @@ export function fillNormal(
   return values;
 }
 
-/** 0 … count − 1 in an order that depends on seed and stream alone (Fisher–Yates; bias below count · 2⁻³²). */
+/**
+ * 0 … count − 1 in an order that depends on seed and stream alone (Fisher–Yates; bias below count · 2⁻³²).
+ * @throws LimnError `tensor/random`
+ */
 export function permutation(count: number, { seed, stream = 0 }: RandomSource): Uint32Array {
   checkRange(stream, 0, count);
   const key = keyOf(seed);
@@ -162,21 +178,30 @@ function sourceUniforms(shape: readonly number[], { seed, stream = 0, start = 0 
   return { size, seed_low, seed_high, stream, start };
 }
 
-/** A u32 tensor of the stream's words, made on the GPU: the bits of `randomU32`. */
+/**
+ * A u32 tensor of the stream's words, made on the GPU: the bits of `randomU32`.
+ * @throws LimnError `tensor/random`, `tensor/shape`
+ */
 export function randomU32Tensor(step: Step, shape: readonly number[], source: RandomSource): Tensor {
   const y = allocate(step, shape, 'randomU32', 'u32');
   step.dispatch(wordKernel, { y: y.storage }, sourceUniforms(shape, source));
   return y;
 }
 
-/** A tensor of uniforms on [0, 1), made on the GPU: the bits of `randomUniform`. */
+/**
+ * A tensor of uniforms on [0, 1), made on the GPU: the bits of `randomUniform`.
+ * @throws LimnError `tensor/random`, `tensor/shape`
+ */
 export function randomUniformTensor(step: Step, shape: readonly number[], source: RandomSource): Tensor {
   const y = allocate(step, shape, 'randomUniform');
   step.dispatch(uniformKernel, { y: y.storage }, sourceUniforms(shape, source));
   return y;
 }
 
-/** A tensor of normals with mean 0, made on the GPU: the bits of `randomNormal`. */
+/**
+ * A tensor of normals with mean 0, made on the GPU: the bits of `randomNormal`.
+ * @throws LimnError `tensor/random`, `tensor/shape`
+ */
 export function randomNormalTensor(step: Step, shape: readonly number[], source: RandomSource, deviation = 1): Tensor {
   const y = allocate(step, shape, 'randomNormal');
   step.dispatch(

@@ -52,7 +52,8 @@ export interface GradientOptions {
  * `seeds` is one tensor or 'ones' per root, shaped as the root. Targets may be leaves (parameters, data) or any tensor on
  * the tape (a captured site); a tensor made in another step counts as a leaf. Pure: nothing is stored on tensors, and
  * only nodes between a target and a root run their vjp, told which inputs matter. Results carry no tape node and may share
- * memory with one another and with the seeds. Throws 'tensor/no-path', 'tensor/shape', 'tensor/dtype'.
+ * memory with one another and with the seeds.
+ * @throws LimnError `tensor/dtype`, `tensor/no-path`, `tensor/shape`
  */
 export function gradients(
   step: Step,

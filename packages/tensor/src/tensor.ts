@@ -21,6 +21,7 @@ export interface TensorOrigin {
 /**
  * A handle on GPU memory with a shape. Ops never change their inputs; only the in-place ops (`accumulate`, `assign`,
  * `zero`, AdamW) write to an existing tensor, and only to persistent ones outside the tape.
+ * @throws LimnError `tensor/shape`
  */
 export class Tensor {
   readonly storage: Storage;
@@ -56,13 +57,19 @@ export class Tensor {
   }
 }
 
-/** Memory for an op's output in this step, contents undefined until a kernel writes it. */
+/**
+ * Memory for an op's output in this step, contents undefined until a kernel writes it.
+ * @throws LimnError `tensor/shape`
+ */
 export function allocate(step: Step, shape: readonly number[], label: string, dtype: DType = 'f32'): Tensor {
   checkShape(label, shape);
   return new Tensor(step.allocate(byteLengthOf(countOf(shape), dtype), label), shape, dtype, { label });
 }
 
-/** Host data as a leaf tensor of this step: Float32Array or number[] → f32, Uint32Array → u32. */
+/**
+ * Host data as a leaf tensor of this step: Float32Array or number[] → f32, Uint32Array → u32.
+ * @throws LimnError `tensor/shape`
+ */
 export function fromData(
   step: Step,
   data: Float32Array | Uint32Array | readonly number[],
@@ -116,7 +123,10 @@ function expectCount(label: string, given: number, expected: number, shape: read
     );
 }
 
-/** The tensor with its memory taken out of the step: a leaf that lives until `dispose()`. */
+/**
+ * The tensor with its memory taken out of the step: a leaf that lives until `dispose()`.
+ * @throws LimnError `tensor/shape`
+ */
 export function keep(step: Step, tensor: Tensor): Tensor {
   return new Tensor(step.keep(tensor.storage), tensor.shape, tensor.dtype, { label: tensor.label });
 }
@@ -129,19 +139,28 @@ export async function read(step: Step, tensor: Tensor): Promise<Float32Array | U
   return tensor.dtype === 'u32' ? words : unpackF16(words, tensor.size);
 }
 
-/** `read` of an f32 or f16 tensor, typed. Throws 'tensor/dtype' for u32. */
+/**
+ * `read` of an f32 or f16 tensor, typed.
+ * @throws LimnError `tensor/dtype` for u32
+ */
 export async function readFloats(step: Step, tensor: Tensor): Promise<Float32Array> {
   expectDType('readFloats', tensor, ['f32', 'f16']);
   return (await read(step, tensor)) as Float32Array;
 }
 
-/** `read` of a u32 tensor, typed. Throws 'tensor/dtype' for the others. */
+/**
+ * `read` of a u32 tensor, typed.
+ * @throws LimnError `tensor/dtype` for the others
+ */
 export async function readWords(step: Step, tensor: Tensor): Promise<Uint32Array> {
   expectDType('readWords', tensor, ['u32']);
   return (await read(step, tensor)) as Uint32Array;
 }
 
-/** Throws 'tensor/dtype' unless the tensor has one of the types. */
+/**
+ * Refuses a tensor of another type than those allowed.
+ * @throws LimnError `tensor/dtype`
+ */
 export function expectDType(op: string, tensor: Tensor, allowed: readonly DType[], what = 'the input'): void {
   if (allowed.includes(tensor.dtype)) return;
   const hint = tensor.dtype === 'f16' ? 'Widen it with toF32.' : `Give ${what} as ${allowed.join(' or ')}.`;

@@ -10,7 +10,10 @@ const accumulateKernel = defineKernel(shaders.accumulate, { grid: perElement, wo
 const assignKernel = defineKernel(shaders.assign, { grid: perElement, work: (u) => u.size });
 const addScaledKernel = defineKernel(shaders.addScaled, { grid: perElement, work: (u) => 2 * u.size });
 
-/** A step tensor with one value everywhere. */
+/**
+ * A step tensor with one value everywhere.
+ * @throws LimnError `tensor/shape`
+ */
 export function fill(step: Step, shape: readonly number[], value: number, label = 'fill'): Tensor {
   const output = allocate(step, shape, label);
   step.dispatch(fillKernel, { y: output.storage }, { size: output.size, value });
@@ -28,6 +31,7 @@ export function addTensors(step: Step, a: Tensor, b: Tensor, alpha = 1): Tensor 
 /**
  * into ← beta · into + alpha · tensor, in place and outside the tape: gradient accumulation over micro-batches, running
  * means. Shapes must be equal, both f32, and the two must not share memory.
+ * @throws LimnError `tensor/alias`, `tensor/dtype`, `tensor/shape`
  */
 export function accumulate(
   step: Step,
@@ -43,7 +47,10 @@ export function accumulate(
   step.dispatch(accumulateKernel, { x: tensor.storage, y: into.storage }, { size: into.size, alpha, beta });
 }
 
-/** into ← tensor, in place and outside the tape; any equal types and shapes. */
+/**
+ * into ← tensor, in place and outside the tape; any equal types and shapes.
+ * @throws LimnError `tensor/alias`, `tensor/dtype`, `tensor/shape`
+ */
 export function assign(step: Step, into: Tensor, tensor: Tensor): void {
   expectDType('assign', tensor, [into.dtype], 'the source');
   expectShape('assign', 'the source', tensor.shape, into.shape);

@@ -3,7 +3,10 @@ import { record } from './tape.js';
 import { Tensor } from './tensor.js';
 import { countOf, sameShape, shapeError, showShape } from './shape.js';
 
-/** The same elements under another shape, on the tape. One length may be −1: what is left over. */
+/**
+ * The same elements under another shape, on the tape. One length may be −1: what is left over.
+ * @throws LimnError `tensor/shape`
+ */
 export function reshape(tensor: Tensor, shape: readonly number[]): Tensor {
   const resolved = resolve(tensor, shape);
   return view('reshape', tensor, new Tensor(tensor.storage, resolved, tensor.dtype, { label: tensor.label }));

@@ -80,17 +80,26 @@ const addScaledOp = defineOp({
   },
 });
 
-/** a + alpha · b, broadcasting (see `planBroadcast`). */
+/**
+ * a + alpha · b, broadcasting (see `planBroadcast`).
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function addScaled(step: Step, a: Tensor, b: Tensor, alpha: number): Tensor {
   return addScaledOp(step, [a, b], { alpha })[0];
 }
 
-/** a + b, broadcasting: [N, C] + [C], [N, C] + [N, 1], [B, T, C] + [1, T, C]. */
+/**
+ * a + b, broadcasting: [N, C] + [C], [N, C] + [N, 1], [B, T, C] + [1, T, C].
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function add(step: Step, a: Tensor, b: Tensor): Tensor {
   return addScaled(step, a, b, 1);
 }
 
-/** a − b, broadcasting. */
+/**
+ * a − b, broadcasting.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function sub(step: Step, a: Tensor, b: Tensor): Tensor {
   return addScaled(step, a, b, -1);
 }
@@ -127,7 +136,10 @@ const mulOp = defineOp({
   },
 });
 
-/** a · b elementwise, broadcasting. */
+/**
+ * a · b elementwise, broadcasting.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function mul(step: Step, a: Tensor, b: Tensor): Tensor {
   return mulOp(step, [a, b], undefined)[0];
 }
@@ -146,7 +158,10 @@ const divOp = defineOp({
   },
 });
 
-/** a / b elementwise, broadcasting. */
+/**
+ * a / b elementwise, broadcasting.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function div(step: Step, a: Tensor, b: Tensor): Tensor {
   return divOp(step, [a, b], undefined)[0];
 }
@@ -170,14 +185,20 @@ const scaleOp = defineOp({
   vjp: (step, { options: { alpha } }, [dy]) => [dy && scaled(step, dy, alpha)],
 });
 
-/** factor · x. A number travels as a uniform: changing it makes no new plan. A tensor [1] is differentiable itself. */
+/**
+ * factor · x. A number travels as a uniform: changing it makes no new plan. A tensor [1] is differentiable itself.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function scale(step: Step, x: Tensor, factor: number | Tensor): Tensor {
   if (typeof factor === 'number') return scaleOp(step, [x], { alpha: factor })[0];
   expectShape('scale', 'the factor', factor.shape, [1]);
   return mul(step, x, factor);
 }
 
-/** −x. */
+/**
+ * −x.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function neg(step: Step, x: Tensor): Tensor {
   return scale(step, x, -1);
 }

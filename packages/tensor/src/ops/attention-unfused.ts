@@ -63,6 +63,7 @@ const scoresOp = defineOp<readonly [q: Tensor, k: Tensor], readonly [Tensor], At
 /**
  * scale · q_t · k_j for all pairs: q [B, T, H, K], k [B, S, H, K] → [B, H, T, S]. Nothing is masked here (causalSoftmax
  * does that), so entries of the future hold plain products that no later op looks at.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function attentionScores(
   step: Step,
@@ -108,6 +109,7 @@ const softmaxOp = defineOp<readonly Tensor[], readonly [Tensor], SoftmaxOptions,
 /**
  * Softmax of scores [B, H, T, S] over the keys that query t may see (j ≤ past + t, j < lengths[b]); 0 elsewhere, and a row
  * that may see nothing is 0 throughout. past is S − T by default.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function causalSoftmax(
   step: Step,
@@ -178,7 +180,10 @@ const mixOp = defineOp<readonly [pattern: Tensor, v: Tensor], readonly [Tensor],
   },
 });
 
-/** z [B, T, H, K] = Σ_j pattern[b, h, t, j] v[b, j, h]: pattern [B, H, T, S], v [B, S, H, K]. Gradients for both. */
+/**
+ * z [B, T, H, K] = Σ_j pattern[b, h, t, j] v[b, j, h]: pattern [B, H, T, S], v [B, S, H, K]. Gradients for both.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function attentionMix(step: Step, pattern: Tensor, v: Tensor): Tensor {
   expectDType('attentionMix', pattern, ['f32']);
   expectDType('attentionMix', v, ['f32']);

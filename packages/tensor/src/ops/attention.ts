@@ -105,6 +105,7 @@ export function chooseAttention(capabilities: Capabilities, form: AttentionForm)
  * z [B, T, H, K] = Σ_{j ≤ past + t, j < length} softmax_j(scale · q_t · k_j) v_j for q [B, T, H, K], k and v [B, S, H, K].
  * A query at a padded position sees the row's real keys; a row of length 0 gives zeros. Gradients for q, k, v.
  * `kernel` overrides chooseAttention; heads wider than 128 are not fused ('tensor/shape').
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function causalAttention(
   step: Step,

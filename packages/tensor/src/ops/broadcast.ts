@@ -158,7 +158,10 @@ const expandOp = defineOp({
   vjp: (step, { inputs: [x] }, [dy]) => [dy && sumToShape(step, dy, x.shape)],
 });
 
-/** x repeated along axes of length 1, or along new leading axes, to `shape`. The gradient sums over the repeats. */
+/**
+ * x repeated along axes of length 1, or along new leading axes, to `shape`. The gradient sums over the repeats.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function expand(step: Step, x: Tensor, shape: readonly number[]): Tensor {
   return expandOp(step, [x], { shape })[0];
 }

@@ -196,6 +196,7 @@ function parts(inputs: readonly Tensor[], s: Settled) {
  * row's loss and passes no gradient itself. A target of V or more (`IGNORED_TARGET`) gives loss 0 and no gradient.
  * Gradients for x and for every block of the table.
  * Holds one tile of at most 32 MiB of logits at a time, in forward and in backward.
+ * @throws LimnError `tensor/dtype`, `tensor/row-blocks`, `tensor/shape`
  */
 export function crossEntropyUnembed(
   step: Step,

@@ -38,6 +38,7 @@ const crossEntropyOp = defineOp({
 /**
  * Cross-entropy per row: logits [N, V], targets u32 [N] → [N] in nats, times `weights` [N] if given.
  * A target of V or more (`IGNORED_TARGET`) gives loss 0 and no gradient; check ids on the host before they get here.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function crossEntropy(step: Step, logits: Tensor, targets: Tensor, weights?: Tensor): Tensor {
   expectDType('crossEntropy', logits, ['f32'], 'logits');

@@ -69,6 +69,7 @@ export const embedOp = defineOp<readonly Tensor[], readonly [Tensor], TablePlan,
 /**
  * Rows of a table by id: ids u32 [...] → [..., C]. An id beyond the table gives a row of zeros (check ids on the host).
  * Each block of the table is a target of its own for gradients: dense, f32, summed in the order of the ids.
+ * @throws LimnError `tensor/dtype`, `tensor/row-blocks`
  */
 export function embed(step: Step, ids: Tensor, table: RowBlocks): Tensor {
   expectDType('embed', ids, ['u32'], 'ids');

@@ -83,6 +83,7 @@ function check(op: string, logits: Tensor, ids: Tensor, weights: Tensor | undefi
  * Logits of chosen ids: logits [N, V], ids u32 [N, A] → [N, A]; with weights [N, A], their sum Σ_a w · logit → [N]
  * (weights 1 and −1 give a logit difference). Ids may repeat. An id of V or more counts as 0 and gets no gradient;
  * check ids on the host before they get here.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function gatherLogits(step: Step, logits: Tensor, ids: Tensor, weights?: Tensor): Tensor {
   check('gatherLogits', logits, ids, weights);
@@ -93,6 +94,7 @@ export function gatherLogits(step: Step, logits: Tensor, ids: Tensor, weights?: 
 /**
  * Softmax probabilities of chosen ids: logits [N, V], ids u32 [N, A] → [N, A]; with weights [N, A], Σ_a w · p → [N]
  * (a probability difference). Repeats and ids of V or more as in `gatherLogits`.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function gatherProbabilities(step: Step, logits: Tensor, ids: Tensor, weights?: Tensor): Tensor {
   check('gatherProbabilities', logits, ids, weights);

@@ -39,7 +39,10 @@ const geluOp = defineOp<readonly [Tensor], readonly [Tensor], GeluForm, undefine
   },
 });
 
-/** gelu of every element, any shape: 'tanh' is GPT-2's gelu_new, 'erf' the exact form (erf to 1.5e-7 absolute). */
+/**
+ * gelu of every element, any shape: 'tanh' is GPT-2's gelu_new, 'erf' the exact form (erf to 1.5e-7 absolute).
+ * @throws LimnError `tensor/dtype`
+ */
 export function gelu(step: Step, x: Tensor, form: GeluForm = 'tanh'): Tensor {
   return geluOp(step, [x], form)[0];
 }

@@ -31,12 +31,18 @@ const unpackOp = defineOp({
   vjp: (_step, _context, [dy]) => [dy],
 });
 
-/** x as packed f16, half the bytes; the rounding counts as the identity in gradients. |x| ≥ 65520 becomes infinite. */
+/**
+ * x as packed f16, half the bytes; the rounding counts as the identity in gradients. |x| ≥ 65520 becomes infinite.
+ * @throws LimnError `tensor/dtype`
+ */
 export function toF16(step: Step, x: Tensor): Tensor {
   return packOp(step, [x], undefined)[0];
 }
 
-/** Packed f16 as f32, exact; the gradient of an f16 tensor is f32. */
+/**
+ * Packed f16 as f32, exact; the gradient of an f16 tensor is f32.
+ * @throws LimnError `tensor/dtype`
+ */
 export function toF32(step: Step, x: Tensor): Tensor {
   return unpackOp(step, [x], undefined)[0];
 }

@@ -34,6 +34,7 @@ const klDivergenceOp = defineOp({
 /**
  * KL(P ‖ softmax(logits)) per row in nats: reference log-probabilities [N, V] (normalised, for instance from `logSoftmax`),
  * logits [N, V] → [N]. The reference is a constant: no gradient flows to it. A reference entry of −∞ or far below is 0.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function klDivergence(step: Step, reference: Tensor, logits: Tensor): Tensor {
   expectDType('klDivergence', reference, ['f32'], 'the reference');

@@ -42,7 +42,10 @@ const scaleOp = defineOp<readonly [Tensor], readonly [Tensor], { eps: number }, 
   },
 });
 
-/** √(σ² + eps) of every row, σ² biased: x [..., C] → [..., 1]; TransformerLens' hook_scale. */
+/**
+ * √(σ² + eps) of every row, σ² biased: x [..., C] → [..., 1]; TransformerLens' hook_scale.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function layernormScale(step: Step, x: Tensor, eps = 1e-5): Tensor {
   return scaleOp(step, [x], { eps })[0];
 }
@@ -72,7 +75,10 @@ const normalizeOp = defineOp<readonly [x: Tensor, scale: Tensor], readonly [Tens
   },
 });
 
-/** (x − mean(x)) / scale: x [..., C], scale [..., 1] → [..., C]. Gradients for both, so a frozen or edited scale is exact. */
+/**
+ * (x − mean(x)) / scale: x [..., C], scale [..., 1] → [..., C]. Gradients for both, so a frozen or edited scale is exact.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function normalize(step: Step, x: Tensor, scale: Tensor): Tensor {
   return normalizeOp(step, [x, scale], undefined)[0];
 }
@@ -115,7 +121,10 @@ const affineOp = defineOp<readonly [x: Tensor, gamma: Tensor, beta: Tensor], rea
   },
 });
 
-/** x · gamma + beta: x [..., C], gamma and beta [C]. Gradients for all three. */
+/**
+ * x · gamma + beta: x [..., C], gamma and beta [C]. Gradients for all three.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function affine(step: Step, x: Tensor, gamma: Tensor, beta: Tensor): Tensor {
   return affineOp(step, [x, gamma, beta], undefined)[0];
 }
@@ -132,6 +141,7 @@ export interface LayernormParts {
 /**
  * layernorm(x, gamma, beta) with its inside visible. To edit a stage, call layernormScale, normalize and affine in turn
  * instead; the values are those of `layernorm` up to f32 round-off.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function layernormParts(step: Step, x: Tensor, gamma: Tensor, beta: Tensor, eps = 1e-5): LayernormParts {
   const scale = layernormScale(step, x, eps);

@@ -95,7 +95,8 @@ const layernormOp = defineOp<
 
 /**
  * x [..., C], gamma [C], beta [C] → [..., C]: every row to mean 0 and variance 1 (biased, plus eps), then · gamma + beta.
- * Gradients for all three. Throws 'tensor/shape', 'tensor/dtype'.
+ * Gradients for all three.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function layernorm(step: Step, x: Tensor, gamma: Tensor, beta: Tensor, eps = 1e-5): Tensor {
   return layernormOp(step, [x, gamma, beta], { eps })[0];

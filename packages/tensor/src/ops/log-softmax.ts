@@ -29,12 +29,18 @@ const logSoftmaxOp = defineOp({
   },
 });
 
-/** x − log Σ exp(x) over the last axis: x [N, V] → [N, V]. */
+/**
+ * x − log Σ exp(x) over the last axis: x [N, V] → [N, V].
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function logSoftmax(step: Step, x: Tensor): Tensor {
   return logSoftmaxOp(step, [x], undefined)[0];
 }
 
-/** exp(x − log Σ exp(x)) over the last axis: x [N, V] → [N, V]. */
+/**
+ * exp(x − log Σ exp(x)) over the last axis: x [N, V] → [N, V].
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function softmax(step: Step, x: Tensor): Tensor {
   return exp(step, logSoftmax(step, x));
 }
@@ -64,7 +70,10 @@ const logSumExpOp = defineOp({
   vjp: (step, { inputs: [x], outputs: [lse] }, [dy]) => [dy && scaledProbabilities(step, x, lse, dy, 1)],
 });
 
-/** log Σ exp(x) over the last axis: x [N, V] → [N]. */
+/**
+ * log Σ exp(x) over the last axis: x [N, V] → [N].
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function logSumExp(step: Step, x: Tensor): Tensor {
   return logSumExpOp(step, [x], undefined)[0];
 }

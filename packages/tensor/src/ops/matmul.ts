@@ -204,7 +204,8 @@ function gradientOfB(step: Step, a: Tensor, b: Tensor, g: Tensor, form: Form, se
 /**
  * a [..., m, k] × b [..., k, n] → [..., m, n]. Both batched by equal leading axes, or b [k, n] shared by all; either may be
  * stored transposed; b may be f16. With `bias`, `gelu`, `residual`: gelu(a b + bias) + residual in the same kernel.
- * Gradients for a, b, bias and residual, in f32. Throws 'tensor/shape', 'tensor/dtype'.
+ * Gradients for a, b, bias and residual, in f32.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function matmul(step: Step, a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   const { bias, residual, gelu, transposeA = false, transposeB = false, label = 'matmul' } = options;

@@ -150,7 +150,10 @@ export function concat(step: Step, parts: readonly Tensor[], axis: number): Tens
   return concatOp(step, parts, { axis: place })[0];
 }
 
-/** Tensors of equal shape along a new leading axis: n × [a, b] → [n, a, b]. */
+/**
+ * Tensors of equal shape along a new leading axis: n × [a, b] → [n, a, b].
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function stack(step: Step, parts: readonly Tensor[]): Tensor {
   const shape = parts[0]?.shape ?? [];
   for (const part of parts) expectShape('stack', 'every part', part.shape, shape);

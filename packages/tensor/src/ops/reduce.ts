@@ -60,17 +60,26 @@ function summed(step: Step, x: Tensor, options: ReduceOptions, alphaOf: (count: 
   return options.keepAxes ? y : reshape(y, without(x.shape, axes));
 }
 
-/** Σ x over `axes` (default all, giving [1]). Partial sums have at most 4096 terms. */
+/**
+ * Σ x over `axes` (default all, giving [1]). Partial sums have at most 4096 terms.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function sum(step: Step, x: Tensor, options: ReduceOptions = {}): Tensor {
   return summed(step, x, options, () => 1, 'sum');
 }
 
-/** Mean of x over `axes` (default all, giving [1]). */
+/**
+ * Mean of x over `axes` (default all, giving [1]).
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function mean(step: Step, x: Tensor, options: ReduceOptions = {}): Tensor {
   return summed(step, x, options, (count) => 1 / count, 'mean');
 }
 
-/** Σ of every element, as [1]. */
+/**
+ * Σ of every element, as [1].
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function sumAll(step: Step, x: Tensor): Tensor {
   return sum(step, x);
 }
@@ -81,7 +90,10 @@ const maxRowsKernel = defineKernel(shaders.maxRows, {
   work: (u) => u.rows * u.width,
 });
 
-/** Largest element over `axes`, off the tape (no gradient); NaN where there is one among them. */
+/**
+ * Largest element over `axes`, off the tape (no gradient); NaN where there is one among them.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function max(step: Step, x: Tensor, options: ReduceOptions = {}): Tensor {
   expectDType('max', x, ['f32']);
   const axes = axesOf('max', x.shape, options.axes);
@@ -136,7 +148,10 @@ const dotOp = defineOp({
   },
 });
 
-/** Σ a · b over `axes` (default all, giving [1]) of two tensors of equal shape; fused when the axes are the last ones. */
+/**
+ * Σ a · b over `axes` (default all, giving [1]) of two tensors of equal shape; fused when the axes are the last ones.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function dot(step: Step, a: Tensor, b: Tensor, options: ReduceOptions = {}): Tensor {
   expectDType('dot', a, ['f32'], 'the first input');
   expectDType('dot', b, ['f32'], 'the second input');

@@ -54,7 +54,7 @@ export function rowsPerBlock(rows: number, width: number, dtype: DType, maxBytes
 
 /**
  * Uploads a matrix [rows, width] as persistent blocks; without data they are zero. f16 rounds to nearest even.
- * @throws LimnError `tensor/row-blocks`, `gpu/…`
+ * @throws LimnError `tensor/dtype`, `tensor/shape`, `tensor/row-blocks`, `gpu/…`
  */
 export function rowBlocks(
   gpu: Gpu,

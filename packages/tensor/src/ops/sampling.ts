@@ -130,6 +130,7 @@ export function samplingThresholds(step: Step, logits: Tensor, { topK: k, topP =
  * One token per row by the inverse of the cumulative softmax of logits [N, V], in the order of ids: u32 [N]. Row n takes number
  * `index` of random stream `stream`, where draws u32 [N, 2] hold (stream, index): the bits of `randomUniform`. So a row's draw depends
  * on nothing but its logits and its own pair. A row that cannot be drawn from (NaN, or −∞ alone) gives any id.
+ * @throws LimnError `tensor/dtype`, `tensor/random`, `tensor/shape`
  */
 export function sampleTokens(
   step: Step,
@@ -159,6 +160,7 @@ export function sampleTokens(
 /**
  * (id, bits of its log-probability) of ids u32 [N] under logits [N, V], and of the `likeliest` tokens of each row: u32 [N, 1 + likeliest, 2],
  * all that a host needs to read per token. NaN or +∞ among a row's logits makes its log-probabilities NaN.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function tokenReport(step: Step, logits: Tensor, ids: Tensor, likeliest = 0): Tensor {
   const { rows, width } = sizesOf('tokenReport', logits);
@@ -181,7 +183,10 @@ export function tokenReport(step: Step, logits: Tensor, ids: Tensor, likeliest =
   return report;
 }
 
-/** Adds ids u32 [N] to the rows' sets of seen tokens [N, words], in place. */
+/**
+ * Adds ids u32 [N] to the rows' sets of seen tokens [N, words], in place.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
 export function markSeen(step: Step, seen: Tensor, ids: Tensor): void {
   expectDType('markSeen', seen, ['u32'], 'seen');
   expectDType('markSeen', ids, ['u32'], 'ids');

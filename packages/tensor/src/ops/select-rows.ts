@@ -32,6 +32,7 @@ const selectRowsOp = defineOp({
 /**
  * Rows of `a` where the mask is not 0, rows of `b` elsewhere. mask is u32 and shaped as the leading axes of a and b:
  * mask [B, T] chooses among positions of [B, T, C]. Values are copied, so what is not chosen may even be NaN.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function selectRows(step: Step, mask: Tensor, a: Tensor, b: Tensor): Tensor {
   expectDType('selectRows', mask, ['u32'], 'mask');

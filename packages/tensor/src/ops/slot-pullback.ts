@@ -13,7 +13,8 @@ const kernel = defineKernel(shaders.slotPullback, {
 
 /**
  * (g − mean g − x̂·mean(g∘x̂))/s with g = γ∘outer, per row and head. `normalized` x̂ [B, T, C] and `scale` s [B, T, 1] are the
- * shared stream's; each of the n `outers` is [B, T, h, C] → [n, h, B, T, C]. Throws 'tensor/shape', 'tensor/dtype'.
+ * shared stream's; each of the n `outers` is [B, T, h, C] → [n, h, B, T, C].
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function slotPullback(
   step: Step,

@@ -39,23 +39,53 @@ function unary(name: UnaryName): (step: Step, x: Tensor) => Tensor {
   return (step, x) => unaryOp(step, [x], { name })[0];
 }
 
-/** x². */
+/**
+ * x².
+ * @throws LimnError `tensor/dtype`
+ */
 export const square = unary('square');
-/** √x; infinite slope at 0. */
+/**
+ * √x; infinite slope at 0.
+ * @throws LimnError `tensor/dtype`
+ */
 export const sqrt = unary('sqrt');
-/** 1 / √x. */
+/**
+ * 1 / √x.
+ * @throws LimnError `tensor/dtype`
+ */
 export const rsqrt = unary('rsqrt');
-/** 1 / x. */
+/**
+ * 1 / x.
+ * @throws LimnError `tensor/dtype`
+ */
 export const reciprocal = unary('reciprocal');
-/** eˣ. */
+/**
+ * eˣ.
+ * @throws LimnError `tensor/dtype`
+ */
 export const exp = unary('exp');
-/** Natural logarithm. */
+/**
+ * Natural logarithm.
+ * @throws LimnError `tensor/dtype`
+ */
 export const log = unary('log');
-/** max(x, 0); slope 0 at 0. */
+/**
+ * max(x, 0); slope 0 at 0.
+ * @throws LimnError `tensor/dtype`
+ */
 export const relu = unary('relu');
-/** 1 / (1 + e⁻ˣ). */
+/**
+ * 1 / (1 + e⁻ˣ).
+ * @throws LimnError `tensor/dtype`
+ */
 export const sigmoid = unary('sigmoid');
-/** Hyperbolic tangent through exp, so that it does not depend on the adapter's own tanh. */
+/**
+ * Hyperbolic tangent through exp, so that it does not depend on the adapter's own tanh.
+ * @throws LimnError `tensor/dtype`
+ */
 export const tanh = unary('tanh');
-/** |x|; slope 0 at 0. */
+/**
+ * |x|; slope 0 at 0.
+ * @throws LimnError `tensor/dtype`
+ */
 export const abs = unary('abs');

@@ -87,6 +87,7 @@ export function checkTable(op: string, x: Tensor, table: RowBlocks): { rows: num
  * x [..., C] → logits [..., V], all of them in one tensor, tile by tile over the table's blocks. Gradients for x and for
  * every block. Throws 'tensor/logits-too-large' when the logits pass 128 MiB, what every device can bind: take fewer rows, or
  * use crossEntropyUnembed, which never holds them all.
+ * @throws LimnError `tensor/dtype`, `tensor/logits-too-large`, `tensor/row-blocks`, `tensor/shape`
  */
 export function unembed(step: Step, x: Tensor, table: RowBlocks): Tensor {
   const { rows, width } = checkTable('unembed', x, table);

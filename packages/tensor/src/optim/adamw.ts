@@ -43,7 +43,10 @@ export class AdamW {
   /** The factor of groups that are not clipped. */
   readonly #one: Tensor;
 
-  /** See `adamw`. */
+  /**
+   * See `adamw`.
+   * @throws LimnError `tensor/dtype`, `tensor/optimiser`, `tensor/shape`
+   */
   constructor(gpu: Gpu, groups: readonly AdamWGroup[], options: AdamWOptions = {}) {
     this.#gpu = gpu;
     this.#clipNorm = options.clipNorm;
@@ -69,6 +72,7 @@ export class AdamW {
    * GPU without a read-back. Returns the gradient norms before clipping when anything is clipped: f32, one per updated group,
    * or [1] for one common norm. Rates, decay and bias correction are uniforms, so a repeated update reuses its plan.
    * Counts rise when the update is recorded: after a step that failed or was aborted, `load` the last state.
+   * @throws LimnError `tensor/dtype`, `tensor/optimiser`, `tensor/shape`
    */
   step(
     step: Step,
@@ -142,14 +146,18 @@ export class AdamW {
     return stateOf(this.#gpu, this.#groups);
   }
 
-  /** Takes over a state made by an optimiser of the same groups and parameters; throws 'tensor/optimiser' otherwise, changing nothing. */
+  /**
+   * Takes over a state made by an optimiser of the same groups and parameters.
+   * @throws LimnError `tensor/optimiser` otherwise, changing nothing
+   */
   load(state: AdamWState): void {
     loadState(this.#gpu, this.#groups, state);
   }
 
   /**
-   * As `load`, with one moment on the host at a time. Throws 'tensor/optimiser' for other groups or parameters before anything is read, and
-   * for a moment of another size; when reading one fails, those before it are already taken over.
+   * As `load`, with one moment on the host at a time: other groups or parameters are refused before anything is read, and
+   * a moment of another size when it comes; when reading one fails, those before it are already taken over.
+   * @throws LimnError `tensor/optimiser`
    */
   loadMoments(state: AdamWMoments): Promise<void> {
     return loadMoments(this.#gpu, this.#groups, state);
@@ -214,7 +222,8 @@ export class AdamW {
 
 /**
  * An AdamW optimiser over groups of persistent f32 tensors. A group may be one run of rows of a stacked tensor, so that
- * several adapters of one tensor train with rates and step counts of their own. Throws 'tensor/optimiser'.
+ * several adapters of one tensor train with rates and step counts of their own.
+ * @throws LimnError `tensor/dtype`, `tensor/optimiser`, `tensor/shape`
  */
 export function adamw(gpu: Gpu, groups: readonly AdamWGroup[], options: AdamWOptions = {}): AdamW {
   return new AdamW(gpu, groups, options);
