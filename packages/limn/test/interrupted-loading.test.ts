@@ -72,7 +72,9 @@ describe('a silent server', () => {
   it('and Ctrl-C in a process of its own', async () => {
     const address = await serve(silentAfterSizes);
     const child = spawn(process.execPath, [
-      ...['--conditions=limn-source', '--import', 'tsx'],
+      '--conditions=limn-source',
+      '--import',
+      'tsx',
       path.join(import.meta.dirname, 'limn-child.mts'),
       ...words(`${address}/model/`),
     ]);
