@@ -22,7 +22,7 @@ export interface FlaggedCurves {
 }
 
 /** Round-off of a metric after a forward pass in f32, relative to the larger of 1 and the metric: 16 units in the last place. */
-const ROUND_OFF = 2 ** -20;
+export const ROUND_OFF = 2 ** -20;
 /** f is wanted to one per cent: as much as round-off may cost without a flag, and as much as f may exceed 1 without one. */
 const ACCURACY = 0.01;
 /** Standard errors within which a mean difference cannot be told from zero, with a confidence of about 95 %. */

@@ -22,6 +22,11 @@ export { SELECTORS, selectBy } from './select-by.js';
 export type { Selector } from './select-by.js';
 export { smallestCircuit } from './smallest-circuit.js';
 export type { EvaluatedSize, SmallestCircuit, SmallestCircuitOptions } from './smallest-circuit.js';
+export { minimality } from './minimality.js';
+export type { Drop, Minimality, MinimalityOptions } from './minimality.js';
+export { completeness } from './completeness.js';
+export type { Completeness, CompletenessOptions, KnockedOut } from './completeness.js';
+export type { KnockOutUnit } from './knock-out.js';
 export { graphToJson, parseGraphJson } from './graph-json.js';
 export type { GraphJson, GraphProvenance, ParsedGraph } from './graph-json.js';
 export {

@@ -1,0 +1,126 @@
+// Minimality: what the metric and f do when a single edge, or a single node, is dropped from a circuit. Wang et al., arXiv 2211.00593 §4.
+import type { HookedModel } from '@limn/hooks';
+import type { Circuit } from './circuit.js';
+import { ROUND_OFF } from './curve-flags.js';
+import { evaluateDistinct } from './evaluate-distinct.js';
+import type { Ablation } from './ablation.js';
+import { normalisedFaithfulness } from './faithfulness.js';
+import { partsOf, without } from './knock-out.js';
+import type { KnockOutUnit } from './knock-out.js';
+import type { Metric } from './metrics.js';
+import type { Pair } from './pairs.js';
+import { prune } from './prune.js';
+import type { RunControls } from './run-options.js';
+
+/** How a circuit is tried. */
+export interface MinimalityOptions extends RunControls {
+  readonly metric: Metric;
+  /** Default 'patch'. */
+  readonly ablation?: Ablation | undefined;
+  /**
+   * A change of the metric up to this much is none. Default: f32 round-off of a forward pass, 2⁻²⁰ of the larger of 1 and the
+   * largest |metric| involved.
+   */
+  readonly tolerance?: number | undefined;
+}
+
+/** One edge or node dropped. */
+export interface Drop {
+  readonly unit: KnockOutUnit;
+  readonly name: string;
+  /** Edges that are left after pruning. */
+  readonly kept: number;
+  /** Mean metric without it, and that minus the metric of the circuit. */
+  readonly value: number;
+  readonly change: number;
+  /** f without it, and that minus f of the circuit; null where there is no f. */
+  readonly faithfulness: number | null;
+  readonly faithfulnessChange: number | null;
+  /** Away from the clean run ('needed'), nowhere ('idle'), or towards it and beyond ('harmful'). */
+  readonly verdict: 'needed' | 'idle' | 'harmful';
+}
+
+/** A circuit with each of its parts dropped once. */
+export interface Minimality {
+  /** The pruned circuit that was tried. */
+  readonly circuit: Circuit;
+  readonly baselines: { readonly clean: number; readonly empty: number };
+  readonly value: number;
+  readonly faithfulness: number | null;
+  /** Why there is no faithfulness. */
+  readonly reason?: string;
+  readonly tolerance: number;
+  /** By destination, then source. */
+  readonly edges: readonly Drop[];
+  /** In the order of the graph, without `input` and `logits`. */
+  readonly nodes: readonly Drop[];
+  /** Edges whose drop changes nothing or helps: the circuit is minimal when there are none. */
+  readonly dispensable: readonly string[];
+}
+
+/**
+ * Drops every edge and every node of the pruned circuit, one at a time. A single drop says nothing of two that stand in for
+ * one another: both are 'idle' although one is needed.
+ * @throws LimnError as `evaluateCircuits`; AbortedError
+ */
+export async function minimality(
+  model: HookedModel,
+  given: Circuit,
+  pairs: readonly Pair[],
+  options: MinimalityOptions,
+): Promise<Minimality> {
+  const { metric } = options;
+  const circuit = prune(given);
+  const parts = [...partsOf(circuit, 'edge'), ...partsOf(circuit, 'node')];
+  const kept: number[] = [];
+  const { clean, empty, circuits } = await evaluateDistinct(
+    model,
+    {
+      count: parts.length + 1,
+      circuitAt: (i) => {
+        const part = parts[i - 1];
+        const tried = part ? prune(without(circuit, [part])) : circuit;
+        kept[i] = tried.edgeCount;
+        return tried;
+      },
+    },
+    pairs,
+    { ...options, metrics: [metric] },
+  );
+  const [value = Number.NaN, ...values] = circuits.map(({ mean }) => mean[metric.name] ?? Number.NaN);
+  const baselines = { clean: clean.mean[metric.name] ?? Number.NaN, empty: empty.mean[metric.name] ?? Number.NaN };
+  const f = (x: number): number | null => normalisedFaithfulness(x, baselines.clean, baselines.empty).value;
+  const { value: faithfulness, reason } = normalisedFaithfulness(value, baselines.clean, baselines.empty);
+  const largest = [baselines.clean, baselines.empty, value, ...values].reduce((a, x) => Math.max(a, Math.abs(x)), 1);
+  const { tolerance = ROUND_OFF * largest } = options;
+  // With a denominator below 0 the behaviour is a low metric, and a rise leads away from it.
+  const towards = Math.sign(baselines.clean - baselines.empty) || 1;
+  const drops = parts.map(({ unit, name }, i): Drop => {
+    const dropped = values[i] ?? Number.NaN;
+    const change = dropped - value;
+    const own = f(dropped);
+    const still = Math.abs(change) <= tolerance;
+    return {
+      unit,
+      name,
+      kept: kept[i + 1] ?? 0,
+      value: dropped,
+      change,
+      faithfulness: own,
+      faithfulnessChange: own === null || faithfulness === null ? null : own - faithfulness,
+      verdict: still ? 'idle' : change * towards < 0 ? 'needed' : 'harmful',
+    };
+  });
+  const edges = drops.filter(({ unit }) => unit === 'edge');
+  return {
+    circuit,
+    baselines,
+    value,
+    faithfulness,
+    ...(reason === undefined ? {} : { reason }),
+    tolerance,
+    edges,
+    nodes: drops.filter(({ unit }) => unit === 'node'),
+    dispensable: edges.filter(({ verdict }) => verdict !== 'needed').map(({ name }) => name),
+  };
+}
