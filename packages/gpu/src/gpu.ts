@@ -54,7 +54,10 @@ export class Gpu {
     };
   }
 
-  /** The WebGPU device, for code that needs what limn does not offer. */
+  /**
+   * The WebGPU device, for code that needs what limn does not offer.
+   * @throws LimnError `gpu/disposed`, `gpu/dry`
+   */
   get device(): GPUDevice {
     return this.#engine('give a device').device;
   }
@@ -64,13 +67,19 @@ export class Gpu {
     return this[internal].engine?.health.lost ?? new Promise(() => undefined);
   }
 
-  /** A new step. Steps may be recorded side by side; they run in the order they are submitted. */
+  /**
+   * A new step. Steps may be recorded side by side; they run in the order they are submitted.
+   * @throws LimnError `gpu/disposed`
+   */
   step(options: StepOptions = {}): Step {
     this.#assertUsable();
     return new Step(this, options);
   }
 
-  /** A long-lived storage: zero, or a copy of `data` with zeros behind it. */
+  /**
+   * A long-lived storage: zero, or a copy of `data` with zeros behind it.
+   * @throws LimnError `gpu/disposed`, `gpu/dry`, `gpu/other-device`, `gpu/step-closed`, `gpu/step-order`, `gpu/write`
+   */
   persistent(byteLength: number, options: { label?: string; data?: ArrayBufferView } = {}): Storage {
     this.#assertUsable();
     const { label = 'persistent', data } = options;
@@ -95,7 +104,10 @@ export class Gpu {
     return storage;
   }
 
-  /** Writes `data` into a kept or persistent storage: after the steps submitted before, before those submitted later. */
+  /**
+   * Writes `data` into a kept or persistent storage: after the steps submitted before, before those submitted later.
+   * @throws LimnError `gpu/disposed`, `gpu/dry`, `gpu/other-device`, `gpu/step-closed`, `gpu/step-order`, `gpu/write`
+   */
   write(storage: Storage, data: ArrayBufferView, byteOffset = 0): void {
     const buffer = this.#own(storage, 'write');
     const end = byteOffset + data.byteLength;
@@ -118,7 +130,10 @@ export class Gpu {
     this.#engine('write').write(buffer, byteOffset, bytes, () => unretain(storage));
   }
 
-  /** The contents of a kept or persistent storage after the steps submitted so far: bytes, or an array of the given type. */
+  /**
+   * The contents of a kept or persistent storage after the steps submitted so far: bytes, or an array of the given type.
+   * @throws LimnError `gpu/disposed`, `gpu/dry`, `gpu/other-device`, `gpu/size`, `gpu/step-closed`, `gpu/step-order`
+   */
   async read<T extends keyof TypedArrayOf = 'bytes'>(storage: Storage, type?: T): Promise<TypedArrayOf[T]> {
     const engine = this.#engine('read');
     const buffer = this.#own(storage, 'read')!;
@@ -145,13 +160,17 @@ export class Gpu {
   /**
    * Resolves when the device has done all that was written and submitted so far; until then it may hold copies of written bytes. At once
    * on a dry Gpu.
+   * @throws LimnError `gpu/disposed`
    */
   async finished(): Promise<void> {
     this.#assertUsable();
     await this[internal].engine?.finished();
   }
 
-  /** GPU time by kernel label over all steps with `timing: true` since the last reset, longest first. */
+  /**
+   * GPU time by kernel label over all steps with `timing: true` since the last reset, longest first.
+   * @throws LimnError `gpu/disposed`, `gpu/dry`, `gpu/timing-unavailable`
+   */
   async timings(): Promise<KernelTiming[]> {
     const engine = this.#engine('time kernels');
     if (!this.capabilities.timestamps)

@@ -25,7 +25,10 @@ export interface OpenOptions {
 
 const wantedFeatures: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
 
-/** Opens a device in a browser, or with any WebGPU provider. Throws 'gpu/no-webgpu', 'gpu/no-adapter', 'gpu/feature', 'gpu/limits', 'gpu/work' or 'gpu/device'. */
+/**
+ * Opens a device in a browser, or with any WebGPU provider.
+ * @throws LimnError `gpu/device`, `gpu/feature`, `gpu/limits`, `gpu/no-adapter`, `gpu/no-webgpu`, `gpu/work`
+ */
 export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   const provider = options.provider ?? (globalThis.navigator as Navigator | undefined)?.gpu;
   if (!provider)

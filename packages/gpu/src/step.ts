@@ -50,6 +50,8 @@ export class Step {
   /**
    * Records one kernel run. Checks names, uniforms, grid, sizes and aliasing at once.
    * A 'write' binding may be updated in place; no storage may be bound twice when one of the bindings writes.
+   * @throws LimnError `gpu/aliasing`, `gpu/binding`, `gpu/binding-size`, `gpu/disposed`, `gpu/grid`, `gpu/other-device`, `gpu/other-step`,
+   * `gpu/override`, `gpu/read-before-write`, `gpu/step-closed`, `gpu/variant`, `gpu/work`
    */
   dispatch<S extends AnyShader>(
     kernel: Kernel<S>,
@@ -99,7 +101,10 @@ export class Step {
     this.#recording.commands.push({ kind: 'dispatch', program, slots, grid, uniformOffset, flops, label });
   }
 
-  /** A step-local storage. It holds nothing defined until a kernel, copy or clear has written it. */
+  /**
+   * A step-local storage. It holds nothing defined until a kernel, copy or clear has written it.
+   * @throws LimnError `gpu/disposed`, `gpu/other-device`, `gpu/other-step`, `gpu/step-closed`
+   */
   allocate(byteLength: number, label = 'values'): Storage {
     this.#assertOpen('allocate');
     const storage = new Storage(byteLength, label, {
@@ -115,7 +120,10 @@ export class Step {
     return storage;
   }
 
-  /** A step-local storage filled with a copy of `data` before the step's first command. */
+  /**
+   * A step-local storage filled with a copy of `data` before the step's first command.
+   * @throws LimnError `gpu/disposed`, `gpu/other-device`, `gpu/other-step`, `gpu/step-closed`
+   */
   upload(data: ArrayBufferView, label = 'upload'): Storage {
     const storage = this.allocate(data.byteLength, label);
     const target = this.#indices.get(storage)!;
@@ -126,7 +134,10 @@ export class Step {
     return storage;
   }
 
-  /** Copies bytes between two different storages. */
+  /**
+   * Copies bytes between two different storages.
+   * @throws LimnError `gpu/copy`, `gpu/disposed`, `gpu/other-device`, `gpu/other-step`, `gpu/read-before-write`, `gpu/step-closed`
+   */
   copy(from: Storage, to: Storage, range: CopyRange = {}): void {
     this.#assertOpen('copy');
     const { fromOffset = 0, toOffset = 0 } = range;
@@ -139,7 +150,10 @@ export class Step {
     this.#recording.commands.push({ kind: 'copy', from: source, to: target, fromOffset, toOffset, bytes });
   }
 
-  /** Sets a storage to zero. */
+  /**
+   * Sets a storage to zero.
+   * @throws LimnError `gpu/disposed`, `gpu/other-device`, `gpu/other-step`, `gpu/step-closed`
+   */
   clear(storage: Storage): void {
     this.#assertOpen('clear');
     const target = this.#use(storage, 'clear');
@@ -147,7 +161,10 @@ export class Step {
     this.#recording.commands.push({ kind: 'clear', target, bytes: align4(storage.byteLength) });
   }
 
-  /** Lets a step-local storage outlive the step: it gets a buffer of its own until `dispose()`. Returns the same object. */
+  /**
+   * Lets a step-local storage outlive the step: it gets a buffer of its own until `dispose()`. Returns the same object.
+   * @throws LimnError `gpu/disposed`, `gpu/other-device`, `gpu/other-step`, `gpu/step-closed`
+   */
   keep(storage: Storage): Storage {
     this.#assertOpen('keep');
     this.#use(storage, 'keep');
@@ -180,7 +197,10 @@ export class Step {
     return result;
   }
 
-  /** Runs the step; resolves when the GPU has done all of it. Further calls give the same promise. */
+  /**
+   * Runs the step; resolves when the GPU has done all of it. Further calls give the same promise.
+   * @throws LimnError `gpu/step-closed`
+   */
   submit(): Promise<void> {
     if (this.#home.phase === 'discarded') return Promise.reject(this.#closed('submit'));
     return this.#start();

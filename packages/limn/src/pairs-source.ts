@@ -77,7 +77,7 @@ export interface FileRequest {
 
 /**
  * Pairs of a file with one JSON object a line; measured on the same ones unless there is a second file.
- * @throws LimnError `data/pairs-…` naming file and line
+ * @throws LimnError `data/pairs-file` for one that cannot be read, `data/pairs-…` naming file and line
  */
 export async function filePairs({ file, evaluationFile, info, tokenizer, bos }: FileRequest): Promise<PairSets> {
   const pairTokenizer = (name: string) =>

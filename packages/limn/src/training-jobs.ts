@@ -76,7 +76,10 @@ export interface CorpusRequest {
   readonly heldOut: number;
 }
 
-/** A model for a file with one list of token ids a line; every update draws its rows, with a window where a line is longer than the model. */
+/**
+ * A model for a file with one list of token ids a line; every update draws its rows, with a window where a line is longer than the model.
+ * @throws LimnError `data/corpus`, `data/held-out`
+ */
 export async function corpusJob(request: CorpusRequest): Promise<TrainingJob> {
   const { file, sizes, steps, seed, rows } = request;
   const longest = sizes.maxPositions + 1;

@@ -22,7 +22,7 @@ export interface ReportOptions {
 
 /**
  * One self-contained HTML page about the records, in their order. Deterministic: the same records give the same bytes.
- * Errors: `data/record-invalid`, `data/record-version` for a record that is not one; `data/no-records` for none.
+ * @throws ReportError `data/record-invalid`, `data/record-version` for a record that is not one; `data/no-records` for none
  */
 export function renderReport(records: readonly ResultRecord[], options: ReportOptions = {}): string {
   if (!records.length)

@@ -64,8 +64,9 @@ export const resultJsonSchema: Readonly<Record<string, Json>> = {
 };
 
 /**
- * Returns `value` typed, or throws `data/record-invalid` with every fault's JSON Pointer (the first 50),
- * `data/record-version` for a version this code does not know.
+ * Returns `value` typed.
+ * @throws ReportError `data/record-invalid` with every fault's JSON Pointer (the first 50), `data/record-version` for a version that this
+ * code does not know
  */
 export function checkRecord(value: unknown): ResultRecord {
   const given =
@@ -144,12 +145,18 @@ function depth(node: string, block: 'sequential' | 'parallel'): number {
   return 2 * layer + (node.startsWith('m') && block === 'sequential' ? 1 : 0);
 }
 
-/** Checked, with access tokens masked, as JSON text with a final newline: the same record gives the same bytes anywhere. */
+/**
+ * Checked, with access tokens masked, as JSON text with a final newline: the same record gives the same bytes anywhere.
+ * @throws ReportError as `checkRecord`
+ */
 export function recordToJson(result: ResultRecord): string {
   return `${JSON.stringify(maskSecrets(checkRecord(result)), undefined, 1)}\n`;
 }
 
-/** Parses and checks. `data/record-json` when the text is not JSON. */
+/**
+ * Parses and checks.
+ * @throws ReportError `data/record-json` when the text is not JSON, and as `checkRecord`
+ */
 export function recordFromJson(json: string): ResultRecord {
   let value: unknown;
   try {

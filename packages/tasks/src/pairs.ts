@@ -182,7 +182,10 @@ function find(id: string): TaskWithDraw {
   });
 }
 
-/** The task of that id; an unknown id is the error `tasks/unknown-task`, which names the nearest one. */
+/**
+ * The task of that id.
+ * @throws TasksError `tasks/unknown-task`, which names the nearest one
+ */
 export function taskOf(id: string): Task {
   return find(id);
 }

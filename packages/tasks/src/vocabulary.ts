@@ -63,7 +63,10 @@ const ID_OF: ReadonlyMap<string, number> = new Map(VOCABULARY.map((token, id) =>
 /** Id of {@link END_OF_TEXT}. */
 export const END_OF_TEXT_ID = 0;
 
-/** The id of one word; a word outside the vocabulary is the error `tasks/unknown-word`. */
+/**
+ * The id of one word.
+ * @throws TasksError `tasks/unknown-word` for a word outside the vocabulary
+ */
 export function idOf(word: string): number {
   const id = ID_OF.get(word);
   if (id === undefined) {
@@ -75,7 +78,10 @@ export function idOf(word: string): number {
   return id;
 }
 
-/** The word of one id; an id outside the vocabulary is the error `tasks/unknown-id`. */
+/**
+ * The word of one id.
+ * @throws TasksError `tasks/unknown-id` for an id outside the vocabulary
+ */
 export function wordOf(id: number): string {
   const word = VOCABULARY[id];
   if (word === undefined) {
