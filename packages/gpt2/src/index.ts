@@ -1,15 +1,18 @@
 // GPT-2 family models: files, tokenizer, the forward pass with its hook sites, and training.
 /** @module @limn/gpt2 */
-export * from './checkpoint.js';
+export { decodeCheckpoint, encodeCheckpoint, type Checkpoint } from './checkpoint.js';
+export * from './checkpoint-store.js';
 export * from './config.js';
 export { fetchFiles } from './fetch-files.js';
+export type { FileContent, FileSink, StoredFile } from './file-content.js';
 export * from './files.js';
 export { describePlan, planLoad, type LoadPlan, type PlannedWeight } from './load-plan.js';
 export * from './load.js';
 export { Gpt2 } from './model.js';
 export type { HubCache, HubFile, PartialBlob } from './hub/cache.js';
 export { OpfsCache } from './hub/opfs-cache.js';
-export type { DownloadProgress, SnapshotOptions } from './hub/snapshot.js';
+export type { DownloadProgress } from './hub/download.js';
+export type { SnapshotOptions } from './hub/snapshot.js';
 export { openModel, type OpenModelOptions } from './open-model.js';
 export { namedSizes, type SizeName } from './named-sizes.js';
 export { tensorsOf, type Gpt2Parameters } from './parameters.js';

@@ -1,5 +1,5 @@
 // Connections that break, networks that fail, aborts and full disks: what came is kept, and the next run goes on where this one ended.
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { open as openFile, type FileHandle } from 'node:fs/promises';
 import path from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -7,8 +7,10 @@ import { refusal } from '@limn/testing';
 import { describe, expect, test, vi } from 'vitest';
 import { HubHttp } from '../src/hub/http.js';
 import { openSnapshot } from '../src/hub/snapshot.js';
+import type { ModelFiles } from '../src/index.js';
 import { FolderCache } from '../src/node.js';
-import { cutAfter, sha256Of } from './hub/server.js';
+import { modelFiles } from './hub/model.js';
+import { cutAfter, sha256Of, TestHub } from './hub/server.js';
 import { contents, status, useHub, weights, weightsPath } from './hub/use-hub.js';
 
 const here = useHub();
@@ -150,6 +152,13 @@ describe('stopping', () => {
       if (n <= 7) await expect(outcome).rejects.toThrow('enough');
       else await outcome;
     }
+    const deaf: typeof fetch = () => new Promise(() => undefined);
+    const late = new AbortController();
+    setTimeout(() => late.abort(new Error('enough')), 20);
+    const hanging = new HubHttp({ endpoint: here.hub.endpoint, fetch: deaf, signal: late.signal });
+    await expect(openSnapshot('tiny/gpt2', 'main', here.at(hanging))).rejects.toThrow('enough');
+    const silent = new HubHttp({ endpoint: here.hub.endpoint, fetch: deaf, silence: 10, attempts: 2 });
+    expect((await refusal(openSnapshot('tiny/gpt2', 'main', here.at(silent)))).code).toBe('hub/unreachable');
     here.hub.fail(/revision/, status(503, { 'retry-after': '60' }));
     const stop = new AbortController();
     setTimeout(() => stop.abort(new Error('enough')), 50);
@@ -159,20 +168,69 @@ describe('stopping', () => {
 });
 
 describe('the disk', () => {
-  test('too little room is refused before anything is downloaded, with the numbers', async () => {
-    class SmallCache extends FolderCache {
+  class SmallCache extends FolderCache {
+    override async freeBytes(): Promise<number> {
+      return 1000;
+    }
+  }
+
+  test.each([false, true])(
+    'room for all of it is asked for once, before the first byte (shards: %s)',
+    async (shards) => {
+      const held = modelFiles({ shards });
+      const hub = await TestHub.start(held);
+      const http = new HubHttp({ endpoint: hub.endpoint });
+      const error = await refusal(openSnapshot('tiny/gpt2', 'main', here.at(http, new SmallCache(here.cacheDir))));
+      const needed = [...held]
+        .filter(([name]) => !/README|pytorch/.test(name))
+        .reduce((sum, [, { length }]) => sum + length, 0);
+      expect([error.code, error.details['needed'], error.details['free']]).toEqual(['hub/disk-space', needed, 1000]);
+      expect(hub.asked(/resolve|safetensors/)).toEqual([]);
+      expect(readdirSync(here.cacheDir)).toEqual([]);
+      await hub.stop();
+    },
+  );
+
+  test('shards of unusual names are counted when their index is here', async () => {
+    const held = modelFiles({ shards: true });
+    const index = 'model.safetensors.index.json';
+    held.set(
+      index,
+      new TextEncoder().encode(new TextDecoder().decode(held.get(index)).replaceAll('model-0', 'part-0')),
+    );
+    for (const name of [...held.keys()].filter((name) => name.startsWith('model-0'))) {
+      held.set(name.replace('model-0', 'part-0'), held.get(name) as Uint8Array);
+      held.delete(name);
+    }
+    const hub = await TestHub.start(held);
+    const progress: number[] = [];
+    const options = { onProgress: ({ total }: { total: number }) => void progress.push(total) };
+    const open = (cache: FolderCache): Promise<ModelFiles> =>
+      openSnapshot('tiny/gpt2', 'main', here.at(new HubHttp({ endpoint: hub.endpoint }), cache), options);
+    class Small extends FolderCache {
       override async freeBytes(): Promise<number> {
-        return 1000;
+        return 100_000;
       }
     }
-    const http = new HubHttp({ endpoint: here.hub.endpoint });
-    const error = await refusal(openSnapshot('tiny/gpt2', 'main', here.at(http, new SmallCache(here.cacheDir))));
-    expect([error.code, error.details['needed'], error.details['free']]).toEqual([
-      'hub/disk-space',
-      weights.length,
-      1000,
-    ]);
-    expect(here.hub.asked(weightsPath)).toEqual([]);
+    expect((await refusal(open(new Small(here.cacheDir)))).code).toBe('hub/disk-space');
+    expect(hub.asked(/part-0/)).toEqual([]);
+    expect(await (await open(new FolderCache(here.cacheDir))).list()).toContain('part-00001-of-00002.safetensors');
+    expect(progress.at(-1)).toBeGreaterThan(weights.length);
+    await hub.stop();
+  });
+
+  test('a disk that does not say how much it holds is believed to hold enough', async () => {
+    expect(await new FolderCache('/proc/self/limn').freeBytes()).toBeUndefined();
+    expect(await new FolderCache(here.cacheDir).freeBytes()).toBeGreaterThan(0);
+  });
+
+  test('what an earlier run left cannot be looked at: a coded error', async () => {
+    const blobs = here.blobs();
+    mkdirSync(path.dirname(blobs), { recursive: true });
+    symlinkSync('blobs', blobs);
+    const file = { name: 'x', size: 1, etag: '0'.repeat(64), kind: 'sha256' } as const;
+    const error = await refusal(new FolderCache(here.cacheDir).begun('tiny/gpt2', file));
+    expect([error.code, error.details['reason']]).toEqual(['hub/cache', 'ELOOP']);
   });
 
   test('a disk that fills up at write n, n = 1 … 8, is a coded error, leaves no part, and the next run completes', async () => {

@@ -1,7 +1,7 @@
 // What a page uses: models from a hub in the browser's private file system, and the rules of redirects and tokens.
 import { refusal } from '@limn/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openModel, OpfsCache, type HubFile } from '../src/index.js';
+import { openModel, OpfsCache, type HubFile, type PartialBlob } from '../src/index.js';
 import { webDirectory } from '../src/hub/directory.js';
 import { HubHttp } from '../src/hub/http.js';
 import { openSnapshot } from '../src/hub/snapshot.js';
@@ -109,6 +109,103 @@ describe("in the browser's private file system", () => {
     const small = new OpfsCache(new PrivateDisk().root, undefined, quota);
     const refused = await refusal(openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: small }));
     expect([refused.code, refused.details['free']]).toEqual(['hub/disk-space', 600]);
+  });
+
+  describe('the end of the share of the disk', () => {
+    const bytes = Uint8Array.from({ length: 12 * MiB }, (_, i) => (i * 7) % 253);
+    const file: HubFile = { name: 'big', size: bytes.length, etag: sha256Of(bytes), kind: 'sha256' };
+    const [id, commit] = ['a/b', 'c'.repeat(40)];
+    const rest = async (blob: PartialBlob): Promise<void> => {
+      while (blob.size < bytes.length) await blob.append(bytes.subarray(blob.size, blob.size + MiB));
+    };
+
+    test('keeps what came, says how much is missing, and the next try goes on from there', async () => {
+      disk.room = 9 * MiB;
+      const quota = { estimate: async () => ({ quota: 9 * MiB, usage: 8 * MiB }) } as unknown as StorageManager;
+      const error = await refusal(new OpfsCache(disk.root, undefined, quota).add(id, commit, file, rest));
+      expect([error.code, error.details]).toEqual([
+        'hub/disk-space',
+        { reason: 'QuotaExceededError', file: 'big', held: 8 * MiB, needed: 4 * MiB, size: 12 * MiB, free: MiB },
+      ]);
+      expect(error.message).toContain(
+        'holds 8.00 MiB of big; 4.00 MiB more are needed, and there is room for 1.00 MiB',
+      );
+      expect(await cache().begun(id, file)).toBe(8 * MiB);
+      disk.room = Infinity;
+      let resumed: number | undefined;
+      await cache().add(id, commit, file, async (blob) => {
+        resumed = blob.size;
+        await rest(blob);
+      });
+      expect(resumed).toBe(8 * MiB);
+      expect(sha256Of(await cache().open(id, commit, ['big'], 'x').read('big'))).toBe(file.etag);
+    });
+
+    test('in what is stored after a failure does not replace that failure', async () => {
+      const broken = cache().add(id, commit, file, async (blob) => {
+        await blob.append(bytes.subarray(0, MiB));
+        disk.room = 0;
+        throw new Error('the connection broke');
+      });
+      await expect(broken).rejects.toThrow('the connection broke');
+    });
+  });
+
+  test.each([
+    '{"config.json":{"etag":"',
+    '[]',
+    '7',
+    '{"config.json":{"etag":"../x","size":1}}',
+    '{"config.json":{"etag":1}}',
+  ])('a damaged list of what is stored (%s) is made again, and nothing is fetched twice', async (text) => {
+    await openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: cache() });
+    const home = await disk.root.getDirectoryHandle('models--tiny--gpt2');
+    const list = await (await home.getDirectoryHandle('snapshots')).getFileHandle(`${hub.commit}.json`);
+    const writable = await list.createWritable();
+    await writable.write(new TextEncoder().encode(text));
+    await writable.close();
+    const offline = openModel('tiny/gpt2', { cache: cache(), fetch: noNetwork, offline: true });
+    expect((await refusal(offline)).code).toBe('hub/offline');
+    const before = hub.seen.length;
+    const source = await openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: cache() });
+    expect(sha256Of(await source.read('model.safetensors'))).toBe(sha256Of(weights));
+    expect(hub.seen.slice(before).filter(({ path }) => !path.startsWith('/api/'))).toEqual([]);
+    await openModel('tiny/gpt2', { cache: cache(), fetch: noNetwork, offline: true });
+  });
+
+  test('contents that were taken away are fetched again', async () => {
+    await openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: cache() });
+    const home = await disk.root.getDirectoryHandle('models--tiny--gpt2');
+    await (await (await home.getDirectoryHandle('blobs')).getDirectoryHandle(sha256Of(weights))).removeEntry('0');
+    const source = await openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: cache() });
+    expect(sha256Of(await source.read('model.safetensors'))).toBe(sha256Of(weights));
+  });
+
+  test('storage that fails is a coded error; one that does not say how much it holds is believed to hold enough', async () => {
+    const broken = {
+      getDirectoryHandle: async () => {
+        throw new DOMException('the folder is gone', 'InvalidStateError');
+      },
+    } as unknown as FileSystemDirectoryHandle;
+    const silent = {
+      estimate: async () => {
+        throw new TypeError('opaque origin');
+      },
+    } as unknown as StorageManager;
+    const failing = new OpfsCache(broken, undefined, silent);
+    const file: HubFile = { name: 'x', size: 1, etag: '0'.repeat(40), kind: 'git-sha1' };
+    for (const call of [failing.begun('a/b', file), failing.state('a/b', 'c', 'x'), failing.commitOf('a/b', 'main')])
+      expect((await refusal(call)).code).toBe('hub/cache');
+    expect(await failing.freeBytes()).toBeUndefined();
+  });
+
+  test('a read that hangs ends with its signal', async () => {
+    const source = await openModel('tiny/gpt2', { endpoint: hub.endpoint, cache: cache() });
+    disk.beforeRead = () => new Promise(() => undefined);
+    const stop = new AbortController();
+    const reading = source.read('model.safetensors', 0, 8, stop.signal);
+    stop.abort(new Error('enough'));
+    await expect(reading).rejects.toThrow('enough');
   });
 
   test('without storage the model is kept in memory, with a notice', async () => {

@@ -1,5 +1,5 @@
 // Models from a hub: the shared cache folder, offline mode, tokens and paths, against a server on this machine.
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
 import { execFile } from 'node:child_process';
 import os from 'node:os';
 import path from 'node:path';
@@ -269,5 +269,19 @@ describe('without the network', () => {
     rmSync(config);
     symlinkSync('/etc/passwd', config);
     expect((await refusal(openModel('tiny/gpt2', { cacheDir, offline: true }))).code).toBe('hub/cache');
+  });
+
+  test("a model's folder, or its contents, that were moved to another disk and linked are followed", async () => {
+    await openModel('tiny/gpt2', { endpoint: hub.endpoint, cacheDir, token: false });
+    const repository = path.join(cacheDir, 'models--tiny--gpt2');
+    for (const folder of [path.join(repository, 'blobs'), repository]) {
+      const elsewhere = path.join(mkdtempSync(path.join(home, 'disk-')), 'moved');
+      renameSync(folder, elsewhere);
+      symlinkSync(elsewhere, folder);
+      const source = await openModel('tiny/gpt2', { cacheDir, offline: true, fetch: noNetwork });
+      expect(sha256Of(await source.read('model.safetensors'))).toBe(
+        sha256Of(files.get('model.safetensors') as Uint8Array),
+      );
+    }
   });
 });

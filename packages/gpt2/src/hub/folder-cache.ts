@@ -42,8 +42,10 @@ export class FolderCache implements HubCache {
     return this.guard(async () => {
       const target = await orUndefined(realpath(path.join(this.snapshot(id, commit), name)));
       if (target !== undefined) {
-        // A link that leads out of the cache is nothing that a downloader made.
-        if (!inside(await realpath(this.root), target)) throw this.escaping(name, target);
+        // A link that leads out of the cache is nothing that a downloader made. The folders themselves may have been moved to another disk.
+        const folders = [this.root, this.home(id), path.join(this.home(id), 'blobs')];
+        const real = await Promise.all(folders.map((folder) => orUndefined(realpath(folder))));
+        if (!real.some((folder) => folder !== undefined && inside(folder, target))) throw this.escaping(name, target);
         return 'here';
       }
       const absent = await orUndefined(stat(path.join(this.home(id), '.no_exist', commit, name)));
@@ -71,7 +73,7 @@ export class FolderCache implements HubCache {
     const lock = path.join(this.root, '.locks', path.basename(this.home(id)), `${file.etag}.limn.lock`);
     await this.guard(async () => {
       await mkdir(blobs, { recursive: true });
-      const complete = async (): Promise<boolean> => (await orUndefined(stat(target)))?.size === file.size;
+      const complete = async (): Promise<boolean> => (await sizeOf(target)) === file.size;
       if (!(await complete()))
         await withFileLock(
           lock,
@@ -85,10 +87,12 @@ export class FolderCache implements HubCache {
   }
 
   async begun(id: string, file: HubFile): Promise<number> {
-    const blobs = path.join(this.home(id), 'blobs');
-    if ((await orUndefined(stat(path.join(blobs, file.etag)))) !== undefined) return file.size;
-    const sizes = await Promise.all((await partsOf(blobs, file)).map((part) => orUndefined(stat(part))));
-    return Math.max(0, ...sizes.map((found) => found?.size ?? 0));
+    return this.guard(async () => {
+      const blobs = path.join(this.home(id), 'blobs');
+      if ((await sizeOf(path.join(blobs, file.etag))) === file.size) return file.size;
+      const sizes = await Promise.all((await partsOf(blobs, file)).map(sizeOf));
+      return Math.max(0, ...sizes.map((size) => size ?? 0));
+    });
   }
 
   open(id: string, commit: string, names: readonly string[], label: string): ModelFiles {
@@ -97,9 +101,14 @@ export class FolderCache implements HubCache {
 
   async freeBytes(): Promise<number | undefined> {
     for (let folder = path.resolve(this.root); ; folder = path.dirname(folder)) {
-      const found = await orUndefined(statfs(folder));
-      if (found) return found.bavail * found.bsize;
-      if (folder === path.dirname(folder)) return undefined;
+      try {
+        const { bavail, bsize, blocks } = await statfs(folder);
+        // Some network and user-space file systems say that they have no blocks at all, and take files all the same.
+        return blocks > 0 ? bavail * bsize : undefined;
+      } catch (cause) {
+        // A disk that does not say has said nothing against it. The folder itself may be still to come.
+        if (!['ENOENT', 'ENOTDIR'].includes(codeOf(cause)) || folder === path.dirname(folder)) return undefined;
+      }
     }
   }
 
@@ -142,7 +151,7 @@ export class FolderCache implements HubCache {
     } catch (cause) {
       // A process that took this one for dead, from another machine or container, has taken the part over.
       if (codeOf(cause) !== 'ENOENT') throw cause;
-      if ((await orUndefined(stat(target)))?.size !== file.size) await this.download(blobs, file, target, fill);
+      if ((await sizeOf(target)) !== file.size) await this.download(blobs, file, target, fill);
     }
   }
 
@@ -221,7 +230,7 @@ async function partsOf(blobs: string, file: HubFile): Promise<string[]> {
   const names = (await orUndefined(readdir(blobs))) ?? [];
   const parts = names.filter((name) => name.startsWith(`${file.etag}.`) && name.endsWith('.limn-part'));
   const sized = await Promise.all(
-    parts.map(async (name) => ({ name, size: (await orUndefined(stat(path.join(blobs, name))))?.size ?? -1 })),
+    parts.map(async (name) => ({ name, size: (await sizeOf(path.join(blobs, name))) ?? -1 })),
   );
   return sized.sort((a, b) => b.size - a.size).map(({ name }) => path.join(blobs, name));
 }
@@ -243,6 +252,8 @@ function inside(folder: string, target: string): boolean {
   const relative = path.relative(folder, target);
   return relative !== '' && !relative.startsWith('..') && !path.isAbsolute(relative);
 }
+
+const sizeOf = async (file: string): Promise<number | undefined> => (await orUndefined(stat(file)))?.size;
 
 async function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
   try {

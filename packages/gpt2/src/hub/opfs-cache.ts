@@ -1,14 +1,13 @@
 // A cache of hub models in the browser's private file system (OPFS): contents in parts that appear whole, a manifest written last.
-import { LimnError } from '@limn/gpu';
+import { formatBytes, LimnError } from '@limn/gpu';
+import { unlessAborted } from '../abortable-files.js';
 import { missingFile, shortFile, type ModelFiles } from '../files.js';
 import type { HubCache, HubFile, PartialBlob } from './cache.js';
-import { digestOf } from './digest.js';
+import { bytesOf, orUndefined, writeWhole } from './opfs-files.js';
+import { readManifest, writeManifest, type ManifestEntry } from './opfs-manifest.js';
+import { OpfsPart, partBytes } from './opfs-part.js';
 
-/** Bytes of one part: what a tab that is closed in the middle of a download loses at most, and what is held in memory meanwhile. */
-const partBytes = 8 * 2 ** 20;
-
-/** What a commit holds: digest and size by name; null for a file that the repository does not have. */
-type Manifest = Record<string, { readonly etag: string; readonly size: number } | null>;
+const isFull = (cause: unknown): boolean => cause instanceof DOMException && cause.name === 'QuotaExceededError';
 
 /** The cache below one folder of the private file system. */
 export class OpfsCache implements HubCache {
@@ -34,8 +33,10 @@ export class OpfsCache implements HubCache {
 
   async state(id: string, commit: string, name: string): Promise<'here' | 'absent' | 'unknown'> {
     const entry = (await this.manifest(id, commit)).get(name);
+    if (entry === null) return 'absent';
     if (entry === undefined) return 'unknown';
-    return entry === null ? 'absent' : 'here';
+    // A browser in need of room, or a person, may have taken a part of the contents away.
+    return (await this.guard(() => this.isWhole(id, entry))) ? 'here' : 'unknown';
   }
 
   async noteAbsent(id: string, commit: string, names: readonly string[]): Promise<void> {
@@ -55,16 +56,11 @@ export class OpfsCache implements HubCache {
   ): Promise<void> {
     await this.alone(`limn ${id} ${file.etag}`, signal, () =>
       this.guard(async () => {
-        const home = await this.folder(id, 'blobs');
-        const done = `${file.etag}.done`;
-        if ((await bytesOf(home, done)) === undefined) {
-          const blob = await OpfsPart.of(await home.getDirectoryHandle(file.etag, { create: true }), file.size);
-          try {
-            await fill(blob);
-          } finally {
-            await blob.flush();
-          }
-          await writeWhole(home, done, new Uint8Array(0));
+        if (!(await this.isWhole(id, file))) {
+          const home = await this.folder(id, 'blobs');
+          const parts = await home.getDirectoryHandle(file.etag, { create: true });
+          await this.fillParts(parts, file, fill);
+          await writeWhole(home, `${file.etag}.done`, new Uint8Array(0));
         }
         await this.note(id, commit, [[file.name, { etag: file.etag, size: file.size }]]);
       }),
@@ -72,13 +68,15 @@ export class OpfsCache implements HubCache {
   }
 
   async begun(id: string, file: HubFile): Promise<number> {
-    const home = await this.folder(id, 'blobs');
-    const parts = await orUndefined(home.getDirectoryHandle(file.etag));
-    return parts === undefined ? 0 : (await OpfsPart.of(parts, file.size)).size;
+    return this.guard(async () => {
+      const home = await this.folder(id, 'blobs');
+      const parts = await orUndefined(home.getDirectoryHandle(file.etag));
+      return parts === undefined ? 0 : (await OpfsPart.of(parts, file.size)).size;
+    });
   }
 
   open(id: string, commit: string, names: readonly string[], label: string): ModelFiles {
-    const find = async (name: string): Promise<{ etag: string; size: number }> => {
+    const find = async (name: string): Promise<NonNullable<ManifestEntry>> => {
       const entry = names.includes(name) ? (await this.manifest(id, commit)).get(name) : undefined;
       if (!entry) throw missingFile(label, name, names);
       return entry;
@@ -86,30 +84,33 @@ export class OpfsCache implements HubCache {
     return {
       label,
       list: async () => names,
-      size: async (name) => (await find(name)).size,
-      read: async (name, start = 0, stated) => {
-        const { etag, size } = await find(name);
-        const end = stated ?? size;
-        if (start < 0 || end < start || end > size) throw shortFile(label, name, end, size);
-        return this.guard(async () => {
-          const parts = await (await this.folder(id, 'blobs')).getDirectoryHandle(etag);
-          const bytes = new Uint8Array(end - start);
-          for (let at = start; at < end;) {
-            const until = Math.min(end, (Math.floor(at / partBytes) + 1) * partBytes);
-            const part = await bytesOf(parts, String(Math.floor(at / partBytes)), at % partBytes, until - at);
-            if (part === undefined || part.length !== until - at) throw missingFile(label, name, names);
-            bytes.set(part, at - start);
-            at = until;
-          }
-          return bytes;
-        });
-      },
+      size: (name, signal) => unlessAborted(signal, async () => (await find(name)).size),
+      read: (name, start = 0, stated, signal) =>
+        unlessAborted(signal, async () => {
+          const { etag, size } = await find(name);
+          const end = stated ?? size;
+          if (start < 0 || end < start || end > size) throw shortFile(label, name, end, size);
+          return this.guard(async () => {
+            const parts = await (await this.folder(id, 'blobs')).getDirectoryHandle(etag);
+            const bytes = new Uint8Array(end - start);
+            for (let at = start; at < end;) {
+              signal?.throwIfAborted();
+              const until = Math.min(end, (Math.floor(at / partBytes) + 1) * partBytes);
+              const part = await bytesOf(parts, String(Math.floor(at / partBytes)), at % partBytes, until - at);
+              if (part === undefined || part.length !== until - at) throw missingFile(label, name, names);
+              bytes.set(part, at - start);
+              at = until;
+            }
+            return bytes;
+          });
+        }),
     };
   }
 
   async freeBytes(): Promise<number | undefined> {
-    const { quota, usage } = (await this.storage?.estimate?.()) ?? {};
-    return quota === undefined || usage === undefined ? undefined : quota - usage;
+    // A browser that does not say has said nothing against it.
+    const { quota, usage } = (await this.storage?.estimate?.().catch(() => undefined)) ?? {};
+    return quota === undefined || usage === undefined ? undefined : Math.max(0, quota - usage);
   }
 
   place(id: string, commit: string): string {
@@ -126,22 +127,71 @@ export class OpfsCache implements HubCache {
     return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
   }
 
-  private async manifest(id: string, commit: string): Promise<Map<string, Manifest[string]>> {
-    const text = await this.text(id, 'snapshots', `${commit}.json`);
-    return new Map(Object.entries(text === undefined ? {} : (JSON.parse(text) as Manifest)));
+  /**
+   * Lets `fill` complete the contents. What came is kept, also when the page's share of the disk ends: bytes that are here need not be
+   * fetched again, and the room that the next try asks for is that of the rest.
+   */
+  private async fillParts(
+    folder: FileSystemDirectoryHandle,
+    file: HubFile,
+    fill: (blob: PartialBlob) => Promise<void>,
+  ): Promise<void> {
+    const blob = await OpfsPart.of(folder, file.size);
+    try {
+      await fill(blob);
+      await blob.flush();
+    } catch (cause) {
+      // Whether the end of it can be stored or not, what went wrong first is what to report.
+      await blob.flush().catch(() => undefined);
+      if (!isFull(cause)) throw cause;
+      const { size: held } = await OpfsPart.of(folder, file.size);
+      const [needed, free] = [file.size - held, await this.freeBytes()];
+      const room = free === undefined ? 'there is no room for them' : `there is room for ${formatBytes(free)}`;
+      throw new LimnError(
+        'hub/disk-space',
+        `${this.label} holds ${formatBytes(held)} of ${file.name}; ${formatBytes(needed)} more are needed, and ${room}`,
+        {
+          details: {
+            reason: 'QuotaExceededError',
+            file: file.name,
+            held,
+            needed,
+            size: file.size,
+            ...(free === undefined ? {} : { free }),
+          },
+          hint: 'What came is kept, and the next try goes on from there. Remove other models or data of this site, or make room on the disk.',
+          cause,
+        },
+      );
+    }
+  }
+
+  /** Whether contents are here to their last byte; that they are the right ones was checked before they were marked as done. */
+  private async isWhole(
+    id: string,
+    { etag, size }: { readonly etag: string; readonly size: number },
+  ): Promise<boolean> {
+    const home = await this.folder(id, 'blobs');
+    if ((await bytesOf(home, `${etag}.done`)) === undefined) return false;
+    const parts = await orUndefined(home.getDirectoryHandle(etag));
+    return parts !== undefined && (await OpfsPart.storedBytes(parts)) === size;
+  }
+
+  private async manifest(id: string, commit: string): Promise<Map<string, ManifestEntry>> {
+    return readManifest(await this.text(id, 'snapshots', `${commit}.json`));
   }
 
   private async note(
     id: string,
     commit: string,
-    entries: readonly (readonly [string, Manifest[string]])[],
+    entries: readonly (readonly [string, ManifestEntry])[],
   ): Promise<void> {
     await this.alone(`limn ${id} ${commit}`, undefined, () =>
       this.guard(async () => {
         const manifest = await this.manifest(id, commit);
         for (const [name, entry] of entries) manifest.set(name, entry);
-        const json = JSON.stringify(Object.fromEntries(manifest));
-        await writeWhole(await this.folder(id, 'snapshots'), `${commit}.json`, new TextEncoder().encode(json));
+        const text = new TextEncoder().encode(writeManifest(manifest));
+        await writeWhole(await this.folder(id, 'snapshots'), `${commit}.json`, text);
       }),
     );
   }
@@ -156,7 +206,7 @@ export class OpfsCache implements HubCache {
       return await act();
     } catch (cause) {
       if (!(cause instanceof DOMException) || cause.name === 'AbortError' || cause.name === 'TimeoutError') throw cause;
-      const full = cause.name === 'QuotaExceededError';
+      const full = isFull(cause);
       throw new LimnError(full ? 'hub/disk-space' : 'hub/cache', `${this.label} could not be used: ${cause.message}`, {
         details: { reason: cause.name },
         hint: full
@@ -168,119 +218,4 @@ export class OpfsCache implements HubCache {
   }
 }
 
-/** Contents as files 0, 1, 2 … of `partBytes`, the last one shorter. */
-class OpfsPart implements PartialBlob {
-  private waiting: Uint8Array[] = [];
-  private waitingBytes = 0;
-
-  private constructor(
-    private readonly folder: FileSystemDirectoryHandle,
-    private readonly whole: number,
-    /** Full parts stored. */
-    private parts: number,
-  ) {}
-
-  /** What an earlier run left: full parts, and a last one that is taken back into memory. */
-  static async of(folder: FileSystemDirectoryHandle, whole: number): Promise<OpfsPart> {
-    for (let parts = 0; ; parts++) {
-      const size = (await orUndefined(folder.getFileHandle(String(parts)).then((handle) => handle.getFile())))?.size;
-      if (size === partBytes) continue;
-      const blob = new OpfsPart(folder, whole, parts);
-      if (size !== undefined && size < partBytes) blob.push((await bytesOf(folder, String(parts))) as Uint8Array);
-      return blob;
-    }
-  }
-
-  get size(): number {
-    return this.parts * partBytes + this.waitingBytes;
-  }
-
-  async append(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length;) {
-      const taken = bytes.slice(at, at + partBytes - this.waitingBytes);
-      this.push(taken);
-      at += taken.length;
-      if (this.waitingBytes < partBytes) continue;
-      await this.flush();
-      this.parts += 1;
-      [this.waiting, this.waitingBytes] = [[], 0];
-    }
-  }
-
-  /** Stores what is waiting as the last part. */
-  async flush(): Promise<void> {
-    if (this.waitingBytes > 0)
-      await writeWhole(this.folder, String(this.parts), joined(this.waiting, this.waitingBytes));
-  }
-
-  async clear(): Promise<void> {
-    [this.waiting, this.waitingBytes] = [[], 0];
-    for (; this.parts >= 0; this.parts--) await orUndefined(this.folder.removeEntry(String(this.parts)));
-    this.parts = 0;
-  }
-
-  async digest(kind: HubFile['kind'], signal?: AbortSignal): Promise<string> {
-    await this.flush();
-    return digestOf(kind, this.whole, this.stored(), signal);
-  }
-
-  private async *stored(): AsyncGenerator<Uint8Array> {
-    for (let part = 0; part * partBytes < this.size; part++)
-      yield (await bytesOf(this.folder, String(part))) ?? new Uint8Array(0);
-  }
-
-  private push(bytes: Uint8Array): void {
-    this.waiting.push(bytes);
-    this.waitingBytes += bytes.length;
-  }
-}
-
 const folderName = (id: string): string => `models--${id.replace('/', '--')}`;
-
-function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(bytes);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
-/** Replaces a file; readers see the old contents or the new ones. */
-async function writeWhole(
-  folder: FileSystemDirectoryHandle,
-  name: string,
-  bytes: Uint8Array<ArrayBuffer>,
-): Promise<void> {
-  const writable = await (await folder.getFileHandle(name, { create: true })).createWritable();
-  try {
-    await writable.write(bytes);
-    await writable.close();
-  } catch (cause) {
-    // The write's own failure is what to report.
-    await writable.abort().catch(() => undefined);
-    throw cause;
-  }
-}
-
-async function bytesOf(
-  folder: FileSystemDirectoryHandle,
-  name: string,
-  begin = 0,
-  length?: number,
-): Promise<Uint8Array | undefined> {
-  const handle = await orUndefined(folder.getFileHandle(name));
-  if (!handle) return undefined;
-  const file = await handle.getFile();
-  return new Uint8Array(await file.slice(begin, length === undefined ? file.size : begin + length).arrayBuffer());
-}
-
-async function orUndefined<T>(promise: Promise<T>): Promise<T | undefined> {
-  try {
-    return await promise;
-  } catch (cause) {
-    if (cause instanceof DOMException && cause.name === 'NotFoundError') return undefined;
-    throw cause;
-  }
-}

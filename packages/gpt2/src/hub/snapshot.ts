@@ -1,21 +1,11 @@
 // Brings a model from the hub into a cache and opens it there; or from the cache alone when offline, pinned or out of reach.
-import { formatBytes, LimnError } from '@limn/gpu';
+import { LimnError } from '@limn/gpu';
 import { missingFile, type ModelFiles } from '../files.js';
 import { indexFile, noWeights, shardsOf, weightFile } from '../weights.js';
 import type { HubCache, HubFile } from './cache.js';
-import { contentsUrl, type HubDirectory } from './directory.js';
+import type { HubDirectory } from './directory.js';
+import { Download, type DownloadProgress } from './download.js';
 import type { HubHttp } from './http.js';
-import { fillBlob } from './transfer.js';
-
-/** Progress of the download of a model: bytes over all its files, those that were here already included. */
-export interface DownloadProgress {
-  /** The file that is on its way. */
-  readonly file: string;
-  /** Bytes that are here, of all files. */
-  readonly done: number;
-  /** Bytes of all files that are known to be needed; shards are known when their index is here. */
-  readonly total: number;
-}
 
 /** How to open a model of the hub. */
 export interface SnapshotOptions {
@@ -70,17 +60,21 @@ export async function openSnapshot(
   const present = [...listed.keys()];
   if (!listed.has(config)) throw missingFile(label, config, present);
   if (!listed.has(weightFile) && !listed.has(indexFile)) throw noWeights(label, present);
-  const fetcher = new Fetcher(id, commit, http, cache, options);
+  const fetcher = new Download(id, commit, { http, cache }, options);
   const names = [config, ...tokenizerNames((name) => listed.has(name))];
   const small = listed.has(weightFile) ? names : [...names, indexFile];
-  await fetcher.fetch(small.map((name) => listed.get(name) as HubFile));
-  let weights = [weightFile];
+  let weights = listed.has(weightFile) ? [weightFile] : likelyShards(present);
+  const known = (wanted: readonly string[]): HubFile[] => wanted.map((name) => listed.get(name) as HubFile);
+  await fetcher.plan(known([...small, ...weights]));
+  await fetcher.fetch(known(small));
   if (!listed.has(weightFile)) {
-    weights = shardsOf(await cache.open(id, commit, small, label).read(indexFile), label);
+    const index = await cache.open(id, commit, small, label).read(indexFile, undefined, undefined, options.signal);
+    weights = shardsOf(index, label);
     const lost = weights.find((name) => !listed.has(name));
     if (lost !== undefined) throw missingFile(label, lost, present);
+    await fetcher.plan(known([...small, ...weights]));
   }
-  await fetcher.fetch(weights.map((name) => listed.get(name) as HubFile));
+  await fetcher.fetch(known(weights));
   await cache.noteAbsent(
     id,
     commit,
@@ -156,58 +150,16 @@ async function wantedInCache(
   return [...names, indexFile, ...shards];
 }
 
-/** Downloads files one after another and reports bytes over all of them. */
-class Fetcher {
-  private total = 0;
-  private done = 0;
-
-  constructor(
-    private readonly id: string,
-    private readonly commit: string,
-    private readonly http: HubHttp,
-    private readonly cache: HubCache,
-    private readonly options: SnapshotOptions,
-  ) {}
-
-  async fetch(files: readonly HubFile[]): Promise<void> {
-    const { id, commit, cache, http, options } = this;
-    const lacking: HubFile[] = [];
-    for (const file of files) if ((await cache.state(id, commit, file.name)) !== 'here') lacking.push(file);
-    this.total += files.reduce((sum, { size }) => sum + size, 0);
-    this.done += files.reduce((sum, file) => sum + (lacking.includes(file) ? 0 : file.size), 0);
-    await this.checkSpace(lacking);
-    for (const file of lacking) {
-      options.signal?.throwIfAborted();
-      const report = (held: number): void =>
-        options.onProgress?.({ file: file.name, done: this.done + held, total: this.total });
-      await cache.add(
-        id,
-        commit,
-        file,
-        async (blob) => {
-          report(Math.min(blob.size, file.size));
-          await fillBlob(http, contentsUrl(http, id, commit, file.name), file, blob, report);
-        },
-        options.signal,
-      );
-      this.done += file.size;
-      options.onProgress?.({ file: file.name, done: this.done, total: this.total });
-    }
+/**
+ * The shards that an index most likely names, before it is here: `model-00001-of-0000n.safetensors` up to n. Of several such sets the one of
+ * fewest files, so that no download is refused that would fit.
+ */
+function likelyShards(present: readonly string[]): string[] {
+  const sets = new Map<string, string[]>();
+  for (const name of present) {
+    const total = /^model-\d{5}-of-(\d{5})\.safetensors$/.exec(name)?.[1];
+    if (total !== undefined) sets.set(total, [...(sets.get(total) ?? []), name]);
   }
-
-  /** Refuses a download that the cache's disk cannot hold. */
-  private async checkSpace(files: readonly HubFile[]): Promise<void> {
-    const free = await this.cache.freeBytes();
-    let needed = 0;
-    for (const file of files) needed += Math.max(0, file.size - (await this.cache.begun(this.id, file)));
-    if (free === undefined || needed <= free) return;
-    throw new LimnError(
-      'hub/disk-space',
-      `${this.id} needs ${formatBytes(needed)}, but ${this.cache.label} has room for ${formatBytes(free)}`,
-      {
-        details: { needed, free, cache: this.cache.label },
-        hint: 'None of these files was fetched. Make room, or choose another cache (HF_HUB_CACHE).',
-      },
-    );
-  }
+  const whole = [...sets].filter(([total, names]) => names.length === Number(total));
+  return whole.sort(([a], [b]) => Number(a) - Number(b))[0]?.[1] ?? [];
 }

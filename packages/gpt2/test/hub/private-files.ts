@@ -11,6 +11,7 @@ class MemoryFile implements Entry {
   constructor(private readonly disk: PrivateDisk) {}
 
   async getFile(): Promise<Blob> {
+    await this.disk.beforeRead?.();
     return new Blob([this.bytes]);
   }
 
@@ -68,6 +69,8 @@ class MemoryFolder implements Entry {
 /** The disk; `room` is how many bytes may still be written. */
 export class PrivateDisk {
   room = Infinity;
+  /** Waited for by every read. */
+  beforeRead: (() => Promise<void>) | undefined;
   readonly folder = new MemoryFolder(this);
 
   get root(): FileSystemDirectoryHandle {
