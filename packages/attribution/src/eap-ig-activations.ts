@@ -144,7 +144,7 @@ function movedWhole(chunk: Chunk, sublayer: Sublayer, points: readonly PathPoint
   const delta = sublayerDelta(chunk, sublayer);
   const options = { capture: chunk.captures(), logits: 'last' } as const;
   const weights = points.map(({ weight }) => weight / sublayers);
-  const end = (run: Run): GradientRun => ({ run, loss: chunk.loss(run.logits, m), weights });
+  const end = (run: Run): GradientRun => ({ run, loss: chunk.loss(run.logits, m), weights, severed: true });
   if (sublayer.kind === 'input') {
     const embeddings = moved(chunk, detach(clean.at('hook_embed')), delta, points);
     return end(model.run(step, { embeddings, lengths: repeated(chunk.lengths, m) }, options));

@@ -18,6 +18,8 @@ export interface GradientRun {
   /** Weight of each repeat in the sum: 1 / m on an integration path of m points. */
   readonly weights: readonly number[];
   readonly from?: RunStart | undefined;
+  /** A node's output was put in the place of its own, so that the loss may not depend on some sites: their gradient is 0. */
+  readonly severed?: boolean | undefined;
 }
 
 /** Does a run from there compute the heads of `layer`? */
@@ -44,7 +46,7 @@ export function logitsRun(resid: Tensor, lengths: readonly number[], logits: Ten
 /** ∂(Σ rows weight · loss) / ∂site for every named site of a run. */
 export function siteGradients(
   step: Step,
-  { run, loss, weights }: GradientRun,
+  { run, loss, weights, severed = false }: GradientRun,
   names: readonly HookName[],
 ): ReadonlyMap<HookName, Tensor> {
   const B = loss.size / weights.length;
@@ -61,6 +63,7 @@ export function siteGradients(
     loss,
     seed,
     names.map((name) => run.at(name)),
+    severed ? { missing: 'zeros' } : {},
   );
   return new Map(names.map((name, i) => [name, found[i] as Tensor]));
 }

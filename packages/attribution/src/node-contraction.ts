@@ -4,7 +4,7 @@ import type { HookName } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
 import { add, concat, fill, mul, permute, reshape, slice, sum, type Tensor } from '@limn/tensor';
 import { edgeScores } from './edge-scores.js';
-import { overRepeats, reachesMlp, siteGradients, streamAfter } from './gradient-run.js';
+import { overRepeats, reachesHeads, reachesMlp, siteGradients, streamAfter } from './gradient-run.js';
 import type { RunStart } from './gradient-run.js';
 import type { Graph } from './graph.js';
 import { partsOf, sourcesOfSublayer, sublayersOf } from './node-outputs.js';
@@ -104,5 +104,5 @@ function outputSite(
   const { layer } = sublayer;
   if (sublayer.kind === 'heads' && block === 'sequential')
     return reachesMlp(layer, from) ? blockHook(layer, 'hook_resid_mid') : undefined;
-  return from === undefined || layer + 1 >= from.layer ? streamAfter(layer, layers) : undefined;
+  return reachesHeads(layer + 1, from) ? streamAfter(layer, layers) : undefined;
 }

@@ -94,6 +94,124 @@ export function eapRecord(
   };
 }
 
+/** What stands in for every node's output, [T, D] by forward index: the corrupted run's, nothing, or means [D] or [T, D]. */
+export type EapAblation = 'patch' | 'zero' | readonly Float64Array[];
+
+/** What the ablation has at every node of one pair, [T, D]. */
+export function ablatedOutputs(model: EapModel, pair: EapPair, ablation: EapAblation): Float64Array[] {
+  const { clean, corrupted } = eapRecord(model, pair);
+  if (ablation === 'patch') return [...corrupted.outputs];
+  return clean.outputs.map((z, u) =>
+    z.map((_, i) =>
+      ablation === 'zero' ? 0 : ((ablation[u] as Float64Array)[i % (ablation[u]?.length ?? 1)] as number),
+    ),
+  );
+}
+
+/** Mean outputs over prompts: [D] over positions and then prompts, or [T, D] with `positional`. */
+export function eapMeans(
+  model: EapModel,
+  prompts: readonly (readonly number[])[],
+  positional: boolean,
+): Float64Array[] {
+  const { width } = model.sizes;
+  const total: Float64Array[] = [];
+  for (const prompt of prompts) {
+    const run = eapForward(model, tokenEmbeddings(model, prompt));
+    for (const [u, z] of run.outputs.entries()) {
+      const mean = (total[u] ??= new Float64Array(positional ? z.length : width));
+      for (const [i, x] of z.entries()) {
+        const at = positional ? i : i % width;
+        mean[at] = (mean[at] as number) + x / prompts.length / (positional ? 1 : run.T);
+      }
+    }
+  }
+  return total;
+}
+
+/** Scores by plain gradients at the clean input and Δ of an ablation. */
+export function eapAblationScores(
+  model: EapModel,
+  pairs: readonly EapPair[],
+  metric: EapMetric,
+  ablation: EapAblation,
+): Float64Array {
+  return meanOver(model, pairs, (pair) => {
+    const { clean } = eapRecord(model, pair);
+    const deltas = ablatedOutputs(model, pair, ablation).map((z, u) => sub(z, clean.outputs[u] as Float64Array));
+    const gradients = eapPathGradients(model, pair, metric, eapPath(1, 'right'));
+    return (u, v) => dot(deltas[u] as Float64Array, gradients[v] as Float64Array);
+  });
+}
+
+/** EAP-IG over activations: Δ_u · Σ_k w_k g_v with the sublayer of u at z + (1 − α_k) Δ for all that reads it. */
+export function eapActivationScores(
+  model: EapModel,
+  pairs: readonly EapPair[],
+  metric: EapMetric,
+  points: readonly { readonly alpha: number; readonly weight: number }[],
+  ablation: EapAblation,
+): Float64Array {
+  const { layers, heads } = model.sizes;
+  const sublayers = [
+    [0],
+    ...Array.from({ length: layers }, (_, l) => [
+      Array.from({ length: heads }, (_, h) => 1 + l * (heads + 1) + h),
+      [1 + l * (heads + 1) + heads],
+    ]).flat(),
+  ];
+  return meanOver(model, pairs, (pair) => {
+    const { clean } = eapRecord(model, pair);
+    const deltas = ablatedOutputs(model, pair, ablation).map((z, u) => sub(z, clean.outputs[u] as Float64Array));
+    const bySource = new Map<number, Float64Array[]>();
+    for (const sources of sublayers) {
+      const together = sources.map((u) => deltas[u] as Float64Array).reduce(sum);
+      let total: Float64Array[] | undefined;
+      for (const { alpha, weight } of points) {
+        const run = eapForward(model, tokenEmbeddings(model, pair.clean), (v, x) =>
+          sourcesBefore(model, v) > (sources.at(-1) as number)
+            ? x.map((y, i) => y + (1 - alpha) * (together[i] as number))
+            : x,
+        );
+        const { dLogits } = eapLoss(metric, pair, run.logits, clean.logits);
+        const gradients = eapSlotGradients(
+          model,
+          run,
+          dLogits.map((d) => d * weight),
+        );
+        total = total ? total.map((g, v) => sum(g, gradients[v] as Float64Array)) : gradients;
+      }
+      for (const u of sources) bySource.set(u, total ?? []);
+    }
+    return (u, v) => dot(deltas[u] as Float64Array, bySource.get(u)?.[v] as Float64Array);
+  });
+}
+
+/** Information-flow routes: max(0, ‖x‖₁ − ‖x − z_u‖₁) over its sum over the slot's sources, mean over positions. */
+export function informationFlowScores(model: EapModel, pairs: readonly EapPair[]): Float64Array {
+  const { width } = model.sizes;
+  return meanOver(model, pairs, ({ clean: prompt }) => {
+    const run = eapForward(model, tokenEmbeddings(model, prompt));
+    const proximity = (u: number, v: number, t: number): number => {
+      let gain = 0;
+      for (let i = t * width; i < (t + 1) * width; i++) {
+        const x = run.slots[v]?.[i] as number;
+        gain += Math.abs(x) - Math.abs(x - (run.outputs[u]?.[i] as number));
+      }
+      return Math.max(0, gain);
+    };
+    return (u, v) => {
+      let share = 0;
+      for (let t = 0; t < run.T; t++) {
+        let all = 0;
+        for (let w = 0; w < sourcesBefore(model, v); w++) all += proximity(w, v, t);
+        share += all === 0 ? 0 : proximity(u, v, t) / all / run.T;
+      }
+      return share;
+    };
+  });
+}
+
 /** Weighted sum over path points of the gradient at every slot. */
 export function eapPathGradients(
   model: EapModel,
@@ -136,9 +254,15 @@ export function eapScores(
 }
 
 /** score(u → v) = mean of loss(all edges clean except u → v) − loss(clean). */
-export function exactScores(model: EapModel, pairs: readonly EapPair[], metric: EapMetric): Float64Array {
+export function exactScores(
+  model: EapModel,
+  pairs: readonly EapPair[],
+  metric: EapMetric,
+  ablation: EapAblation = 'patch',
+): Float64Array {
   return meanOver(model, pairs, (pair) => {
-    const { clean, deltas } = eapRecord(model, pair);
+    const { clean } = eapRecord(model, pair);
+    const deltas = ablatedOutputs(model, pair, ablation).map((z, u) => sub(z, clean.outputs[u] as Float64Array));
     const base = eapLoss(metric, pair, clean.logits, clean.logits).loss;
     return (u, v) => {
       const run = eapForward(model, tokenEmbeddings(model, pair.clean), (slot, x) =>
@@ -150,13 +274,18 @@ export function exactScores(model: EapModel, pairs: readonly EapPair[], metric: 
 }
 
 /** Logits [V] of a circuit by the dense definition: x_v ← x_v + Σ_{(u,v) ∉ C} (z'_u − ẑ_u), on the clean input. */
-export function circuitLogits(model: EapModel, pair: EapPair, keeps: (u: number, v: number) => boolean): Float64Array {
-  const { corrupted } = eapRecord(model, pair);
+export function circuitLogits(
+  model: EapModel,
+  pair: EapPair,
+  keeps: (u: number, v: number) => boolean,
+  ablation: EapAblation = 'patch',
+): Float64Array {
+  const ablated = ablatedOutputs(model, pair, ablation);
   return eapForward(model, tokenEmbeddings(model, pair.clean), (v, x, outputs) => {
     const y = x.slice();
     for (let u = 0; u < sourcesBefore(model, v); u++) {
       if (keeps(u, v)) continue;
-      const [there, here] = [corrupted.outputs[u] as Float64Array, outputs[u] as Float64Array];
+      const [there, here] = [ablated[u] as Float64Array, outputs[u] as Float64Array];
       for (let i = 0; i < y.length; i++) y[i] = (y[i] as number) + (there[i] as number) - (here[i] as number);
     }
     return y;
@@ -169,10 +298,11 @@ export function circuitMetric(
   pairs: readonly EapPair[],
   metric: EapMetric,
   keeps: (u: number, v: number) => boolean,
+  ablation: EapAblation = 'patch',
 ): number {
   const values = pairs.map((pair) => {
     const clean = eapForward(model, tokenEmbeddings(model, pair.clean)).logits;
-    return -eapLoss(metric, pair, circuitLogits(model, pair, keeps), clean).loss;
+    return -eapLoss(metric, pair, circuitLogits(model, pair, keeps, ablation), clean).loss;
   });
   return values.reduce((a, b) => a + b, 0) / pairs.length;
 }
@@ -191,6 +321,10 @@ function meanOver(
         total[u * columns + v] = (n === 0 ? 0 : (total[u * columns + v] as number)) + score(u, v) / pairs.length;
   }
   return total;
+}
+
+function sub(a: Float64Array, b: Float64Array): Float64Array {
+  return a.map((x, i) => x - (b[i] as number));
 }
 
 function dot(a: Float64Array, b: Float64Array): number {

@@ -1,0 +1,147 @@
+// Baselines: |Δ| against the float64 model, the mean of tasks, and baselines beside a curve.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Gpt2 } from '@limn/gpt2';
+import { referenceEap } from '@limn/testing';
+import {
+  allTasksScores,
+  buildGraph,
+  deltaRanking,
+  faithfulnessCurves,
+  logitDiff,
+  pathStatistics,
+  prune,
+  scoreAt,
+  scoresOf,
+  selectTopN,
+} from '../src/index.js';
+import { goldenScores, toyGraph } from './golden.js';
+import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
+
+const { TOY_PAIR, eapForward, randomModel, tokenEmbeddings, waveModel } = referenceEap;
+
+describe('the ranking by |Δ|', () => {
+  const reference = randomModel(AWKWARD, 9);
+  const pairs = awkwardPairs(5);
+  const graph = buildGraph({ ...AWKWARD, block: 'sequential' });
+  let model: Gpt2;
+  beforeAll(async () => {
+    model = await gpt2Of(reference);
+  });
+  afterAll(() => model.dispose());
+
+  /** Σ_t ‖Δ_u[t]‖ of one pair, or of −z_u. */
+  function norms(pair: (typeof pairs)[number], ablation: 'patch' | 'zero'): number[] {
+    const outputs = (tokens: readonly number[]): readonly Float64Array[] =>
+      eapForward(reference, tokenEmbeddings(reference, tokens)).outputs;
+    const clean = outputs(pair.clean);
+    const other = ablation === 'patch' ? outputs(pair.corrupted) : clean.map((z) => new Float64Array(z.length));
+    const { width } = AWKWARD;
+    return clean.map((z, u) => {
+      let total = 0;
+      for (let t = 0; t < pair.clean.length; t++) {
+        let square = 0;
+        for (let c = t * width; c < (t + 1) * width; c++) square += ((other[u]?.[c] ?? 0) - (z[c] ?? 0)) ** 2;
+        total += Math.sqrt(square);
+      }
+      return total;
+    });
+  }
+
+  it('is the mean over examples of the norms over real positions, in batches of any size', async () => {
+    for (const ablation of ['patch', 'zero'] as const) {
+      const want = pairs.map((pair) => norms(pair, ablation));
+      const got = await deltaRanking(model, pairs, { ablation, batchSize: 2, perExample: true });
+      for (const { u, v } of graph.edges()) {
+        const mean = want.reduce((sum, own) => sum + (own[u] ?? 0), 0) / want.length;
+        // f32 round-off of sums over 72 coordinates through two layers.
+        expect(Math.abs(scoreAt(got, u, v) - mean), graph.edgeName(u, v)).toBeLessThan(2e-5 * (1 + mean));
+        for (const [i, own] of want.entries())
+          expect(Math.abs((got.perExample?.[i]?.[graph.dense(u, v)] ?? Number.NaN) - (own[u] ?? 0))).toBeLessThan(
+            2e-5 * (1 + (own[u] ?? 0)),
+          );
+      }
+      const whole = await deltaRanking(model, pairs, { ablation });
+      expect(whole.perExample).toBeUndefined();
+      for (const { u, v } of graph.edges())
+        expect(Math.abs(scoreAt(whole, u, v) / scoreAt(got, u, v) - 1) || 0).toBeLessThan(1e-5);
+    }
+  });
+
+  it('stops when aborted and checks the pairs', async () => {
+    await expect(deltaRanking(model, pairs, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      name: 'AbortedError',
+    });
+    await expect(deltaRanking(model, [])).rejects.toMatchObject({ code: 'data/pairs-empty' });
+  });
+});
+
+describe('scores of all tasks', () => {
+  it('weigh every task the same', () => {
+    const a = goldenScores('exact');
+    const scaled = scoresOf(toyGraph, (u, v) => -1000 * scoreAt(goldenScores('eap'), u, v));
+    const both = allTasksScores([a, scaled]);
+    const total = ({ values }: { readonly values: Float64Array }): number =>
+      values.reduce((sum, x) => sum + (Number.isNaN(x) ? 0 : Math.abs(x)), 0);
+    for (const { u, v } of toyGraph.edges())
+      expect(scoreAt(both, u, v)).toBeCloseTo(
+        (scoreAt(a, u, v) / total(a) + scoreAt(scaled, u, v) / total(scaled)) / 2,
+        14,
+      );
+    expect(selectTopN(allTasksScores([a]), 12).equals(selectTopN(a, 12))).toBe(true);
+  });
+
+  it('refuse what cannot be weighed', () => {
+    expect(() => allTasksScores([])).toThrow(expect.objectContaining({ code: 'usage/no-tasks' }));
+    expect(() => allTasksScores([scoresOf(toyGraph, () => 0)])).toThrow(
+      expect.objectContaining({ code: 'data/scores-zero' }),
+    );
+    const other = scoresOf(buildGraph({ layers: 1, heads: 1, width: 4, block: 'sequential' }), () => 1);
+    expect(() => allTasksScores([goldenScores('eap'), other])).toThrow(
+      expect.objectContaining({ code: 'data/graph-mismatch' }),
+    );
+  });
+});
+
+describe('baselines beside a curve', () => {
+  let model: Gpt2;
+  beforeAll(async () => {
+    model = await gpt2Of(waveModel());
+  });
+  afterAll(() => model.dispose());
+
+  it('have the size and depth of each point, and the curve is what it is without them', async () => {
+    const scores = goldenScores('exact');
+    const plain = await faithfulnessCurves(model, scores, [TOY_PAIR], { metric: logitDiff });
+    const curves = await faithfulnessCurves(model, scores, [TOY_PAIR], {
+      metric: logitDiff,
+      baselines: { random: { count: 3, seed: 7 }, rankings: [{ name: 'eap', scores: goldenScores('eap') }] },
+    });
+    expect(plain.curves[0]).not.toHaveProperty('baselines');
+    const eap = await faithfulnessCurves(model, goldenScores('eap'), [TOY_PAIR], { metric: logitDiff });
+    // Equal circuits in other company: f32 round-off of logits of 2 over a denominator of 0.0063.
+    const near = (a: number | null | undefined, b: number | null | undefined): void =>
+      expect(Math.abs((a ?? Number.NaN) - (b ?? Number.NaN))).toBeLessThan(5e-4);
+    for (const [c, { points, baselines = [] }] of curves.curves.entries()) {
+      const [random, ranking] = baselines;
+      expect(baselines.map(({ name }) => name)).toEqual(['random-connected', 'eap']);
+      for (const [i, point] of points.entries()) {
+        near(point.faithfulness, plain.curves[c]?.points[i]?.faithfulness);
+        const at = random?.points[i];
+        expect(at).toMatchObject({ n: point.n, kept: point.kept });
+        expect(at?.values).toHaveLength(3);
+        const values = at?.values.map((f) => f ?? Number.NaN) ?? [];
+        expect([at?.low, at?.high]).toEqual([Math.min(...values), Math.max(...values)]);
+        expect(at?.faithfulness).toBeCloseTo(values.reduce((a, b) => a + b, 0) / 3, 12);
+        near(ranking?.points[i]?.faithfulness, eap.curves[c]?.points[i]?.faithfulness);
+        expect(ranking?.points[i]?.kept).toBe(eap.curves[c]?.points[i]?.kept);
+      }
+      near(random?.points.at(-1)?.faithfulness, 1);
+    }
+    expect(curves.curves[0]?.baselines?.[1]?.points[3]?.meanPathLength).toBe(
+      pathStatistics(prune(selectTopN(goldenScores('eap'), 4))).meanLength,
+    );
+    await expect(
+      faithfulnessCurves(model, scores, [TOY_PAIR], { metric: logitDiff, baselines: { random: { count: 0 } } }),
+    ).rejects.toMatchObject({ code: 'usage/baseline-count' });
+  });
+});
