@@ -1,48 +1,68 @@
 // Checkpoints in a folder: the newest, and the one before it for when the newest is damaged.
 import path from 'node:path';
-import { LimnError } from '@limn/gpu';
-import type { CheckpointStore } from './checkpoint.js';
-import { nodeDisk, systemCode, type Disk } from './disk.js';
+import { formatBytes, LimnError } from '@limn/gpu';
+import type { CheckpointStore } from './checkpoint-store.js';
+import { freeBytes, nodeDisk, type Disk } from './disk.js';
+import type { StoredFile } from './file-content.js';
+import { openFolder } from './folder.js';
 import { removeUnfinished, writeAtomically } from './write-atomically.js';
 
 /** File names of the two generations, newest first. */
 export const CHECKPOINT_FILES = ['checkpoint.safetensors', 'checkpoint.previous.safetensors'] as const;
 
 /**
- * A store of two generations in a folder. Renames keep kills and power cuts from leaving half a file; the second generation
- * is for what renames cannot help against, a disk that gives back other bits than it was given. Once `readPrevious` was
+ * A store of two generations in a folder, written and read in pieces. Renames keep kills and power cuts from leaving half a file; the
+ * second generation is for what renames cannot help against, a disk that gives back other bits than it was given. Once `readPrevious` was
  * asked for, the newest counts as bad: the next write replaces it, and does not move it into the place of the good one. A folder is for
  * one run at a time: reading removes what a killed run left half-written.
- * @throws LimnError `files/write`, `files/read`
+ * @throws LimnError `files/write`, `files/read`, `files/short`, `checkpoint/no-room`
  */
 export function folderCheckpoints(folder: string, disk: Disk = nodeDisk): CheckpointStore {
-  const [newest, previous] = CHECKPOINT_FILES.map((name) => path.join(folder, name)) as [string, string];
+  const [newest, previous] = CHECKPOINT_FILES;
+  const files = openFolder(folder, disk);
+  const newestPath = path.join(folder, newest);
   let newestIsBad = false;
-  const read = async (file: string): Promise<Uint8Array | undefined> => {
+  const stored = async (name: string): Promise<StoredFile | undefined> => {
     try {
-      return new Uint8Array(await disk.readFile(file));
+      return { bytes: await files.size(name), read: (start, end) => files.read(name, start, end) };
     } catch (cause) {
-      const reason = systemCode(cause);
-      if (reason === 'ENOENT') return undefined;
-      throw new LimnError('files/read', `${file} could not be read: ${reason}`, {
-        details: { file, reason },
-        hint: 'Nothing was changed. Check the disk, and the rights of the file.',
-        cause,
-      });
+      if (cause instanceof LimnError && cause.code === 'files/not-found') return undefined;
+      throw cause;
     }
   };
   return {
-    async write(bytes) {
-      await writeAtomically(newest, bytes, { disk, ...(newestIsBad ? {} : { keepAs: previous }) });
+    async prepare(bytes, writes) {
+      const present: number[] = [];
+      for (const name of CHECKPOINT_FILES) {
+        const found = await stored(name);
+        if (found) present.push(found.bytes);
+      }
+      // Both generations and the draft of the next, all at once, or as many files as there will ever be.
+      const most = Math.min(present.length + writes, CHECKPOINT_FILES.length + 1);
+      const needed = most * bytes - present.reduce((sum, size) => sum + size, 0);
+      const free = await freeBytes(folder, disk);
+      if (free === undefined || needed <= free) return;
+      throw new LimnError(
+        'checkpoint/no-room',
+        `${folder} needs ${formatBytes(needed)} more for checkpoints; its disk has ${formatBytes(free)} free`,
+        {
+          details: { folder, bytes, writes, needed, free },
+          hint: `A checkpoint has ${formatBytes(bytes)}. Two are kept, and the next is written before the older goes. Free some space, or train elsewhere.`,
+        },
+      );
+    },
+    async write(content) {
+      const keepAs = path.join(folder, previous);
+      await writeAtomically(newestPath, content, { disk, ...(newestIsBad ? {} : { keepAs }) });
       newestIsBad = false;
     },
     async read() {
-      await removeUnfinished(newest, disk);
-      return read(newest);
+      await removeUnfinished(newestPath, disk);
+      return stored(newest);
     },
     readPrevious() {
       newestIsBad = true;
-      return read(previous);
+      return stored(previous);
     },
   };
 }

@@ -1,32 +1,21 @@
 // A training checkpoint: weights, optimiser moments, counts and settings in one safetensors file that carries its own sha256.
-import { LimnError } from '@limn/gpu';
-import type { AdamWState } from '@limn/tensor';
-import { memoryFiles } from './files.js';
-import { writeSafetensors, type WritableTensor } from './safetensors-write.js';
+import { LimnError, shownValue } from '@limn/gpu';
+import type { AdamWMoments } from '@limn/tensor';
+import type { FileContent, StoredFile } from './file-content.js';
+import type { ModelFiles } from './files.js';
+import type { SafetensorsEntry } from './safetensors-entry.js';
+import { safetensorsContent, type TensorPieces } from './safetensors-write.js';
 import { readSafetensorsHeader } from './safetensors.js';
-import { readTensorF32 } from './tensor-values.js';
-import { sha256 } from './weights.js';
-import type { HostTensor } from './weight-names.js';
+import { growingSha256 } from './sha256-pieces.js';
+import { chunkBytes, readTensorF32 } from './tensor-values.js';
 
-/** Where checkpoints are kept. `write` must be atomic: after a crash there is the old one or the new one. */
-export interface CheckpointStore {
-  /**
-   * Puts a checkpoint in the place of the one before.
-   * @throws what the store throws when it cannot; the old one is then still there.
-   */
-  write(bytes: Uint8Array): Promise<void>;
-  /** The newest; undefined when there is none yet. */
-  read(): Promise<Uint8Array | undefined>;
-  /** The one before, for a store that keeps it; asked for only when the newest is damaged or missing. */
-  readPrevious?(): Promise<Uint8Array | undefined>;
-}
-
-/** Everything that a resumed run needs to go on bit for bit. */
+/** Everything that a resumed run needs to go on bit for bit. Weights and moments are read one at a time, when they are asked for. */
 export interface Checkpoint {
   /** Updates done. */
   readonly step: number;
-  readonly weights: ReadonlyMap<string, HostTensor>;
-  readonly optimiser: AdamWState;
+  /** By name, in the order of the file. */
+  readonly weights: ReadonlyMap<string, TensorPieces>;
+  readonly optimiser: AdamWMoments;
   /** What must be equal when resuming: model config and recipe, as JSON. */
   readonly settings: string;
   /** The machine that the bits depend on: adapter, driver and kernel choices, as JSON. */
@@ -35,125 +24,161 @@ export interface Checkpoint {
 
 const format = 'limn-checkpoint/1';
 const blank = '0'.repeat(64);
+const mark = '"sha256":"';
+/** The name that messages give the file. */
+const name = 'checkpoint';
 
-/** The file's bytes. The sha256 in the header is that of the file with zeros in its place. */
-export async function encodeCheckpoint(checkpoint: Checkpoint): Promise<Uint8Array> {
-  const tensors = new Map<string, WritableTensor>();
-  for (const [name, tensor] of checkpoint.weights) tensors.set(`weight/${name}`, tensor);
-  for (const group of checkpoint.optimiser.groups) {
-    for (const { name, first, second } of group.params) {
-      tensors.set(`first/${name}`, { shape: [first.length], data: first });
-      tensors.set(`second/${name}`, { shape: [second.length], data: second });
-    }
-  }
-  const groups = checkpoint.optimiser.groups.map(({ name, count, params }) => ({
-    name,
-    count,
-    params: params.map((p) => p.name),
+/**
+ * The file. The sha256 in the header is that of the file with zeros in its place; it is put there at the end, when all else is written.
+ * Writing asks for one piece of a weight, or one moment, at a time.
+ */
+export function encodeCheckpoint({ step, weights, optimiser, settings, plan }: Checkpoint): FileContent {
+  const tensors = new Map<string, TensorPieces>();
+  for (const [weight, tensor] of weights) tensors.set(`weight/${weight}`, tensor);
+  for (const { params } of optimiser.groups)
+    for (const param of params)
+      for (const moment of ['first', 'second'] as const)
+        tensors.set(`${moment}/${param.name}`, {
+          shape: [param.size],
+          async *pieces() {
+            yield await param[moment]();
+          },
+        });
+  const groups = optimiser.groups.map((group) => ({
+    name: group.name,
+    count: group.count,
+    params: group.params.map((param) => param.name),
   }));
-  const bytes = writeSafetensors(tensors, {
-    sha256: blank,
-    format,
-    step: String(checkpoint.step),
-    groups: JSON.stringify(groups),
-    settings: checkpoint.settings,
-    plan: checkpoint.plan,
-  });
-  bytes.set(new TextEncoder().encode(await sha256(bytes)), digestPlace(bytes));
-  return bytes;
+  const metadata = { sha256: blank, format, step: String(step), groups: JSON.stringify(groups), settings, plan };
+  const content = safetensorsContent(tensors, metadata);
+  return {
+    bytes: content.bytes,
+    writeTo: async (sink) => {
+      const hash = growingSha256();
+      let place = -1;
+      await content.writeTo({
+        write: async (bytes, offset) => {
+          if (offset === 0) place = digestPlace(bytes);
+          hash.update(bytes);
+          await sink.write(bytes, offset);
+        },
+      });
+      await sink.write(new TextEncoder().encode(hash.hex()), place);
+    },
+  };
 }
 
 /**
- * Reads a checkpoint and checks every bit of it.
- * @throws LimnError `checkpoint/damaged`, `checkpoint/format`
+ * Reads a checkpoint's header, after checking every bit of the file against its sha256, piece by piece. The file must stay as it is
+ * until weights and moments are read.
+ * @throws LimnError `checkpoint/damaged`, `checkpoint/format`, and what reading the file throws
  */
-export async function decodeCheckpoint(bytes: Uint8Array): Promise<Checkpoint> {
-  const damaged = (reason: string, cause?: unknown): LimnError =>
-    new LimnError('checkpoint/damaged', `the checkpoint is damaged: ${reason}`, {
-      hint: 'Delete it to start again, or restore a copy. Nothing was loaded from it.',
-      cause,
-    });
-  const place = digestPlace(bytes);
-  if (place < 0) throw damaged('it carries no sha256');
-  const stated = new TextDecoder().decode(bytes.subarray(place, place + 64));
-  const copy = Uint8Array.from(bytes);
-  copy.set(new TextEncoder().encode(blank), place);
-  if ((await sha256(copy)) !== stated) throw damaged('its contents do not match its sha256');
+export async function decodeCheckpoint(file: StoredFile): Promise<Checkpoint> {
+  await checkDigest(file);
+  return readCheckpoint(file);
+}
 
-  const files = memoryFiles({ checkpoint: bytes });
-  const { tensors, metadata } = await readSafetensorsHeader(files, 'checkpoint');
-  if (metadata.get('format') !== format) {
+/** As `decodeCheckpoint`, for a file that is known to be whole. */
+export async function readCheckpoint(file: StoredFile): Promise<Checkpoint> {
+  const files: ModelFiles = {
+    label: 'the checkpoint',
+    read: (_, start = 0, end = file.bytes) => file.read(start, end),
+    size: async () => file.bytes,
+    list: async () => [name],
+  };
+  const { tensors, metadata } = await readSafetensorsHeader(files, name);
+  const found = metadata.get('format');
+  if (found !== format)
     throw new LimnError(
       'checkpoint/format',
-      `the checkpoint has format ${metadata.get('format') ?? 'unknown'}; this version reads ${format}`,
+      `the checkpoint has format ${found === undefined ? 'unknown' : shownValue(found)}; this version reads ${format}`,
+      { hint: 'Go on with the version of limn that wrote it, or start again in another place.' },
     );
-  }
-  const read = async (name: string): Promise<HostTensor> => {
-    const entry = tensors.get(name);
-    if (!entry) throw damaged(`${name} is missing`);
-    return { shape: entry.shape, data: await readTensorF32(files, entry) };
+  const weights = new Map<string, TensorPieces>();
+  for (const [key, entry] of tensors)
+    if (key.startsWith('weight/'))
+      weights.set(key.slice('weight/'.length), { shape: entry.shape, pieces: () => piecesOf(files, entry) });
+  const moment = (key: string): SafetensorsEntry => {
+    const entry = tensors.get(key);
+    if (!entry) throw damaged(`${key} is missing`);
+    return entry;
   };
-  const weights = new Map<string, HostTensor>();
-  for (const name of tensors.keys())
-    if (name.startsWith('weight/')) weights.set(name.slice('weight/'.length), await read(name));
-  const groups: AdamWState['groups'][number][] = [];
-  for (const { name, count, params } of JSON.parse(metadata.get('groups') ?? '[]') as {
-    name: string;
-    count: number;
-    params: string[];
-  }[]) {
-    const loaded = [];
-    for (const param of params)
-      loaded.push({
+  const groups = groupsOf(metadata.get('groups')).map(({ params, ...group }) => ({
+    ...group,
+    params: params.map((param) => {
+      const [first, second] = [moment(`first/${param}`), moment(`second/${param}`)];
+      return {
         name: param,
-        first: (await read(`first/${param}`)).data,
-        second: (await read(`second/${param}`)).data,
-      });
-    groups.push({ name, count, params: loaded });
-  }
-  return {
-    step: Number(metadata.get('step')),
-    weights,
-    optimiser: { version: 1, groups },
-    settings: metadata.get('settings') ?? '',
-    plan: metadata.get('plan') ?? '',
-  };
+        size: (first.end - first.begin) / 4,
+        first: () => readTensorF32(files, first),
+        second: () => readTensorF32(files, second),
+      };
+    }),
+  }));
+  const step = Number(metadata.get('step'));
+  if (!Number.isInteger(step) || step < 0) throw damaged(`its step is ${shownValue(metadata.get('step'))}`);
+  const [settings, plan] = [metadata.get('settings') ?? '', metadata.get('plan') ?? ''];
+  return { step, weights, optimiser: { groups }, settings, plan };
 }
 
-/**
- * The newest sound checkpoint of a store. When the newest is damaged the one before it is taken, and `onNotice` is told.
- * @throws LimnError `checkpoint/damaged` when there is no other, `checkpoint/format`, and what the store throws
- */
-export async function latestCheckpoint(
-  store: CheckpointStore,
-  onNotice?: (message: string) => void,
-): Promise<Checkpoint | undefined> {
-  const newest = await store.read();
-  let fault: unknown;
-  if (newest) {
-    try {
-      return await decodeCheckpoint(newest);
-    } catch (error) {
-      if (!(error instanceof LimnError && error.code === 'checkpoint/damaged')) throw error;
-      fault = error;
+/** @throws LimnError `checkpoint/damaged` */
+async function checkDigest(file: StoredFile): Promise<void> {
+  const hash = growingSha256();
+  let stated: string | undefined;
+  for (let at = 0; at < file.bytes; at += chunkBytes) {
+    const bytes = await file.read(at, Math.min(at + chunkBytes, file.bytes));
+    if (at > 0) {
+      hash.update(bytes);
+      continue;
     }
+    const place = digestPlace(bytes);
+    if (place < 0) break;
+    stated = new TextDecoder().decode(bytes.subarray(place, place + 64));
+    hash.update(bytes.subarray(0, place));
+    hash.update(new TextEncoder().encode(blank));
+    hash.update(bytes.subarray(place + 64));
   }
-  const before = await store.readPrevious?.();
-  if (!before) {
-    if (fault) throw fault;
-    return undefined;
-  }
-  const checkpoint = await decodeCheckpoint(before).catch((error: unknown) => {
-    throw fault ?? error;
-  });
-  const why = fault ? (fault as LimnError).message : 'the newest checkpoint is missing';
-  onNotice?.(`${why}; going on from the one before it, of step ${checkpoint.step}`);
-  return checkpoint;
+  if (stated === undefined) throw damaged('it carries no sha256');
+  if (hash.hex() !== stated) throw damaged('its contents do not match its sha256');
 }
 
-/** Where the digest's 64 characters stand: right behind the first `"sha256":"` of the header. */
+/** A tensor's values, a few MiB at a time. */
+async function* piecesOf(files: ModelFiles, entry: SafetensorsEntry): AsyncGenerator<Float32Array> {
+  for (let begin = entry.begin; begin < entry.end; begin += chunkBytes) {
+    const end = Math.min(begin + chunkBytes, entry.end);
+    yield await readTensorF32(files, { ...entry, shape: [(end - begin) / 4], begin, end });
+  }
+}
+
+/** The optimiser's groups as they stand in the header. @throws LimnError `checkpoint/damaged` */
+function groupsOf(
+  text = '[]',
+): { readonly name: string; readonly count: number; readonly params: readonly string[] }[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw damaged('its groups are no JSON', cause);
+  }
+  const isGroup = (group: Partial<ReturnType<typeof groupsOf>[number]> | null): boolean =>
+    typeof group?.name === 'string' &&
+    Number.isInteger(group.count) &&
+    Array.isArray(group.params) &&
+    group.params.every((param) => typeof param === 'string');
+  if (!Array.isArray(value) || !value.every(isGroup))
+    throw damaged('its groups are no list of names, counts and parameters');
+  return value as ReturnType<typeof groupsOf>;
+}
+
+function damaged(reason: string, cause?: unknown): LimnError {
+  return new LimnError('checkpoint/damaged', `the checkpoint is damaged: ${reason}`, {
+    hint: 'Delete it to start again, or restore a copy. Nothing was loaded from it.',
+    cause,
+  });
+}
+
+/** Where the digest's 64 characters stand: right behind the first `"sha256":"` of the header; -1 without one. */
 function digestPlace(bytes: Uint8Array): number {
-  const mark = '"sha256":"';
   const head = new TextDecoder('latin1').decode(bytes.subarray(0, 256));
   const found = head.indexOf(mark);
   return found < 0 || found + mark.length + 64 > bytes.length ? -1 : found + mark.length;

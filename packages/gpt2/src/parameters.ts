@@ -122,24 +122,43 @@ export async function drawParameters(
   }
 }
 
+/** A parameter's values, after the steps submitted when each piece is asked for: the whole tensor, or a block of rows at a time; f16 is widened. */
+export async function* parameterPieces(gpu: Gpu, parameter: Tensor | RowBlocks): AsyncGenerator<Float32Array> {
+  for (const { storage, dtype, size } of tensorsOf(parameter))
+    yield dtype === 'f16' ? unpackF16(await gpu.read(storage, 'u32'), size) : await gpu.read(storage, 'f32');
+}
+
 /** A parameter's values on the host, after the steps submitted so far; f16 is widened. */
 export async function readParameter(gpu: Gpu, parameter: Tensor | RowBlocks): Promise<HostTensor> {
   const shape = shapeOf(parameter);
   const data = new Float32Array(shape.reduce((product, extent) => product * extent, 1));
   let at = 0;
-  for (const { storage, dtype, size } of tensorsOf(parameter)) {
-    const part = dtype === 'f16' ? unpackF16(await gpu.read(storage, 'u32'), size) : await gpu.read(storage, 'f32');
+  for await (const part of parameterPieces(gpu, parameter)) {
     data.set(part, at);
-    at += size;
+    at += part.length;
   }
   return { shape, data };
 }
 
-/** Overwrites a parameter's values. */
-export function writeParameter(gpu: Gpu, parameter: Tensor | RowBlocks, data: Float32Array): void {
-  let at = 0;
-  for (const tensor of tensorsOf(parameter)) {
-    gpu.write(tensor.storage, data.subarray(at, at + tensor.size));
-    at += tensor.size;
+/** Overwrites an f32 parameter's values with pieces of any length, as many values as it has. Each has left the host before the next comes. */
+export async function writeParameter(
+  gpu: Gpu,
+  parameter: Tensor | RowBlocks,
+  pieces: AsyncIterable<Float32Array>,
+): Promise<void> {
+  const tensors = [...tensorsOf(parameter)];
+  let within = 0;
+  for await (let piece of pieces) {
+    while (piece.length > 0) {
+      const [tensor] = tensors as [Tensor];
+      const part = piece.subarray(0, tensor.size - within);
+      gpu.write(tensor.storage, part, 4 * within);
+      within += part.length;
+      piece = piece.subarray(part.length);
+      if (within < tensor.size) continue;
+      tensors.shift();
+      within = 0;
+    }
+    await gpu.finished();
   }
 }

@@ -1,15 +1,15 @@
 // Trains a GPT-2 on next tokens: AdamW on a schedule, micro-batches, held-out loss, a log, and checkpoints that resume bit for bit.
 import { LimnError } from '@limn/gpu';
 import { readFloats } from '@limn/tensor';
-import { encodeCheckpoint } from './checkpoint.js';
+import { encodeCheckpoint, type Checkpoint } from './checkpoint.js';
 import type { Gpt2 } from './model.js';
+import { parameterPieces, shapeOf } from './parameters.js';
 import { badSetting, rateAt } from './rate-schedule.js';
 import type { TrainingLog, TrainingLogEntry } from './training-log.js';
 import { meanLoss, type TrainingRows } from './training-loss.js';
 import { identityOf, resumeFrom, type CheckpointOptions, type RunIdentity } from './training-resume.js';
 import { checkRecipe, Updater, type RecordedPart, type TrainingRecipe } from './training-update.js';
 import { expectRaw } from './weight-form.js';
-import type { HostTensor } from './weight-names.js';
 
 /** What a progress callback is told: the log's entry, and how long it will take. */
 export interface TrainingProgress extends TrainingLogEntry {
@@ -65,7 +65,8 @@ export interface TrainingResult {
 /**
  * Trains the model in place. With a checkpoint in the store it goes on from there. After a failure nothing of it is on the GPU but
  * the model, whose weights are those of some update; the store holds the last checkpoint.
- * @throws LimnError `checkpoint/…` when the stored one is damaged or belongs to other settings or, without `allowDrift`, another machine;
+ * @throws LimnError `checkpoint/…` when the stored one is damaged or belongs to other settings or, without `allowDrift`, another machine,
+ * and before the first update when checkpoints of this size do not fit their store;
  * `training/setting`; `training/diverged` when the loss is no number; `training/held-out-row` when a batch has a row that was to be
  * held out; what `batch`, the store and the log throw.
  */
@@ -108,6 +109,9 @@ class TrainingRun {
     if (checkpoint) {
       this.#identity = await identityOf(this.updater, batch, steps);
       resumedFrom = await resumeFrom(this.updater, checkpoint, this.#identity, onNotice);
+      const { bytes } = encodeCheckpoint(this.#checkpoint(steps, this.#identity));
+      const writes = savesBetween(resumedFrom, steps, checkpoint.every);
+      if (writes > 0) await checkpoint.store.prepare?.(bytes, writes);
     }
     await log?.rewind(resumedFrom);
     for (let done = resumedFrom; done < steps;) {
@@ -204,16 +208,23 @@ class TrainingRun {
     const { checkpoint, log } = this.options;
     await this.#running;
     if (!checkpoint || !this.#identity) return;
-    const { model, optimiser } = this.updater;
-    const weights = new Map<string, HostTensor>();
-    for await (const [name, tensor] of model.hostWeights()) {
-      if (!tensor.data.every(Number.isFinite)) throw diverged(`${name} holds values that are not finite`, done);
-      weights.set(name, tensor);
-    }
     await log?.flush();
-    await checkpoint.store.write(
-      await encodeCheckpoint({ step: done, weights, optimiser: await optimiser.state(), ...this.#identity }),
-    );
+    await checkpoint.store.write(encodeCheckpoint(this.#checkpoint(done, this.#identity)));
+  }
+
+  /** What is on the GPU when it is read, which refuses weights that are no numbers. */
+  #checkpoint(step: number, identity: RunIdentity): Checkpoint {
+    const { model, optimiser } = this.updater;
+    const weights = [...model.parameters()].map(([name, parameter]) => {
+      const pieces = async function* (): AsyncGenerator<Float32Array> {
+        for await (const piece of parameterPieces(model.gpu, parameter)) {
+          if (!piece.every(Number.isFinite)) throw diverged(`${name} holds values that are not finite`, step);
+          yield piece;
+        }
+      };
+      return [name, { shape: shapeOf(parameter), pieces }] as const;
+    });
+    return { step, weights: new Map(weights), optimiser: optimiser.moments(), ...identity };
   }
 
   #refuseHeldOut(rows: TrainingRows, step: number): void {
@@ -226,6 +237,10 @@ class TrainingRun {
     });
   }
 }
+
+/** Checkpoints behind update `from`: at every multiple of `every`, and at the end. */
+const savesBetween = (from: number, steps: number, every: number): number =>
+  from >= steps ? 0 : Math.ceil(steps / every) - Math.floor(from / every);
 
 const keyOf = (row: ArrayLike<number>): string => Array.prototype.join.call(row, ',');
 

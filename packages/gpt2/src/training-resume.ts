@@ -1,10 +1,10 @@
 // Takes a run up where a checkpoint left it, or refuses: other settings, other data, another machine.
 import { LimnError } from '@limn/gpu';
-import { latestCheckpoint, type CheckpointStore } from './checkpoint.js';
-import { writeParameter } from './parameters.js';
+import { latestCheckpoint, type CheckpointStore } from './checkpoint-store.js';
+import type { TensorPieces } from './safetensors-write.js';
+import { shapeOf, writeParameter } from './parameters.js';
 import { nextTokenLoss, partsOf, targetsOf, type TrainingRows } from './training-loss.js';
 import type { Updater } from './training-update.js';
-import { weightShapes } from './weight-names.js';
 import { sha256 } from './weights.js';
 
 /** Where and how often checkpoints are written. */
@@ -52,8 +52,9 @@ function machineOf(updater: Updater, rows: TrainingRows): string {
 }
 
 /**
- * Loads weights and moments of the newest sound checkpoint and gives its step; 0 when there is none.
- * @throws LimnError `checkpoint/…`
+ * Loads weights and moments of the newest sound checkpoint, one at a time, and gives its step; 0 when there is none. Every bit of the
+ * checkpoint was checked before the first of them is loaded.
+ * @throws LimnError `checkpoint/…`, and what the store throws
  */
 export async function resumeFrom(
   updater: Updater,
@@ -84,12 +85,22 @@ export async function resumeFrom(
     );
   }
   const { model, optimiser } = updater;
-  for (const name of weightShapes(model.config, model.tied).keys()) {
-    const parameter = model.parameters().get(name);
+  const weights = [...model.parameters()].map(([name, parameter]) => {
     const values = saved.weights.get(name);
-    if (!parameter || !values) throw new LimnError('checkpoint/damaged', `the checkpoint lacks the weight ${name}`);
-    writeParameter(model.gpu, parameter, values.data);
-  }
-  optimiser.load(saved.optimiser);
+    const shape = shapeOf(parameter);
+    if (values?.shape.join() !== shape.join())
+      throw new LimnError(
+        'checkpoint/damaged',
+        `the checkpoint ${values ? `has the weight ${name} as [${values.shape.join(', ')}] instead of [${shape.join(', ')}]` : `lacks the weight ${name}`}`,
+        {
+          details: { name, shape: values?.shape, expected: shape },
+          hint: 'Delete it to start again, or restore a copy. Nothing was loaded from it.',
+        },
+      );
+    return [parameter, values as TensorPieces] as const;
+  });
+  // Refuses other groups before it reads the first moment.
+  await optimiser.loadMoments(saved.optimiser);
+  for (const [parameter, values] of weights) await writeParameter(model.gpu, parameter, values.pieces());
   return saved.step;
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { LimnError } from '@limn/gpu';
 import { nodeDisk, systemCode, type Disk } from './disk.js';
+import { contentOf, type FileContent, type FileSink } from './file-content.js';
 
 /** How to write. */
 export interface AtomicWriteOptions {
@@ -15,21 +16,23 @@ export interface AtomicWriteOptions {
 export const isUnfinished = (name: string): boolean => /^\..+\.[0-9a-f]{12}\.part$/.test(name);
 
 /**
- * Writes a file beside its final place, flushes it to the disk, renames it, and flushes the folder that holds the name.
- * @throws LimnError `files/write`; `details.reason` is the system's code
+ * Writes a file beside its final place, flushes it to the disk, renames it, and flushes the folder that holds the name. Contents that
+ * come in pieces go to the disk as they come.
+ * @throws LimnError `files/write`; `details.reason` is the system's code; and what making the contents throws
  */
 export async function writeAtomically(
   target: string,
-  bytes: Uint8Array,
+  given: Uint8Array | FileContent,
   { keepAs, disk = nodeDisk }: AtomicWriteOptions = {},
 ): Promise<void> {
   const folder = path.dirname(target);
-  const temporary = path.join(folder, `.${path.basename(target)}.${randomBytes(6).toString('hex')}.part`);
+  const content = given instanceof Uint8Array ? contentOf(given) : given;
+  const temporary = draftOf(target);
   try {
     await makeFolder(folder, disk);
     const file = await disk.open(temporary, 'wx');
     try {
-      await file.writeFile(bytes);
+      await content.writeTo(fileSink(file));
       await file.sync();
     } finally {
       await file.close();
@@ -40,8 +43,23 @@ export async function writeAtomically(
   } catch (cause) {
     // The write's own failure is what to report, also when there is nothing to remove.
     await disk.rm(temporary, { force: true }).catch(() => undefined);
-    throw writeFailed(target, bytes.length, cause);
+    if (cause instanceof LimnError) throw cause;
+    throw writeFailed(target, content.bytes, cause);
   }
+}
+
+/** A name for what is to become `target`; `isUnfinished` knows it. */
+export const draftOf = (target: string): string =>
+  path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(6).toString('hex')}.part`);
+
+/** An open file as a sink. A write may take less than it was given; Linux takes at most 2 GiB at once. */
+function fileSink(file: Awaited<ReturnType<Disk['open']>>): FileSink {
+  return {
+    write: async (bytes, offset) => {
+      for (let done = 0; done < bytes.length;)
+        done += (await file.write(bytes, done, Math.min(bytes.length - done, 2 ** 30), offset + done)).bytesWritten;
+    },
+  };
 }
 
 /** Between the two renames there is no newest file, but the one before it is whole; a failed second rename puts it back. */

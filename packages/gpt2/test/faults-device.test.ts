@@ -5,6 +5,7 @@ import { FaultyDevice, recordResult, type DeviceFault } from '@limn/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { memoryFiles, type CheckpointStore, type WritableFiles } from '../src/index.js';
 import { resumeJob, runJob, writeModel, type JobPlace, type JobResult } from './faults/job.js';
+import { MemoryCheckpoints } from './memory-checkpoints.js';
 import { outcomeOf, someCalls, Tally } from './faults/sweep.js';
 
 /** In which the device fails. */
@@ -21,16 +22,8 @@ function gpuOn(faulty: FaultyDevice): Gpu {
 }
 
 function place(): JobPlace & { readonly checkpoints: () => number } {
-  let bytes: Uint8Array | undefined;
-  let count = 0;
-  const store: CheckpointStore = {
-    write: async (given) => {
-      bytes = Uint8Array.from(given);
-      count++;
-    },
-    read: async () => bytes,
-  };
-  return { source, target: memoryFiles({}), store, checkpoints: () => count };
+  const checkpoints = new MemoryCheckpoints();
+  return { source, target: memoryFiles({}), store: checkpoints.store, checkpoints: () => checkpoints.writes };
 }
 
 beforeAll(async () => {
@@ -103,8 +96,8 @@ describe('a device that fails', () => {
     const gpu = await openNodeGpu({ workBudgetFlops: 1e9 });
     const lossy: CheckpointStore = {
       read: () => at.store.read(),
-      write: async (bytes) => {
-        await at.store.write(bytes);
+      write: async (content) => {
+        await at.store.write(content);
         gpu.device.destroy();
       },
     };

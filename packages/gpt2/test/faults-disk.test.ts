@@ -7,14 +7,15 @@ import type { Gpu } from '@limn/gpu';
 import { FaultyFs, recordResult, testGpu, type DiskFault, type Fault } from '@limn/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { LimnError } from '@limn/gpu';
-import { nodeDisk, openFolder, writeAtomically } from '../src/node.js';
+import { contentOf } from '../src/file-content.js';
+import { folderCheckpoints, nodeDisk, openFolder, writeAtomically, type Disk } from '../src/node.js';
 import { checkpointStep, folderPlace, logged, rawLogSteps, unfinished } from './faults/folder.js';
 import { resumeJob, runJob, writeModel, type JobResult } from './faults/job.js';
 import { outcomeOf, someCalls, Tally } from './faults/sweep.js';
 
 const long = process.env['LIMN_LONG'] === '1';
 /** What a full disk refuses, for as long as it is full. */
-const growing = ['open', 'writeFile', 'mkdir'];
+const growing = ['open', 'write', 'writeFile', 'mkdir'];
 let root: string;
 let model: string;
 let gpu: Gpu;
@@ -90,6 +91,50 @@ describe('a disk that fails', () => {
     expect(tally.unharmed).toBe(0);
     recordResult('faults: disk, full for good', { writes, ...tally.figures });
   }, 3_600_000);
+});
+
+describe('room for checkpoints', () => {
+  /** A disk with so much free, in blocks of 1 KiB. */
+  const withFree = (free: number): Disk => ({
+    ...nodeDisk,
+    statfs: (async () => ({ bavail: free / 1024, bsize: 1024 })) as unknown as Disk['statfs'],
+  });
+
+  test('is asked for before the first update: what is there counts, and a disk that does not tell is trusted', async () => {
+    const out = fresh();
+    const refused = async (free: number, bytes: number, writes: number): Promise<unknown> => {
+      const store = folderCheckpoints(out, withFree(free));
+      return (await store.prepare?.(bytes, writes).catch((error: LimnError) => [error.code, error.details])) ?? 'fits';
+    };
+    const error = (bytes: number, writes: number, needed: number, free: number): unknown => [
+      'checkpoint/no-room',
+      { folder: out, bytes, writes, needed, free },
+    ];
+    // Into an empty folder go one, two, and at most three at a time.
+    expect(await refused(1024, 1024, 1)).toBe('fits');
+    expect(await refused(1024, 1024, 2)).toEqual(error(1024, 2, 2048, 1024));
+    expect(await refused(3072, 1024, 9)).toBe('fits');
+    expect(await refused(2048, 1024, 9)).toEqual(error(1024, 9, 3072, 2048));
+    // With both generations there, one more.
+    const store = folderCheckpoints(out);
+    for (let i = 0; i < 2; i++) await store.write(contentOf(new Uint8Array(1024)));
+    expect(await refused(1024, 1024, 9)).toBe('fits');
+    expect(await refused(0, 1024, 1)).toEqual(error(1024, 1, 1024, 0));
+    const { disk } = new FaultyFs(nodeDisk, { call: 1, how: 'EIO', of: ['statfs'] });
+    await folderCheckpoints(out, disk).prepare?.(2 ** 50, 3);
+    await expect(folderCheckpoints(path.join(out, 'not/yet/there')).prepare?.(2 ** 50, 3)).rejects.toMatchObject({
+      code: 'checkpoint/no-room',
+    });
+  });
+
+  test('that is not there ends a run before its first update, with nothing written', async () => {
+    const out = fresh();
+    const place = folderPlace(model, out, withFree(0));
+    const before = gpu.counters.snapshot().dispatches;
+    await expect(resumeJob(gpu, place)).rejects.toMatchObject({ code: 'checkpoint/no-room' });
+    expect(gpu.counters.snapshot().dispatches).toBe(before);
+    expect(existsSync(out)).toBe(false);
+  });
 });
 
 describe('a real file system', () => {

@@ -1,7 +1,7 @@
 // The power goes at the n-th call of the disk, and what was not flushed is lost, half there, or there: a finished checkpoint never is gone.
 import { FaultyFs, recordResult, referenceRandom } from '@limn/testing';
 import { expect, test } from 'vitest';
-import { encodeCheckpoint, latestCheckpoint } from '../src/index.js';
+import { encodeCheckpoint, latestCheckpoint, type FileContent } from '../src/index.js';
 import { folderCheckpoints, openTrainingLog, readTrainingLog, type Disk } from '../src/node.js';
 import { VolatileDisk } from './faults/volatile-disk.js';
 
@@ -11,14 +11,13 @@ const CHECKPOINTS = 4;
 /** Ways of what may have arrived that are tried at each call. */
 const WAYS = process.env['LIMN_LONG'] === '1' ? 200 : 8;
 
-const checkpoint = (step: number): Promise<Uint8Array> =>
-  encodeCheckpoint({
-    step,
-    weights: new Map([['w', { shape: [64], data: new Float32Array(64).fill(step) }]]),
-    optimiser: { version: 1, groups: [] },
-    settings: '{}',
-    plan: '{}',
-  });
+const checkpoint = (step: number): FileContent => {
+  const pieces = async function* (): AsyncGenerator<Float32Array> {
+    yield new Float32Array(64).fill(step);
+  };
+  const weights = new Map([['w', { shape: [64], pieces }]]);
+  return encodeCheckpoint({ step, weights, optimiser: { groups: [] }, settings: '{}', plan: '{}' });
+};
 
 /** What training does to its folder: two log entries and a checkpoint at a time. `done` is told when a checkpoint is finished. */
 async function write(disk: Disk, done: (step: number) => void): Promise<void> {
@@ -29,7 +28,7 @@ async function write(disk: Disk, done: (step: number) => void): Promise<void> {
   for (let n = 1; n <= CHECKPOINTS; n++) {
     for (const step of [2 * n - 1, 2 * n]) await log.append({ step, loss: 1 / step, rate: 1, tokensPerSecond: 1 });
     await log.flush();
-    await store.write(await checkpoint(2 * n));
+    await store.write(checkpoint(2 * n));
     done(2 * n);
   }
 }

@@ -6,7 +6,6 @@ import {
   randomGpt2,
   rateAt,
   trainGpt2,
-  type CheckpointStore,
   type Gpt2,
   type TrainingOptions,
 } from '../src/index.js';
@@ -14,6 +13,8 @@ import { tokenBatch } from '@limn/hooks';
 import { gradients, IGNORED_TARGET, readFloats, type Tensor } from '@limn/tensor';
 import { testGpu, refusal } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
+import { gatherContent, storedBytes } from '../src/file-content.js';
+import { MemoryCheckpoints } from './memory-checkpoints.js';
 
 const sizes = { vocabulary: 11, maxPositions: 6, width: 8, layers: 1, heads: 2, initializerRange: 0.2 };
 /** Counting upwards from a start that depends on step and row: learnable, and of unequal lengths. */
@@ -27,20 +28,6 @@ const options = {
 } satisfies TrainingOptions;
 const fresh = async (): Promise<Gpt2> => randomGpt2(await testGpu(), sizes, 3);
 
-function memoryStore(): CheckpointStore & { bytes: Uint8Array | undefined; writes: number } {
-  return {
-    bytes: undefined,
-    writes: 0,
-    async write(bytes) {
-      this.bytes = Uint8Array.from(bytes);
-      this.writes++;
-    },
-    async read() {
-      return this.bytes;
-    },
-  };
-}
-
 describe('training', () => {
   test('an interrupted run resumes to the bits of an uninterrupted one', async () => {
     const straight = await fresh();
@@ -48,7 +35,8 @@ describe('training', () => {
     expect(whole.losses.map(({ step }) => step)).toEqual([2, 4, 6, 8]);
     expect(whole.losses.at(-1)?.loss).toBeLessThan(whole.losses[0]?.loss as number);
 
-    const store = memoryStore();
+    const place = new MemoryCheckpoints();
+    const { store } = place;
     const stop = new AbortController();
     const cut = trainGpt2(await fresh(), {
       ...options,
@@ -60,8 +48,8 @@ describe('training', () => {
       },
     });
     await expect(cut).rejects.toThrow('enough');
-    expect(store.writes).toBe(1);
-    const good = store.bytes as Uint8Array;
+    expect(place.writes).toBe(1);
+    const good = place.bytes as Uint8Array;
     // Another seed: everything must come from the checkpoint.
     const other = await randomGpt2(await testGpu(), sizes, 99);
     const resumed = await trainGpt2(other, { ...options, checkpoint: { store, every: 100 } });
@@ -74,20 +62,22 @@ describe('training', () => {
 
     const model = await fresh();
     const resume = async (bytes: Uint8Array, changes: Partial<TrainingOptions> = {}) => {
-      store.bytes = bytes;
+      place.bytes = bytes;
       return refusal(trainGpt2(model, { ...options, ...changes, checkpoint: { store, every: 100 } }));
     };
     for (let k = 0; k < 24; k++) {
       const flipped = Uint8Array.from(good);
-      const place = Math.floor((k / 23) * (good.length - 1));
-      flipped[place] = (flipped[place] as number) ^ (1 << (k % 8));
+      const at = Math.floor((k / 23) * (good.length - 1));
+      flipped[at] = (flipped[at] as number) ^ (1 << (k % 8));
       expect((await resume(flipped)).code).toBe('checkpoint/damaged');
     }
-    const elsewhere = await decodeCheckpoint(good);
-    const moved = await encodeCheckpoint({ ...elsewhere, plan: elsewhere.plan.replace('matmul', 'other') });
+    const elsewhere = await decodeCheckpoint(storedBytes(good));
+    const moved = await gatherContent(
+      encodeCheckpoint({ ...elsewhere, plan: elsewhere.plan.replace('matmul', 'other') }),
+    );
     expect(elsewhere.plan).toContain('layernorm');
     expect((await resume(moved)).code).toBe('checkpoint/other-machine');
-    store.bytes = moved;
+    place.bytes = moved;
     const drifted = await trainGpt2(model, { ...options, checkpoint: { store, every: 100, allowDrift: true } });
     expect([drifted.resumedFrom, drifted.fingerprint]).toEqual([5, whole.fingerprint]);
     expect((await resume(good.subarray(0, good.length - 1))).code).toBe('checkpoint/damaged');
@@ -176,11 +166,12 @@ describe('training', () => {
       'training/diverged',
     );
     // Between two reports nobody looks at the loss: the checkpoint must not take over weights that are no numbers.
-    const store = memoryStore();
+    const place = new MemoryCheckpoints();
+    const { store } = place;
     const checkpoint = { store, every: 4 };
     const spoilt = refusal(trainGpt2(model, { ...options, steps: 40, every: 40, recipe: { rate: 1e30 }, checkpoint }));
     expect((await spoilt).code).toBe('training/diverged');
-    expect(store.writes).toBe(0);
+    expect(place.writes).toBe(0);
     expect((await refusal(trainGpt2(model, { ...options, batch: () => [[1]] }))).code).toBe('tokens/empty');
     expect((await refusal(trainGpt2(model, { ...options, batch: () => [[1, 11]] }))).code).toBe(
       'tokens/not-in-vocabulary',

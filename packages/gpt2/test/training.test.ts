@@ -11,7 +11,6 @@ import {
   randomGpt2,
   rateAt,
   trainGpt2,
-  type CheckpointStore,
   type Gpt2,
   type TrainingLog,
   type TrainingLogEntry,
@@ -20,6 +19,7 @@ import {
 } from '../src/index.js';
 import { nodeDisk, openTrainingLog, readTrainingLog } from '../src/node.js';
 import { batch, sizes } from './faults/job.js';
+import { MemoryCheckpoints } from './memory-checkpoints.js';
 
 const fresh = async (): Promise<Gpt2> => randomGpt2(await testGpu(), sizes, 3);
 const options = {
@@ -194,8 +194,7 @@ describe('an abort', () => {
   /** Log and checkpoints in memory, as a run leaves them. */
   const memory = () => {
     const entries: TrainingLogEntry[] = [];
-    let bytes: Uint8Array | undefined;
-    const store: CheckpointStore = { write: async (given) => void (bytes = given), read: async () => bytes };
+    const { store } = new MemoryCheckpoints();
     const log: TrainingLog = {
       rewind: async (step) => void entries.splice(0, entries.length, ...entries.filter((e) => e.step <= step)),
       append: async (entry) => void entries.push({ ...entry, tokensPerSecond: 0 }),
@@ -274,7 +273,7 @@ describe('the log file', () => {
 
   test('an append that fails takes its half line back', async () => {
     const file = path.join(root, 'b.jsonl');
-    const { disk } = new FaultyFs(nodeDisk, { call: 3, how: 'ENOSPC', of: ['writeFile'] });
+    const { disk } = new FaultyFs(nodeDisk, { call: 2, how: 'ENOSPC', of: ['writeFile'] });
     const log = openTrainingLog(file, disk);
     await log.rewind(0);
     await log.append(entry(1));

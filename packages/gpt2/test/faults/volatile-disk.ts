@@ -38,7 +38,7 @@ export class VolatileDisk {
     const names = new Map(this.#durable);
     for (const change of this.#pending) if (coin()) change(names);
     const settled = [...names].map(([name, { data, durable }]): [string, File] => {
-      // Files are written once or appended to, so that what was flushed is a prefix.
+      // Files are flushed once, when they are whole, or appended to, so that what was flushed is a prefix.
       const half = data.slice(0, durable.length + ((data.length - durable.length) >> 1));
       const arrived = coin() ? data : coin() ? half : durable;
       const kept = same(data, durable) ? data : arrived;
@@ -70,7 +70,7 @@ export class VolatileDisk {
         });
       },
       rm: async (file: string) => (this.#running(), this.#change((names) => names.delete(path.basename(file)))),
-      stat: async () => (this.#running(), { isDirectory: () => true }),
+      stat: async (file: string) => ({ size: this.#file(path.basename(file)).data.length, isDirectory: () => false }),
       truncate: async (file: string, length: number) => {
         const found = this.#file(path.basename(file));
         found.data = found.data.slice(0, length);
@@ -105,21 +105,30 @@ export class VolatileDisk {
       this.#change((names) => names.set(name, made));
     }
     const file = this.#file(name);
-    return this.#handle(
-      () => void (file.durable = file.data),
-      (bytes) => {
-        const longer = new Uint8Array(file.data.length + bytes.length);
-        longer.set(file.data);
-        longer.set(bytes, file.data.length);
-        file.data = longer;
-      },
-    );
+    return this.#handle(() => void (file.durable = file.data), file);
   }
 
-  #handle(flush: () => void, write?: (bytes: Uint8Array) => void) {
+  #handle(flush: () => void, file: File = { data: new Uint8Array(0), durable: new Uint8Array(0) }) {
+    const put = (bytes: Uint8Array, at: number): void => {
+      this.#running();
+      const longer = new Uint8Array(Math.max(file.data.length, at + bytes.length));
+      longer.set(file.data);
+      longer.set(bytes, at);
+      file.data = longer;
+    };
     return {
       sync: async () => (this.#running(), flush()),
-      writeFile: async (bytes: Uint8Array) => (this.#running(), write?.(bytes)),
+      read: async (into: Uint8Array, start: number, length: number, at: number) => {
+        this.#running();
+        const bytes = file.data.subarray(at, at + length);
+        into.set(bytes, start);
+        return { bytesRead: bytes.length };
+      },
+      write: async (bytes: Uint8Array, start: number, length: number, at: number) => {
+        put(bytes.subarray(start, start + length), at);
+        return { bytesWritten: length };
+      },
+      writeFile: async (bytes: Uint8Array) => put(bytes, file.data.length),
       close: async () => this.#running(),
     };
   }

@@ -2,13 +2,14 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { LimnError } from '@limn/gpu';
+import { contentOf } from '../../src/file-content.js';
 import { folderCheckpoints } from '../../src/node.js';
 
 const folder = process.env['LIMN_TEST_TARGET'] as string;
 const file = path.join(folder, 'checkpoint.safetensors');
 const store = folderCheckpoints(folder);
-if (!existsSync(file)) await store.write(new Uint8Array(20_000));
-const error = await store.write(new Uint8Array(100_000)).catch((thrown: unknown) => thrown);
+if (!existsSync(file)) await store.write(contentOf(new Uint8Array(20_000)));
+const error = await store.write(contentOf(new Uint8Array(100_000))).catch((thrown: unknown) => thrown);
 if (!(error instanceof LimnError)) throw new Error(`not a coded error: ${String(error)}`);
 const { code, details } = error;
 console.log(

@@ -7,16 +7,17 @@ export type DiskFault = 'ENOSPC' | 'EIO' | 'EROFS' | 'EACCES' | 'EMFILE' | 'kill
 /** Promise functions by name, as `node:fs/promises` has them. */
 type Functions = Readonly<Record<string, unknown>>;
 interface Handle {
+  write(data: Uint8Array, start: number, length: number, at: number): Promise<unknown>;
   writeFile(data: Uint8Array | string): Promise<void>;
   close(): Promise<void>;
 }
 
 /** Everything a file handle does that can fail. */
-const counted = new Set(['read', 'writeFile', 'stat', 'sync', 'close']);
+const counted = new Set(['read', 'write', 'writeFile', 'stat', 'sync', 'close']);
 
 /**
- * Wraps the functions of `node:fs/promises` that are in `real`. Every call of them counts, and of open handles `read`, `writeFile`,
- * `stat`, `sync` and `close`. A `writeFile` that fails has written half of its bytes; a `close` that fails has closed.
+ * Wraps the functions of `node:fs/promises` that are in `real`. Every call of them counts, and of open handles `read`, `write`,
+ * `writeFile`, `stat`, `sync` and `close`. A `write` or `writeFile` that fails has written half of its bytes; a `close` that fails has closed.
  */
 export class FaultyFs<Disk extends object> {
   readonly disk: Disk;
@@ -48,6 +49,10 @@ export class FaultyFs<Disk extends object> {
         return async (...args: unknown[]) => {
           const how = this.counter.count(name);
           if (how && name === 'writeFile') await half(target, args[0] as Uint8Array | string);
+          if (how && name === 'write') {
+            const [data, start, length, at] = args as Parameters<Handle['write']>;
+            await target.write(data, start, length >> 1, at);
+          }
           if (name === 'close') this.openHandles -= 1;
           if (how && name === 'close') await target.close();
           this.#fail(how, name);
