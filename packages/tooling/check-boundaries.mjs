@@ -26,10 +26,11 @@ const arrows = {
   testing: ['shaders', 'gpu', 'software-vulkan', 'tensor', 'hooks'],
   tooling: [],
 };
-/** Tests may besides import `testing` and `tooling`, and these: methods are proved on a real architecture and on pocket. */
+/** Tests may besides import `testing` and `tooling`, and these: methods are proved on a real architecture and on pocket, text tasks on a real tokenizer. */
 const testsAlso = {
   ...Object.fromEntries(methods.map((name) => [name, ['gpt2', 'pocket']])),
   gpt2: ['pocket', 'tasks'],
+  tasks: ['gpt2'],
 };
 const universal = [
   'gpu',
