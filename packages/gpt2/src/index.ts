@@ -1,8 +1,10 @@
 // GPT-2 family models: files, tokenizer, the forward pass with its hook sites, and training.
 /** @module @limn/gpt2 */
-export * from './checkpoint.js';
+export { decodeCheckpoint, encodeCheckpoint, type Checkpoint } from './checkpoint.js';
+export * from './checkpoint-store.js';
 export * from './config.js';
 export { fetchFiles } from './fetch-files.js';
+export type { FileContent, FileSink, StoredFile } from './file-content.js';
 export * from './files.js';
 export { describePlan, planLoad, type LoadPlan, type PlannedWeight } from './load-plan.js';
 export * from './load.js';
