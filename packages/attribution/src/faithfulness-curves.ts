@@ -1,10 +1,13 @@
 // The curves a circuit is judged by: f at the headline sizes, MIB's CPR (signed selection) and CMD (absolute), all from one evaluation.
 import type { HookedModel } from '@limn/hooks';
 import type { Circuit } from './circuit.js';
+import { baselineCurve, planBaselines } from './curve-baselines.js';
+import type { BaselineCurve, BaselineOptions } from './curve-baselines.js';
 import { curveFlags } from './curve-flags.js';
 import type { CurveFlag } from './curve-flags.js';
 import type { Ablation } from './ablation.js';
-import { evaluateCircuits } from './evaluate.js';
+import { circuitKey, evaluateDistinct } from './evaluate-distinct.js';
+import type { KnownCircuits } from './evaluate-distinct.js';
 import {
   cmdArea,
   cprArea,
@@ -14,7 +17,7 @@ import {
   normalisedFaithfulness,
   smallestSize,
 } from './faithfulness.js';
-import type { CurveValue } from './faithfulness.js';
+import type { CurveValue, Faithfulness } from './faithfulness.js';
 import type { Metric } from './metrics.js';
 import type { Pair } from './pairs.js';
 import { prune } from './prune.js';
@@ -30,6 +33,8 @@ export interface CurveOptions extends RunControls {
   readonly selector?: Selector | undefined;
   /** Default 'patch'. */
   readonly ablation?: Ablation | undefined;
+  /** Baselines to evaluate in the same pass, at every size of every curve. Default: none. */
+  readonly baselines?: BaselineOptions | undefined;
 }
 
 /** One evaluated size. */
@@ -49,6 +54,8 @@ export interface FaithfulnessCurve {
   readonly selection: Ranking;
   readonly sizes: 'headline' | 'mib';
   readonly points: readonly CurvePoint[];
+  /** What it is held against, when that was asked for. */
+  readonly baselines?: readonly BaselineCurve[];
 }
 
 /** All that is said about how faithful a model's circuits are. */
@@ -66,7 +73,10 @@ export interface FaithfulnessCurves {
   readonly circuits: ReadonlyMap<string, Circuit>;
 }
 
-/** Evaluates every size of every curve; equal circuits once. */
+/**
+ * Evaluates every size of every curve and of its baselines, all in one pass; equal circuits once.
+ * @throws LimnError `usage/unknown-selector`, `usage/baseline-count`, `tensor/random` (seed), and as `evaluateCircuits`; AbortedError
+ */
 export async function faithfulnessCurves(
   model: HookedModel,
   scores: Scores,
@@ -75,54 +85,67 @@ export async function faithfulnessCurves(
 ): Promise<FaithfulnessCurves> {
   const { metric, selector = 'top-n' } = options;
   const { edgeCount } = scores.graph;
-  const mib = mibSizes(edgeCount);
-  const plans = [
-    { selection: 'absolute', sizes: 'headline', list: headlineSizes(edgeCount) },
-    { selection: 'signed', sizes: 'mib', list: mib.map(({ n }) => n) },
-    { selection: 'absolute', sizes: 'mib', list: mib.map(({ n }) => n) },
-  ] as const;
-  const circuits = new Map<string, Circuit>();
-  for (const { selection, list } of plans) {
-    const missing = list.filter((n) => !circuits.has(`${selection} ${n}`));
-    for (const [i, circuit] of selectBy(scores, missing, selector, selection).entries())
-      circuits.set(`${selection} ${missing[i]}`, prune(circuit));
-  }
-  const distinct = new Map([...circuits.values()].map((circuit) => [circuit.mask().join(''), circuit]));
-  const keys = [...distinct.keys()];
-  const evaluation = await evaluateCircuits(model, [...distinct.values()], pairs, { ...options, metrics: [metric] });
-  const clean = evaluation.clean.mean[metric.name] ?? Number.NaN;
-  const corrupted = evaluation.empty.mean[metric.name] ?? Number.NaN;
-  const point = (selection: Ranking, n: number): CurvePoint => {
-    const circuit = circuits.get(`${selection} ${n}`) as Circuit;
-    const value = evaluation.circuits[keys.indexOf(circuit.mask().join(''))]?.mean[metric.name] ?? Number.NaN;
-    const { value: faithfulness, reason } = normalisedFaithfulness(value, clean, corrupted);
+  const mib = mibSizes(edgeCount).map(({ n }) => n);
+  const plans = (
+    [
+      { selection: 'absolute', sizes: 'headline', list: headlineSizes(edgeCount) },
+      { selection: 'signed', sizes: 'mib', list: mib },
+      { selection: 'absolute', sizes: 'mib', list: mib },
+    ] as const
+  ).map((plan) => {
+    const own = selectBy(scores, plan.list, selector, plan.selection).map(prune);
+    const curve = { own, sizes: plan.list, selector, ranking: plan.selection };
+    return { ...plan, own, baselines: options.baselines && planBaselines(options.baselines, curve) };
+  });
+  const all = plans.flatMap(({ own, baselines = [] }) => [
+    ...own,
+    ...baselines.flatMap(({ circuits }) => circuits.flat()),
+  ]);
+  const known: KnownCircuits = new Map();
+  const { clean, empty } = await evaluateDistinct(
+    model,
+    { count: all.length, circuitAt: (i) => all[i] as Circuit, known },
+    pairs,
+    { ...options, metrics: [metric] },
+  );
+  const ends = { clean: clean.mean[metric.name] ?? Number.NaN, corrupted: empty.mean[metric.name] ?? Number.NaN };
+  const valueOf = (circuit: Circuit): number => known.get(circuitKey(circuit))?.mean[metric.name] ?? Number.NaN;
+  const faithfulnessOf = (circuit: Circuit): Faithfulness =>
+    normalisedFaithfulness(valueOf(circuit), ends.clean, ends.corrupted);
+  const point = (n: number, circuit: Circuit): CurvePoint => {
+    const { value: faithfulness, reason } = faithfulnessOf(circuit);
     return {
       n,
       kept: circuit.edgeCount,
       fraction: n / edgeCount,
-      value,
+      value: valueOf(circuit),
       faithfulness,
       ...(reason === undefined ? {} : { reason }),
     };
   };
-  const curves = plans.map(({ selection, sizes, list }) => ({
+  const curves = plans.map(({ selection, sizes, list, own, baselines }) => ({
     selection,
     sizes,
-    points: list.map((n) => point(selection, n)),
+    points: list.map((n, i) => point(n, own[i] as Circuit)),
+    ...(baselines && { baselines: baselines.map((plan) => baselineCurve(plan, list, faithfulnessOf)) }),
   }));
   const [headline, cpr, cmd] = curves.map(({ points }) => points) as [CurvePoint[], CurvePoint[], CurvePoint[]];
   const values = (points: readonly CurvePoint[]): (number | null)[] => points.map(({ faithfulness }) => faithfulness);
   return {
-    baselines: { clean, corrupted },
+    baselines: ends,
     curves,
     areas: { cpr: cprArea(values(cpr)), cmd: cmdArea(values(cmd)), logArea: logAxisArea(headline) },
     smallest: [0.85, 0.95].map((threshold) => ({ threshold, n: smallestSize(headline, threshold) })),
     flags: curveFlags({
       edgeCount,
-      clean: evaluation.clean.perExample[metric.name] ?? new Float64Array(),
-      corrupted: evaluation.empty.perExample[metric.name] ?? new Float64Array(),
+      clean: clean.perExample[metric.name] ?? new Float64Array(),
+      corrupted: empty.perExample[metric.name] ?? new Float64Array(),
       curves,
     }),
-    circuits,
+    circuits: new Map(
+      plans.flatMap(({ selection, list, own }) =>
+        list.map((n, i) => [`${selection} ${n}`, own[i] as Circuit] as const),
+      ),
+    ),
   };
 }

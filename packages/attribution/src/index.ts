@@ -27,6 +27,14 @@ export type { Drop, Minimality, MinimalityOptions } from './minimality.js';
 export { completeness } from './completeness.js';
 export type { Completeness, CompletenessOptions, KnockedOut } from './completeness.js';
 export type { KnockOutUnit } from './knock-out.js';
+export { pathStatistics } from './circuit-paths.js';
+export type { PathStatistics } from './circuit-paths.js';
+export { randomCircuitLike } from './random-circuit.js';
+export type { RandomCircuit } from './random-circuit.js';
+export { deltaRanking } from './delta-ranking.js';
+export type { DeltaRankingOptions } from './delta-ranking.js';
+export { allTasksScores } from './all-tasks.js';
+export type { BaselineCurve, BaselineOptions, BaselinePoint } from './curve-baselines.js';
 export { graphToJson, parseGraphJson } from './graph-json.js';
 export type { GraphJson, GraphProvenance, ParsedGraph } from './graph-json.js';
 export {
