@@ -1,5 +1,6 @@
 // Where a model's files come from: a folder in Node, a server in a browser, or memory; all read by name and byte range.
 import { LimnError } from '@limn/gpu';
+import { gatherContent, type FileContent } from './file-content.js';
 
 /**
  * A flat folder of files. Every method rejects with a LimnError: `files/…`, or `hub/…` where the files lie in a cache of the hub's; and with
@@ -18,8 +19,8 @@ export interface ModelFiles {
 
 /** A source that can also be written; a file appears under its name only when it is complete. */
 export interface WritableFiles extends ModelFiles {
-  /** Replaces a file. @throws LimnError `files/write` */
-  write(name: string, bytes: Uint8Array): Promise<void>;
+  /** Replaces a file, by bytes or by contents that come in pieces. @throws LimnError `files/write`, and what making the contents throws */
+  write(name: string, content: Uint8Array | FileContent): Promise<void>;
 }
 
 /** Error for a file that is not there. */
@@ -94,6 +95,7 @@ export function memoryFiles(files: Readonly<Record<string, Uint8Array | string>>
     },
     size: async (name) => get(name).length,
     list: async () => [...held.keys()],
-    write: async (name, bytes) => void held.set(name, Uint8Array.from(bytes)),
+    write: async (name, content) =>
+      void held.set(name, content instanceof Uint8Array ? Uint8Array.from(content) : await gatherContent(content)),
   };
 }

@@ -71,7 +71,7 @@ export function openFolder(folder: string, disk: Disk = nodeDisk): WritableFiles
           await file.close();
         }
       }),
-    write: (name, bytes) => writeAtomically(place(name), bytes, { disk }),
+    write: (name, content) => writeAtomically(place(name), content, { disk }),
   };
 }
 

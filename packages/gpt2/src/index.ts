@@ -19,6 +19,7 @@ export { tensorsOf, type Gpt2Parameters } from './parameters.js';
 export { transformerLensProcessing, type WeightProcessing } from './process-weights.js';
 export type { SafetensorsEntry } from './safetensors-entry.js';
 export * from './safetensors-write.js';
+export * from './save.js';
 export * from './safetensors.js';
 export { readTensorF32, widenBf16, widenF16 } from './tensor-values.js';
 export * from './tokenizer.js';

@@ -1,14 +1,13 @@
-// Makes models: from a Hugging Face folder, or with random weights; and writes them as such a folder.
+// Makes models: from a Hugging Face folder, or with random weights.
 import type { Gpu } from '@limn/gpu';
 import { abortableFiles } from './abortable-files.js';
 import { formatConfig, newConfig, type NewGpt2Config } from './config.js';
-import type { ModelFiles, WritableFiles } from './files.js';
+import type { ModelFiles } from './files.js';
 import { checkPlan, planOf, readConfig, type LoadPlan } from './load-plan.js';
 import { Gpt2 } from './model.js';
 import { drawParameters, readParameter, uploadParameters } from './parameters.js';
 import { processWeights, staysTied } from './process-weights.js';
 import type { SafetensorsEntry } from './safetensors-entry.js';
-import { writeSafetensors, type WritableTensor } from './safetensors-write.js';
 import { ModelTokenizer } from './tokenizer.js';
 import { describeForm, expectRaw, type WeightForm } from './weight-form.js';
 import type { HostTensor } from './weight-names.js';
@@ -121,18 +120,4 @@ export async function randomGpt2(
     model.dispose();
     throw error;
   }
-}
-
-/**
- * Writes config.json and model.safetensors as transformers would. Tokenizer files are the caller's to copy.
- * The weights come first and the config last, so that an interrupted write leaves no folder that looks complete. f16 weights are written as f32.
- * @throws LimnError `weights/processed`: the format has no bias of the unembedding, and no way to say what was done.
- */
-export async function saveGpt2(model: Gpt2, target: WritableFiles): Promise<void> {
-  expectRaw(model.info.processing, 'saved', 'f16');
-  const tensors = new Map<string, WritableTensor>();
-  for await (const [name, tensor] of model.hostWeights())
-    tensors.set(name === 'lm_head.weight' ? name : `transformer.${name}`, tensor);
-  await target.write('model.safetensors', writeSafetensors(tensors, { format: 'pt' }));
-  await target.write('config.json', new TextEncoder().encode(formatConfig({ ...model.config, tied: model.tied })));
 }
