@@ -22,7 +22,7 @@ const gpu = await openNodeGpu({ label: 'f16 error' });
 const { adapter, source } = gpu.capabilities;
 const description = adapter.description || adapter.device;
 
-/** Logits of every position, and the gradient of the largest at each last position back to the embeddings. */
+/** Logits of every position, and the gradient of logit 1 − logit 2, summed over the last positions, back to the embeddings. */
 interface Outcome {
   readonly logits: Float32Array;
   readonly gradient: Float32Array;
@@ -50,7 +50,7 @@ async function outcomeOf(model: Gpt2, prompts: readonly (readonly number[])[]): 
   const site: HookName = 'hook_embed';
   const run = model.run(step, { tokens }, { capture: [site] });
   const V = model.info.vocabulary;
-  // One direction of the last logits for both models: token 1 of the vocabulary against token 2.
+  // Logit 1 − logit 2 at each last position: a direction that does not depend on the model.
   const seed = new Float32Array(run.logits.size);
   tokens.lengths.forEach((length, b) => seed.set([1, -1], (b * tokens.T + length - 1) * V + 1));
   const [slope] = gradients(step, run.logits, fromData(step, seed, run.logits.shape), [run.at(site)]);

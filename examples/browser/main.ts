@@ -1,8 +1,8 @@
 // The page's script: loads pocket, runs the prompt with one part scaled, and draws next-word probabilities beside the trained ones.
 import { LimnError, openGpu } from '@limn/gpu';
 import { fetchFiles, loadGpt2, type ModelTokenizer } from '@limn/gpt2';
-import { scale, tokenBatch, type HookName, type HookedModel, type Intervention } from '@limn/hooks';
-import { Tensor, persistent, read } from '@limn/tensor';
+import { scale, tokenBatch, type HookName, type HookedModel, type Intervention, type TokenBatch } from '@limn/hooks';
+import { type Tensor, persistent, readFloats } from '@limn/tensor';
 import { drawGuesses, type Guess } from './guesses.js';
 
 const SAMPLES = [
@@ -97,22 +97,31 @@ async function draw({ model, tokenizer }: Loaded): Promise<void> {
   element('tokens').replaceChildren(...ids.map((id) => tokenItem(tokenizer.tokenText(id))));
 
   const started = performance.now();
-  const { gpu } = model;
-  const step = gpu.step();
-  const [edit, factors] = scaling(model, factor);
-  const trained = model.run(step, { tokens }, { logits: 'last' }).logits;
-  const now = model.run(step, { tokens }, { logits: 'last', interventions: [edit] }).logits;
-  const [before, after] = (await Promise.all([read(step, trained), read(step, now)])) as [Float32Array, Float32Array];
-  step.dispose();
-  factors?.dispose();
+  const [before, after] = await logitsOf(model, tokens, factor);
   drawGuesses(element('guesses'), guesses(before, after, tokenizer));
-  const { description, vendor, architecture } = gpu.capabilities.adapter;
+  const { description, vendor, architecture } = model.gpu.capabilities.adapter;
   const name = description || [vendor, architecture].filter(Boolean).join(' ') || 'your GPU';
   const unknown = unknownWords(prompt.value, tokenizer);
   status.className = '';
   status.textContent =
     `Two passes in ${(performance.now() - started).toFixed(0)} ms on ${name}.` +
     (unknown.length > 0 ? ` Pocket knows some 440 words; it has never seen “${unknown.join('”, “')}”.` : '');
+}
+
+/** Logits of the last token as trained, and with the chosen part scaled. Whether that works or not, nothing stays on the GPU. */
+async function logitsOf(model: HookedModel, tokens: TokenBatch, factor: number): Promise<[Float32Array, Float32Array]> {
+  const step = model.gpu.step();
+  let factors: Tensor | undefined;
+  try {
+    const [edit, made] = scaling(model, factor);
+    factors = made;
+    const trained = model.run(step, { tokens }, { logits: 'last' }).logits;
+    const now = model.run(step, { tokens }, { logits: 'last', interventions: [edit] }).logits;
+    return await Promise.all([readFloats(step, trained), readFloats(step, now)]);
+  } finally {
+    step.dispose();
+    factors?.dispose();
+  }
 }
 
 /** Scales an MLP's output, or one head's row of hook_z [B, T, H, K]; the factors of the latter live on the GPU until the caller disposes them. */

@@ -10,6 +10,7 @@ import { chromium, type Browser, type Page, type Worker } from 'playwright';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { serveFolder, type StaticServer } from '../browser/static-server.js';
 import type { Told } from '../browser/told.js';
+import { fiveCapitals } from './readme.js';
 import { toldInNode } from './told-in-node.js';
 
 const executablePath = findChromium();
@@ -124,7 +125,7 @@ describe('the browser pages', () => {
       worker = page.workers()[0];
       expect({ ready, complaints }).toEqual({ ready: 'true', complaints: [] });
       expect(printed).toHaveLength(1);
-      expect(printed[0]).toMatch(/^Havana, \w+, \w+, \w+, \w+ /);
+      expect(printed[0]).toMatch(new RegExp(`^${fiveCapitals} `));
       const told = await page.evaluate(() => (globalThis as unknown as Recorded).told);
       expect(told.pop()?.kind).toBe('done');
       const [here, there] = [partsOf(await toldInNode()), partsOf(told)];

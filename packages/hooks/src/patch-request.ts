@@ -20,7 +20,10 @@ export interface PatchProgress {
 
 /** What every sweep takes. */
 export interface PatchOptions {
-  /** Prompts that show the behaviour, and as many others of the same lengths that do not. */
+  /**
+   * Prompts that show the behaviour, and as many others that do not, each as long as its partner. Pairs may differ in length: a place
+   * behind the end of a pair changes nothing for it, so its value there is that of no patch, and counts in the mean.
+   */
   readonly clean: Tokens;
   readonly corrupted: Tokens;
   readonly metric: PatchMetric;
@@ -34,7 +37,7 @@ export interface PatchOptions {
   readonly positions?: readonly number[];
   /** Default: all. */
   readonly heads?: readonly number[];
-  /** What the metric sees: the logits at each prompt's last token (default), or at every position. */
+  /** What the metric sees: the logits at each prompt's last token (default), or at every position, where those at padding mean nothing. */
   readonly logits?: 'last' | 'all';
   /** Most rows in one forward pass, patches times prompts. Values do not depend on it beyond f32 round-off. Default 64. */
   readonly batchRows?: number;

@@ -26,7 +26,10 @@ export interface PatchSweep {
   readonly axes: readonly PatchAxis[];
   /** What each axis counts: layers, positions, heads. */
   readonly index: Readonly<Partial<Record<PatchAxis, readonly number[]>>>;
-  /** The metric of every patch, its mean over the prompts, shaped as `axes`; as shares of the way with `normalise`. */
+  /**
+   * The metric of every patch, its mean over the prompts, shaped as `axes`; as shares of the way with `normalise`. A prompt without the
+   * place counts as unpatched.
+   */
   readonly values: HostArray<Float64Array>;
   /** The metric of every patch and prompt, [...axes, B]. */
   readonly perPrompt: HostArray;

@@ -94,6 +94,44 @@ describe('values', () => {
     expect(together.readbacks).toBe(3);
   });
 
+  test('a place behind the end of a pair is no patch for it, and pairs of two lengths are refused', async () => {
+    const model = await toy();
+    for (const [axes, site] of [
+      [['layer', 'position'], 'resid_pre'],
+      [['layer', 'position', 'head'], 'z'],
+      [['layer', 'destination', 'head'], 'pattern'],
+    ] as const) {
+      const { perPrompt, values } = await genericActivationPatch(model, { ...options, site, axes });
+      // Corrupted prompts patched from themselves: no patch. The second pair has three tokens, so nothing at place 3.
+      const { perPrompt: unpatched } = await genericActivationPatch(model, {
+        ...options,
+        clean: corrupted,
+        site,
+        axes: ['layer'],
+        layers: [0],
+      });
+      const [, positions, heads = 1] = values.shape as [number, number, number?];
+      const behind = Array.from({ length: model.info.layers * heads }, (_, i) => {
+        const [layer, head] = [Math.floor(i / heads), i % heads];
+        return perPrompt.data[2 * ((layer * positions + 3) * heads + head) + 1] as number;
+      });
+      // The same numbers in batches of other sizes: f32 round-off of logits of size 1.
+      for (const value of behind) expect(Math.abs(value - (unpatched.data[1] as number))).toBeLessThan(1e-5);
+    }
+    for (const pair of [
+      [
+        [1, 8, 7],
+        [3, 10, 9],
+      ],
+      [[1, 8, 7, 2]],
+      [
+        [1, 8, 7, 2],
+        [3, 10, 9, 1],
+      ],
+    ])
+      expect((await refusal(getActPatchResidPre(model, { ...options, corrupted: pair }))).code).toBe('hooks/bad-pairs');
+  });
+
   test('noise is denoise with the prompts exchanged; the unpatched values stand beside the sweep', async () => {
     const model = await toy();
     const noise = await getActPatchResidPre(model, { ...options, direction: 'noise' });

@@ -6,7 +6,7 @@ import { parseGraphJson } from '@limn/attribution';
 import { recordFromJson } from '@limn/report';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runLimn } from './run-limn.js';
-import { writeToyModel } from './toy-model.js';
+import { toyCircuit, writeToyModel } from './toy-model.js';
 
 interface Golden {
   readonly lossClean: number;
@@ -26,22 +26,7 @@ beforeAll(() => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const circuit = (out: string, words: readonly string[], signal?: AbortSignal) =>
-  runLimn(
-    [
-      'circuit',
-      '--model',
-      model,
-      '--data',
-      path.join(model, 'pairs.jsonl'),
-      '--metric',
-      'logit-diff',
-      ...words,
-      '--out',
-      out,
-      '--json',
-    ],
-    signal,
-  );
+  runLimn([...toyCircuit(model, out), '--metric', 'logit-diff', ...words, '--json'], signal);
 
 describe('scores of the toy', () => {
   it.each([
@@ -96,8 +81,8 @@ describe('what is written', () => {
 
   it('says on the terminal, in the record and on the page what puts the figures in doubt', async () => {
     const out = path.join(root, 'doubts');
-    const words = ['circuit', '--model', model, '--data', path.join(model, 'pairs.jsonl'), '--ig-rule', 'trapezoid'];
-    const { exitCode, stdout, stderr } = await runLimn([...words, '--out', out]);
+    const words = [...toyCircuit(model, out), '--ig-rule', 'trapezoid'];
+    const { exitCode, stdout, stderr } = await runLimn(words);
     expect(exitCode, stderr).toBe(0);
     const record = recordFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
     expect(record.method.igRule).toBe('trapezoid');

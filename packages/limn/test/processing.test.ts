@@ -5,7 +5,7 @@ import path from 'node:path';
 import { recordFromJson } from '@limn/report';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runLimn } from './run-limn.js';
-import { writeToyModel } from './toy-model.js';
+import { toyCircuit, writeToyModel } from './toy-model.js';
 
 let root: string;
 let model: string;
@@ -18,19 +18,7 @@ afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 async function resultWith(name: string, ...words: string[]) {
   const out = path.join(root, name);
-  const data = path.join(model, 'pairs.jsonl');
-  const outcome = await runLimn([
-    'circuit',
-    '--model',
-    model,
-    '--data',
-    data,
-    '--method',
-    'eap',
-    '--out',
-    out,
-    ...words,
-  ]);
+  const outcome = await runLimn([...toyCircuit(model, out), '--method', 'eap', ...words]);
   expect(outcome.exitCode, outcome.stderr).toBe(0);
   return recordFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
 }

@@ -118,3 +118,8 @@ export function writeToyModel(folder: string): void {
   writeFileSync(path.join(folder, 'model.safetensors'), safetensorsBytes(toyWeights()));
   writeFileSync(path.join(folder, 'pairs.jsonl'), `${JSON.stringify(toyPair)}\n`);
 }
+
+/** The words of `limn circuit` on a folder that `writeToyModel` wrote, with its pairs. */
+export function toyCircuit(folder: string, out: string): string[] {
+  return ['circuit', '--model', folder, '--data', path.join(folder, 'pairs.jsonl'), '--out', out];
+}
