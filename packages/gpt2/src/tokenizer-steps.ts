@@ -1,8 +1,8 @@
 // The steps of a tokenizer.json around its model (normalizer, pre_tokenizer, post_processor, decoder), checked field by field and
 // put into the forms in which the library does what Hugging Face's reader does.
+import { SplitPreTokenizer } from '@huggingface/tokenizers';
 import { gpt2PreTokenizer, splitStep } from './byte-level.js';
 import { endsInTime } from './regex-cost.js';
-import { maxTokenId } from './tokenizer-vocabulary.js';
 import type { TokenizerField } from './tokenizer-field.js';
 
 /** A step as the library takes it. */
@@ -49,7 +49,8 @@ const withFields =
 
 const text = (field: TokenizerField): string => field.text();
 const flag = (field: TokenizerField): boolean => field.flag();
-const count = (field: TokenizerField): number => field.whole(maxTokenId);
+/** The reference counts in 32 bits. */
+const count = (field: TokenizerField): number => field.whole(2 ** 32 - 1);
 
 /** `{ String }` or `{ Regex }`. */
 function pattern(field: TokenizerField): { readonly String: string } | { readonly Regex: string } {
@@ -59,6 +60,11 @@ function pattern(field: TokenizerField): { readonly String: string } | { readonl
   if (keys[0] === 'String') return { String: field.member('String').text() };
   const regex = field.member('Regex');
   if (!endsInTime(regex.text())) throw regex.unsupported('whose repeats in each other could take for ever');
+  try {
+    new SplitPreTokenizer(splitStep(regex.text(), 'Isolated')).pre_tokenize_text('');
+  } catch (cause) {
+    throw regex.wrong(`a regular expression; ${String((cause as Error).message)}`);
+  }
   return { Regex: regex.text() };
 }
 
@@ -87,14 +93,19 @@ const WORD = '\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\u200c\\u200d';
 const PUNCTUATION = '\\p{P}\\u0021-\\u002f\\u003a-\\u0040\\u005b-\\u0060\\u007b-\\u007e';
 const spacesRemoved = splitStep('\\p{White_Space}+', 'Removed');
 
+/** A space in front of a text that begins with none: the library's Metaspace with a space for its mark. */
+const prefixSpace: Step = { type: 'Metaspace', replacement: ' ', prepend_scheme: 'always' };
+
 function byteLevel(step: TokenizerField): Step {
   const read = withFields({ add_prefix_space: flag, trim_offsets: flag, use_regex: (field) => field.flag(true) })(
     step,
     0,
   );
-  // A prefix space belongs to the text as a whole, and would be put before every word.
-  if (read['use_regex'] === false || read['add_prefix_space'] === true) return read;
-  return gpt2PreTokenizer;
+  if (read['use_regex'] === false) return read;
+  // The space in front belongs to the text as a whole, not to each of its words.
+  return read['add_prefix_space'] === true
+    ? { type: 'Sequence', pretokenizers: [prefixSpace, gpt2PreTokenizer] }
+    : gpt2PreTokenizer;
 }
 
 function customSplit(step: TokenizerField): Step {
@@ -105,7 +116,10 @@ function customSplit(step: TokenizerField): Step {
     throw behavior.unsupported(
       `which limn does not read${invert ? ' with invert' : ''}; it reads Isolated and Removed`,
     );
-  return { type: 'Split', pattern: pattern(step.member('pattern')), behavior: chosen, invert };
+  const cut = pattern(step.member('pattern'));
+  // The library would keep the pieces that a text, unlike an expression, removes.
+  const regex = 'Regex' in cut ? cut.Regex : cut.String.replaceAll(/[^\p{L}\p{N}\s]/gu, '\\$&');
+  return splitStep(regex, chosen, invert);
 }
 
 function punctuation(step: TokenizerField): Step {
@@ -162,20 +176,18 @@ function tokenAndId(field: TokenizerField): void {
   const items = field.list();
   if (items.length !== 2) throw field.wrong('["token", id]');
   items[0]?.text();
-  items[1]?.whole(maxTokenId);
+  items[1]?.whole(2 ** 32 - 1);
 }
 
-/** `$A`, `token:0`, or an object of one of the two kinds. */
+/** One part of a template: a special token, or one of the two texts. */
 function templatePiece(piece: TokenizerField): void {
-  if (typeof piece.value === 'string') return;
-  const kinds = Object.keys(piece.object('{ "SpecialToken": … }, { "Sequence": … } or a text'));
-  if (kinds.length !== 1) throw piece.wrong('{ "SpecialToken": … }, { "Sequence": … } or a text');
-  const [kind] = kinds as [string];
-  if (kind !== 'SpecialToken' && kind !== 'Sequence') throw piece.wrong('{ "SpecialToken": … } or { "Sequence": … }');
-  const held = piece.member(kind);
-  if (kind === 'Sequence') held.member('id').oneOf(['A', 'B']);
+  const allowed = '{ "SpecialToken": … } or { "Sequence": … }';
+  const kinds = Object.keys(piece.object(allowed));
+  if (kinds.length !== 1 || (kinds[0] !== 'SpecialToken' && kinds[0] !== 'Sequence')) throw piece.wrong(allowed);
+  const held = piece.member(kinds[0]);
+  if (kinds[0] === 'Sequence') held.member('id').oneOf(['A', 'B']);
   else held.member('id').text();
-  held.member('type_id').whole(maxTokenId);
+  held.member('type_id').whole(2 ** 32 - 1);
 }
 
 function template(step: TokenizerField): Step {
@@ -188,11 +200,7 @@ function template(step: TokenizerField): Step {
     if (ids.length !== tokens.length)
       throw special.member('ids').wrong(`as many as there are tokens, ${tokens.length}`);
   }
-  for (const side of ['single', 'pair']) {
-    const pieces = step.member(side);
-    // The short form: "[CLS] $A [SEP]".
-    if (typeof pieces.value !== 'string') pieces.list().forEach(templatePiece);
-  }
+  for (const side of ['single', 'pair']) step.member(side).list().forEach(templatePiece);
   return {};
 }
 

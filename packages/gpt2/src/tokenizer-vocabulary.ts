@@ -104,7 +104,7 @@ export function readTokenizerModel(field: TokenizerField, vocabulary: number | u
   if (type === 'WordLevel') return { type, vocab, unknown, settings: {} };
   if (type === 'WordPiece') {
     const longest = field.member('max_input_chars_per_word');
-    if (longest.whole(maxTokenId) > maxWordPieceCharacters)
+    if (longest.whole(2 ** 64) > maxWordPieceCharacters)
       throw longest.unsupported(`and words of more than ${maxWordPieceCharacters} characters would take too long`);
     const settings = {
       continuing_subword_prefix: field.member('continuing_subword_prefix').text(),
@@ -139,8 +139,9 @@ export function readTokenizerModel(field: TokenizerField, vocabulary: number | u
 export function readAddedTokens(field: TokenizerField, vocab: Readonly<Record<string, number>>): AddedToken[] {
   if (field.value === undefined) return [];
   const tokens = new Map<string, AddedToken>();
-  const size = Object.keys(vocab).length;
-  let next = size;
+  const ids = Object.values(vocab);
+  let next = ids.length;
+  const gaps = ids.some((id) => id >= next);
   for (const item of field.list()) {
     const id = item.member('id').whole(maxTokenId);
     const content = item.member('content').text();
@@ -150,6 +151,8 @@ export function readAddedTokens(field: TokenizerField, vocab: Readonly<Record<st
     ).map((name) => item.member(name).flag()) as [boolean, boolean, boolean, boolean, boolean];
     if (single_word) throw item.member('single_word').unsupported('and limn finds added tokens inside words too');
     const known = Object.hasOwn(vocab, content) ? vocab[content] : tokens.get(content)?.id;
+    if (known === undefined && gaps)
+      throw item.wrong('tokens of the vocabulary, since its ids have gaps and new tokens would fall into them');
     const due = known ?? next;
     if (id !== due) {
       const why =

@@ -4,7 +4,6 @@ import { LimnError } from '@limn/gpu';
 import { bytesOfToken } from './byte-level.js';
 import type { ModelFiles } from './files.js';
 import { libraryTokenizer, readTokenizerDefinition, type TokenizerDefinition } from './tokenizer-definition.js';
-import { damagedTokenizer } from './tokenizer-field.js';
 
 /** Text as ids, with what was put in front. */
 export interface EncodedText {
@@ -52,13 +51,7 @@ export class ModelTokenizer {
     const definition = await readTokenizerDefinition(files, vocabulary);
     if (definition === undefined) return undefined;
     const { source, model, added, decoder, bos } = definition;
-    let made: Tokenizer;
-    try {
-      made = libraryTokenizer(definition);
-    } catch (cause) {
-      // A regular expression that does not compile.
-      throw damagedTokenizer({ label: files.label, name: source }, String((cause as Error).message), {}, cause);
-    }
+    const made = libraryTokenizer(definition);
     const known = (text: string): number | undefined => {
       const id = made.token_to_id(text);
       return id !== undefined && id < vocabulary ? id : undefined;
