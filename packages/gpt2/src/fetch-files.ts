@@ -15,7 +15,8 @@ const methodUnknown = [405, 501];
  * Files below an address. The names are taken from `names`, since a server does not list a folder. A server without ranges is borne
  * with: it sends whole files, which are then kept. A connection that says nothing for `silence` milliseconds (60,000) counts as broken;
  * `signal` ends every read, as the signal of a read ends that one.
- * @throws LimnError `files/fetch` with the status, if the server does not answer with the bytes asked for: a web page, another
+ * A file that is replaced on the server between two reads is noticed by Last-Modified, ETag or size.
+ * @throws LimnError `files/changed`; `files/fetch` with the status, if the server does not answer with the bytes asked for: a web page, another
  * range, a compressed part; `files/short`; `files/not-found`, also with `details.status` 403; a signal's reason when aborted.
  */
 export function fetchFiles(
@@ -28,6 +29,8 @@ export function fetchFiles(
   const label = String(base);
   const root = label.endsWith('/') ? label : `${label}/`;
   const sizes = new Map<string, number>();
+  /** What the first answer about a file said of the time and version of its contents. */
+  const versions = new Map<string, Version>();
   /** Whole files of a server without ranges. */
   const whole = new Map<string, Blob>();
   const wrong = (name: string, what: string, details: Record<string, unknown> = {}): LimnError =>
@@ -54,13 +57,18 @@ export function fetchFiles(
     }
     const type = response.headers.get('content-type') ?? '';
     const page = /^text\/html\b/i.test(type);
-    if (response.ok && !page) return response;
+    if (response.ok && !page) {
+      const [before, now] = [versions.get(name), versionOf(response)];
+      if (!before) versions.set(name, now);
+      if (!before || isSame(before, now)) return response;
+    }
     // Nobody will read what it says.
     response.body?.cancel().catch(() => undefined);
     if (response.status === 403) throw refusedFile(label, root, name);
     if (gone.includes(response.status)) throw missingFile(label, name, names);
     if (!response.ok) throw wrong(name, `answered with status ${response.status}`, { status: response.status });
-    throw wrong(name, 'is a web page, not that file', { type });
+    if (page) throw wrong(name, 'is a web page, not that file', { type });
+    throw changedFile(label, root, name);
   };
   const bytesOf = async (
     name: string,
@@ -102,6 +110,11 @@ export function fetchFiles(
     if (stated !== null && (Number(begin) !== from || Number(end) !== Math.min(to, Number(total)) - 1))
       throw wrong(name, `was asked for bytes ${from}-${to - 1}, but sends ${stated}`, { contentRange: stated });
     if (response.headers.has('content-encoding')) throw wrong(name, 'sends a compressed part of the file');
+    const known = sizes.get(name);
+    if (total !== undefined && known !== undefined && known !== Number(total)) {
+      response.body?.cancel().catch(() => undefined);
+      throw changedFile(label, root, name);
+    }
     if (total !== undefined) sizes.set(name, Number(total));
     return bytesOf(name, response, signal);
   };
@@ -156,6 +169,35 @@ function refusedFile(label: string, root: string, name: string): LimnError {
       hint: 'Check the address, and that the file is there and public; a store that may not be listed does not say which it is.',
     },
   );
+}
+
+/** How a server tells two contents of one file apart. */
+interface Version {
+  readonly modified: string | null;
+  readonly etag: string | null;
+}
+
+const versionOf = ({ headers }: Response): Version => ({
+  modified: headers.get('last-modified'),
+  // Servers mark the tag of what they compress.
+  etag:
+    headers
+      .get('etag')
+      ?.replace(/^W\//, '')
+      .replace(/-(gzip|br|zstd|deflate)"$/, '"') ?? null,
+});
+
+/** By time where both have one: machines behind one name may give one file different tags. */
+function isSame(a: Version, b: Version): boolean {
+  if (a.modified !== null && b.modified !== null) return a.modified === b.modified;
+  return a.etag === null || b.etag === null || a.etag === b.etag;
+}
+
+function changedFile(label: string, root: string, name: string): LimnError {
+  return new LimnError('files/changed', `${root}${name} was replaced on the server while it was read`, {
+    details: { label, name },
+    hint: 'Open the model again.',
+  });
 }
 
 function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {

@@ -184,6 +184,14 @@ async function weightFiles(files: ModelFiles): Promise<string[]> {
   const there = await files.list();
   if (there.includes(weightFile)) return [weightFile];
   if (!there.includes(indexFile)) throw noWeights(files.label, there);
+  return readShards(files);
+}
+
+/**
+ * The shards that the index in a folder names, sorted.
+ * @throws LimnError `weights/bad-index`, `files/…`
+ */
+export async function readShards(files: ModelFiles): Promise<string[]> {
   return shardsOf(await readSmall(files, indexFile, maxIndexBytes), files.label);
 }
 

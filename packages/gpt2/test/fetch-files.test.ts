@@ -74,6 +74,27 @@ test('a server that knows no HEAD tells the size with a part', async () => {
   expect(await source.size('model.safetensors')).toBe(weights.length);
 });
 
+test.each<[changed: boolean, what: string, first: Record<string, string>, then: Record<string, string>]>([
+  [true, 'a later time', { 'last-modified': 'Mon, 02 Jan 2023' }, { 'last-modified': 'Tue, 03 Jan 2023' }],
+  [true, 'another tag', { etag: '"a"' }, { etag: '"b"' }],
+  [true, 'another size', {}, { 'content-range': `bytes 0-7/${weights.length + 1}` }],
+  [false, 'the tag of another machine', { etag: '"a"', 'last-modified': 'x' }, { etag: '"b"', 'last-modified': 'x' }],
+  [false, 'the tag of compressed contents', { etag: 'W/"a-gzip"' }, { etag: '"a"' }],
+  [false, 'no tag', { etag: '"a"' }, {}],
+])('a file that is replaced while it is read: %s for %s', async (changed, _what, first, then) => {
+  const versions = serve((_name, init) => {
+    if (init?.method === 'HEAD')
+      return new Response(null, { headers: { 'content-length': String(weights.length), ...first } });
+    const headers = { 'content-range': `bytes 0-7/${weights.length}`, ...then };
+    return new Response(weights.slice(0, 8), { status: 206, headers });
+  });
+  const source = fetchFiles(base, wanted, versions);
+  expect(await source.size('model.safetensors')).toBe(weights.length);
+  const reading = source.read('model.safetensors', 0, 8);
+  if (changed) expect((await refusal(reading)).code).toBe('files/changed');
+  else expect(await reading).toEqual(weights.slice(0, 8));
+});
+
 const ranged = (init: RequestInit | undefined): boolean => new Headers(init?.headers).has('range');
 test.each<[what: string, code: string, answer: Answer]>([
   [

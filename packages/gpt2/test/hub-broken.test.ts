@@ -46,6 +46,22 @@ describe('broken connections', () => {
     await here.expectWhole(await here.open());
   });
 
+  test('a compressed part is not taken for a part of the contents: all of it is asked for again', async () => {
+    here.hub.fail(contents, cutAfter(here.hub, 'model.safetensors', 500_000), 1);
+    here.hub.fail(
+      contents,
+      (_request, response) => {
+        const body = gzipSync(weights.subarray(500_000));
+        const range = `bytes 500000-${weights.length - 1}/${weights.length}`;
+        response.writeHead(206, { 'content-encoding': 'gzip', 'content-range': range }).end(body);
+      },
+      1,
+    );
+    await here.expectWhole(await here.open());
+    const ranges = here.hub.asked(weightsPath).map(({ range }) => range);
+    expect(ranges).toEqual([undefined, 'bytes=500000-', undefined]);
+  });
+
   test('that lead nowhere end with a code; what came is kept, and the next run goes on from there', async () => {
     here.hub.fail(contents, cutAfter(here.hub, 'model.safetensors', 1000), 5);
     const error = await refusal(here.open());

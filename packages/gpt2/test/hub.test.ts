@@ -1,14 +1,13 @@
 // Models from a hub: the shared cache folder, offline mode, tokens and paths, against a server on this machine.
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'; // prettier-ignore
-import { execFile } from 'node:child_process';
 import os from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { promisify } from 'node:util';
+import { LimnError } from '@limn/gpu';
 import { testGpu, refusal } from '@limn/testing';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { loadGpt2, memoryFiles } from '../src/index.js';
-import { openModel } from '../src/node.js';
+import { FolderCache, openModel } from '../src/node.js';
 import { modelFiles } from './hub/model.js';
 import { gitIdOf, sha256Of, TestHub } from './hub/server.js';
 
@@ -180,37 +179,6 @@ describe('from the hub', () => {
   });
 });
 
-/** Runs Python with huggingface_hub 2.4 or later, named by LIMN_HUB_PYTHON. */
-const python = process.env['LIMN_HUB_PYTHON'];
-const runPython = async (code: string, env: Record<string, string>): Promise<string[]> =>
-  (await promisify(execFile)(python as string, ['-c', code], { env: { ...process.env, ...env } })).stdout
-    .trim()
-    .split('\n');
-
-test('Python reads what is downloaded here, and here is read what Python downloads', async (context) => {
-  context.skip(python === undefined, 'LIMN_HUB_PYTHON names no Python with huggingface_hub');
-  await openModel('tiny/gpt2', { endpoint: hub.endpoint, cacheDir, token: false });
-  const read = `
-from huggingface_hub import hf_hub_download, scan_cache_dir, try_to_load_from_cache, _CACHED_NO_EXIST
-print(hf_hub_download('tiny/gpt2', 'model.safetensors', local_files_only=True))
-print(try_to_load_from_cache('tiny/gpt2', 'tokenizer.json') is _CACHED_NO_EXIST)
-found = scan_cache_dir()
-print(len(found.warnings), sum(len(revision.files) for repo in found.repos for revision in repo.revisions))`;
-  expect(await runPython(read, { HF_HUB_CACHE: cacheDir, HF_HUB_OFFLINE: '1' })).toEqual([
-    path.join(cacheDir, 'models--tiny--gpt2/snapshots', hub.commit, 'model.safetensors'),
-    'True',
-    '0 4',
-  ]);
-  const other = path.join(home, 'python');
-  const write = `
-from huggingface_hub import hf_hub_download
-for name in ['config.json', 'model.safetensors', 'vocab.json', 'merges.txt']: hf_hub_download('tiny/gpt2', name)`;
-  await runPython(write, { HF_HUB_CACHE: other, HF_ENDPOINT: hub.endpoint, HF_HUB_DISABLE_XET: '1' });
-  const source = await openModel('tiny/gpt2', { cacheDir: other, offline: true, fetch: noNetwork });
-  expect([...(await source.list())].sort()).toEqual(['config.json', 'merges.txt', 'model.safetensors', 'vocab.json']);
-  expect(sha256Of(await source.read('model.safetensors'))).toBe(sha256Of(files.get('model.safetensors') as Uint8Array));
-});
-
 describe('without the network', () => {
   test('a path is a path', async () => {
     const folder = path.join(home, 'plain');
@@ -261,6 +229,51 @@ describe('without the network', () => {
     });
     expect(source.label).toBe(`tiny/gpt2@${hub.commit}`);
     expect(notices).toEqual([expect.stringContaining(`Using commit ${hub.commit}`)]);
+  });
+
+  test('config and weights that are cached are enough where the hub cannot be asked what else there is', async () => {
+    await openModel('tiny/gpt2', { endpoint: hub.endpoint, cacheDir, token: false });
+    const repository = path.join(cacheDir, 'models--tiny--gpt2');
+    rmSync(path.join(repository, '.no_exist'), { recursive: true });
+    for (const name of ['vocab.json', 'merges.txt']) rmSync(path.join(repository, 'snapshots', hub.commit, name));
+    hub.fail(/^hub .*\/tree\//, (_request, response) => void response.writeHead(503, { 'retry-after': '3600' }).end());
+    const notices: string[] = [];
+    const source = await openModel('tiny/gpt2', {
+      endpoint: hub.endpoint,
+      cacheDir,
+      token: false,
+      onNotice: (text) => notices.push(text),
+    });
+    expect(await source.list()).toEqual(['config.json', 'model.safetensors']);
+    expect(notices).toEqual([expect.stringContaining(`Using what is cached of tiny/gpt2@${hub.commit}`)]);
+    rmSync(path.join(repository, 'snapshots', hub.commit, 'config.json'));
+    expect((await refusal(openModel('tiny/gpt2', { endpoint: hub.endpoint, cacheDir, token: false }))).code).toBe(
+      'hub/unavailable',
+    );
+  });
+
+  test('what cannot be noted in a cache is said, and the model is opened', async () => {
+    class ReadOnly extends FolderCache {
+      override async noteAbsent(): Promise<void> {
+        throw new LimnError('hub/cache', 'read-only');
+      }
+      override async remember(): Promise<void> {
+        throw new LimnError('hub/cache', 'read-only');
+      }
+    }
+    const notices: string[] = [];
+    const cache = new ReadOnly(cacheDir);
+    const options = {
+      endpoint: hub.endpoint,
+      token: false,
+      cache,
+      onNotice: (text: string) => void notices.push(text),
+    } as const;
+    expect((await openModel('tiny/gpt2', options)).label).toBe(`tiny/gpt2@${hub.commit}`);
+    expect(notices).toEqual([
+      'read-only. That it has no tokenizer.json, tokenizer_config.json was not noted.',
+      `read-only. That main is at ${hub.commit} was not noted.`,
+    ]);
   });
 
   test('a link that leads out of the cache is refused', async () => {

@@ -1,7 +1,8 @@
 // Brings a model from the hub into a cache and opens it there; or from the cache alone when offline, pinned or out of reach.
 import { LimnError } from '@limn/gpu';
+import { abortableFiles } from '../abortable-files.js';
 import { missingFile, type ModelFiles } from '../files.js';
-import { indexFile, noWeights, shardsOf, weightFile } from '../weights.js';
+import { indexFile, noWeights, readShards, weightFile } from '../weights.js';
 import type { HubCache, HubFile } from './cache.js';
 import type { HubDirectory } from './directory.js';
 import { Download, type DownloadProgress } from './download.js';
@@ -41,14 +42,16 @@ export async function openSnapshot(
   options.signal?.throwIfAborted();
   const commit = await commitFor(id, revision, { http, directory, cache }, options);
   const label = `${id}@${commit}`;
-  const rememberIfPossible = async (): Promise<void> => {
+  const noteIfPossible = async (what: string, note: () => Promise<void>): Promise<void> => {
     try {
-      await cache.remember(id, revision, commit);
+      await note();
     } catch (cause) {
       // A cache that can only be read serves what it has.
-      options.onNotice?.(`${(cause as Error).message}. That ${revision} is at ${commit} was not noted.`);
+      options.onNotice?.(`${(cause as Error).message}. ${what} was not noted.`);
     }
   };
+  const rememberIfPossible = (): Promise<void> =>
+    noteIfPossible(`That ${revision} is at ${commit}`, () => cache.remember(id, revision, commit));
   const cached = await wantedInCache(id, commit, cache, options.offline === true);
   if (Array.isArray(cached)) {
     if (commit !== revision && options.offline !== true) await rememberIfPossible();
@@ -56,7 +59,16 @@ export async function openSnapshot(
   }
   if (options.offline === true) throw offlineError(`${id}@${revision}`, cached.missing, cache.place(id, commit));
 
-  const listed = await directory.files(http, id, commit);
+  let listed: Map<string, HubFile>;
+  try {
+    listed = await directory.files(http, id, commit);
+  } catch (cause) {
+    // Config and weights may be here, with nobody to ask whether there is more.
+    const enough = isPassing(cause) ? await wantedInCache(id, commit, cache, true) : undefined;
+    if (!Array.isArray(enough)) throw cause;
+    options.onNotice?.(`${(cause as Error).message}. Using what is cached of ${label}.`);
+    return cache.open(id, commit, enough, label);
+  }
   const present = [...listed.keys()];
   if (!listed.has(config)) throw missingFile(label, config, present);
   if (!listed.has(weightFile) && !listed.has(indexFile)) throw noWeights(label, present);
@@ -68,19 +80,15 @@ export async function openSnapshot(
   await fetcher.plan(known([...small, ...weights]));
   await fetcher.fetch(known(small));
   if (!listed.has(weightFile)) {
-    const index = await cache.open(id, commit, small, label).read(indexFile, undefined, undefined, options.signal);
-    weights = shardsOf(index, label);
+    weights = await readShards(abortableFiles(cache.open(id, commit, small, label), options.signal));
     const lost = weights.find((name) => !listed.has(name));
     if (lost !== undefined) throw missingFile(label, lost, present);
     await fetcher.plan(known([...small, ...weights]));
   }
   await fetcher.fetch(known(weights));
-  await cache.noteAbsent(
-    id,
-    commit,
-    optionalNames.filter((name) => !listed.has(name)),
-  );
-  if (commit !== revision) await cache.remember(id, revision, commit);
+  const absent = optionalNames.filter((name) => !listed.has(name));
+  await noteIfPossible(`That it has no ${absent.join(', ')}`, () => cache.noteAbsent(id, commit, absent));
+  if (commit !== revision) await rememberIfPossible();
   return cache.open(id, commit, [...small, ...weights], label);
 }
 
@@ -100,12 +108,15 @@ async function commitFor(
   try {
     return await directory.commit(http, id, revision);
   } catch (cause) {
-    const passing = ['hub/unreachable', 'hub/unavailable', 'hub/rate-limited'];
-    if (known === undefined || !(cause instanceof LimnError) || !passing.includes(cause.code)) throw cause;
+    if (known === undefined || !isPassing(cause)) throw cause;
     options.onNotice?.(`${cause.message}. Using commit ${known} of ${id}, which was ${revision} when last asked.`);
     return known;
   }
 }
+
+/** Whether a hub may answer again later, so that what is cached is the best there is. */
+const isPassing = (cause: unknown): cause is LimnError =>
+  cause instanceof LimnError && ['hub/unreachable', 'hub/unavailable', 'hub/rate-limited'].includes(cause.code);
 
 function offlineError(what: string, missing: string, place: string): LimnError {
   return new LimnError('hub/offline', `${what}: ${missing} is not in the cache, and offline mode asks nobody for it`, {
@@ -142,10 +153,7 @@ async function wantedInCache(
   const names = [config, ...tokenizerNames((name) => here(name) && (!older.includes(name) || older.every(here)))];
   if (here(weightFile)) return [...names, weightFile];
   if (!here(indexFile)) return { missing: weightFile };
-  const shards = shardsOf(
-    await cache.open(id, commit, [indexFile], `${id}@${commit}`).read(indexFile),
-    `${id}@${commit}`,
-  );
+  const shards = await readShards(cache.open(id, commit, [indexFile], `${id}@${commit}`));
   for (const shard of shards) if ((await cache.state(id, commit, shard)) !== 'here') return { missing: shard };
   return [...names, indexFile, ...shards];
 }

@@ -83,6 +83,11 @@ async function takeBody(
       hint: 'Nothing was kept. A sign-in page, a proxy or a wrong endpoint stands in between.',
     });
   }
+  if (response.status === 206 && response.headers.has('content-encoding')) {
+    // A part of compressed contents is no part of the contents: from the beginning, then.
+    await blob.clear();
+    throw new BrokenConnection('sends a compressed part');
+  }
   // A server that knows no ranges answers 200 with everything: what is here already is passed over.
   const begin = response.status === 206 ? rangeStart(answer, asked, file) : 0;
   const stated = response.headers.has('content-encoding') ? null : response.headers.get('content-length');

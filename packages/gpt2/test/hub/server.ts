@@ -14,7 +14,7 @@ export interface Seen {
 /** Answers a request instead of the hub; `serve` is what the hub would have done. */
 export type Fault = (request: IncomingMessage, response: ServerResponse, serve: () => void) => void;
 
-/** A repository of one commit on `main`. */
+/** A repository of one commit, which is on `main`, `v1.0` and `refs/pr/1`. */
 export class TestHub {
   readonly seen: Seen[] = [];
   private readonly faults: { readonly pattern: RegExp; readonly fault: Fault; times: number }[] = [];
@@ -80,7 +80,7 @@ export class TestHub {
       /^\/(?:api\/models\/tiny\/gpt2\/(?:revision\/(.+)|tree\/(.+))|tiny\/gpt2\/resolve\/[^/]+\/(.+))$/.exec(path) ??
       [];
     if (commitPath !== undefined) {
-      if (commitPath !== 'main' && commitPath !== this.commit)
+      if (!['main', 'v1.0', 'refs/pr/1', this.commit].includes(commitPath))
         return void response.writeHead(404, { 'x-error-code': 'RevisionNotFound' }).end();
       return sendJson(response, { _id: 'x', id: 'tiny/gpt2', sha: this.commit, lastModified: '2026-01-01T00:00:00Z' });
     }
