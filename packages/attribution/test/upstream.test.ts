@@ -1,52 +1,98 @@
-// Scores and circuits against those of the EAP-IG reference implementation, on a model of awkward sizes and pairs of three lengths.
+// Scores and circuits against those of the EAP-IG reference implementation: on a model of awkward sizes with pairs of three lengths, and on pocket. Made by golden/make-upstream.py.
 import { readFileSync } from 'node:fs';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Gpt2 } from '@limn/gpt2';
 import { referenceEap } from '@limn/testing';
-import { buildGraph, evaluateCircuits, metricByName, scoreEdges, selectTopN, prune } from '../src/index.js';
-import type { MethodName, Pair, Scores } from '../src/index.js';
+import {
+  buildGraph,
+  Circuit,
+  evaluateCircuits,
+  meanOutputs,
+  metricByName,
+  prune,
+  scoreEdges,
+  scoreNodes,
+  selectTopN,
+} from '../src/index.js';
+import type { Ablation, Graph, MethodName, Pair, Scores } from '../src/index.js';
 import { gpt2Of } from './models.js';
+import { NO_POCKET, openPocket, POCKET } from './pocket.js';
 
 interface Upstream {
   readonly pairs: readonly Pair[];
+  /** Pairs of one length, which means for each position need. */
+  readonly equalPairs: readonly Pair[];
   readonly edges: readonly string[];
-  /** By '<metric>/<method>', in the order of `edges`. */
+  /** By '<metric>/<method>' or '<metric>/<method>/<ablation>', in the order of `edges`. */
   readonly scores: Readonly<Record<string, readonly number[]>>;
-  /** By the same key: L2 distance of the reference's own float32 scores from its float64 scores. */
+  /** By '<metric>/<method>', of the input and the heads: its MLPs are read at the wrong place. */
+  readonly nodes: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  /** By the key of `scores`: L2 distance of the reference's own float32 scores from its float64 scores. */
   readonly f32Error: Readonly<Record<string, number>>;
-  /** Circuits of the n highest |EAP-IG| scores, pruned: kept edges as places in `edges`, the metric's value per pair. */
-  readonly evaluation: readonly { metric: string; n: number; kept: readonly number[]; perExample: readonly number[] }[];
+  /** The n highest |EAP-IG| scores, or edges at random: what is kept after pruning as places in `edges`, the metric per pair. */
+  readonly evaluation: readonly {
+    readonly metric: 'ld' | 'pd' | 'kl';
+    readonly n?: number;
+    readonly random?: number;
+    readonly ablation?: 'zero' | 'mean-positional';
+    readonly kept: readonly number[];
+    readonly perExample: readonly number[];
+  }[];
 }
 
-const upstream = JSON.parse(
-  readFileSync(new URL('./golden/eap-ig-upstream.json', import.meta.url), 'utf8'),
-) as Upstream;
+const read = (file: string): Upstream =>
+  JSON.parse(readFileSync(new URL(`./golden/${file}`, import.meta.url), 'utf8')) as Upstream;
 const sizes = { layers: 3, heads: 3, width: 72, headWidth: 24, mlpWidth: 40, vocabulary: 53, positions: 11 };
-const graph = buildGraph({ ...sizes, block: 'sequential' });
+const subjects = [
+  {
+    name: 'a model of awkward sizes',
+    upstream: read('eap-ig-upstream.json'),
+    open: () => gpt2Of(referenceEap.waveModel(sizes)),
+    absent: false,
+  },
+  { name: 'pocket', upstream: read('eap-ig-pocket.json'), open: openPocket, absent: !POCKET },
+] as const;
 const metricNames = { ld: 'logit-diff', pd: 'prob-diff', kl: 'kl' } as const;
 const methodNames: Readonly<Record<string, MethodName>> = {
   EAP: 'eap',
   'EAP-IG-inputs': 'eap-ig-inputs',
+  'EAP-IG-activations': 'eap-ig-activations',
   'clean-corrupted': 'clean-corrupted',
   exact: 'exact',
 };
 
 const norm = (values: readonly number[]): number => Math.hypot(...values);
 
-/** The reference's numbers as a score matrix of ours. */
-function upstreamScores(key: string): Scores {
-  const byName = new Map(upstream.edges.map((name, i) => [name, upstream.scores[key]?.[i] ?? Number.NaN]));
-  const values = new Float64Array(graph.nForward * graph.nBackward).fill(Number.NaN);
-  for (const { u, v } of graph.edges()) values[graph.dense(u, v)] = byName.get(graph.edgeName(u, v)) ?? Number.NaN;
-  return { graph, values };
-}
-
-describe('the reference implementation on the same weights and pairs', () => {
+describe.each(subjects)('the reference implementation on $name', ({ upstream, open, absent }) => {
   let model: Gpt2;
+  let graph: Graph;
   beforeAll(async () => {
-    model = await gpt2Of(referenceEap.waveModel(sizes));
+    if (absent) return;
+    model = await open();
+    graph = buildGraph(model.info);
   });
-  afterAll(() => model.dispose());
+  beforeEach((context) => context.skip(absent, NO_POCKET));
+  afterAll(() => model?.dispose());
+
+  /** The reference's numbers as a score matrix of ours. */
+  const upstreamScores = (key: string): Scores => {
+    const byName = new Map(upstream.edges.map((name, i) => [name, upstream.scores[key]?.[i] ?? Number.NaN]));
+    const values = new Float64Array(graph.nForward * graph.nBackward).fill(Number.NaN);
+    for (const { u, v } of graph.edges()) values[graph.dense(u, v)] = byName.get(graph.edgeName(u, v)) ?? Number.NaN;
+    return { graph, values };
+  };
+  const withAblation = async <R>(
+    name: string | undefined,
+    use: (ablation: Ablation, pairs: readonly Pair[]) => Promise<R>,
+  ) => {
+    if (name !== 'mean-positional') return use(name === 'zero' ? 'zero' : 'patch', upstream.pairs);
+    using means = await meanOutputs(
+      model,
+      upstream.equalPairs.map(({ corrupted }) => corrupted),
+      { positional: true },
+    );
+    return await use(means, upstream.equalPairs);
+  };
 
   it('has the same edges', () => {
     expect([...graph.edges()].map(({ u, v }) => graph.edgeName(u, v)).sort()).toEqual([...upstream.edges].sort());
@@ -54,13 +100,19 @@ describe('the reference implementation on the same weights and pairs', () => {
 
   const scored = Object.keys(upstream.scores).filter((key) => key !== 'kl/EAP');
   it.each(scored)('%s: equal scores', async (key) => {
-    const [metric, method] = key.split('/') as [keyof typeof metricNames, string];
-    const { values } = await scoreEdges(model, upstream.pairs, {
-      method: methodNames[method] as MethodName,
-      metric: metricByName(metricNames[metric]),
-      steps: 5,
-      rule: 'left',
-    });
+    const [metric, method = '', ablated] = key.split('/') as [keyof typeof metricNames, string?, string?];
+    const { values } = await withAblation(ablated, (ablation, pairs) =>
+      key === 'information-flow'
+        ? scoreEdges(model, pairs, { method: 'information-flow', metric: metricByName('kl') })
+        : scoreEdges(model, pairs, {
+            method: methodNames[method] as MethodName,
+            metric: metricByName(metricNames[metric]),
+            ablation,
+            ...(method === 'EAP-IG-activations'
+              ? { steps: 3, rule: 'right', variant: 'reference' }
+              : { steps: 5, rule: 'left' }),
+          }),
+    );
     const want = upstreamScores(key).values;
     // f32 round-off of a tensor: within 8 times what the reference itself loses in float32, plus 2e-6 of the norm.
     const distance = norm(
@@ -73,30 +125,58 @@ describe('the reference implementation on the same weights and pairs', () => {
 
   it('KL with plain EAP is 0 in both', async () => {
     const { values } = await scoreEdges(model, upstream.pairs, { method: 'eap', metric: metricByName('kl') });
-    for (const { u, v } of graph.edges()) expect(Math.abs(values[graph.dense(u, v)] as number)).toBeLessThan(1e-7);
-    for (const score of upstream.scores['kl/EAP'] ?? []) expect(Math.abs(score)).toBeLessThan(1e-15);
+    for (const { u, v } of graph.edges()) expect(Math.abs(values[graph.dense(u, v)] as number)).toBeLessThan(1e-6);
+    for (const score of upstream.scores['kl/EAP'] ?? []) expect(Math.abs(score)).toBeLessThan(1e-14);
   });
 
-  it('top-n with pruning keeps the same edges, and the circuits measure the same', async () => {
-    for (const short of ['ld', 'pd', 'kl'] as const) {
-      const scores = upstreamScores(`${short}/EAP-IG-inputs`);
-      const cases = upstream.evaluation.filter(({ metric }) => metric === short);
-      const circuits = cases.map(({ n }) => prune(selectTopN(scores, n)));
-      for (const [i, { kept }] of cases.entries()) {
-        const names = [...graph.edges()]
-          .filter(({ u, v }) => circuits[i]?.has(u, v))
-          .map(({ u, v }) => graph.edgeName(u, v));
-        expect(names.sort()).toEqual(kept.map((at) => upstream.edges[at]).sort());
-      }
-      const metric = metricByName(metricNames[short]);
-      const measured = await evaluateCircuits(model, circuits, upstream.pairs, { metrics: [metric] });
-      for (const [i, { n, perExample }] of cases.entries()) {
-        const want = perExample.reduce((a, b) => a + b, 0) / perExample.length;
-        // The reference measures KL as the divergence itself; here every metric is higher where the circuit is better.
-        const got = (short === 'kl' ? -1 : 1) * (measured.circuits[i]?.mean[metric.name] as number);
-        // A logit of order 1 keeps 1e-6 in f32 over three layers; a probability near 0.02, 1e-7; KL, a difference of both, as much.
-        expect(Math.abs(got - want), `${short}, n = ${n}`).toBeLessThan(short === 'ld' ? 1e-5 : 5e-7);
-      }
+  it('scores the input and the heads as nodes alike', async () => {
+    for (const [key, want] of Object.entries(upstream.nodes)) {
+      const method = methodNames[key.split('/')[1] as string] as 'eap' | 'eap-ig-inputs';
+      // Its node code takes the points k = 1 … m.
+      const { values } = await scoreNodes(model, upstream.pairs, {
+        method,
+        metric: metricByName('logit-diff'),
+        rule: 'right',
+      });
+      // A node is the sum of its edges, with the round-off of all of them: the same bound as above.
+      const bound = 8 * (upstream.f32Error[key] as number) + 2e-6 * norm(upstream.scores[key] as number[]);
+      for (const [node, score] of Object.entries(want))
+        expect(Math.abs((values[graph.forwardIndex(node)] as number) - score), `${key} ${node}`).toBeLessThan(bound);
     }
+  });
+
+  it('top-n with pruning keeps the same edges', () => {
+    for (const { metric, n, kept } of upstream.evaluation) {
+      if (n === undefined) continue;
+      const circuit = prune(selectTopN(upstreamScores(`${metric}/EAP-IG-inputs`), n));
+      expect(circuit.edgeNames().sort(), `${metric}, n = ${n}`).toEqual(kept.map((at) => upstream.edges[at]).sort());
+    }
+  });
+
+  it.each(['ld', 'pd', 'kl'] as const)('%s: circuits measure the same, fifty random ones under ld', async (short) => {
+    for (const ablated of [undefined, 'zero', 'mean-positional'] as const) {
+      const cases = upstream.evaluation.filter((each) => each.metric === short && each.ablation === ablated);
+      if (cases.length === 0) continue;
+      const circuits = cases.map(({ kept }) =>
+        Circuit.ofEdges(
+          graph,
+          kept.map((at) => upstream.edges[at] as string),
+        ),
+      );
+      const metric = metricByName(metricNames[short]);
+      const measured = await withAblation(ablated, (ablation, pairs) =>
+        evaluateCircuits(model, circuits, pairs, { metrics: [metric], ablation }),
+      );
+      for (const [i, { n, random, perExample }] of cases.entries())
+        for (const [b, want] of perExample.entries()) {
+          // The reference measures KL as the divergence itself; here every metric is higher where the circuit is better.
+          const got = (short === 'kl' ? -1 : 1) * (measured.circuits[i]?.perExample[metric.name]?.[b] as number);
+          // A logit of order 10 keeps 1e-5 in f32 over the layers; a probability, 1e-6; KL, a difference of both, as much.
+          expect(Math.abs(got - want), `${short} ${ablated ?? 'patch'} ${n ?? `random ${random}`}`).toBeLessThan(
+            short === 'ld' ? 2e-5 : 2e-6,
+          );
+        }
+    }
+    if (short === 'ld') expect(upstream.evaluation.filter(({ random }) => random !== undefined)).toHaveLength(50);
   });
 });

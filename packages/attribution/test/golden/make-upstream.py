@@ -181,11 +181,10 @@ for short, metric in metrics.items():
 graph = G.Graph.from_model(model)
 A.attribute(model, graph, loader(pairs), kl, method='information-flow-routes', quiet=True)
 scores['information-flow'] = {edge: float(e.score) for edge, e in graph.edges.items()}
-if args.model == 'wave':
-    for name, extra in {'EAP': {}, 'EAP-IG-inputs': dict(ig_steps=5)}.items():
-        graph = G.Graph.from_model(model, node_scores=True)
-        N.attribute_node(model, graph, loader(pairs), logit_diff, name, quiet=True, **extra)
-        nodes[f'ld/{name}'] = {node: float(n.score) for node, n in graph.nodes.items() if node != 'logits' and not node.startswith('m')}
+for name, extra in {'EAP': {}, 'EAP-IG-inputs': dict(ig_steps=5)}.items():
+    graph = G.Graph.from_model(model, node_scores=True)
+    N.attribute_node(model, graph, loader(pairs), logit_diff, name, quiet=True, **extra)
+    nodes[f'ld/{name}'] = {node: float(n.score) for node, n in graph.nodes.items() if node != 'logits' and not node.startswith('m')}
 
 if args.float32:
     json.dump(scores, open(args.out, 'w'))
