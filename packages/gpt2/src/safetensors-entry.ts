@@ -1,6 +1,6 @@
 // One tensor's entry in a safetensors header: {dtype, shape, data_offsets}, checked with exact integers before anything is allocated.
 import type { LimnError } from '@limn/gpu';
-import type { ScannedJson } from './scan-json.js';
+import type { JsonLimits, ScannedJson } from './scan-json.js';
 
 /** Bits per element of every dtype the format knows. */
 const dtypeBits = new Map(
@@ -9,8 +9,9 @@ const dtypeBits = new Map(
     F4: 4, F6_E2M3: 6, F6_E3M2: 6, F8_E5M2: 8, F8_E4M3: 8, F8_E8M0: 8, F8_E4M3FNUZ: 8, F8_E5M2FNUZ: 8,
   }), // prettier-ignore
 );
+/** Of a header or an index: tensors, dimensions, and how deep an entry lies. */
+export const headerLimits: JsonLimits = { keys: 1_000_000, items: 16, depth: 4 };
 const maxInteger = 2n ** 48n - 1n;
-const maxRank = 16;
 const maxNameLength = 4096;
 /** The reference reader counts elements and bits in 64-bit words. */
 const wordLimit = 2n ** 64n;
@@ -69,8 +70,6 @@ export function readEntry(
   if (!Array.isArray(shapeValue)) throw bad('bad-entry', `${where} has no shape`);
   const offsets = value.get('data_offsets');
   if (!Array.isArray(offsets) || offsets.length !== 2) throw bad('bad-entry', `${where} has no two data_offsets`);
-  if (shapeValue.length > maxRank)
-    throw bad('limit', `${where} has ${shapeValue.length} dimensions; at most ${maxRank} are allowed`);
   const shape = (shapeValue as readonly ScannedJson[]).map((item) => count(item, 'a shape'));
   const [begin, end] = (offsets as readonly ScannedJson[]).map((item) => count(item, 'data_offsets')) as [
     bigint,

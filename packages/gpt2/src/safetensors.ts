@@ -1,12 +1,11 @@
 // The header of a safetensors file, read with every check that its specification asks for before anything is allocated.
 import { LimnError } from '@limn/gpu';
 import { shortFile, type ModelFiles } from './files.js';
-import { isJsonObject, readEntry, type Complaint, type SafetensorsEntry } from './safetensors-entry.js';
+import { headerLimits, isJsonObject, readEntry, type Complaint, type SafetensorsEntry } from './safetensors-entry.js';
 import { JsonScanError, scanJson, type ScannedJson } from './scan-json.js';
 
 const maxHeaderBytes = 100_000_000;
-const maxTensors = 1_000_000;
-const scanCodes = { syntax: 'not-json', 'duplicate-key': 'duplicate-key', 'too-deep': 'limit' } as const;
+const scanCodes = { syntax: 'not-json', 'duplicate-key': 'duplicate-key', limit: 'limit' } as const;
 
 /** The header of a file. */
 export interface SafetensorsHeader {
@@ -62,7 +61,6 @@ export async function readSafetensorsHeader(files: ModelFiles, file: string): Pr
   const dataStart = 8 + Number(length);
   if (dataStart > size) throw bad('truncated', `says its header has ${length} bytes, but the whole file has ${size}`);
   const root = scanHeader(await read(8, dataStart), bad);
-  if (root.size > maxTensors) throw bad('limit', `${root.size} entries; at most ${maxTensors} are allowed`);
 
   const metadata = readMetadata(root.get('__metadata__') ?? null, bad);
   const entries: SafetensorsEntry[] = [];
@@ -81,7 +79,7 @@ function scanHeader(header: Uint8Array, bad: Complaint): ReadonlyMap<string, Sca
   }
   let root: ScannedJson;
   try {
-    root = scanJson(text, 4);
+    root = scanJson(text, headerLimits);
   } catch (cause) {
     if (!(cause instanceof JsonScanError)) throw cause;
     throw bad(scanCodes[cause.reason], `header: ${cause.message}`);

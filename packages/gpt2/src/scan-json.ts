@@ -7,10 +7,20 @@
 export type ScannedJson =
   string | bigint | number | boolean | null | readonly ScannedJson[] | ReadonlyMap<string, ScannedJson>;
 
-/** What was wrong with the text; `offset` counts UTF-16 units. */
+/** How much of it there may be. The reader stops at the first value beyond. */
+export interface JsonLimits {
+  /** Objects and arrays open at once. */
+  readonly depth: number;
+  /** Keys of one object. */
+  readonly keys: number;
+  /** Values of one array. */
+  readonly items: number;
+}
+
+/** What was wrong with the text, and how far it was read; `offset` counts UTF-16 units. */
 export class JsonScanError extends Error {
   constructor(
-    readonly reason: 'syntax' | 'duplicate-key' | 'too-deep',
+    readonly reason: 'syntax' | 'duplicate-key' | 'limit',
     message: string,
     readonly offset: number,
   ) {
@@ -18,9 +28,12 @@ export class JsonScanError extends Error {
   }
 }
 
-/** Reads one JSON value. `maxDepth` is how many objects and arrays may be open at once. */
-export function scanJson(text: string, maxDepth = 64): ScannedJson {
+/** Reads one JSON value. @throws JsonScanError */
+export function scanJson(text: string, limits: JsonLimits): ScannedJson {
   let at = 0;
+  const tooMany = (most: number, what: string): never => {
+    throw new JsonScanError('limit', `more than ${most} ${what}`, at);
+  };
   const fail = (message: string): never => {
     throw new JsonScanError('syntax', message, at);
   };
@@ -72,6 +85,7 @@ export function scanJson(text: string, maxDepth = 64): ScannedJson {
     }
     for (;;) {
       space();
+      if (result.size === limits.keys) tooMany(limits.keys, 'keys in one object');
       const keyAt = at;
       const key = string();
       if (result.has(key))
@@ -96,6 +110,7 @@ export function scanJson(text: string, maxDepth = 64): ScannedJson {
       return result;
     }
     for (;;) {
+      if (result.length === limits.items) tooMany(limits.items, 'values in one list');
       result.push(value(depth));
       space();
       if (text[at] === ']') {
@@ -110,7 +125,7 @@ export function scanJson(text: string, maxDepth = 64): ScannedJson {
     const sign = text[at];
     if (sign === '"') return string();
     if (sign !== '{' && sign !== '[') return scalar();
-    if (depth >= maxDepth) throw new JsonScanError('too-deep', `more than ${maxDepth} nested objects or arrays`, at);
+    if (depth >= limits.depth) tooMany(limits.depth, 'nested objects or arrays');
     return sign === '{' ? object(depth + 1) : array(depth + 1);
   };
   const result = value(0);

@@ -2,7 +2,7 @@
 import { LimnError } from '@limn/gpu';
 import type { Gpt2Config } from './config.js';
 import { missingFile, readSmall, type ModelFiles } from './files.js';
-import type { SafetensorsEntry } from './safetensors-entry.js';
+import { headerLimits, type SafetensorsEntry } from './safetensors-entry.js';
 import { readSafetensorsHeader } from './safetensors.js';
 import { JsonScanError, scanJson, type ScannedJson } from './scan-json.js';
 import { readTensorF32, sameValues } from './tensor-values.js';
@@ -204,7 +204,7 @@ export function shardsOf(index: Uint8Array, label: string): string[] {
     new LimnError('weights/bad-index', `${indexFile} in ${label}: ${message}`, { hint: 'Download it again.' });
   let root: ScannedJson;
   try {
-    root = scanJson(new TextDecoder('utf-8', { fatal: true }).decode(index), 4);
+    root = scanJson(new TextDecoder('utf-8', { fatal: true }).decode(index), { ...headerLimits, items: headerLimits.keys });
   } catch (cause) {
     if (cause instanceof JsonScanError || cause instanceof TypeError) throw bad(cause.message);
     throw cause;

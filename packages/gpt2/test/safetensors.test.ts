@@ -5,6 +5,7 @@ import { memoryFiles, type ModelFiles } from '../src/files.js';
 import type { SafetensorsEntry } from '../src/safetensors-entry.js';
 import { writeSafetensors } from '../src/safetensors-write.js';
 import { readSafetensorsHeader } from '../src/safetensors.js';
+import { JsonScanError, scanJson } from '../src/scan-json.js';
 import { chunkBytes, readTensorF32, sameValues, widenBf16, widenF16 } from '../src/tensor-values.js';
 import { fileOf } from './hostile/bytes.js';
 
@@ -87,4 +88,28 @@ describe('safetensors', () => {
     expect(widenF16(Uint16Array.of(0x7c01))[0]).toBeNaN();
     expect([...widenBf16(Uint16Array.of(0x3f80, 0xc040, 0x0001, 0xff80))]).toEqual([1, -3, 2 ** -133, -Infinity]);
   });
+});
+
+test('reading stops at the first value beyond a limit, however much follows', async () => {
+  const limits = { keys: 3, items: 2, depth: 2 };
+  const stop = (text: string): number => {
+    try {
+      scanJson(text, limits);
+    } catch (error) {
+      if (error instanceof JsonScanError && error.reason === 'limit') return error.offset;
+      throw error;
+    }
+    return text.length;
+  };
+  const rest = ',"x":0'.repeat(1e5);
+  expect(stop('{"a":0,"b":0,"c":0}')).toBe(19);
+  expect(stop(`{"a":0,"b":0,"c":0,"d":0${rest}}`)).toBe(19);
+  expect(stop(`{"a":[1,2]}`)).toBe(11);
+  expect(stop(`{"a":[1,2,3${rest}`)).toBe(10);
+  expect(stop(`{"a":{"b":[${rest}`)).toBe(10);
+  // A shape with millions of dimensions: the seventeenth ends it.
+  const header = `{"a":{"dtype":"F32","shape":[${'1,'.repeat(2e6)}1],"data_offsets":[0,4]}}`;
+  const error = await refusal(readSafetensorsHeader(memoryFiles({ file: fileOf(header, 4) }), 'file'));
+  expect(error.code).toBe('safetensors/limit');
+  expect(error.message).toContain(`more than 16 values in one list at character ${header.indexOf('[') + 1 + 32}`);
 });
