@@ -88,7 +88,7 @@ describe('the band of faithfulness', () => {
     for (let trial = 0; trial < trials; trial++) {
       const size = 40;
       const empty = [...random.normals(size, 0.5)];
-      const clean = empty.map((x, i) => x + 4 + (random.normals(1, 1)[0] ?? 0) + 0 * i);
+      const clean = empty.map((x) => x + 4 + (random.normals(1, 1)[0] ?? 0));
       // f = .6 in the mean, each pair with its own deviation.
       const circuit = empty.map((x) => x + 2.4 + (random.normals(1, 1)[0] ?? 0));
       const [band] = bootstrapFaithfulness(evaluationOf(clean, empty, circuit), 'm', { resamples: 200, seed: trial });
