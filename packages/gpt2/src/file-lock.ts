@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { link, mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { sleep } from './http.js';
+import { sleep } from './hub/http.js';
 
 /** A holder on another machine that has not touched its lock for so long is taken for dead. */
 const lease = 60_000;

@@ -9,7 +9,7 @@ import { LimnError } from '@limn/gpu';
 import type { ModelFiles } from '../files.js';
 import { openFolder } from '../folder.js';
 import type { HubCache, HubFile, PartialBlob } from './cache.js';
-import { withFileLock } from './file-lock.js';
+import { withFileLock } from '../file-lock.js';
 
 const codeOf = (cause: unknown): string => String((cause as NodeJS.ErrnoException).code ?? cause);
 
