@@ -204,7 +204,10 @@ export function shardsOf(index: Uint8Array, label: string): string[] {
     new LimnError('weights/bad-index', `${indexFile} in ${label}: ${message}`, { hint: 'Download it again.' });
   let root: ScannedJson;
   try {
-    root = scanJson(new TextDecoder('utf-8', { fatal: true }).decode(index), { ...headerLimits, items: headerLimits.keys });
+    root = scanJson(new TextDecoder('utf-8', { fatal: true }).decode(index), {
+      ...headerLimits,
+      items: headerLimits.keys,
+    });
   } catch (cause) {
     if (cause instanceof JsonScanError || cause instanceof TypeError) throw bad(cause.message);
     throw cause;
