@@ -1,5 +1,6 @@
 // Generation with edits and adapters in the prompt, behind it, or both; what it makes on the GPU, and what it leaves behind.
 import { fillNormal, gradients, persistent, readFloats, scale as times } from '@limn/tensor';
+import { recordResult } from '@limn/testing';
 import { expect, test } from 'vitest';
 import {
   add,
@@ -168,9 +169,11 @@ test('after the first decoded token nothing is made, and many generations leave 
     });
   for (let n = 0; n < 10; n++) await once(n);
   const { bytesLive, buffersLive } = model.gpu.counters.snapshot();
-  for (let n = 10; n < (long ? 1000 : 60); n++) await once(n);
+  const generations = long ? 1000 : 60;
+  for (let n = 10; n < generations; n++) await once(n);
   const after = model.gpu.counters.snapshot();
   expect([after.bytesLive, after.buffersLive]).toEqual([bytesLive, buffersLive]);
+  recordResult('nothing stays: generations', { generations, 'bytes held': after.bytesLive });
 }, 600_000);
 
 test('two edits of one name are told apart', async () => {
