@@ -1,6 +1,6 @@
 // The three files of a circuit, and the few lines a person reads on the terminal.
 import { graphToJson } from '@limn/attribution';
-import { recordToJson, renderReport, type CircuitRecord, type Provenance } from '@limn/report';
+import { ablationWords, recordToJson, renderReport, type CircuitRecord, type Provenance } from '@limn/report';
 import { circuitRecord, type Findings } from './circuit-record.js';
 import { doubts } from './flags.js';
 import type { OutputLayout } from './output.js';
@@ -47,7 +47,8 @@ export function graphFile({ scores, shown, method, metric, task }: Findings, pro
       ...(method.igSteps === undefined ? {} : { igSteps: method.igSteps, igRule: method.igRule }),
       pairs: task.pairs,
       batch: 'mean over pairs',
-      selection: { ranking: 'absolute', n: shown.n, kept: shown.kept },
+      ablation: method.ablation,
+      selection: { by: method.selector, ranking: 'absolute', n: shown.n, kept: shown.kept },
       weightsSha256: provenance.model.weightsSha256,
       weightProcessing: provenance.model.weightProcessing,
       seed: provenance.seed,
@@ -71,9 +72,10 @@ export function figuresOf({ task, metric, curves, shown, scores, flags }: Findin
 }
 
 /** A short summary: how good the model is at it, the circuit, its strongest edges, and what puts these figures in doubt. */
-export function describeFinding({ task, title, metric, curves, shown, scores, flags }: Findings): string[] {
+export function describeFinding({ method, task, title, metric, curves, shown, scores, flags }: Findings): string[] {
   const { graph } = scores;
   const { clean, corrupted } = curves.baselines;
+  const { state } = ablationWords(method);
   const percent = (f: number | null): string => (f === null ? 'undefined' : `${(100 * f).toFixed(0)} %`);
   const smallest = curves.smallest
     .map(({ threshold, n }) => `${percent(threshold)} with ${n === null ? 'no size tested' : `the top ${n}`}`)
@@ -84,10 +86,11 @@ export function describeFinding({ task, title, metric, curves, shown, scores, fl
     .slice(0, 5);
   // Every metric is higher where the model is better; the divergence is negated for it.
   const measured = metric.name === 'kl' ? '−kl' : metric.name;
-  const pruned = shown.kept === shown.n ? '' : ` (the top ${shown.n}, pruned)`;
+  const pruned =
+    shown.kept === shown.n ? '' : ` (${method.selector === 'greedy' ? 'the first' : 'the top'} ${shown.n}, pruned)`;
   return [
     `${title} (${task.pairs} pairs)`,
-    `  ${measured}: ${clean.toFixed(3)} on clean prompts, ${corrupted.toFixed(3)} with everything corrupted`,
+    `  ${measured}: ${clean.toFixed(3)} on clean prompts, ${corrupted.toFixed(3)} ${state}`,
     `  circuit: ${shown.kept} of ${graph.edgeCount} edges${pruned} keep ${percent(shown.faithfulness)} of that difference`,
     `  edges needed: ${smallest}`,
     `  strongest edges: ${strongest.map(({ name, score }) => `${name} ${score >= 0 ? '+' : '−'}${Math.abs(score).toPrecision(2)}`).join(', ')}`,

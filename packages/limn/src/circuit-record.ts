@@ -53,6 +53,8 @@ export function circuitRecord(found: Findings, provenance: Provenance, show: (id
       title: method.title,
       ...(method.igSteps === undefined ? {} : { igSteps: method.igSteps }),
       ...(method.igRule === undefined ? {} : { igRule: method.igRule }),
+      ablation: method.ablation,
+      selector: method.selector,
     },
     graph: { layers: graph.layers, heads: graph.heads, block: graph.block, edgeCount: graph.edgeCount },
     edges: order.map(({ u, v }) => {

@@ -3,7 +3,7 @@ export { findCircuit, type CircuitRequest, type PipelineControls } from './pipel
 export { FAITHFUL, circuitToShow, headlineCircuits, headlineCurve, type ShownCircuit } from './shown-circuit.js';
 export { circuitRecord, type Findings } from './circuit-record.js';
 export { describeFinding, graphFile } from './circuit-output.js';
-export { chooseMethod, type MethodChoice } from './methods.js';
+export { chooseMethod, type MethodChoice, type MethodSettings } from './methods.js';
 export { IG_RULES, type IgRule } from '@limn/attribution';
 export { POCKET, openModel, type OpenModel, type OpenModelControls } from './model-source.js';
 export { filePairs, taskPairs, type FileRequest, type PairSets, type TaskRequest } from './pairs-source.js';

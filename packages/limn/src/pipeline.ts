@@ -1,6 +1,8 @@
 // The whole column as one function: a model and pairs in; edge scores, circuits and their faithfulness out.
 import {
   agreement,
+  meanOutputs,
+  type Ablation,
   evaluateCircuits,
   faithfulnessCurves,
   metricByName,
@@ -35,11 +37,30 @@ export interface CircuitRequest extends PipelineControls {
 
 /** Scores every edge, selects circuits at the sizes of the contract, and measures each on the evaluation pairs. */
 export async function findCircuit(request: CircuitRequest): Promise<Findings> {
+  const ablation = await ablationOf(request);
+  try {
+    return await findUnder(ablation, request);
+  } finally {
+    if (typeof ablation === 'object') ablation.dispose();
+  }
+}
+
+/** What removed edges carry: means are taken over the corrupted prompts of the search, which no measurement sees. */
+async function ablationOf({ model, sets, method, signal, onProgress }: CircuitRequest): Promise<Ablation> {
+  if (method.ablation === 'patch' || method.ablation === 'zero') return method.ablation;
+  return meanOutputs(
+    model,
+    sets.discovery.map(({ corrupted }) => corrupted),
+    { positional: method.ablation === 'mean-positional', signal, onProgress: named('mean outputs', onProgress) },
+  );
+}
+
+async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<Findings> {
   const { model, sets, method, signal, onProgress } = request;
   const metric = metricByName(request.metric);
   const controls = (phase: string, unit: string, total: number) => {
     onProgress?.({ phase, done: 0, total, unit });
-    return { metric, signal, onProgress: named(phase, onProgress) };
+    return { metric, ablation, signal, onProgress: named(phase, onProgress) };
   };
   const scores = await scoreEdges(model, sets.discovery, {
     ...controls(`scores by ${method.name}`, 'pairs', sets.discovery.length),
@@ -47,13 +68,11 @@ export async function findCircuit(request: CircuitRequest): Promise<Findings> {
     steps: method.igSteps,
     rule: method.igRule,
   });
-  const curves = await faithfulnessCurves(
-    model,
-    scores,
-    sets.evaluation,
-    controls('faithfulness', 'pairs', sets.evaluation.length),
-  );
-  const values = await pairValues(request, metric);
+  const curves = await faithfulnessCurves(model, scores, sets.evaluation, {
+    ...controls('faithfulness', 'pairs', sets.evaluation.length),
+    selector: method.selector,
+  });
+  const values = await pairValues(request, metric, ablation);
   const exact =
     request.compareWithExact === true
       ? await scoreEdges(model, sets.discovery, {
@@ -83,12 +102,13 @@ export async function findCircuit(request: CircuitRequest): Promise<Findings> {
   };
 }
 
-/** The metric of every evaluation pair, clean and corrupted: two runs. */
+/** The metric of every evaluation pair, clean and in the empty circuit: two runs. */
 async function pairValues(
   { model, sets, signal }: CircuitRequest,
   metric: Metric,
+  ablation: Ablation,
 ): Promise<NonNullable<Findings['values']>> {
-  const { clean, empty } = await evaluateCircuits(model, [], sets.evaluation, { metrics: [metric], signal });
+  const { clean, empty } = await evaluateCircuits(model, [], sets.evaluation, { metrics: [metric], ablation, signal });
   return { clean: [...(clean.perExample[metric.name] ?? [])], corrupted: [...(empty.perExample[metric.name] ?? [])] };
 }
 

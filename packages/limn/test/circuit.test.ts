@@ -104,9 +104,56 @@ describe('what is written', () => {
     await circuit(first, ['--method', 'eap']);
     const before = read();
     const { options } = recordFromJson(before[1] as string).provenance;
-    expect(Object.keys(options).sort()).toEqual(['bos', 'data', 'method', 'metric', 'model']);
+    expect(Object.keys(options).sort()).toEqual(['ablation', 'bos', 'data', 'method', 'metric', 'model', 'selector']);
     await circuit(second, ['--method', 'eap']);
     expect(read()).toEqual(before);
+  });
+});
+
+describe('methods and ablations', () => {
+  const record = (out: string) => recordFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
+
+  it.each([
+    ['eap-ig-activations', 'patch', { igSteps: 5, igRule: 'right', selector: 'top-n' }],
+    ['information-flow', 'patch', { selector: 'greedy' }],
+    ['eap', 'zero', { selector: 'top-n' }],
+    ['exact', 'mean', { selector: 'top-n' }],
+    ['eap', 'mean-positional', { selector: 'top-n' }],
+  ])('%s with %s', async (method, ablation, settings) => {
+    const out = path.join(root, `${method}-${ablation}`);
+    const outcome = await circuit(out, ['--method', method, '--ablation', ablation]);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { method: kept, baselines, curves, provenance } = record(out);
+    expect(kept).toMatchObject({ name: method, ablation, ...settings });
+    expect(provenance.options).toMatchObject({ method, ablation, ...settings });
+    // The whole graph is the clean run whatever removed edges would carry; the empty one is what they all carry.
+    for (const { points } of curves) expect(points.at(-1)?.faithfulness).toBeCloseTo(1, 3);
+    const empty = {
+      patch: -golden.lossCorrupted,
+      zero: 2.0675584081,
+      mean: undefined,
+      'mean-positional': -golden.lossCorrupted,
+    };
+    const want = empty[ablation as keyof typeof empty];
+    // One pair: its positional means are its corrupted run.
+    if (want !== undefined) expect(baselines.corrupted).toBeCloseTo(want, 5);
+    const page = readFileSync(path.join(out, 'report.html'), 'utf8');
+    expect(page).toContain(
+      { patch: 'with everything corrupted', zero: 'every node at zero' }[ablation] ?? 'at its mean output',
+    );
+  });
+
+  it.each([
+    [['--method', 'information-flow', '--selector', 'top-n'], 'usage/selector'],
+    [['--method', 'eap-ig-inputs', '--ablation', 'zero'], 'usage/ablation'],
+    [['--ablation', 'noughts'], 'usage/unknown-ablation'],
+    [['--selector', 'best'], 'usage/unknown-selector'],
+  ])('%j is refused before anything is written', async (words, code) => {
+    const out = path.join(root, 'refused');
+    const outcome = await circuit(out, words);
+    expect(outcome.exitCode).toBe(2);
+    expect(outcome.json()).toMatchObject({ ok: false, error: { code } });
+    expect(existsSync(out)).toBe(false);
   });
 });
 

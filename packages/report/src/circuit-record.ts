@@ -66,11 +66,19 @@ export const circuitFields = {
     },
   ),
   metric: object({ name: text({ longest: 100 }) }, { description: text() }),
-  /** Mean metric of the whole model on clean prompts, and with everything corrupted. */
+  /** Mean metric of the whole model on clean prompts, and of the empty circuit: with everything corrupted, or as `method.ablation` says. */
   baselines: object({ clean: finite, corrupted: finite }),
   method: object(
     { name: text({ longest: 100 }) },
-    { title: text({ longest: 500 }), igSteps: whole(1), igRule: oneOf('left', 'right', 'midpoint', 'trapezoid') },
+    {
+      title: text({ longest: 500 }),
+      igSteps: whole(1),
+      igRule: oneOf('left', 'right', 'midpoint', 'trapezoid'),
+      /** What an edge outside of a circuit carries; patch where it is left out. */
+      ablation: oneOf('patch', 'zero', 'mean', 'mean-positional'),
+      /** How n edges are chosen; top-n where it is left out. */
+      selector: oneOf('top-n', 'greedy'),
+    },
   ),
   graph: object({
     layers: whole(1, 1000),

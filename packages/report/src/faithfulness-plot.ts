@@ -1,4 +1,5 @@
 // Faithfulness against the fraction of edges kept (log axis), with the clean and corrupted baselines, and the same numbers as a table.
+import { ablationWords } from './ablation-words.js';
 import { format } from 'd3-format';
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { line } from 'd3-shape';
@@ -103,7 +104,9 @@ function plot(record: CircuitRecord, series: readonly Series[], size: (typeof si
     <path class="axis" d="M${left} ${floor}H${right}" />
     <text class="tick" x="${left - 8}" y="${floor + 18}">part</text>
     <text class="tick soft" x="${left - 8}" y="${floor + 33}">edges</text>
-    <g class="baseline">${baseline(1, 'clean', baselines.clean)}${baseline(0, 'corrupted', baselines.corrupted)}</g>
+    <g class="baseline">
+      ${baseline(1, 'clean', baselines.clean)}${baseline(0, ablationWords(record.method).short, baselines.corrupted)}
+    </g>
     <g class="threshold">${smallest.map(threshold)}</g>
     ${series.map(({ selection, points }) => {
       const seen = points.filter((p) => p.n > 0);

@@ -2,6 +2,8 @@
 export { SCHEMA_NAME, SCHEMA_VERSION, checkRecord, recordFromJson, recordToJson, resultJsonSchema } from './record.js';
 export type { CircuitRecord, Provenance, ResultRecord } from './record.js';
 export type { CurveRecord, DrawnCircuit, EdgeRow, AgreementRecord, PairRecord, PointRecord } from './circuit-record.js';
+export { ablationWords } from './ablation-words.js';
+export type { AblationWords } from './ablation-words.js';
 export type { Json } from './schema.js';
 export { ReportError } from './error.js';
 export { renderReport } from './page.js';

@@ -1,4 +1,5 @@
 // renderReport: records in, one HTML file out, which needs no network and runs nothing but its own script.
+import { ablationWords } from './ablation-words.js';
 import { circuitDrawing, drawable, faithfulnessOf } from './circuit-drawing.js';
 import { edgeTable, firstRows } from './edge-table.js';
 import { ReportError } from './error.js';
@@ -65,8 +66,9 @@ export function renderReport(records: readonly ResultRecord[], options: ReportOp
         <main>${checked.map(section)}</main>
         <footer>
           Made by limn ${checked[0]?.provenance.versions['limn'] ?? ''}. A positive score means that the edge helps:
-          corrupting it makes the metric worse. Faithfulness is (circuit − corrupted) ÷ (clean − corrupted), and is not
-          clipped.
+          taking it away makes the metric worse. Faithfulness is (circuit − empty) ÷ (clean − empty), with the empty
+          circuit the ${[...new Set(checked.map(({ method }) => ablationWords(method).short))].join(' or ')} run, and is
+          not clipped.
         </footer>
         ${new Markup(`<script>${script}</script>`)}
       </body>

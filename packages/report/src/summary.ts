@@ -1,4 +1,5 @@
 // A circuit's record in a few plain sentences: how few edges are enough, how faithful they are, which heads carry them.
+import { ablationWords } from './ablation-words.js';
 import type { CircuitRecord } from './record.js';
 import { edgeParts, nodeLabel, numberText, ratioText, percentText } from './number-text.js';
 
@@ -56,7 +57,7 @@ function scoring({ method, graph, task, metric, baselines }: CircuitRecord): str
   return (
     `${method.title ?? method.name}${steps} scored all ${numberText(graph.edgeCount, 9)} edges${searched}. ` +
     `Measured on ${pairs(task.pairs)}${task.heldOut ? ' that the search did not see' : ''}, the metric ${metric.name} is ` +
-    `${numberText(baselines.clean)} when they are clean and ${numberText(baselines.corrupted)} with everything corrupted.`
+    `${numberText(baselines.clean)} when they are clean and ${numberText(baselines.corrupted)} ${ablationWords(method).state}.`
   );
 }
 

@@ -1,11 +1,11 @@
 // `limn circuit`: scores every edge of a model for one behaviour, measures the circuits they select, and writes graph, result and report.
-import { IG_RULES, METHODS, type IgRule, type MethodName } from '@limn/attribution';
+import { ABLATIONS, IG_RULES, METHODS, SELECTORS, type MethodName } from '@limn/attribution';
 import { METRICS, TASKS, type MetricName } from '@limn/tasks';
 import { LimnError } from '@limn/gpu';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
-import { chooseMethod } from '../methods.js';
+import { chooseMethod, type MethodChoice, type MethodSettings } from '../methods.js';
 import { openModel } from '../model-source.js';
 import { openOutputFolder } from '../output.js';
 import { checkTaskVocabulary, filePairs, taskPairs } from '../pairs-source.js';
@@ -15,15 +15,13 @@ import { integerOption, nameOption, withSharedOptions, type SharedOptions } from
 import { weightForm, withWeightOptions, type WeightOptions } from '../weight-options.js';
 import { CIRCUIT_FILES, circuitFiles, describeFinding, figuresOf } from '../circuit-output.js';
 
-interface CircuitOptions extends SharedOptions, WeightOptions {
+interface CircuitOptions extends SharedOptions, WeightOptions, MethodSettings {
   readonly model: string;
   readonly data?: string;
   readonly evalData?: string;
   readonly task?: string;
   readonly metric?: MetricName;
   readonly method: MethodName;
-  readonly igSteps: number;
-  readonly igRule: IgRule;
   readonly pairs: number;
   readonly evalPairs: number;
   readonly seed: number;
@@ -47,8 +45,23 @@ export function addCircuitCommand(program: Command, context: CommandContext): vo
       nameOption('--metric', 'metric', METRICS),
     )
     .option('--method <name>', METHODS.join(', '), nameOption('--method', 'method', METHODS), 'eap-ig-inputs')
-    .option('--ig-steps <n>', 'points on the path of integrated gradients', integerOption('--ig-steps', 1), 5)
-    .option('--ig-rule <name>', IG_RULES.join(', '), nameOption('--ig-rule', 'rule', IG_RULES), 'left')
+    .option('--ig-steps <n>', 'points on the path of integrated gradients (default: 5)', integerOption('--ig-steps', 1))
+    .option(
+      '--ig-rule <name>',
+      `${IG_RULES.join(', ')} (default: left, for eap-ig-activations right)`,
+      nameOption('--ig-rule', 'rule', IG_RULES),
+    )
+    .option(
+      '--ablation <name>',
+      `what removed edges carry: ${ABLATIONS.join(', ')} (means are of the corrupted prompts of the search)`,
+      nameOption('--ablation', 'ablation', ABLATIONS),
+      'patch',
+    )
+    .option(
+      '--selector <name>',
+      `${SELECTORS.join(', ')} (default: top-n, for information-flow greedy)`,
+      nameOption('--selector', 'selector', SELECTORS),
+    )
     .option('--pairs <n>', 'pairs of a task to search with', integerOption('--pairs', 1), 32)
     .option('--eval-pairs <n>', 'held-out pairs of a task to measure on', integerOption('--eval-pairs', 1), 32)
     .option('--seed <n>', 'which pairs of a task', integerOption('--seed', 0), 0)
@@ -67,6 +80,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
   if (options.task !== undefined && options.evalData !== undefined) {
     throw new LimnError('usage/pairs-source', '--eval-data goes with --data; a task brings its own held-out pairs');
   }
+  const method = chooseMethod(options.method, options);
   const output = openOutputFolder(options.out, CIRCUIT_FILES);
   try {
     using device = await openDevice(context);
@@ -93,7 +107,6 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
             seed: options.seed,
           });
     const metric = options.metric ?? sets.metric;
-    const method = chooseMethod(options.method, options.igSteps, options.igRule);
     const found = await findCircuit({
       model: model.hooked,
       sets,
@@ -106,7 +119,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
       // A file's pairs are taken as they are; only a task's are drawn.
       seed: options.task === undefined ? null : options.seed,
       prompts: sets.evaluation.map((pair) => pair.clean),
-      options: { ...resultOptions(options), metric, bos: sets.bos },
+      options: { ...resultOptions(options, method), metric, bos: sets.bos },
     });
     for (const [name, content] of circuitFiles(found, provenance, model.show)) output.write(name, content);
     signal.throwIfAborted();
@@ -129,19 +142,23 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
  * What decides the numbers; not where they are written, how they are printed, what the model says of its weights, or what this method and
  * these pairs have no use for.
  */
-function resultOptions({
-  json: _json,
-  quiet: _quiet,
-  out: _out,
-  weights: _weights,
-  processing: _processing,
-  ...options
-}: CircuitOptions): Record<string, string | number | boolean> {
-  const unused = new Set<string>([
-    ...(options.method === 'eap-ig-inputs' ? [] : ['igSteps', 'igRule']),
-    ...(options.data === undefined ? [] : ['pairs', 'evalPairs', 'seed']),
-  ]);
+function resultOptions(
+  {
+    json: _json,
+    quiet: _quiet,
+    out: _out,
+    weights: _weights,
+    processing: _processing,
+    igSteps: _igSteps,
+    igRule: _igRule,
+    ...options
+  }: CircuitOptions,
+  { igSteps, igRule, selector }: MethodChoice,
+): Record<string, string | number | boolean> {
+  const unused = new Set<string>(options.data === undefined ? [] : ['pairs', 'evalPairs', 'seed']);
   return Object.fromEntries(
-    Object.entries(options).filter(([name, value]) => value !== undefined && !unused.has(name)),
+    Object.entries({ ...options, igSteps, igRule, selector }).filter(
+      (entry): entry is [string, string | number | boolean] => entry[1] !== undefined && !unused.has(entry[0]),
+    ),
   );
 }

@@ -43,7 +43,7 @@ async function run(options: DemoOptions, context: CommandContext): Promise<void>
   try {
     using device = await openDevice(context);
     using model = await openModel(device.gpu, POCKET, { signal, onProgress: console.progress });
-    const method = chooseMethod('eap-ig-inputs', IG_STEPS, 'left');
+    const method = chooseMethod('eap-ig-inputs', { igSteps: IG_STEPS, igRule: 'left' });
     const records = [];
     const figures: FindingFigures[] = [];
     for (const task of DEMO_TASKS) {
