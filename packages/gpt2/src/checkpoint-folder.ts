@@ -5,17 +5,21 @@ import type { CheckpointStore } from './checkpoint-store.js';
 import { freeBytes, nodeDisk, type Disk } from './disk.js';
 import type { StoredFile } from './file-content.js';
 import { openFolder } from './folder.js';
-import { removeUnfinished, writeAtomically } from './write-atomically.js';
+import { takeFileLock } from './file-lock.js';
+import { removeUnfinished, writeAtomically, writeFailed } from './write-atomically.js';
 
 /** File names of the two generations, newest first. */
 export const CHECKPOINT_FILES = ['checkpoint.safetensors', 'checkpoint.previous.safetensors'] as const;
+
+/** File name of the lock that a run holds in its folder. */
+export const CHECKPOINT_LOCK = 'checkpoint.lock';
 
 /**
  * A store of two generations in a folder, written and read in pieces. Renames keep kills and power cuts from leaving half a file; the
  * second generation is for what renames cannot help against, a disk that gives back other bits than it was given. Once `readPrevious` was
  * asked for, the newest counts as bad: the next write replaces it, and does not move it into the place of the good one. A folder is for
- * one run at a time: reading removes what a killed run left half-written.
- * @throws LimnError `files/write`, `files/read`, `files/short`, `checkpoint/no-room`
+ * one run at a time, which `claim` sees to: reading removes what a killed run left half-written. A claim ends with its process.
+ * @throws LimnError `files/write`, `files/read`, `files/short`, `checkpoint/no-room`, `checkpoint/in-use`
  */
 export function folderCheckpoints(folder: string, disk: Disk = nodeDisk): CheckpointStore {
   const [newest, previous] = CHECKPOINT_FILES;
@@ -31,6 +35,7 @@ export function folderCheckpoints(folder: string, disk: Disk = nodeDisk): Checkp
     }
   };
   return {
+    claim: () => claim(path.join(folder, CHECKPOINT_LOCK), disk),
     async prepare(bytes, writes) {
       const present: number[] = [];
       for (const name of CHECKPOINT_FILES) {
@@ -65,4 +70,24 @@ export function folderCheckpoints(folder: string, disk: Disk = nodeDisk): Checkp
       return stored(previous);
     },
   };
+}
+
+/** Keeps other runs out of a folder. @throws LimnError `checkpoint/in-use`, `files/write` */
+async function claim(file: string, disk: Disk): Promise<() => Promise<void>> {
+  const taken = await takeFileLock(file, disk).catch((cause: unknown) => {
+    throw writeFailed(file, 0, cause);
+  });
+  if ('release' in taken) {
+    await removeUnfinished(file, disk);
+    return () => taken.release();
+  }
+  const { pid, host } = taken;
+  throw new LimnError(
+    'checkpoint/in-use',
+    `another run is training in ${path.dirname(file)}: process ${pid} on ${host}`,
+    {
+      details: { folder: path.dirname(file), pid, host },
+      hint: 'Wait for it, stop it, or train in another folder. A run that died on another machine or in another container keeps its folder for one minute.',
+    },
+  );
 }

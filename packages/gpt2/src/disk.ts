@@ -5,7 +5,7 @@ import path from 'node:path';
 /** The functions of `node:fs/promises` that models, checkpoints and logs go through. */
 export type Disk = Pick<
   typeof promises,
-  'mkdir' | 'open' | 'readFile' | 'readdir' | 'rename' | 'rm' | 'stat' | 'statfs' | 'truncate'
+  'link' | 'mkdir' | 'open' | 'readFile' | 'readdir' | 'rename' | 'rm' | 'stat' | 'statfs' | 'truncate'
 >;
 
 /** The machine's own file system. */

@@ -1,76 +1,174 @@
-// A lock between processes: a file that names its holder and is touched while it is held, so that a dead holder is noticed.
+// A lock between processes: a file that names its holder, so that a holder that died, however it died, is noticed.
 import { randomBytes } from 'node:crypto';
-import { link, mkdir, open, readFile, rename, rm, stat, utimes } from 'node:fs/promises';
+import { utimes } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { threadId } from 'node:worker_threads';
+import { nodeDisk, systemCode, type Disk } from './disk.js';
 import { sleep } from './hub/http.js';
+import { birthOf, birthplace } from './process-birth.js';
+import { draftOf, makeFolder } from './write-atomically.js';
 
-/** A holder on another machine that has not touched its lock for so long is taken for dead. */
+/** A holder that cannot be asked about and has not touched its lock for so long is taken for dead. */
 const lease = 60_000;
 const heartbeat = 5_000;
 const poll = 100;
 
-/** Runs `act` while no other process holds the lock. Rejects with the signal's reason when aborted while waiting. */
-export async function withFileLock<T>(file: string, act: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  await mkdir(path.dirname(file), { recursive: true });
-  const me = `${process.pid} ${os.hostname()} ${randomBytes(8).toString('hex')}`;
-  while (!(await take(file, me))) {
-    if (!(await removeIfDead(file))) await sleep(poll, signal);
+/** Who has a lock. */
+export interface LockHolder {
+  readonly pid: number;
+  readonly host: string;
+}
+
+/** A lock that was taken. */
+export interface FileLock {
+  /** Gives it back. What cannot be removed stays, and counts as nobody's. */
+  release(): Promise<void>;
+}
+
+/** Locks that this thread holds, by what stands in their files. */
+const held = new Set<string>();
+
+/** Takes the lock, or tells who has it; a dead holder's is taken over. Its folder is made. Throws what the disk throws. */
+export async function takeFileLock(file: string, disk: Disk = nodeDisk): Promise<FileLock | LockHolder> {
+  const birth = (await birthOf(process.pid)) ?? 'unknown';
+  const me = [process.pid, os.hostname(), randomBytes(8).toString('hex'), await birthplace(), birth, threadId].join(
+    ' ',
+  );
+  for (;;) {
+    await makeFolder(path.dirname(file), disk);
+    if (await make(file, me, disk)) break;
+    const holder = await contentsOf(file, disk);
+    if (holder === undefined) continue;
+    if (!(await isDead(file, holder, disk))) {
+      const [pid, host = 'unknown'] = holder.split(' ');
+      return { pid: Number(pid), host };
+    }
+    await removeDead(file, holder, disk);
   }
-  // Touching can fail when the lock was taken for dead; what is done under it must bear that.
+  held.add(me);
+  // Touching can fail when the lock was taken for dead; what is done under it must bear that. Not counted among the disk's calls: the clock
+  // says when it happens.
   const beat = setInterval(() => void utimes(file, new Date(), new Date()).catch(() => undefined), heartbeat);
   beat.unref();
-  try {
-    return await act();
-  } finally {
-    clearInterval(beat);
-    if ((await contentsOf(file)) === me) await rm(file, { force: true });
+  return {
+    release: async () => {
+      clearInterval(beat);
+      held.delete(me);
+      const remove = async (): Promise<void> => {
+        if ((await contentsOf(file, disk)) === me) await disk.rm(file, { force: true });
+      };
+      await remove().catch(() => undefined);
+    },
+  };
+}
+
+/** Runs `act` while no other process holds the lock. Rejects with the signal's reason when aborted while waiting. */
+export async function withFileLock<T>(
+  file: string,
+  act: () => Promise<T>,
+  signal?: AbortSignal,
+  disk: Disk = nodeDisk,
+): Promise<T> {
+  for (;;) {
+    const taken = await takeFileLock(file, disk);
+    if ('release' in taken) return act().finally(() => taken.release());
+    await sleep(poll, signal);
   }
 }
 
-async function take(file: string, me: string): Promise<boolean> {
+/** File systems without links say one of these. */
+const CANNOT_LINK = new Set(['EPERM', 'EACCES', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK']);
+
+/** Makes the file with its contents at once, or gives false when it is there: what a full disk or a kill cuts short has another name. */
+async function make(file: string, text: string, disk: Disk): Promise<boolean> {
+  const draft = draftOf(file);
   try {
-    const handle = await open(file, 'wx');
-    await handle.writeFile(me).finally(() => handle.close());
+    await write(draft, text, disk);
+    await disk.link(draft, file);
     return true;
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    const code = systemCode(cause);
+    // A draft can be gone: the holder removes what kills have left.
+    if (code === 'EEXIST' || code === 'ENOENT') return false;
+    if (!CANNOT_LINK.has(code)) throw cause;
+  } finally {
+    await disk.rm(draft, { force: true }).catch(() => undefined);
+  }
+  try {
+    await write(file, text, disk);
+    return true;
+  } catch (cause) {
+    if (systemCode(cause) === 'EEXIST') return false;
     throw cause;
   }
 }
 
-async function contentsOf(file: string): Promise<string | undefined> {
-  return readFile(file, 'utf8').catch(() => undefined);
-}
-
-/** Takes the lock of a dead holder away; true when it is worth trying again at once. */
-async function removeIfDead(file: string): Promise<boolean> {
-  const holder = await contentsOf(file);
-  if (holder === undefined || !(await isDead(file, holder))) return false;
-  const aside = `${file}.${randomBytes(6).toString('hex')}`;
+/** A new file; none stays when it cannot be written. */
+async function write(file: string, text: string, disk: Disk): Promise<void> {
+  const handle = await disk.open(file, 'wx');
   try {
-    await rename(file, aside);
-    // Between reading and renaming somebody else may have taken it anew: then it is put back.
-    if ((await contentsOf(aside)) !== holder) await link(aside, file).catch(() => undefined);
-    await rm(aside, { force: true });
+    await handle.writeFile(text).finally(() => handle.close());
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause;
+    await disk.rm(file, { force: true }).catch(() => undefined);
+    throw cause;
   }
-  return true;
 }
 
-async function isDead(file: string, holder: string): Promise<boolean> {
-  const [pid, host] = holder.split(' ');
-  if (host === os.hostname() && /^\d+$/.test(pid ?? '')) {
-    try {
-      process.kill(Number(pid), 0);
-    } catch (cause) {
-      return (cause as NodeJS.ErrnoException).code === 'ESRCH';
-    }
+async function contentsOf(file: string, disk: Disk): Promise<string | undefined> {
+  return disk.readFile(file, 'utf8').catch((cause: unknown) => {
+    if (systemCode(cause) === 'ENOENT') return undefined;
+    throw cause;
+  });
+}
+
+/** Takes the lock of a dead holder away. */
+async function removeDead(file: string, holder: string, disk: Disk): Promise<void> {
+  const aside = draftOf(file);
+  try {
+    await disk.rename(file, aside);
+    // Between reading and renaming somebody else may have taken it anew: then it is put back.
+    if ((await contentsOf(aside, disk)) !== holder) await disk.link(aside, file).catch(() => undefined);
+    await disk.rm(aside, { force: true });
+  } catch (cause) {
+    if (systemCode(cause) !== 'ENOENT') throw cause;
   }
-  const touched = await stat(file).then(
+}
+
+/**
+ * On this machine a holder lives as long as a process of its id that began when it did. Elsewhere, and where processes do not tell when they
+ * began, it lives as long as it touches its lock.
+ */
+async function isDead(file: string, holder: string, disk: Disk): Promise<boolean> {
+  if (held.has(holder)) return false;
+  const [pid = '', host, , place, birth, thread] = holder.split(' ');
+  // Where there are no links, the name comes in the moment after the file.
+  if (!/^\d+$/.test(pid)) return untouched(file, heartbeat, disk);
+  if (host === os.hostname()) {
+    const told = place !== undefined && place !== 'unknown';
+    if (told && place === (await birthplace())) {
+      if ((await birthOf(Number(pid))) !== birth) return true;
+      // What this thread does not hold is what it could not remove; other threads of this process cannot be asked.
+      if (Number(pid) !== process.pid) return false;
+      if (thread === String(threadId)) return true;
+    } else if (!told && !exists(Number(pid))) return true;
+  }
+  return untouched(file, lease, disk);
+}
+
+async function untouched(file: string, ms: number, disk: Disk): Promise<boolean> {
+  const touched = await disk.stat(file).then(
     ({ mtimeMs }) => mtimeMs,
     () => Date.now(),
   );
-  return Date.now() - touched > lease;
+  return Date.now() - touched > ms;
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (cause) {
+    return systemCode(cause) !== 'ESRCH';
+  }
 }

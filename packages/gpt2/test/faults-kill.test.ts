@@ -1,12 +1,12 @@
 // Training is killed with SIGKILL around every checkpoint, inside every write, and at random moments: resumed, it ends in the same bits.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Gpu } from '@limn/gpu';
-import { FaultyFs, recordResult, referenceRandom, testGpu } from '@limn/testing';
+import { FaultyFs, recordResult, referenceRandom, refusal, testGpu } from '@limn/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { CHECKPOINT_FILES, nodeDisk } from '../src/node.js';
+import { CHECKPOINT_FILES, CHECKPOINT_LOCK, nodeDisk } from '../src/node.js';
 import { checkpointStep, logged, rawLogSteps, unfinished } from './faults/folder.js';
 import { EVERY, STEPS, trainIn } from './faults/kill-job.js';
 
@@ -41,8 +41,16 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-/** Runs the child; `afterMs` kills it so long after it began to train. Resolves to the signal that ended it, or to what it printed. */
-function run(out: string, point: object, afterMs?: number): Promise<string> {
+/**
+ * Runs the child; `afterMs` kills it so long after it began to train, `whileWaiting` runs when it waits, and then it is killed. Resolves to
+ * the signal that ended it, or to what it printed.
+ */
+function run(
+  out: string,
+  point: object,
+  afterMs?: number,
+  whileWaiting?: (pid: number) => Promise<void>,
+): Promise<string> {
   return new Promise((resolve, reject) => {
     const words = ['--conditions=limn-source', '--import', 'tsx', child, out, JSON.stringify(point)];
     const started = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -50,6 +58,11 @@ function run(out: string, point: object, afterMs?: number): Promise<string> {
     started.stdout.on('data', (text: Buffer) => {
       printed += text.toString();
       if (afterMs !== undefined && printed.startsWith('training')) setTimeout(() => started.kill('SIGKILL'), afterMs);
+      // The last that it prints.
+      if (whileWaiting && printed.endsWith('waiting\n'))
+        void whileWaiting(started.pid as number)
+          .catch(reject)
+          .finally(() => started.kill('SIGKILL'));
     });
     started.stderr.on('data', (text: Buffer) => (said += text.toString()));
     started.on('error', reject);
@@ -78,13 +91,33 @@ async function killAndResume(what: string, point: object, afterMs?: number): Pro
 }
 
 describe('a training run that is killed', () => {
-  test('at every checkpoint and one step before and behind it', async () => {
+  test('at every checkpoint and one step before and behind it', async (context) => {
+    context.skip(!long, 'eight processes one after another: with LIMN_LONG=1; one of them runs in the next test');
     const boundaries = Array.from({ length: STEPS / EVERY - 1 }, (_, i) => (i + 1) * EVERY);
     const around = [1, ...boundaries.flatMap((at) => [at - 1, at, at + 1]), STEPS - 1];
-    const chosen = long ? around : [EVERY];
-    for (const step of chosen) await killAndResume(`before update ${step + 1}`, { batch: step });
-    recordResult('kills: around checkpoints', { kills: chosen.length, 'ended in the same bits': chosen.length });
+    for (const step of around) await killAndResume(`before update ${step + 1}`, { batch: step });
+    recordResult('kills: around checkpoints', { kills: around.length, 'ended in the same bits': around.length });
   }, 3_600_000);
+
+  test('by another process, which may not train in its folder before, and goes on there at once afterwards', async () => {
+    const out = fresh();
+    const files = (): Record<string, Buffer> =>
+      Object.fromEntries(readdirSync(out).map((name) => [name, readFileSync(path.join(out, name))]));
+    const end = await run(out, { waitAt: EVERY + 1 }, undefined, async (pid) => {
+      const before = files();
+      const host = os.hostname();
+      const refused = await refusal(trainIn(gpu, out));
+      expect([refused.code, refused.details]).toEqual(['checkpoint/in-use', { folder: out, pid, host }]);
+      expect(refused.message).toContain(`process ${pid} on ${host}`);
+      expect(files()).toEqual(before);
+    });
+    expect(end).toBe('SIGKILL');
+    expect(existsSync(path.join(out, CHECKPOINT_LOCK))).toBe(true);
+    const { fingerprint, resumedFrom } = await trainIn(gpu, out);
+    expect([resumedFrom, fingerprint]).toEqual([EVERY, weights]);
+    expect(await logged(out)).toEqual(log);
+    expect(existsSync(path.join(out, CHECKPOINT_LOCK))).toBe(false);
+  });
 
   test('in the middle of its writes: log, checkpoint, renames, flushes', async () => {
     // In short: between the two renames of the last checkpoint.
