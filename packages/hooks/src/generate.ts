@@ -5,6 +5,7 @@ import type { Intervention } from './intervention.js';
 import type { KeyValueCache } from './key-value-cache.js';
 import type { HookedModel, Run } from './model.js';
 import { planRun } from './run-plan.js';
+import { asTokenBatch, type Tokens } from './run-with-cache.js';
 import { TextStream } from './text-stream.js';
 import { tokenBatch, type TokenBatch } from './token-batch.js';
 import { TokenBytes } from './token-bytes.js';
@@ -59,20 +60,17 @@ export interface GenerationStream extends AsyncIterable<GeneratedToken> {
 }
 
 /**
- * Continues prompts of any lengths. The same options give the same tokens; a row's random numbers depend on nothing but seed, stream and
+ * Continues prompts of any lengths: several, one alone, or a checked batch. The same options give the same tokens; a row's random numbers depend on nothing but seed, stream and
  * position. Edits at prompt positions are part of the cached keys and values; a new set of edits needs a new call.
  * @throws LimnError `tokens/…`, `hooks/bad-generation`, `hooks/bad-sampling`, `hooks/not-finite`, `hooks/…` as a run, `aborted`
  */
-export async function generate(
-  model: HookedModel,
-  prompts: readonly (readonly number[])[],
-  options: GenerateOptions,
-): Promise<Generated> {
-  const stream = generateStream(model, prompts, options);
-  const rows = prompts.map((): GeneratedToken[] => []);
+export async function generate(model: HookedModel, prompts: Tokens, options: GenerateOptions): Promise<Generated> {
+  const given = rowsOf(asTokenBatch(prompts, model));
+  const stream = generateStream(model, given, options);
+  const rows = given.map((): GeneratedToken[] => []);
   for await (const token of stream) rows[token.row]?.push(token);
   return {
-    tokens: prompts.map((prompt, r) => [...prompt, ...(rows[r] ?? []).map(({ id }) => id)]),
+    tokens: given.map((prompt, r) => [...prompt, ...(rows[r] ?? []).map(({ id }) => id)]),
     rows: rows.map((newTokens) => {
       const end = newTokens.at(-1)?.end;
       const text = options.decode ? { text: newTokens.map((token) => token.text).join('') } : {};
@@ -83,17 +81,14 @@ export async function generate(
 }
 
 /**
- * As `generate`, token by token: `for await (const { row, text } of generateStream(…))`. The request is checked at once; a second loop
- * over the same stream generates the same again.
+ * As `generate`, token by token: `for await (const { row, text } of generateStream(…))`. The request is checked at once, and the prompts
+ * are copied; a second loop over the same stream generates the same again.
  * @throws LimnError as `generate`, the checks at once and the rest from the loop
  */
-export function generateStream(
-  model: HookedModel,
-  prompts: readonly (readonly number[])[],
-  options: GenerateOptions,
-): GenerationStream {
+export function generateStream(model: HookedModel, prompts: Tokens, options: GenerateOptions): GenerationStream {
   const { info } = model;
-  const tokens = tokenBatch(prompts, info);
+  const tokens = asTokenBatch(prompts, model);
+  const rows = rowsOf(tokens);
   const plan = planGeneration(info, tokens.lengths, options);
   planRun(info, { tokens }, { interventions: plan.interventions, logits: 'last' });
   let fired = new Set<Intervention>();
@@ -104,8 +99,8 @@ export function generateStream(
     async *[Symbol.asyncIterator]() {
       fired = new Set();
       if (plan.maxNewTokens === 0) return;
-      for (let start = 0; start < prompts.length; start += plan.rowsAtOnce) {
-        yield* continueRows(model, prompts.slice(start, start + plan.rowsAtOnce), start, plan, fired);
+      for (let start = 0; start < rows.length; start += plan.rowsAtOnce) {
+        yield* continueRows(model, rows.slice(start, start + plan.rowsAtOnce), start, plan, fired);
       }
     },
   };
@@ -199,6 +194,11 @@ class Row {
       ...(end ? { end } : {}),
     };
   }
+}
+
+/** The real tokens of each row: a copy, as the caller may go on with its own. */
+function rowsOf({ ids, T, lengths }: TokenBatch): number[][] {
+  return lengths.map((length, b) => Array.from(ids.subarray(b * T, b * T + length)));
 }
 
 function noteFired(interventions: readonly Intervention[], run: Run, fired: Set<Intervention>): void {

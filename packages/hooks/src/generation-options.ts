@@ -99,6 +99,13 @@ export function planGeneration(info: ModelInfo, lengths: readonly number[], opti
   if (stopStrings.length > 0 && !options.decode) {
     throw bad('generation', 'stopStrings were given without decode', "a function that gives tokens' bytes");
   }
+  if (minNewTokens > 0 && new Set(eosIds).size === info.vocabulary) {
+    throw bad(
+      'generation',
+      'eosIds holds every token, so none may come before minNewTokens',
+      'eosIds that leave a token',
+    );
+  }
   checkSampling(sampling, lengths.length);
   checkRoom(lengths, maxNewTokens, info.maxPositions);
   // The last token is never fed back, so it needs no place.
@@ -135,9 +142,12 @@ function bytesPerRow(info: ModelInfo, promptTokens: number, capacity: number): n
 }
 
 function checkSampling(sampling: Sampling, prompts: number): void {
+  if (sampling.kind !== 'greedy' && sampling.kind !== 'sample')
+    throw bad('sampling', `kind is ${String((sampling as Sampling).kind)}`, "'greedy' or 'sample'");
   // Logits are divided in f32: far smaller or larger numbers would make infinities of them.
   const positive = (what: string, value: number, allowed: string): void => {
-    if (!(value >= 2 ** -20 && value <= 2 ** 20)) throw bad('sampling', `${what} is ${value}`, allowed);
+    if (!(Number.isFinite(value) && value >= 2 ** -20 && value <= 2 ** 20))
+      throw bad('sampling', `${what} is ${value}`, allowed);
   };
   positive('repetitionPenalty', sampling.repetitionPenalty ?? 1, 'a number from 2⁻²⁰ to 2²⁰');
   if (sampling.kind === 'greedy') return;
@@ -145,7 +155,8 @@ function checkSampling(sampling: Sampling, prompts: number): void {
   if (!Number.isSafeInteger(seed) || seed < 0)
     throw bad('sampling', `seed is ${seed}`, 'a whole number from 0 to 2⁵³ − 1');
   positive('temperature', temperature, 'a number from 2⁻²⁰ to 2²⁰; use greedy for the limit 0');
-  if (!(topP > 0 && topP <= 1)) throw bad('sampling', `topP is ${topP}`, 'a number above 0 and up to 1');
+  if (!(Number.isFinite(topP) && topP > 0 && topP <= 1))
+    throw bad('sampling', `topP is ${topP}`, 'a number above 0 and up to 1');
   if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1))
     throw bad('sampling', `topK is ${topK}`, 'a whole number from 1');
   if (!streams) return;

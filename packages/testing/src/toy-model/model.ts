@@ -214,6 +214,12 @@ export class ToyModel implements HookedModel {
     return cache.record(this, step, tokens, (pass) => this.forward(step, { tokens }, runOptions, pass));
   }
 
+  /** Frees the weights. */
+  dispose(): void {
+    for (const weight of [this.noBias, ...this.weights.values()])
+      for (const tensor of 'blocks' in weight ? weight.blocks : [weight]) tensor.dispose();
+  }
+
   private normalise(
     step: Step,
     x: Tensor,
