@@ -1,5 +1,6 @@
 // Hugging Face's config.json of a GPT-2 model, checked field by field: an unknown value is an error, never a guess.
 import { LimnError, shownValue } from '@limn/gpu';
+import { checkOtherFields } from './config-fields.js';
 
 /** Sizes and choices of a GPT-2 family model. */
 export interface Gpt2Config {
@@ -32,20 +33,11 @@ const geluForms = new Map<string, 'tanh' | 'erf'>([
   ['gelu', 'erf'],
 ]);
 
-/** Fields that are read, and fields that change nothing when a trained model is run. Any other is reported by `unreadConfigFields`. */
-const readFields = new Set(
-  `model_type architectures activation_function n_embd n_head n_layer n_positions n_ctx n_inner vocab_size layer_norm_epsilon
-   scale_attn_weights scale_attn_by_inverse_layer_idx tie_word_embeddings bos_token_id eos_token_id initializer_range
-   add_cross_attention auto_map reorder_and_upcast_attn attn_pdrop embd_pdrop resid_pdrop summary_activation
-   summary_first_dropout summary_proj_to_labels summary_type summary_use_proj torch_dtype dtype transformers_version
-   pad_token_id use_cache task_specific_params _name_or_path name_or_path gradient_checkpointing`.split(/\s+/),
-);
-
 /**
- * Reads config.json.
+ * Reads config.json. `onNotice` is told of fields that limn does not read.
  * @throws LimnError `config/…` naming the field, what it holds and what is allowed.
  */
-export function parseConfig(text: string, file = 'config.json'): Gpt2Config {
+export function parseConfig(text: string, file = 'config.json', onNotice?: (notice: string) => void): Gpt2Config {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -118,6 +110,7 @@ export function parseConfig(text: string, file = 'config.json'): Gpt2Config {
   };
   const bosId = tokenId('bos_token_id');
   const eosId = tokenId('eos_token_id');
+  checkOtherFields(fields, file, bad, onNotice);
   const tied = fields.has('tie_word_embeddings') ? flag('tie_word_embeddings', true) : undefined;
   return {
     vocabulary,
@@ -136,11 +129,6 @@ export function parseConfig(text: string, file = 'config.json'): Gpt2Config {
     ...(bosId === undefined ? {} : { bosId }),
     ...(eosId === undefined ? {} : { eosId }),
   };
-}
-
-/** Fields of a config.json that limn neither uses nor knows to be harmless; worth a notice to the user. */
-export function unreadConfigFields(text: string): string[] {
-  return Object.keys(JSON.parse(text) as object).filter((field) => !readFields.has(field));
 }
 
 /** What to choose for a new model; the rest follows GPT-2. */

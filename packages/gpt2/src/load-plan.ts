@@ -56,8 +56,9 @@ export async function planLoad(
 }
 
 /** config.json of a source. */
-export async function readConfig(source: ModelFiles): Promise<Gpt2Config> {
-  return parseConfig(new TextDecoder().decode(await readSmall(source, 'config.json', maxConfigBytes)));
+export async function readConfig(source: ModelFiles, onNotice?: (notice: string) => void): Promise<Gpt2Config> {
+  const text = new TextDecoder().decode(await readSmall(source, 'config.json', maxConfigBytes));
+  return parseConfig(text, 'config.json', onNotice);
 }
 
 /** The plan for weights that were found. */

@@ -21,6 +21,8 @@ export interface LoadOptions extends WeightForm {
   readonly budgetBytes?: number;
   /** Called with what loading takes before anything is allocated; `describePlan` makes a line of it. Throwing stops the load. */
   readonly onPlan?: (plan: LoadPlan) => void;
+  /** Called with what the user should know: fields of config.json that limn does not read. */
+  readonly onNotice?: (notice: string) => void;
   /** Stops the load, also in the middle of a read. */
   readonly signal?: AbortSignal;
   /** Called after each weight. */
@@ -52,8 +54,8 @@ export async function loadGpt2(gpu: Gpu, source: ModelFiles, options: LoadOption
 }
 
 async function load(gpu: Gpu, source: ModelFiles, options: LoadOptions): Promise<LoadedGpt2> {
-  const config = await readConfig(source);
-  const tokenizer = await ModelTokenizer.open(source, config.bosId);
+  const config = await readConfig(source, options.onNotice);
+  const tokenizer = await ModelTokenizer.open(source, config.bosId, config.vocabulary);
   const found = await findWeights(source, config, options.orientation);
   const { entries } = found;
   const plan = planOf(source.label, config, found, options);

@@ -156,7 +156,7 @@ const readPreTokenizer = stepReader(preTokenizers, [
 
 const decoders: Readonly<Record<string, Reader>> = {
   ByteLevel: withFields({ add_prefix_space: flag, trim_offsets: flag, use_regex: (field) => field.flag(true) }),
-  WordPiece: withFields({ prefix: text, cleanup: flag }),
+  WordPiece: withFields({ prefix: someText, cleanup: flag }),
   BPEDecoder: withFields({ suffix: text }),
   Fuse: plain,
   ByteFallback: plain,
@@ -165,6 +165,11 @@ const decoders: Readonly<Record<string, Reader>> = {
   Sequence: sequenceOf('decoders', () => readDecoder),
 };
 const readDecoder = stepReader(decoders, ['Metaspace', 'CTC']);
+
+function someText(field: TokenizerField): string {
+  if (field.text() === '') throw field.unsupported('and no token would begin a word');
+  return field.text();
+}
 
 function oneCharacter(field: TokenizerField): string {
   if ([...field.text()].length !== 1) throw field.wrong('one character');

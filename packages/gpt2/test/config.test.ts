@@ -4,9 +4,10 @@ import type { LimnError } from '@limn/gpu';
 import * as fc from 'fast-check';
 import { refusal } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
-import { formatConfig, newConfig, parseConfig, unreadConfigFields } from '../src/config.js';
+import { formatConfig, newConfig, parseConfig } from '../src/config.js';
 import { memoryFiles } from '../src/files.js';
 import { planLoad } from '../src/load-plan.js';
+import { loadGpt2 } from '../src/load.js';
 
 const good = { model_type: 'gpt2', n_embd: 24, n_head: 3, n_layer: 2, n_positions: 13, vocab_size: 37 };
 const parse = (extra: object) => parseConfig(JSON.stringify({ ...good, ...extra }));
@@ -39,7 +40,7 @@ describe('config', () => {
           },
     );
     expect(parseConfig(formatConfig(config))).toEqual(config);
-    expect(unreadConfigFields(text)).toEqual([]);
+    parseConfig(text, 'config.json', (notice) => expect.fail(notice));
   });
 
   test("GPT-2 small's sizes are the defaults, and a token id outside a smaller vocabulary is not taken over", () => {
@@ -72,11 +73,48 @@ describe('config', () => {
     [{ n_ctx: 5 }, 'n_ctx'],
     [{ eos_token_id: [1, 2] }, 'eos_token_id'],
     [{ n_embd: 2 ** 31 }, 'n_embd'],
+    [{ rope_theta: 10000 }, 'rope_theta'],
+    [{ rope_scaling: { type: 'linear' } }, 'rope_scaling'],
+    [{ position_embedding_type: 'relative_key' }, 'position_embedding_type'],
+    [{ multi_query: true }, 'multi_query'],
+    [{ pruned_heads: { 0: [1] } }, 'pruned_heads'],
+    [{ quantization_config: { bits: 4 } }, 'quantization_config'],
+    [{ reorder_and_upcast_attn: 'yes' }, 'reorder_and_upcast_attn'],
   ])('%j is refused by field', async (extra, field) => {
     const error = await refusal(() => parse(extra));
     expect(error.code).toBe('config/bad-value');
     expect(error.details['field']).toBe(field);
     expect(error.message).toContain('allowed');
+  });
+
+  test('fields that limn does not read are told once, in short; those that say nothing are not', () => {
+    const notices: string[] = [];
+    const told = (extra: object): string[] => {
+      notices.length = 0;
+      parseConfig(JSON.stringify({ ...good, ...extra }), 'config.json', (notice) => notices.push(notice));
+      return notices;
+    };
+    expect(
+      told({ rope_theta: null, multi_query: false, pruned_heads: {}, position_embedding_type: 'absolute' }),
+    ).toEqual([]);
+    expect(told({ n_special: 0, id2label: { 0: 'x' }, top_k: 50, reorder_and_upcast_attn: false })).toEqual([]);
+    expect(told({ reorder_and_upcast_attn: true })).toEqual([expect.stringContaining('attention in f32')]);
+    expect(told({ zork: 5, [`a${'b'.repeat(1e5)}`]: [1, 2] })).toEqual([
+      `config.json: limn does not read zork (5), a${'b'.repeat(59)} (a list of 2); what they ask for is not done.`,
+    ]);
+    const many = told(Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`field${i}`, i])));
+    expect(many).toEqual([expect.stringContaining('and 992 more')]);
+  });
+
+  test('loading passes the notice on', async () => {
+    const notices: string[] = [];
+    const files = memoryFiles({ 'config.json': JSON.stringify({ ...good, zork: 5 }) });
+    const gpu = {} as Parameters<typeof loadGpt2>[0];
+    // No weights: the load ends before the GPU is looked at.
+    expect((await refusal(loadGpt2(gpu, files, { onNotice: (notice) => notices.push(notice) }))).code).toMatch(
+      /^(weights|files)\//,
+    );
+    expect(notices).toEqual([expect.stringContaining('does not read zork (5)')]);
   });
 
   test('any values in any fields give a config that holds together, or an error of config', () => {

@@ -209,7 +209,8 @@ test('1,000 numbered damaged files: read as the Rust tokenizers read them, refus
     const verdict = await tokenizerVerdict(bytes);
     if (verdict instanceof LimnError) {
       if (digest !== '-' && !isListed(verdict, bytes)) wrong.push(`file ${i}: ${verdict.message}`);
-    } else if (digestOf(verdict) === digest) alike++;
+    } else if (digest === '?') continue;
+    else if (digestOf(verdict) === digest) alike++;
     else wrong.push(`file ${i}: ${JSON.stringify(verdict).slice(0, 300)}, reference ${digest}`);
   }
   expect(sha256.digest('hex'), 'the files are not those that were recorded').toBe(recorded.sha256);

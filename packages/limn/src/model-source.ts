@@ -27,7 +27,7 @@ export interface OpenModel {
 
 /** How to open a model. */
 export interface OpenModelControls extends PipelineControls, WeightForm {
-  /** What is worth a line before the wait: what loading takes, and that the hub is out of reach. */
+  /** What is worth a line before the wait: what loading takes, that the hub is out of reach, what of config.json is not read. */
   readonly onNotice?: ((line: string) => void) | undefined;
 }
 
@@ -45,6 +45,7 @@ export async function openModel(gpu: Gpu, name: string, controls: OpenModelContr
     ...(signal === undefined ? {} : { signal }),
     ...(weights === undefined ? {} : { weights }),
     ...(processing === undefined ? {} : { processing }),
+    ...(onNotice === undefined ? {} : { onNotice }),
     onPlan: (plan) => void (bundled || onNotice?.(describePlan(plan))),
     onProgress: ({ done, total }) => onProgress?.({ phase: 'weights', done, total, unit: 'tensors' }),
   });
