@@ -1,7 +1,9 @@
 // A folder of files below an address, read by HTTP range requests and never believed when the server answers with something else.
 import { LimnError } from '@limn/gpu';
 import { anySignal, unlessAborted } from './abortable-files.js';
+import { isSameVersion, versionOf, type FileVersion } from './file-version.js';
 import { cutRange, missingFile, shortFile, type ModelFiles } from './files.js';
+import { folderAddress, type FolderAddress } from './folder-address.js';
 import { withoutSilence } from './silence.js';
 
 /** Longest silence of a server in milliseconds. */
@@ -16,7 +18,7 @@ const methodUnknown = [405, 501];
  * with: it sends whole files, which are then kept. A connection that says nothing for `silence` milliseconds (60,000) counts as broken;
  * `signal` ends every read, as the signal of a read ends that one.
  * A file that is replaced on the server between two reads is noticed by Last-Modified, ETag or size.
- * @throws LimnError `files/changed`; `files/fetch` with the status, if the server does not answer with the bytes asked for: a web page, another
+ * @throws LimnError `files/bad-address`; `files/changed`; `files/fetch` with the status, if the server does not answer with the bytes asked for: a web page, another
  * range, a compressed part; `files/short`; `files/not-found`, also with `details.status` 403; a signal's reason when aborted.
  */
 export function fetchFiles(
@@ -26,16 +28,16 @@ export function fetchFiles(
   options: { readonly silence?: number; readonly signal?: AbortSignal } = {},
 ): ModelFiles {
   const { silence = SILENCE } = options;
-  const label = String(base);
-  const root = label.endsWith('/') ? label : `${label}/`;
+  const address = folderAddress(base);
+  const { label } = address;
   const sizes = new Map<string, number>();
   /** What the first answer about a file said of the time and version of its contents. */
-  const versions = new Map<string, Version>();
+  const versions = new Map<string, FileVersion>();
   /** Whole files of a server without ranges. */
   const whole = new Map<string, Blob>();
   const wrong = (name: string, what: string, details: Record<string, unknown> = {}): LimnError =>
-    new LimnError('files/fetch', `${root}${name} ${what}`, {
-      details: { url: `${root}${name}`, ...details },
+    new LimnError('files/fetch', `${address.describe(name)} ${what}`, {
+      details: { url: address.describe(name), ...details },
       hint: 'Check the address; the folder must be served as plain files, best with Content-Length and byte ranges.',
     });
   const ask = async (name: string, init: RequestInit, signal: AbortSignal | undefined): Promise<Response> => {
@@ -44,13 +46,13 @@ export function fetchFiles(
     let response: Response;
     let asked: Promise<Response> | undefined;
     try {
-      asked = fetcher(new URL(encodeURIComponent(name), root), { ...init, signal: either });
+      asked = fetcher(address.of(name), { ...init, signal: either });
       response = await unlessAborted(signal, () =>
         withoutSilence(silence, asked as Promise<Response>, () => stop.abort()),
       );
     } catch (cause) {
       // An answer that comes all the same is not waited for.
-      asked?.then((late) => late.body?.cancel()).catch(() => undefined);
+      asked?.then(discard).catch(() => undefined);
       signal?.throwIfAborted();
       if (cause instanceof LimnError) throw cause;
       throw wrong(name, `could not be fetched: ${String((cause as Error).message)}`, { reason: String(cause) });
@@ -60,28 +62,34 @@ export function fetchFiles(
     if (response.ok && !page) {
       const [before, now] = [versions.get(name), versionOf(response)];
       if (!before) versions.set(name, now);
-      if (!before || isSame(before, now)) return response;
+      if (!before || isSameVersion(before, now)) return response;
     }
-    // Nobody will read what it says.
-    response.body?.cancel().catch(() => undefined);
-    if (response.status === 403) throw refusedFile(label, root, name);
+    discard(response);
+    if (response.status === 403) throw refusedFile(address, name);
     if (gone.includes(response.status)) throw missingFile(label, name, names);
     if (!response.ok) throw wrong(name, `answered with status ${response.status}`, { status: response.status });
     if (page) throw wrong(name, 'is a web page, not that file', { type });
-    throw changedFile(label, root, name);
+    throw changedFile(address, name);
   };
+  /** The body; more than `most` bytes are not waited for, and given to be refused. */
   const bytesOf = async (
     name: string,
     response: Response,
+    most: number,
     signal: AbortSignal | undefined,
   ): Promise<Uint8Array<ArrayBuffer>> => {
     const reader = response.body?.getReader();
     const parts: Uint8Array<ArrayBuffer>[] = [];
     try {
-      for (;;) {
+      for (let bytes = 0; ;) {
         const piece = reader && (await unlessAborted(signal, () => withoutSilence(silence, reader.read())));
         if (!piece || piece.done) return joined(parts);
         parts.push(piece.value);
+        bytes += piece.value.length;
+        if (bytes <= most) continue;
+        // A body without an end would fill the memory.
+        reader.cancel().catch(() => undefined);
+        return joined(parts);
       }
     } catch (cause) {
       reader?.cancel().catch(() => undefined);
@@ -89,8 +97,19 @@ export function fetchFiles(
       throw wrong(name, `broke off: ${String((cause as Error).message)}`, { reason: String(cause) });
     }
   };
+  /** The body as the whole file. */
+  const wholeOf = async (
+    name: string,
+    response: Response,
+    signal: AbortSignal | undefined,
+  ): Promise<Uint8Array<ArrayBuffer>> => {
+    const known = sizes.get(name) ?? Infinity;
+    const bytes = await bytesOf(name, response, known, signal);
+    if (bytes.length > known) throw changedFile(address, name);
+    return bytes;
+  };
   const keep = async (name: string, response: Response, signal: AbortSignal | undefined): Promise<Blob> => {
-    const blob = new Blob([await bytesOf(name, response, signal)]);
+    const blob = new Blob([await wholeOf(name, response, signal)]);
     whole.set(name, blob);
     sizes.set(name, blob.size);
     return blob;
@@ -106,17 +125,19 @@ export function fetchFiles(
     if (response.status !== 206) return cut(name, await keep(name, response, signal), from, to);
     const stated = response.headers.get('content-range');
     const [, begin, end, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(stated ?? '') ?? [];
+    const known = sizes.get(name);
+    let fault: LimnError | undefined;
     // Not every server lets a page of another origin see Content-Range; the length is checked in any case.
     if (stated !== null && (Number(begin) !== from || Number(end) !== Math.min(to, Number(total)) - 1))
-      throw wrong(name, `was asked for bytes ${from}-${to - 1}, but sends ${stated}`, { contentRange: stated });
-    if (response.headers.has('content-encoding')) throw wrong(name, 'sends a compressed part of the file');
-    const known = sizes.get(name);
-    if (total !== undefined && known !== undefined && known !== Number(total)) {
-      response.body?.cancel().catch(() => undefined);
-      throw changedFile(label, root, name);
+      fault = wrong(name, `was asked for bytes ${from}-${to - 1}, but sends ${stated}`, { contentRange: stated });
+    else if (response.headers.has('content-encoding')) fault = wrong(name, 'sends a compressed part of the file');
+    else if (total !== undefined && known !== undefined && known !== Number(total)) fault = changedFile(address, name);
+    if (fault) {
+      discard(response);
+      throw fault;
     }
     if (total !== undefined) sizes.set(name, Number(total));
-    return bytesOf(name, response, signal);
+    return bytesOf(name, response, to - from, signal);
   };
   const cut = async (name: string, blob: Blob, from: number, to: number): Promise<Uint8Array<ArrayBuffer>> => {
     if (to > blob.size) throw shortFile(label, name, to, blob.size);
@@ -147,7 +168,7 @@ export function fetchFiles(
       signal?.throwIfAborted();
       const held = whole.get(name);
       if (start === undefined && end === undefined)
-        return held ? cut(name, held, 0, held.size) : bytesOf(name, await ask(name, {}, signal), signal);
+        return held ? cut(name, held, 0, held.size) : wholeOf(name, await ask(name, {}, signal), signal);
       const from = start ?? 0;
       const to = end ?? (await size(name, signal));
       if (to < from) return cutRange(label, name, new Uint8Array(0), from, to);
@@ -160,10 +181,10 @@ export function fetchFiles(
 }
 
 /** Stores that may not be listed, as S3 and Google's by default, answer 403 for what they do not have. */
-function refusedFile(label: string, root: string, name: string): LimnError {
+function refusedFile({ label, describe }: FolderAddress, name: string): LimnError {
   return new LimnError(
     'files/not-found',
-    `${root}${name} answered with status 403: the file is not there, or it may not be read without permission`,
+    `${describe(name)} answered with status 403: the file is not there, or it may not be read without permission`,
     {
       details: { label, name, status: 403 },
       hint: 'Check the address, and that the file is there and public; a store that may not be listed does not say which it is.',
@@ -171,33 +192,16 @@ function refusedFile(label: string, root: string, name: string): LimnError {
   );
 }
 
-/** How a server tells two contents of one file apart. */
-interface Version {
-  readonly modified: string | null;
-  readonly etag: string | null;
-}
-
-const versionOf = ({ headers }: Response): Version => ({
-  modified: headers.get('last-modified'),
-  // Servers mark the tag of what they compress.
-  etag:
-    headers
-      .get('etag')
-      ?.replace(/^W\//, '')
-      .replace(/-(gzip|br|zstd|deflate)"$/, '"') ?? null,
-});
-
-/** By time where both have one: machines behind one name may give one file different tags. */
-function isSame(a: Version, b: Version): boolean {
-  if (a.modified !== null && b.modified !== null) return a.modified === b.modified;
-  return a.etag === null || b.etag === null || a.etag === b.etag;
-}
-
-function changedFile(label: string, root: string, name: string): LimnError {
-  return new LimnError('files/changed', `${root}${name} was replaced on the server while it was read`, {
+function changedFile({ label, describe }: FolderAddress, name: string): LimnError {
+  return new LimnError('files/changed', `${describe(name)} was replaced on the server while it was read`, {
     details: { label, name },
     hint: 'Open the model again.',
   });
+}
+
+/** Ends an answer that nobody will read. */
+function discard(response: Response): void {
+  response.body?.cancel().catch(() => undefined);
 }
 
 function joined(parts: readonly Uint8Array<ArrayBuffer>[]): Uint8Array<ArrayBuffer> {

@@ -2,6 +2,7 @@
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { LimnError } from '@limn/gpu';
 import type { ModelFiles } from './files.js';
 import { openFolder } from './folder.js';
 import { FolderCache } from './hub/folder-cache.js';
@@ -43,7 +44,20 @@ export async function openModel(name: string | URL, options: OpenNodeModelOption
   return openSnapshot(place.id, place.revision, hub, { ...options, offline });
 }
 
+/** @throws LimnError `hub/bad-id` */
+function pathOf(url: URL): string {
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw new LimnError('hub/bad-id', `${url.href} names no folder on this machine: ${(cause as Error).message}`, {
+      details: { name: url.href },
+      hint: 'A file: address has three slashes: file:///folder.',
+      cause,
+    });
+  }
+}
+
 function folderOf(given: string | URL): string {
-  if (given instanceof URL) return fileURLToPath(given);
+  if (given instanceof URL) return pathOf(given);
   return given === '~' || given.startsWith('~/') ? path.join(os.homedir(), given.slice(1)) : given;
 }

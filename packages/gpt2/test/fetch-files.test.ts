@@ -95,6 +95,42 @@ test.each<[changed: boolean, what: string, first: Record<string, string>, then: 
   else expect(await reading).toEqual(weights.slice(0, 8));
 });
 
+test('a query goes with every request and into no message, a password into none of both', async () => {
+  const asked: string[] = [];
+  const signed: typeof fetch = async (input, init) => {
+    asked.push(String(input));
+    return serve(() => undefined)(new URL(String(input)).pathname, init);
+  };
+  const source = await openModel('https://models.example/tiny?signature=secret', { fetch: signed });
+  expect(source.label).toBe('https://models.example/tiny');
+  await source.read('config.json', 0, 8);
+  expect(asked.at(-1)).toBe('https://models.example/tiny/config.json?signature=secret');
+  const error = await refusal(source.read('absent'));
+  expect(JSON.stringify([error, error.message, error.hint])).not.toContain('secret');
+  const withPassword = await refusal(openModel('https://me:secret@models.example/', { fetch: signed }));
+  expect([withPassword.code, withPassword.message.includes('secret')]).toEqual(['files/bad-address', false]);
+  expect((await refusal(openModel('https://', { fetch: signed }))).code).toBe('hub/bad-id');
+});
+
+test('a body without an end is not taken into memory', async () => {
+  let sent = 0;
+  const endless = serve((_name, init) => {
+    if (init?.method === 'HEAD') return undefined;
+    const body = new ReadableStream<Uint8Array>({
+      pull: (controller) => {
+        sent += 2 ** 16;
+        controller.enqueue(new Uint8Array(2 ** 16));
+      },
+    });
+    return new Response(body, ranged(init) ? { status: 206 } : {});
+  });
+  const source = fetchFiles(base, wanted, endless);
+  expect((await refusal(source.read('model.safetensors', 0, 8))).code).toBe('files/short');
+  await source.size('config.json');
+  expect((await refusal(source.read('config.json'))).code).toBe('files/changed');
+  expect(sent).toBeLessThan(2 ** 20);
+});
+
 const ranged = (init: RequestInit | undefined): boolean => new Headers(init?.headers).has('range');
 test.each<[what: string, code: string, answer: Answer]>([
   [

@@ -194,6 +194,8 @@ describe('without the network', () => {
       const source = await openModel(name, { fetch: noNetwork });
       expect(await source.size('model.safetensors')).toBe(files.get('model.safetensors')?.length);
     }
+    for (const name of ['file://elsewhere/folder', 'file:///a%2Fb'])
+      expect((await refusal(openModel(name, { fetch: noNetwork }))).code).toBe('hub/bad-id');
     expect((await refusal((await openModel('./gpt2', { fetch: noNetwork })).size('config.json'))).code).toBe(
       'files/not-found',
     );

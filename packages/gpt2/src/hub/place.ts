@@ -14,8 +14,16 @@ export type ModelPlace =
  */
 export function placeOf(name: string | URL, revision?: string): ModelPlace {
   const text = String(name);
-  if (/^https?:\/\//i.test(text)) return { kind: 'address', url: new URL(text) };
-  if (/^file:/i.test(text)) return { kind: 'path', path: new URL(text) };
+  if (/^(https?:\/\/|file:)/i.test(text)) {
+    if (!URL.canParse(text)) {
+      throw new LimnError('hub/bad-id', `${JSON.stringify(text.slice(0, 200))} is no address`, {
+        details: { name: text.slice(0, 200) },
+        hint: 'An address looks like https://host/folder/, or file:///folder.',
+      });
+    }
+    const url = new URL(text);
+    return url.protocol === 'file:' ? { kind: 'path', path: url } : { kind: 'address', url };
+  }
   if (/^[./~\\]|^[A-Za-z]:[\\/]/.test(text)) return { kind: 'path', path: text };
   const [, id = '', stated] = /^([^@]*)(?:@(.*))?$/s.exec(text) ?? [];
   if (!isModelId(id)) {
