@@ -40,6 +40,23 @@ export { selectionStability } from './selection-stability.js';
 export type { SelectionStability, StabilityOptions } from './selection-stability.js';
 export { igConvergence } from './ig-convergence.js';
 export type { IgConvergence, IgConvergenceOptions } from './ig-convergence.js';
+export { READING_COSTS, paretoFront, tradeOff } from './trade-off.js';
+export type { ReadingCost, TradeOffCandidate, TradeOffPoint } from './trade-off.js';
+export { circuitsOfSize, compareAll, compareCircuits } from './compare-circuits.js';
+export type { CircuitComparison, CircuitComparisons, Overlap } from './compare-circuits.js';
+export { hypergeometricTail } from './hypergeometric.js';
+export type { HypergeometricDraw, TailProbability } from './hypergeometric.js';
+export { crossFaithfulness, overlapAgainstFaithfulness } from './cross-faithfulness.js';
+export type {
+  CrossFaithfulness,
+  CrossFaithfulnessOptions,
+  OverlapAgainstFaithfulness,
+  OverlapCorrelation,
+  TaskPairs,
+  TransferPoint,
+} from './cross-faithfulness.js';
+export { accuracy } from './accuracy.js';
+export type { ValueMetric } from './accuracy.js';
 export type { BaselineCurve, BaselineOptions, BaselinePoint } from './curve-baselines.js';
 export { graphToJson, parseGraphJson } from './graph-json.js';
 export type { GraphJson, GraphProvenance, ParsedGraph } from './graph-json.js';
@@ -58,7 +75,22 @@ export { agreement, gradientRatio, kendallTauB, meanRanks, pearson, topOverlap }
 export type { Agreement } from './agreement.js';
 export { checkPairs, parsePairs } from './pairs.js';
 export type { Pair, PairLimits, PairTokenizer, ParsePairsOptions, ParsedPairs } from './pairs.js';
+export { formatOf } from './pair-rows.js';
+export type { PairsFormat } from './pair-rows.js';
+export { pairsToCsv } from './eap-ig-csv.js';
 export { align, describeMismatch } from './pair-alignment.js';
+export { checkAlignment } from './check-alignment.js';
+export type {
+  AlignmentNote,
+  AlignmentNoteCode,
+  AlignmentReport,
+  CheckAlignmentOptions,
+  RowFault,
+} from './check-alignment.js';
+export { previewPairs } from './preview.js';
+export type { PairsPreview, PreviewOptions, PreviewedMetric, SideSummary } from './preview.js';
+export { previewTable } from './preview-table.js';
+export type { TokenLength } from './token-lengths.js';
 export { METRICS, kl, logitDiff, metricByName, probDiff } from './metrics.js';
 export type { Metric } from './metrics.js';
 export { normalisedMetric } from './normalised-metric.js';
