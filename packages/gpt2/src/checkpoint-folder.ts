@@ -21,7 +21,7 @@ export const CHECKPOINT_LOCK = 'checkpoint.lock';
  * one run at a time, which `claim` sees to: reading removes what a killed run left half-written. A claim ends with its process.
  * @throws LimnError `files/write`, `files/read`, `files/short`, `checkpoint/no-room`, `checkpoint/in-use`
  */
-export function folderCheckpoints(folder: string, disk: Disk = nodeDisk): CheckpointStore {
+export function folderCheckpoints(folder: string, disk: Disk = nodeDisk): Required<CheckpointStore> {
   const [newest, previous] = CHECKPOINT_FILES;
   const files = openFolder(folder, disk);
   const newestPath = path.join(folder, newest);

@@ -4,6 +4,7 @@ import path from 'node:path';
 import type { CheckpointStore, TrainingLog, TrainingLogEntry } from '@limn/gpt2';
 import {
   CHECKPOINT_FILES,
+  CHECKPOINT_LOCK,
   folderCheckpoints,
   isUnfinished,
   openTrainingLog,
@@ -23,6 +24,7 @@ const SCHEMA = 'limn.training';
 
 export interface TrainingFolder {
   readonly path: string;
+  /** Already claimed for this run. */
   readonly checkpoints: CheckpointStore;
   /** True when there is a checkpoint to go on from. */
   readonly started: boolean;
@@ -32,17 +34,19 @@ export interface TrainingFolder {
   writeAbout(about: Readonly<Record<string, unknown>>): Promise<void>;
   /** Draws the log. */
   writePlot(title: string): Promise<void>;
+  /** Lets other runs in. */
+  release(): Promise<void>;
 }
 
 /**
- * Takes a folder for training: a new or empty one, or with `resume` one that an earlier run left.
- * @throws LimnError `usage/output-exists` for anything else; `disk/write`.
+ * Takes a folder for training, until it is released: a new or empty one, or with `resume` one that an earlier run left.
+ * @throws LimnError `usage/output-exists` for anything else; `checkpoint/in-use` while another run has it; `disk/write`, `files/write`.
  */
-export function openTrainingFolder(target: string, resume: boolean): TrainingFolder {
+export async function openTrainingFolder(target: string, resume: boolean): Promise<TrainingFolder> {
   const place = path.resolve(target);
   const found = existsSync(place) ? list(place, target) : [];
-  // A run that was killed in the middle of a write has left a draft, perhaps as the only file.
-  const entries = found.filter((name) => !isUnfinished(name));
+  // A run that was killed in the middle of a write has left a draft, perhaps as the only file beside its lock.
+  const entries = found.filter((name) => !isUnfinished(name) && name !== CHECKPOINT_LOCK);
   if (entries.length > 0) {
     if (!isTrainingFolder(place)) {
       throw new LimnError(
@@ -59,11 +63,23 @@ export function openTrainingFolder(target: string, resume: boolean): TrainingFol
       });
     }
   }
+  // Claimed here, for the whole command and not only while it trains.
+  const { claim, ...checkpoints } = folderCheckpoints(place);
   try {
     makeFolder(place);
-    for (const name of found) if (isUnfinished(name)) rmSync(path.join(place, name), { force: true });
   } catch (cause) {
     throw new LimnError('disk/write', `cannot make ${place}: ${(cause as Error).message}`, {
+      cause,
+      details: { out: place },
+    });
+  }
+  const release = await claim();
+  try {
+    // What a run leaves that has ended, however it did.
+    for (const name of list(place, target)) if (isUnfinished(name)) rmSync(path.join(place, name), { force: true });
+  } catch (cause) {
+    await release();
+    throw new LimnError('disk/write', `cannot remove drafts in ${place}: ${(cause as Error).message}`, {
       cause,
       details: { out: place },
     });
@@ -73,12 +89,13 @@ export function openTrainingFolder(target: string, resume: boolean): TrainingFol
   const log = path.join(place, LOG);
   return {
     path: place,
-    checkpoints: folderCheckpoints(place),
+    checkpoints,
     started: CHECKPOINT_FILES.some((name) => existsSync(path.join(place, name))),
     log: openTrainingLog(log),
     entries: () => readTrainingLog(log),
     writeAbout: (about) => text(ABOUT, `${JSON.stringify({ schema: SCHEMA, version: 1, ...about }, null, 1)}\n`),
     writePlot: async (title) => text(PLOT, trainingPlot(await readTrainingLog(log), title)),
+    release,
   };
 }
 

@@ -68,16 +68,26 @@ describe('limn train', () => {
     expect(about['heldOutRows']).toBeGreaterThan(0);
   });
 
-  it('killed with SIGKILL, it goes on to the same weights and the same log', async () => {
+  it('keeps its folder to itself; killed with SIGKILL, it goes on to the same weights and the same log', async () => {
     const out = path.join(root, 'killed');
     const child = path.join(import.meta.dirname, 'limn-child.mts');
     const started = spawn(process.execPath, ['--conditions=limn-source', '--import', 'tsx', child, ...words(out)]);
     const ended = new Promise((resolve) => started.on('close', (_, signal) => resolve(signal)));
-    const timer = setInterval(() => {
-      if (existsSync(path.join(out, 'checkpoint.previous.safetensors'))) started.kill('SIGKILL');
-    }, 1);
+    const stopped = new Promise<void>((resolve) => {
+      const timer = setInterval(() => {
+        if (!existsSync(path.join(out, 'checkpoint.previous.safetensors'))) return;
+        clearInterval(timer);
+        // Held where it is, so that it cannot end before the second run has tried.
+        started.kill('SIGSTOP');
+        resolve();
+      }, 1);
+    });
+    await Promise.race([stopped, ended]);
+    const meanwhile = await runLimn(words(out, '--resume'));
+    started.kill('SIGKILL');
+    expect([meanwhile.exitCode, meanwhile.json().error?.code]).toEqual([2, 'checkpoint/in-use']);
+    expect(meanwhile.json().error?.message).toContain(`process ${started.pid} `);
     expect(await ended).toBe('SIGKILL');
-    clearInterval(timer);
     const second = await runLimn(words(out, '--resume'));
     expect(second.exitCode, second.stderr).toBe(0);
     expect(second.json()['weightsSha256']).toBe(straight.json()['weightsSha256']);

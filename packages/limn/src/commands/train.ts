@@ -102,10 +102,23 @@ export function addTrainCommand(program: Command, context: CommandContext): void
 }
 
 async function run(options: TrainOptions, context: CommandContext): Promise<void> {
-  const { console, signal } = context;
   const job = await jobOf(options);
   checkRecipe(job.recipe, job.steps);
-  const folder = openTrainingFolder(options.out, options.resume);
+  const folder = await openTrainingFolder(options.out, options.resume);
+  try {
+    await trainIn(folder, job, options, context);
+  } finally {
+    await folder.release();
+  }
+}
+
+async function trainIn(
+  folder: TrainingFolder,
+  job: TrainingJob,
+  options: TrainOptions,
+  context: CommandContext,
+): Promise<void> {
+  const { console, signal } = context;
   if (folder.started) console.note(`going on from the checkpoint in ${folder.path}`);
   const result = await onNewDevices(
     () => openDevice(context),
