@@ -1,14 +1,18 @@
 // Comma-separated values as RFC 4180 has them, with the line and column of every field; and a field written so that it reads back.
 import { LimnError } from '@limn/gpu';
 
-/** One field, and where it begins; lines and columns count from 1, columns in UTF-16 units. */
-export interface CsvField {
-  readonly text: string;
+/** A place in a file; lines and columns count from 1, columns in UTF-16 units. */
+interface Place {
   readonly line: number;
   readonly column: number;
 }
 
-/** Most characters of one field: a prompt of 1,024 tokens with lists of a thousand answers takes 30,000. */
+/** One field, and where it begins. */
+export interface CsvField extends Place {
+  readonly text: string;
+}
+
+/** Most characters of one field: a prompt of 1,024 tokens, or lists of a thousand answers, take 30,000. */
 const LONGEST_FIELD = 2 ** 20;
 
 /**
@@ -17,73 +21,112 @@ const LONGEST_FIELD = 2 ** 20;
  * field, a carriage return that ends no line, a NUL, a field that is too long
  */
 export function* csvRecords(text: string, file: string): Generator<readonly CsvField[]> {
-  let at = 0;
-  let line = 1;
-  let lineStart = 0;
-  const column = (position: number): number => position - lineStart + 1;
-  const fault = (position: number, what: string, hint: string): LimnError =>
-    new LimnError('data/pairs-csv', `${file}:${line}:${column(position)} ${what}`, {
-      details: { file, line, column: column(position) },
-      hint,
-    });
-  const checkLength = (start: number): void => {
-    if (at - start > LONGEST_FIELD)
-      throw fault(start, `begins a field of more than ${LONGEST_FIELD} characters.`, 'A quote may be missing its end.');
-  };
-  const quoted = (): CsvField => {
-    const start = at;
-    const begin = { line, column: column(start) };
-    const unclosed = fault(start, 'opens a quote that is never closed.', 'A quote inside of a field is written twice.');
-    const pieces: string[] = [];
-    for (at++; ;) {
-      const close = text.indexOf('"', at);
-      if (close < 0) throw unclosed;
-      const piece = text.slice(at, close);
-      for (let next = piece.indexOf('\n'); next >= 0; next = piece.indexOf('\n', next + 1)) {
-        line++;
-        lineStart = at + next + 1;
-      }
-      pieces.push(piece);
-      at = close + 1;
-      checkLength(start);
-      if (text[at] !== '"') return { text: pieces.join('"'), ...begin };
-      at++;
-    }
-  };
-  const bare = (): CsvField => {
-    const start = at;
-    while (at < text.length && !',\n\r"'.includes(text[at] as string)) at++;
-    checkLength(start);
-    if (text[at] === '"')
-      throw fault(
-        at,
-        'has a quote inside of an unquoted field.',
-        'Quote the whole field, and write quotes in it twice.',
-      );
-    return { text: text.slice(start, at), line, column: column(start) };
-  };
-  const nul = text.indexOf('\0');
-  while (at < text.length) {
-    const record: CsvField[] = [];
-    for (let more = true; more;) {
-      const field = text[at] === '"' ? quoted() : bare();
-      if (nul >= 0 && nul < at)
-        throw fault(nul, 'holds a NUL character.', 'Save the file as UTF-8; this looks like UTF-16 or binary data.');
-      record.push(field);
-      more = text[at] === ',';
-      if (more) at++;
-    }
-    if (text[at] === '\r' && text[at + 1] === '\n') at++;
-    if (at < text.length && text[at] !== '\n')
-      throw text[at] === '\r'
-        ? fault(at, 'has a carriage return that ends no line.', 'End lines in LF or CRLF.')
-        : fault(at, 'has text behind a closing quote.', 'A quote inside of a field is written twice.');
-    at++;
+  const reader = new CsvReader(text, file);
+  for (let record = reader.record(); record !== undefined; record = reader.record())
     if (record.length > 1 || record[0]?.text !== '') yield record;
-    line++;
-    lineStart = at;
-  }
 }
 
 /** A field as it stands in a file: quoted where it holds a comma, a quote or a line's end. */
 export const csvField = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+class CsvReader {
+  #at = 0;
+  #line = 1;
+  #lineStart = 0;
+
+  constructor(
+    readonly text: string,
+    readonly file: string,
+  ) {
+    const nul = text.indexOf('\0');
+    if (nul < 0) return;
+    const before = text.slice(0, nul).split('\n');
+    throw this.#fault(
+      { line: before.length, column: (before.at(-1) as string).length + 1 },
+      'holds a NUL character.',
+      'Save the file as UTF-8; this looks like UTF-16 or binary data.',
+    );
+  }
+
+  /** The next line's fields; undefined behind the last. An empty line is one empty field. */
+  record(): CsvField[] | undefined {
+    const { text } = this;
+    if (this.#at >= text.length) return undefined;
+    const fields = [this.#field()];
+    while (text[this.#at] === ',') {
+      this.#at++;
+      fields.push(this.#field());
+    }
+    if (text.startsWith('\r\n', this.#at)) this.#at++;
+    const end = text[this.#at];
+    if (end === '\r')
+      throw this.#fault(this.#place(), 'has a carriage return that ends no line.', 'End lines in LF or CRLF.');
+    if (end !== undefined && end !== '\n')
+      throw this.#fault(
+        this.#place(),
+        'has text behind a closing quote.',
+        'A quote inside of a field is written twice.',
+      );
+    this.#newLine();
+    return fields;
+  }
+
+  #field(): CsvField {
+    const place = this.#place();
+    const start = this.#at;
+    const text = this.text[start] === '"' ? this.#quoted(place) : this.#bare();
+    if (this.#at - start <= LONGEST_FIELD) return { text, ...place };
+    throw this.#fault(place, `begins a field of more than ${LONGEST_FIELD} characters.`, 'A quote may lack its end.');
+  }
+
+  #quoted(place: Place): string {
+    const { text } = this;
+    const pieces: string[] = [];
+    for (this.#at++; ; this.#at++) {
+      const close = text.indexOf('"', this.#at);
+      if (close < 0)
+        throw this.#fault(
+          place,
+          'opens a quote that is never closed.',
+          'Close it; a quote inside of a field is written twice.',
+        );
+      const begin = this.#at;
+      for (let next = text.indexOf('\n', begin); next >= 0 && next < close; next = text.indexOf('\n', next + 1)) {
+        this.#at = next;
+        this.#newLine();
+      }
+      pieces.push(text.slice(begin, close));
+      this.#at = close + 1;
+      if (text[this.#at] !== '"') return pieces.join('"');
+    }
+  }
+
+  #bare(): string {
+    const { text } = this;
+    const start = this.#at;
+    while (this.#at < text.length && !',\n\r"'.includes(text[this.#at] as string)) this.#at++;
+    if (text[this.#at] !== '"') return text.slice(start, this.#at);
+    throw this.#fault(
+      this.#place(),
+      'has a quote inside of an unquoted field.',
+      'Quote the whole field, and write quotes in it twice.',
+    );
+  }
+
+  #newLine(): void {
+    this.#at++;
+    this.#line++;
+    this.#lineStart = this.#at;
+  }
+
+  #place(): Place {
+    return { line: this.#line, column: this.#at - this.#lineStart + 1 };
+  }
+
+  #fault({ line, column }: Place, what: string, hint: string): LimnError {
+    return new LimnError('data/pairs-csv', `${this.file}:${line}:${column} ${what}`, {
+      details: { file: this.file, line, column },
+      hint,
+    });
+  }
+}

@@ -54,7 +54,7 @@ function sizeFlags(edgeCount: number): CurveFlag[] {
 }
 
 /** The denominator is the mean over the pairs of clean − corrupted. */
-function denominatorFlags(clean: Float64Array, corrupted: Float64Array): CurveFlag[] {
+export function denominatorFlags(clean: Float64Array, corrupted: Float64Array): CurveFlag[] {
   const whole = mean(clean);
   const { reason } = normalisedFaithfulness(whole, whole, mean(corrupted));
   if (reason !== undefined)

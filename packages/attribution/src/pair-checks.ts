@@ -32,7 +32,10 @@ export function checkPair(
         throw new LimnError(
           'data/pairs-unknown-id',
           `${where}: "${field}"[${position}] is ${id}; this model has token ids 0 to ${model.vocabulary - 1}.`,
-          { details: { where, field, position, id, vocabulary: model.vocabulary } },
+          {
+            details: { where, field, position, id, vocabulary: model.vocabulary },
+            hint: "Ids belong to one tokenizer: make the pairs with this model's own.",
+          },
         );
   if (pair.clean.length !== pair.corrupted.length)
     throw new LimnError(
@@ -52,6 +55,9 @@ export function checkPair(
     throw new LimnError(
       'data/pairs-too-long',
       `${where}: the prompts have ${pair.clean.length} tokens; this model reads at most ${model.maxPositions}.`,
-      { details: { where, tokens: pair.clean.length, maxPositions: model.maxPositions } },
+      {
+        details: { where, tokens: pair.clean.length, maxPositions: model.maxPositions },
+        hint: 'Shorten both prompts.',
+      },
     );
 }

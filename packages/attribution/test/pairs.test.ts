@@ -58,7 +58,7 @@ describe('pairs files', () => {
         '    …',
         '    1 " the"   1 " the"',
         '    2 " cat"   2 " cat"',
-        '  ≠ ·          5 " very"',
+        '→ ≠ ·          5 " very"',
         '  ≠ ·          6 " still"',
         '    4 " sat"   4 " sat"',
       ].join('\n'),
