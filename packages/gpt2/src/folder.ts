@@ -49,7 +49,12 @@ export function openFolder(folder: string, disk: Disk = nodeDisk): WritableFiles
   return {
     label,
     list: (signal) => unlessAborted(signal, list),
-    size: (name, signal) => guarded(name, signal, async () => (await disk.stat(place(name))).size),
+    size: (name, signal) =>
+      guarded(name, signal, async () => {
+        const found = await disk.stat(place(name));
+        if (!found.isFile()) throw noFile(path.join(label, name));
+        return found.size;
+      }),
     read: (name, start, end, signal) =>
       guarded(name, signal, async () => {
         if (start === undefined && end === undefined)
@@ -73,6 +78,14 @@ export function openFolder(folder: string, disk: Disk = nodeDisk): WritableFiles
       }),
     write: (name, content) => writeAtomically(place(name), content, { disk }),
   };
+}
+
+/** A device, a pipe or a folder has no size, and reading it may have no end. */
+function noFile(what: string): LimnError {
+  return new LimnError('files/read', `${what} is a folder, a device or a pipe, not a file`, {
+    details: { what, reason: 'no file' },
+    hint: 'Put the file itself there.',
+  });
 }
 
 function readFailed(what: string, cause: unknown): LimnError {

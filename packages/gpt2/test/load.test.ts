@@ -1,5 +1,5 @@
 // Loading and saving whole models: round trips keep every bit; a folder that is wrong leaves nothing on the GPU and nothing half-written.
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { tokenBatch } from '@limn/hooks';
@@ -117,5 +117,22 @@ describe('load and save', () => {
       'files/write',
     );
     expect(readdirSync(path.join(home, 'plain'))).toEqual(['a.txt']);
+  });
+
+  test('what is no file is not read as one: it may have no end', async () => {
+    const folder = openFolder(path.join(home, 'devices'));
+    const model = await randomGpt2(await testGpu(), sizes, 1);
+    await saveGpt2(model, folder);
+    model.dispose();
+    for (const [name, target] of [
+      ['model.safetensors', home],
+      ['config.json', '/dev/zero'],
+    ] as const) {
+      const place = path.join(home, 'devices', name);
+      rmSync(place);
+      symlinkSync(target, place);
+      const error = await refusal(loadGpt2(await testGpu(), folder));
+      expect([error.code, error.message]).toEqual(['files/read', expect.stringContaining(name)]);
+    }
   });
 });
