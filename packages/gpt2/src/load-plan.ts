@@ -121,7 +121,7 @@ export function checkPlan(plan: LoadPlan, gpu: Gpu, budgetBytes?: number): void 
   if (budgetBytes !== undefined && !(budgetBytes >= plan.gpuBytes)) {
     throw new LimnError('load/over-budget', `${describePlan(plan)}; the budget is ${formatBytes(budgetBytes)}`, {
       details: { needed: plan.gpuBytes, budget: budgetBytes, parameters: plan.parameters, source: plan.source },
-      hint: 'Nothing was allocated. Raise budgetBytes, free other models, or take a smaller one.',
+      hint: 'Nothing was allocated. Raise budgetBytes (--memory-budget on the command line), free other models, or take a smaller one.',
     });
   }
   const { maxBufferSize, maxStorageBufferBindingSize } = gpu.capabilities.limits;

@@ -3,7 +3,14 @@ export * from './act-patch.js';
 export * from './activation-cache.js';
 export * from './edits.js';
 export * from './generate.js';
-export { type GenerateOptions, type GreedySampling, type RandomSampling, type Sampling } from './generation-options.js';
+export {
+  planGeneration,
+  type GenerateOptions,
+  type GenerationPlan,
+  type GreedySampling,
+  type RandomSampling,
+  type Sampling,
+} from './generation-options.js';
 export { type HostArray } from './host-array.js';
 export * from './intervention.js';
 export * from './key-value-cache.js';

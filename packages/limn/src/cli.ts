@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { addCircuitCommand } from './commands/circuit.js';
 import { addDemoCommand } from './commands/demo.js';
 import { addDoctorCommand } from './commands/doctor.js';
+import { addGenerateCommand } from './commands/generate.js';
 import { addRunCommand } from './commands/run.js';
 import { addTrainCommand } from './commands/train.js';
 import { Console, type TextStream } from './console.js';
@@ -84,6 +85,7 @@ function buildProgram(context: CommandContext, environment: Environment): Comman
   addDoctorCommand(program, context);
   addDemoCommand(program, context);
   addRunCommand(program, context);
+  addGenerateCommand(program, context);
   addTrainCommand(program, context);
   addCircuitCommand(program, context);
   for (const command of program.commands) command.copyInheritedSettings(program);

@@ -57,6 +57,13 @@ export class Console {
     if (!this.json && !this.quiet) this.#stdout.write(`${visibleText(line)}\n`);
   }
 
+  /** A piece of a result for people, on stdout, as soon as it is there; lines end where the text has line ends. Silent as `say`. */
+  part(text: string): void {
+    if (this.json || this.quiet || text === '') return;
+    this.endProgress();
+    this.#stdout.write(text.split('\n').map(visibleText).join('\n'));
+  }
+
   /** The result for programs: one JSON line on stdout, only with --json. */
   result(value: Readonly<Record<string, unknown>>): void {
     if (this.json) this.#stdout.write(`${JSON.stringify(value)}\n`);

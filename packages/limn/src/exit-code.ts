@@ -42,6 +42,8 @@ const SINGLE: Readonly<Record<string, ExitCode>> = {
   'gpu/self-test': EXIT.resource,
   'gpu/size': EXIT.resource,
   'gpu/write': EXIT.resource,
+  'hooks/bad-generation': EXIT.usage,
+  'hooks/bad-sampling': EXIT.usage,
   'hooks/unknown-site': EXIT.usage,
   'hooks/unreachable-site': EXIT.usage,
   'training/held-out-row': EXIT.data,

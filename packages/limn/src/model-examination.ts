@@ -1,7 +1,7 @@
 // What a model takes on this machine, for `limn doctor --model`: loads it, plans a prompt and its continuation, runs them, and compares.
 import { existsSync } from 'node:fs';
 import { namedSizes, randomGpt2, type Gpt2, type SizeName, type WeightForm } from '@limn/gpt2';
-import { formatBytes, type Gpu } from '@limn/gpu';
+import { formatBytes, LimnError, type Gpu } from '@limn/gpu';
 import { measureMemory, PEAK_BOUND, planMemory, type MemoryMeasurement, type MemoryPlan } from './model-memory.js';
 import { openModel, type OpenModelControls } from './model-source.js';
 
@@ -10,7 +10,7 @@ export const sizeNames = Object.keys(namedSizes) as readonly SizeName[];
 
 /** What to examine. */
 export interface ExaminationOptions
-  extends Pick<OpenModelControls, 'signal' | 'onProgress'>, Pick<WeightForm, 'weights'> {
+  extends Pick<OpenModelControls, 'signal' | 'onProgress' | 'onNotice' | 'budgetBytes'>, Pick<WeightForm, 'weights'> {
   /** Default 64 and 32, or what the model has room for, two to one. */
   readonly promptTokens?: number;
   readonly newTokens?: number;
@@ -36,28 +36,44 @@ export interface ModelExamination {
 
 /**
  * A folder's model, pocket, or a shape of `namedSizes`, whose weights are then random: nothing is downloaded for those.
- * @throws LimnError as `openModel` and `generate`.
+ * @throws LimnError as `openModel` and `generate`; `usage/memory-budget` for a shape, whose weights are drawn and not loaded.
  */
 export async function examineModel(gpu: Gpu, name: string, options: ExaminationOptions): Promise<ModelExamination> {
-  const { signal, onProgress, onLine, weights = 'f32' } = options;
+  const { signal, onProgress, onLine, weights = 'f32', budgetBytes } = options;
   const started = performance.now();
   const shape = existsSync(name) ? undefined : sizeNames.find((size) => size === name);
   let model: Gpt2;
   if (shape) {
+    if (budgetBytes !== undefined) {
+      throw new LimnError(
+        'usage/memory-budget',
+        `--memory-budget holds for models that are loaded; the weights of ${shape} are drawn`,
+        {
+          hint: 'Leave it out: the plan says what the shape takes.',
+        },
+      );
+    }
     onProgress?.({ phase: 'drawing weights', done: 0, total: 1 });
     model = await randomGpt2(gpu, namedSizes[shape], 0, { weights, readBack: false });
     onProgress?.({ phase: 'drawing weights', done: 1, total: 1 });
     // What drawing took is no part of the model.
     gpu.trim();
   } else {
-    model = (await openModel(gpu, name, { weights, signal, onProgress, onNotice: (line) => onLine?.('plan', line) }))
-      .hooked;
+    const controls = {
+      weights,
+      signal,
+      onProgress,
+      onNotice: options.onNotice,
+      onPlan: (line: string) => onLine?.('plan', line),
+      ...(budgetBytes === undefined ? {} : { budgetBytes }),
+    };
+    model = (await openModel(gpu, name, controls)).hooked;
   }
   try {
     const loadSeconds = (performance.now() - started) / 1000;
     const { maxPositions, processing, fingerprint } = model.info;
     const promptTokens = options.promptTokens ?? Math.min(64, Math.max(1, Math.floor((2 * maxPositions) / 3)));
-    const newTokens = options.newTokens ?? Math.min(32, maxPositions - promptTokens + 1);
+    const newTokens = options.newTokens ?? Math.max(1, Math.min(32, maxPositions - promptTokens + 1));
     const parameters = [...model.parameters().values()].reduce(
       (sum, each) => sum + ('rows' in each ? each.rows * each.width : each.size),
       0,

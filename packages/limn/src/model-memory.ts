@@ -1,6 +1,6 @@
 // What a model takes on the GPU: planned from its steps before they run, measured while it reads a prompt and continues it.
 import { tensorsOf, type Gpt2 } from '@limn/gpt2';
-import { generateStream, tokenBatch } from '@limn/hooks';
+import { generateStream, planGeneration, tokenBatch } from '@limn/hooks';
 
 /** A prompt and its continuation. */
 export interface Passage {
@@ -42,7 +42,7 @@ function promptOf({ vocabulary }: { readonly vocabulary: number }, length: numbe
 /** Records the first and the last step of a passage, and runs neither. */
 export function planMemory(model: Gpt2, { promptTokens, newTokens }: Passage): MemoryPlan {
   const { info, gpu } = model;
-  const capacity = promptTokens + Math.max(0, newTokens - 1);
+  const { capacity } = planGeneration(info, [promptTokens], { maxNewTokens: newTokens, eosIds: [] });
   const weights = [...model.parameters().values()]
     .flatMap(tensorsOf)
     .reduce((sum, { storage }) => sum + storage.byteLength, 0);

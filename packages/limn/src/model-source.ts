@@ -1,7 +1,15 @@
 // A model by name: `pocket`, which comes with limn, a Hugging Face GPT-2 folder, or an id of the Hugging Face Hub.
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describePlan, loadGpt2, type Gpt2, type ModelFiles, type ModelTokenizer, type WeightForm } from '@limn/gpt2';
+import {
+  describePlan,
+  loadGpt2,
+  type Gpt2,
+  type LoadOptions,
+  type ModelFiles,
+  type ModelTokenizer,
+  type WeightForm,
+} from '@limn/gpt2';
 import { openFolder, openModel as openModelFiles } from '@limn/gpt2/node';
 import type { Gpu } from '@limn/gpu';
 import { modelFolder } from '@limn/pocket';
@@ -26,8 +34,10 @@ export interface OpenModel {
 }
 
 /** How to open a model. */
-export interface OpenModelControls extends PipelineControls, WeightForm {
-  /** What is worth a line before the wait: what loading takes, that the hub is out of reach, what of config.json is not read. */
+export interface OpenModelControls extends PipelineControls, WeightForm, Pick<LoadOptions, 'budgetBytes'> {
+  /** What loading takes, in a line, before the wait. Default: `onNotice`. */
+  readonly onPlan?: ((line: string) => void) | undefined;
+  /** What is worth a line before the wait: that the hub is out of reach, what of config.json is not read. */
   readonly onNotice?: ((line: string) => void) | undefined;
 }
 
@@ -38,7 +48,7 @@ export interface OpenModelControls extends PipelineControls, WeightForm {
  * `load/…`, `gpu/out-of-memory`: exit code 3.
  */
 export async function openModel(gpu: Gpu, name: string, controls: OpenModelControls = {}): Promise<OpenModel> {
-  const { signal, onProgress, onNotice, weights, processing } = controls;
+  const { signal, onProgress, onNotice, onPlan = onNotice, weights, processing, budgetBytes } = controls;
   const bundled = name === POCKET && !existsSync(name);
   const files = bundled ? openFolder(fileURLToPath(modelFolder())) : await filesOf(name, controls);
   const { model, tokenizer } = await loadGpt2(gpu, files, {
@@ -46,7 +56,8 @@ export async function openModel(gpu: Gpu, name: string, controls: OpenModelContr
     ...(weights === undefined ? {} : { weights }),
     ...(processing === undefined ? {} : { processing }),
     ...(onNotice === undefined ? {} : { onNotice }),
-    onPlan: (plan) => void (bundled || onNotice?.(describePlan(plan))),
+    ...(budgetBytes === undefined ? {} : { budgetBytes }),
+    onPlan: (plan) => void (bundled || onPlan?.(describePlan(plan))),
     onProgress: ({ done, total }) => onProgress?.({ phase: 'weights', done, total, unit: 'tensors' }),
   });
   return {

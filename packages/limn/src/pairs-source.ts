@@ -114,3 +114,8 @@ async function readPairs(file: string): Promise<string> {
     });
   }
 }
+
+/** For the provenance of a result: whether a BOS was put in front of text; null where there was no text. */
+export function prependBosOf({ bos }: Pick<PairSets, 'bos'>): boolean | null {
+  return bos === 'in the ids' ? null : bos === 'prepended';
+}

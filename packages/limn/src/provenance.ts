@@ -18,6 +18,8 @@ export interface ProvenanceRequest {
   readonly seed: number | null;
   /** What was run: decides which kernels the adapter's plan has. */
   readonly prompts: readonly (readonly number[])[];
+  /** Whether a BOS was put in front of the text; null where token ids were taken as they are. */
+  readonly prependBos: boolean | null;
 }
 
 /** The origin of a result: versions, adapter, model with the sha256 of its weights, options, and the command that gives it again. */
@@ -25,7 +27,7 @@ export function provenanceOf(
   gpu: Gpu,
   model: OpenModel,
   { words, env }: Pick<CommandContext, 'words' | 'env'>,
-  { options, seed, prompts }: ProvenanceRequest,
+  { options, seed, prompts, prependBos }: ProvenanceRequest,
 ): Provenance {
   const { adapter, source, f16, subgroups } = gpu.capabilities;
   const { info } = model.hooked;
@@ -38,6 +40,7 @@ export function provenanceOf(
       weightProcessing: info.processing,
       architecture: info.architecture,
     },
+    prependBos,
     options,
     seed,
     commandLine: commandLine(words, env),

@@ -50,6 +50,31 @@ export function partOption(name: string): (text: string) => number {
   };
 }
 
+const BYTE_UNITS: Readonly<Record<string, number>> = {
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KIB: 2 ** 10,
+  MIB: 2 ** 20,
+  GIB: 2 ** 30,
+  TIB: 2 ** 40,
+};
+
+/** Bytes, with or without a unit: 800MB, 1.5GiB. */
+export function bytesOption(name: string): (text: string) => number {
+  return (text) => {
+    const [, number = '', unit = ''] = /^(\d+(?:\.\d+)?) ?([A-Za-z]*)$/.exec(text.trim()) ?? [];
+    const value = Math.floor(Number(number) * (BYTE_UNITS[unit.toUpperCase() || 'B'] ?? Number.NaN));
+    if (number !== '' && Number.isSafeInteger(value) && value > 0) return value;
+    throw new LimnError('usage/bad-size', `${name} ${text}: expected a number of bytes, or one with a unit`, {
+      details: { option: name, given: text },
+      hint: `for example ${name} 2GiB; units: B, KB, MB, GB, TB (powers of 1000), KiB, MiB, GiB, TiB (powers of 1024)`,
+    });
+  };
+}
+
 /** One of `names`; a misspelt one is answered with the name that it begins, or with the nearest. `what` is the singular noun, e.g. `metric`. */
 export function nameOption<Name extends string>(
   option: string,

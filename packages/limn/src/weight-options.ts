@@ -1,7 +1,7 @@
-// The options of commands that load a model: how its weights are kept, and what is done to them first.
-import { transformerLensProcessing, type WeightForm, type WeightProcessing } from '@limn/gpt2';
+// The options of commands that load a model: how its weights are kept, what they may take, and what is done to them first.
+import { transformerLensProcessing, type LoadOptions, type WeightForm, type WeightProcessing } from '@limn/gpt2';
 import type { Command } from 'commander';
-import { nameOption } from './shared-options.js';
+import { bytesOption, nameOption } from './shared-options.js';
 
 const TYPES = ['f32', 'f16'] as const;
 const STEPS = Object.keys(transformerLensProcessing) as (keyof WeightProcessing)[];
@@ -11,14 +11,22 @@ const CHOICES = ['transformer-lens', ...STEPS] as const;
 export interface WeightOptions {
   readonly weights?: (typeof TYPES)[number];
   readonly processing?: WeightProcessing;
+  /** Bytes of weights that the GPU may hold. */
+  readonly memoryBudget?: number;
 }
 
 export function withWeightsOption(command: Command): Command {
-  return command.option(
-    '--weights <type>',
-    `how matrices are kept: ${TYPES.join(' or ')} (default: f32)`,
-    nameOption('--weights', 'type', TYPES),
-  );
+  return command
+    .option(
+      '--weights <type>',
+      `how matrices are kept: ${TYPES.join(' or ')} (default: f32)`,
+      nameOption('--weights', 'type', TYPES),
+    )
+    .option(
+      '--memory-budget <size>',
+      'what the weights may take on the GPU, e.g. 2GiB; a model that needs more is refused before it is loaded (default: no bound)',
+      bytesOption('--memory-budget'),
+    );
 }
 
 export function withWeightOptions(command: Command): Command {
@@ -30,8 +38,16 @@ export function withWeightOptions(command: Command): Command {
 }
 
 /** For `openModel`. */
-export function weightForm({ weights, processing }: WeightOptions): WeightForm {
-  return { ...(weights ? { weights } : {}), ...(processing ? { processing } : {}) };
+export function weightForm({
+  weights,
+  processing,
+  memoryBudget,
+}: WeightOptions): WeightForm & Pick<LoadOptions, 'budgetBytes'> {
+  return {
+    ...(weights ? { weights } : {}),
+    ...(processing ? { processing } : {}),
+    ...(memoryBudget === undefined ? {} : { budgetBytes: memoryBudget }),
+  };
 }
 
 function processingOption(text: string): WeightProcessing {

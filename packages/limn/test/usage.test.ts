@@ -56,6 +56,20 @@ describe('usage', () => {
       '--eval-data',
     ],
     ['no prompt', ['run', '--model', 'm'], 'usage/prompt', '--tokens'],
+    ['two prompts', ['generate', '--model', 'm', '--prompt', 'x', '--tokens', '1'], 'usage/prompt', '--tokens'],
+    [
+      'a temperature of zero',
+      ['generate', '--model', 'm', '--prompt', 'x', '--temperature', '0'],
+      'usage/bad-number',
+      '--temperature',
+    ],
+    ['a share of nothing', ['generate', '--model', 'm', '--prompt', 'x', '--top-p', '0'], 'usage/bad-number', '0.95'],
+    ...['much', '-1', '0', '2 GiB x', '1e9', '2PiB', ''].map((size): [string, string[], string, string] => [
+      `a size that is none: ${JSON.stringify(size)}`,
+      ['run', '--model', 'm', '--tokens', '1', '--memory-budget', size],
+      'usage/bad-size',
+      'KiB',
+    ]),
     ['nothing to train', ['train'], 'usage/training-source', '--recipe'],
   ])('%s', async (_, words, code, named) => {
     const plain = await runLimn(words);
@@ -70,7 +84,8 @@ describe('usage', () => {
   it('help and version go to stdout with exit code 0', async () => {
     const help = await runLimn(['--help']);
     expect(help.exitCode).toBe(0);
-    for (const command of ['doctor', 'demo', 'run', 'train', 'circuit']) expect(help.stdout).toContain(command);
+    for (const command of ['doctor', 'demo', 'run', 'generate', 'train', 'circuit'])
+      expect(help.stdout).toContain(command);
     expect(await runLimn(['circuit', '--help'])).toMatchObject({ exitCode: 0 });
     expect(await runLimn(['--version'])).toMatchObject({ exitCode: 0, stdout: '0.1.0\n' });
   });

@@ -19,6 +19,7 @@ export function provenance({ provenance: p, method, task }: CircuitRecord): Mark
       ${entry('Weights', html`<code class="hash">${p.model.weightsSha256}</code> (SHA-256), ${p.model.weightProcessing}`)}
       ${entry('Method', html`${method.title ?? method.name}${method.igSteps !== undefined && html`, ${method.igSteps} steps`}${method.igRule && html`, ${method.igRule} rule`}`)}
       ${entry('Pairs', html`${numberText(task.pairs, 9)} to measure${task.searchPairs !== undefined && html`, ${numberText(task.searchPairs, 9)} to search`}${task.source && html`; ${task.source}`}`)}
+      ${entry('BOS', p.prependBos === undefined ? false : p.prependBos === null ? 'as in the token ids' : p.prependBos ? 'put in front of text' : 'none put in front')}
       ${entry('Seed', p.seed === null ? 'none' : String(p.seed))} ${entry('Adapter', pairs(p.adapter))}
       ${entry('Versions', pairs(p.versions))} ${entry('Options', pairs(p.options))}
       ${entry('Kernel plan', p.kernelPlan ? html`<code>${p.kernelPlan}</code>` : false)}

@@ -1,7 +1,7 @@
 // The record of one result: who computed it, with what, how to compute it again, and what came out. One schema for every kind.
 import { circuitFields, optionalCircuitFields } from './circuit-record.js';
 import { ReportError } from './error.js';
-import { anyJson, object, oneOf, orNull, record, text, whole } from './schema.js';
+import { anyJson, object, oneOf, orNull, record, text, whole, yesNo } from './schema.js';
 import type { Infer, Issue, Json } from './schema.js';
 import { maskSecrets } from './secrets.js';
 
@@ -28,7 +28,12 @@ const provenanceSchema = object(
     /** What to type to get the same result again. */
     commandLine: text({ longest: 20_000 }),
   },
-  { /** Kernel variants in use: equal bits are promised per plan. */ kernelPlan: text({ longest: 20_000 }) },
+  {
+    /** Kernel variants in use: equal bits are promised per plan. */
+    kernelPlan: text({ longest: 20_000 }),
+    /** Whether a BOS was put in front of text; null where token ids were taken as they are. */
+    prependBos: orNull(yesNo),
+  },
 );
 
 /** A result of kind `circuit`; kinds to come join this union. */

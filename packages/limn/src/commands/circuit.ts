@@ -8,7 +8,7 @@ import { openDevice } from '../device.js';
 import { chooseMethod, type MethodChoice, type MethodSettings } from '../methods.js';
 import { openModel } from '../model-source.js';
 import { openOutputFolder } from '../output.js';
-import { checkTaskVocabulary, filePairs, taskPairs } from '../pairs-source.js';
+import { checkTaskVocabulary, filePairs, prependBosOf, taskPairs } from '../pairs-source.js';
 import { findCircuit } from '../pipeline.js';
 import { provenanceOf } from '../provenance.js';
 import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
@@ -119,6 +119,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
       // A file's pairs are taken as they are; only a task's are drawn.
       seed: options.task === undefined ? null : options.seed,
       prompts: sets.evaluation.map((pair) => pair.clean),
+      prependBos: prependBosOf(sets),
       options: { ...resultOptions(options, method), metric, bos: sets.bos },
     });
     for (const [name, content] of circuitFiles(found, provenance, model.show)) output.write(name, content);
@@ -149,6 +150,7 @@ function resultOptions(
     out: _out,
     weights: _weights,
     processing: _processing,
+    memoryBudget: _memoryBudget,
     igSteps: _igSteps,
     igRule: _igRule,
     ...options

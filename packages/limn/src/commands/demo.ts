@@ -8,7 +8,7 @@ import { openDevice } from '../device.js';
 import { chooseMethod } from '../methods.js';
 import { POCKET, openModel } from '../model-source.js';
 import { openOutputFolder, type OutputLayout } from '../output.js';
-import { taskPairs } from '../pairs-source.js';
+import { prependBosOf, taskPairs } from '../pairs-source.js';
 import { findCircuit } from '../pipeline.js';
 import { provenanceOf } from '../provenance.js';
 import { integerOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
@@ -59,6 +59,7 @@ async function run(options: DemoOptions, context: CommandContext): Promise<void>
       const provenance = provenanceOf(device.gpu, model, context, {
         seed: options.seed,
         prompts: sets.evaluation.map((pair) => pair.clean),
+        prependBos: prependBosOf(sets),
         options: {
           task,
           metric: sets.metric,

@@ -7,9 +7,9 @@ import { openDevice, type OpenDevice } from '../device.js';
 import { examineModel, sizeNames, type ModelExamination } from '../model-examination.js';
 import { integerOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { version } from '../version.js';
-import { withWeightsOption, type WeightOptions } from '../weight-options.js';
+import { weightForm, withWeightsOption, type WeightOptions } from '../weight-options.js';
 
-interface DoctorOptions extends SharedOptions, Pick<WeightOptions, 'weights'> {
+interface DoctorOptions extends SharedOptions, Pick<WeightOptions, 'weights' | 'memoryBudget'> {
   readonly model?: string;
   readonly promptTokens?: number;
   readonly newTokens?: number;
@@ -156,8 +156,10 @@ async function examine(
   console.say();
   return examineModel(gpu, name, {
     ...options,
+    ...weightForm(options),
     signal,
     onProgress: console.progress,
+    onNotice: (line) => console.note(line),
     onLine: (label, text) => console.say(`${label.padEnd(15)} ${text}`),
   });
 }

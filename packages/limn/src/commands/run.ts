@@ -1,15 +1,14 @@
 // `limn run`: one forward pass; prints what comes next, and writes logits and captured hooks as safetensors.
 import { writeSafetensors, type WritableTensor } from '@limn/gpt2';
-import { LimnError } from '@limn/gpu';
 import { parseHookName, tokenBatch, type HookName } from '@limn/hooks';
 import { read } from '@limn/tensor';
 import { logSoftmax } from '@limn/tasks';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
-import { encodeAt } from '../known-text.js';
-import { openModel, type OpenModel } from '../model-source.js';
+import { openModel } from '../model-source.js';
 import { refuseForeignFile, writeFileWhole } from '../output.js';
+import { expectPrompt, promptBos, promptIds, type PromptOptions } from '../prompt-ids.js';
 import { provenanceOf } from '../provenance.js';
 import { integerOption, tokenListOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { weightForm, withWeightOptions, type WeightOptions } from '../weight-options.js';
@@ -17,11 +16,8 @@ import { weightForm, withWeightOptions, type WeightOptions } from '../weight-opt
 /** In the metadata of every file that this command writes; how it knows its own. */
 const FORMAT = 'limn.activations';
 
-interface RunOptions extends SharedOptions, WeightOptions {
+interface RunOptions extends SharedOptions, WeightOptions, PromptOptions {
   readonly model: string;
-  readonly tokens?: readonly number[];
-  readonly prompt?: string;
-  readonly bos: boolean;
   readonly capture?: readonly string[];
   readonly top: number;
   readonly out?: string;
@@ -46,9 +42,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
 
 async function run(options: RunOptions, context: CommandContext): Promise<void> {
   const { console, signal } = context;
-  if ((options.tokens === undefined) === (options.prompt === undefined)) {
-    throw new LimnError('usage/prompt', 'give the prompt either with --tokens 1,2,3 or with --prompt TEXT');
-  }
+  expectPrompt(options);
   if (options.out !== undefined) refuseForeignFile(options.out, isActivations);
   using device = await openDevice(context);
   using model = await openModel(device.gpu, options.model, {
@@ -59,7 +53,7 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
   });
   const { info } = model.hooked;
   const capture = [...new Set((options.capture ?? []).map((name) => parseHookName(name, info).name))];
-  const ids = options.tokens ?? encodePrompt(options, model);
+  const ids = promptIds(options, model);
   const tokens = tokenBatch([ids], info);
 
   using step = device.gpu.step({ label: 'limn run', signal });
@@ -78,6 +72,7 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
       options: { tokens: [...ids], capture },
       seed: null,
       prompts: [ids],
+      prependBos: promptBos(options),
     });
     writeFileWhole(options.out, writeSafetensors(tensors, { format: FORMAT, provenance: JSON.stringify(provenance) }));
   }
@@ -95,13 +90,6 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
     ...(options.out === undefined
       ? {}
       : { out: options.out, tensors: Object.fromEntries([...tensors].map(([name, { shape }]) => [name, shape])) }),
-  });
-}
-
-function encodePrompt({ prompt = '', bos }: RunOptions, { tokenizer, name }: OpenModel): readonly number[] {
-  if (tokenizer !== undefined) return encodeAt('--prompt', tokenizer, prompt, { prependBos: bos });
-  throw new LimnError('usage/no-tokenizer', `--prompt: ${name} has no tokenizer`, {
-    hint: 'give token ids with --tokens 1,2,3, or add tokenizer.json to the folder',
   });
 }
 
