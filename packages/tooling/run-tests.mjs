@@ -56,6 +56,7 @@ await check('lint', 'oxlint', ['--deny-warnings']);
 await check('format', 'prettier', ['--check', '--log-level=warn', '.']);
 await check('types', 'node', ['packages/tooling/check-types.mjs']);
 await check('READMEs', 'node', ['packages/tooling/check-readmes.mjs']);
+await check('thrown codes', 'node', ['docs/check-throws.mjs']);
 await check('publishing', 'node', ['packages/tooling/check-publish.mjs']);
 if (long) await check('reference', 'node', [typedoc, '--options', 'docs/typedoc.json', '--emit', 'none']);
 console.log('');

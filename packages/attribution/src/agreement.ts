@@ -23,7 +23,7 @@ export interface Agreement {
 
 /**
  * `reference` is the side taken as the truth, e.g. exact patching.
- * @throws LimnError `data/graph-mismatch`
+ * @throws LimnError `data/score-shape`, `data/graph-mismatch`
  */
 export function agreement(scores: Scores, reference: Scores, { k = 10 }: { readonly k?: number } = {}): Agreement {
   const { graph } = reference;
@@ -52,7 +52,10 @@ export function agreement(scores: Scores, reference: Scores, { k = 10 }: { reado
   };
 }
 
-/** |top-k(a) ∩ top-k(b)| / k. */
+/**
+ * |top-k(a) ∩ top-k(b)| / k.
+ * @throws LimnError `data/score-shape`
+ */
 export function topOverlap(a: Scores, b: Scores, k: number, ranking: Ranking = 'absolute'): number {
   const size = Math.min(k, a.graph.edgeCount);
   const top = new Set(rankedEdges(a, ranking).subarray(0, size));

@@ -9,7 +9,10 @@ export class Circuit {
   /** [nForward × nBackward], 1 where the edge is kept. Never handed out. */
   readonly #mask: Uint8Array;
 
-  /** `mask` is copied; a 1 where the graph has no edge is `data/unknown-edge`. */
+  /**
+   * `mask` is copied.
+   * @throws LimnError `data/circuit-shape` for a mask of another length, `data/unknown-edge` for a 1 where the graph has no edge
+   */
   constructor(graph: Graph, mask: Uint8Array) {
     if (mask.length !== graph.nForward * graph.nBackward)
       throw new LimnError(
@@ -129,7 +132,10 @@ export class Circuit {
     return Circuit.where(this.#same(other), (u, v) => this.has(u, v) && !other.has(u, v));
   }
 
-  /** Whether both keep the same edges of equal graphs. */
+  /**
+   * Whether both keep the same edges of equal graphs.
+   * @throws LimnError `data/graph-mismatch`
+   */
   equals(other: Circuit): boolean {
     return (
       this.graph.equals(other.graph) && this.edgeCount === other.edgeCount && this.difference(other).edgeCount === 0

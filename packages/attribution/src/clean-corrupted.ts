@@ -19,7 +19,8 @@ export const cleanCorruptedMethod: GradientMethod = {
 
 /**
  * Two forwards and two backwards: a path of its two ends.
- * @throws LimnError `data/pairs-…`, `data/score-not-finite`, `memory/over-budget`, `usage/ablation`, `usage/batch-size`, `usage/memory`; AbortedError
+ * @throws LimnError `usage/unknown-ablation`, `data/pairs-…`, `data/score-not-finite`, `memory/over-budget`,
+ * `usage/ablation`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export function cleanCorrupted(
   model: HookedModel,

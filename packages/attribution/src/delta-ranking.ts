@@ -25,7 +25,8 @@ export interface DeltaRankingOptions extends RunControls {
 /**
  * How much each node's output changes, as a score of all its edges: what an edge ranking must beat to have used its gradients.
  * Equal scores of one node's edges are ranked by their index, as everywhere. Two forwards per pair.
- * @throws LimnError `data/pairs-…`, `data/mean-length`, `usage/unknown-ablation`, `memory/over-budget`, `usage/batch-size`,
+ * @throws LimnError `usage/ablation`, `data/pairs-…`, `data/mean-length`, `usage/unknown-ablation`,
+ * `memory/over-budget`, `usage/batch-size`,
  * `usage/memory`; AbortedError
  */
 export async function deltaRanking(

@@ -41,7 +41,8 @@ const CIRCUITS_AT_ONCE = 32;
 /**
  * Runs every circuit on the clean inputs with everything outside of it ablated. Circuits are pruned first: under 'patch' this
  * changes no output; under 'zero' and means it takes away what nodes without a kept edge in would make of constants alone.
- * @throws LimnError `data/graph-mismatch`, `data/mean-length`, `data/pairs-…`, `usage/unknown-ablation`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
+ * @throws LimnError `usage/ablation`, `data/graph-mismatch`, `data/mean-length`, `data/pairs-…`,
+ * `usage/unknown-ablation`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function evaluateCircuits(
   model: HookedModel,

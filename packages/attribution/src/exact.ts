@@ -37,7 +37,8 @@ export interface ExactSweepOptions extends RunControls {
 
 /**
  * Scores of every edge by patching it. Cost: edges × pairs runs of the layers behind the edge.
- * @throws LimnError `data/pairs-…`, `data/score-not-finite`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
+ * @throws LimnError `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/score-not-finite`,
+ * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function exactEdges(model: HookedModel, pairs: readonly Pair[], options: ExactOptions): Promise<Scores> {
   const [scores] = await exactSweep(model, pairs, { ...options, metrics: [options.metric] });

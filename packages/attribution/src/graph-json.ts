@@ -73,7 +73,8 @@ export function graphToJson(parts: {
 
 /**
  * Reads a graph file of either generation: nodes as objects or as booleans, scores as numbers, null or Python's bare
- * `NaN`, `d_model` missing. Errors: `data/graph-json` (not JSON, wrong shape), `data/unknown-edge`, `data/graph-incomplete`.
+ * `NaN`, `d_model` missing.
+ * @throws LimnError `data/graph-json` (not JSON, wrong shape), `data/graph-shape`, `data/unknown-edge`, `data/graph-incomplete`
  */
 export function parseGraphJson(text: string): ParsedGraph {
   let json: unknown;

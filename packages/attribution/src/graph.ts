@@ -33,7 +33,10 @@ export function countEdges({ layers: L, heads: H, block }: Pick<GraphShape, 'lay
   return (3 * H + 1) * (L + ((H + 1) * L * (L - 1)) / 2) + (block === 'sequential' ? L * H : 0) + 1 + L * (H + 1);
 }
 
-/** The topology: nodes, slots, their dense indices, names. Immutable. */
+/**
+ * The topology: nodes, slots, their dense indices, names. Immutable.
+ * @throws LimnError `data/graph-shape`
+ */
 export class Graph {
   readonly layers: number;
   readonly heads: number;
@@ -93,14 +96,20 @@ export class Graph {
     return this.slots.length;
   }
 
-  /** Dense index of a source, by node or by name: input 0, a{l}.h{h} 1 + l(H+1) + h, m{l} 1 + l(H+1) + H. */
+  /**
+   * Dense index of a source, by node or by name: input 0, a{l}.h{h} 1 + l(H+1) + h, m{l} 1 + l(H+1) + H.
+   * @throws LimnError `data/unknown-node`
+   */
   forwardIndex(node: SourceNode | string): number {
     if (typeof node === 'string') return this.#lookUp(this.#forward, node, 'source');
     if (node.kind === 'input') return 0;
     return 1 + node.layer * (this.heads + 1) + (node.kind === 'mlp' ? this.heads : node.head);
   }
 
-  /** Dense index of a slot, by slot or by name: a{l}.h{h}<q|k|v> l(3H+1) + {0,1,2}H + h, m{l} l(3H+1) + 3H, logits last. */
+  /**
+   * Dense index of a slot, by slot or by name: a{l}.h{h}<q|k|v> l(3H+1) + {0,1,2}H + h, m{l} l(3H+1) + 3H, logits last.
+   * @throws LimnError `data/unknown-node`
+   */
   backwardIndex(slot: Slot | string): number {
     if (typeof slot === 'string') return this.#lookUp(this.#backward, slot, 'destination');
     if (slot.kind === 'logits') return this.nBackward - 1;
@@ -126,7 +135,10 @@ export class Graph {
     return u * this.nBackward + v;
   }
 
-  /** The slots through which source `u` itself reads: none for `input`, q, k and v for a head, one for an MLP. */
+  /**
+   * The slots through which source `u` itself reads: none for `input`, q, k and v for a head, one for an MLP.
+   * @throws LimnError `data/unknown-node`
+   */
   inputsOf(u: number): readonly number[] {
     const node = this.nodes[u];
     if (node === undefined || node.kind === 'input') return [];
@@ -134,7 +146,10 @@ export class Graph {
     return HEAD_INPUTS.map((input) => this.backwardIndex({ ...node, input }));
   }
 
-  /** The source that slot `v` belongs to; undefined for `logits`. */
+  /**
+   * The source that slot `v` belongs to; undefined for `logits`.
+   * @throws LimnError `data/unknown-node`
+   */
   ownerOf(v: number): number | undefined {
     const slot = this.slots[v];
     if (slot === undefined || slot.kind === 'logits') return undefined;
@@ -151,17 +166,26 @@ export class Graph {
     return at(this.#slotNames, v, 'destination');
   }
 
-  /** `a5.h5->a8.h6<v>`, `input->m0`, `m11->logits`. */
+  /**
+   * `a5.h5->a8.h6<v>`, `input->m0`, `m11->logits`.
+   * @throws LimnError `data/unknown-node`
+   */
   edgeName(u: number, v: number): string {
     return `${this.nodeName(u)}->${this.slotName(v)}`;
   }
 
-  /** The name of the edge with that dense index, u · nBackward + v. */
+  /**
+   * The name of the edge with that dense index, u · nBackward + v.
+   * @throws LimnError `data/unknown-node`
+   */
   denseName(index: number): string {
     return this.edgeName(Math.floor(index / this.nBackward), index % this.nBackward);
   }
 
-  /** The pair (u, v) of an edge name; `data/unknown-edge` when this graph has no such edge. */
+  /**
+   * The pair (u, v) of an edge name; `data/unknown-edge` when this graph has no such edge.
+   * @throws LimnError `data/unknown-edge`
+   */
   parseEdge(name: string): { readonly u: number; readonly v: number } {
     const [source, destination, ...rest] = name.split('->');
     const u = this.#forward.get(source ?? '');

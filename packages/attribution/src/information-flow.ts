@@ -41,7 +41,8 @@ const NOTHING = 1e-30;
  * Shares of each slot's input that its sources bring: scores in [0, 1] that sum to 1 over the sources of a slot (to 0 at a
  * position where none brings anything), and are the same for every head and every q, k, v of a layer. Across slots they are not
  * comparable, so that only a greedy selection makes sense of them: top-n does not.
- * @throws LimnError `data/pairs-…`, `data/score-not-finite`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
+ * @throws LimnError `data/pairs-…`, `data/score-not-finite`, `memory/over-budget`, `usage/batch-size`,
+ * `usage/memory`; AbortedError
  */
 export async function informationFlow(
   model: HookedModel,

@@ -29,7 +29,10 @@ export class MeanOutputs implements Disposable {
     this.#sites = sites;
   }
 
-  /** The mean at a site of node outputs, repeated to `shape` [B, T, …]. */
+  /**
+   * The mean at a site of node outputs, repeated to `shape` [B, T, …].
+   * @throws LimnError `data/mean-length`, `hooks/not-captured`
+   */
   at(step: Step, name: HookName, shape: readonly number[]): Tensor {
     const mean = this.#sites.get(name);
     if (mean === undefined)

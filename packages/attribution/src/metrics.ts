@@ -48,7 +48,10 @@ export const probDiff: Metric = {
   },
 };
 
-/** −KL(clean ‖ patched) over the vocabulary, in nats; its loss is the divergence. Plain EAP is 0 under it. */
+/**
+ * −KL(clean ‖ patched) over the vocabulary, in nats; its loss is the divergence. Plain EAP is 0 under it.
+ * @throws LimnError `usage/metric`
+ */
 export const kl: Metric = {
   name: 'kl',
   usesClean: true,
@@ -62,7 +65,10 @@ export const kl: Metric = {
 /** All metrics. */
 export const METRICS: readonly Metric[] = [logitDiff, probDiff, kl];
 
-/** The metric of that name; `usage/unknown-metric` with the nearest one otherwise. */
+/**
+ * The metric of that name.
+ * @throws LimnError `usage/unknown-metric` with the nearest one
+ */
 export function metricByName(name: string): Metric {
   const found = METRICS.find((metric) => metric.name === name);
   if (found) return found;

@@ -13,13 +13,16 @@ export interface SelectionOptions {
 
 /**
  * The n best edges, before pruning; ties by lower dense index. n beyond the edge count keeps everything.
- * @throws LimnError `usage/circuit-size`
+ * @throws LimnError `data/score-shape`, `usage/circuit-size`
  */
 export function selectTopN(scores: Scores, n: number, { ranking = 'absolute' }: SelectionOptions = {}): Circuit {
   return ofDense(scores.graph, rankedEdges(scores, ranking).subarray(0, checkedSize(n)));
 }
 
-/** For many sizes at once: one ranking, one circuit per size. */
+/**
+ * For many sizes at once: one ranking, one circuit per size.
+ * @throws LimnError `data/score-shape`, `usage/circuit-size`
+ */
 export function selectTopNs(
   scores: Scores,
   sizes: readonly number[],
@@ -52,7 +55,7 @@ export function sizeOfFraction(graph: Graph, fraction: number): number {
 
 /**
  * The best edges up to a fraction of all of them, before pruning: {@link selectTopN} with n = {@link sizeOfFraction}.
- * @throws LimnError `usage/circuit-fraction`
+ * @throws LimnError `data/score-shape`, `usage/circuit-size`, `usage/circuit-fraction`
  */
 export function selectFraction(scores: Scores, fraction: number, options: SelectionOptions = {}): Circuit {
   return selectTopN(scores, sizeOfFraction(scores.graph, fraction), options);

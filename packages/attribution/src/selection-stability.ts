@@ -35,7 +35,8 @@ export interface SelectionStability {
 /**
  * Selects n edges from the mean over resampled examples, prunes, and compares. `scores` need `perExample`.
  * `jaccard.pairwise` is null for one resample. Cost: resamples · examples · edges additions.
- * @throws LimnError `data/no-examples`, `usage/resamples`, `usage/circuit-size`, `usage/unknown-selector`, `tensor/random` (seed)
+ * @throws LimnError `data/score-shape`, `data/no-examples`, `usage/resamples`, `usage/circuit-size`, `usage/unknown-selector`,
+ * `tensor/random` (seed)
  */
 export function selectionStability(scores: Scores, options: StabilityOptions): SelectionStability {
   const { n, selector = 'top-n', ranking = 'absolute', resamples = 200, confidence = 0.95, seed = 0 } = options;

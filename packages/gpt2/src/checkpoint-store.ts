@@ -65,7 +65,7 @@ export function wholeCheckpoints(place: WholeCheckpoints, maxBytes: number = mos
 
 /**
  * The newest sound checkpoint of a store. When the newest is damaged the one before it is taken, and `onNotice` is told.
- * @throws LimnError `checkpoint/damaged` when there is no other, `checkpoint/format`, and what the store throws
+ * @throws LimnError `files/short`, `checkpoint/damaged` when there is no other, `checkpoint/format`, and what the store throws
  */
 export async function latestCheckpoint(
   store: CheckpointStore,

@@ -71,7 +71,7 @@ export function encodeCheckpoint({ step, weights, optimiser, settings, plan }: C
 /**
  * Reads a checkpoint's header, after checking every bit of the file against its sha256, piece by piece. The file must stay as it is
  * until weights and moments are read.
- * @throws LimnError `checkpoint/damaged`, `checkpoint/format`, and what reading the file throws
+ * @throws LimnError `files/short`, `checkpoint/damaged`, `checkpoint/format`, and what reading the file throws
  */
 export async function decodeCheckpoint(file: StoredFile): Promise<Checkpoint> {
   await checkDigest(file);

@@ -146,7 +146,10 @@ export interface NewGpt2Config {
   readonly initializerRange?: number;
 }
 
-/** A checked config from a few sizes, by way of config.json, so that both routes obey the same rules. */
+/**
+ * A checked config from a few sizes, by way of config.json, so that both routes obey the same rules.
+ * @throws LimnError `config/bad-value`, `config/heads`, `config/not-json`
+ */
 export function newConfig(sizes: NewGpt2Config): Gpt2Config {
   return parseConfig(
     formatConfig({

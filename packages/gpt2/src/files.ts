@@ -31,7 +31,10 @@ export function missingFile(label: string, name: string, found: readonly string[
   });
 }
 
-/** Cuts [start, end) out of bytes, or fails when the file is shorter than that. */
+/**
+ * Cuts [start, end) out of bytes, or fails when the file is shorter than that.
+ * @throws LimnError `files/short`
+ */
 export function cutRange(
   label: string,
   name: string,
@@ -76,7 +79,10 @@ export async function readSmall(files: ModelFiles, name: string, most: number): 
   return bytes.length > most ? refuse(bytes.length) : bytes;
 }
 
-/** Files held in memory: for tests, generated models and drag-and-drop in a page. */
+/**
+ * Files held in memory: for tests, generated models and drag-and-drop in a page.
+ * @throws LimnError `files/not-found`
+ */
 export function memoryFiles(files: Readonly<Record<string, Uint8Array | string>>, label = 'memory'): WritableFiles {
   const held = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const [name, data] of Object.entries(files)) {

@@ -75,7 +75,7 @@ async function load(gpu: Gpu, source: ModelFiles, options: LoadOptions): Promise
 /**
  * The weights of a model, processed or in f16 or both, as a model of its own; the given one stays. Weights pass through the host one at a time.
  * @throws LimnError `weights/processed` for a model whose weights were processed before, `weights/bad-processing`, `weights/bad-storage`,
- * `weights/f16-overflow`.
+ * `weights/f16`, `weights/f16-overflow`.
  */
 export async function withWeightForm(model: Gpt2, form: WeightForm): Promise<Gpt2> {
   expectRaw(model.info.processing, 'processed again', 'f16');
@@ -101,7 +101,10 @@ export interface RandomOptions extends Pick<WeightForm, 'weights'> {
   readonly readBack?: boolean;
 }
 
-/** A model with GPT-2's initial weights from a seed; the same seed gives the same bits on every machine, in f16 the same numbers rounded. */
+/**
+ * A model with GPT-2's initial weights from a seed; the same seed gives the same bits on every machine, in f16 the same numbers rounded.
+ * @throws LimnError `config/bad-value`, `config/heads`, `config/not-json`, `weights/bad-processing`, `weights/bad-storage`
+ */
 export async function randomGpt2(
   gpu: Gpu,
   sizes: NewGpt2Config,

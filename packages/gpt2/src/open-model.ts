@@ -39,7 +39,7 @@ const required = [['config.json'], ['model.safetensors', 'model.safetensors.inde
  * (`https://…/`, or `./folder/` relative to the page). In Node, take `openModel` from `@limn/gpt2/node`: there `./folder` is a folder.
  * Downloads are resumed where they ended and checked against the hub's digests before they count; a commit that is stored whole is
  * opened without the network.
- * @throws LimnError `hub/…`, `files/…`, `weights/no-safetensors`; the signal's reason when aborted.
+ * @throws LimnError `weights/bad-index`, `hub/…`, `files/…`, `weights/no-safetensors`; the signal's reason when aborted.
  */
 export async function openModel(name: string | URL, options: OpenModelOptions = {}): Promise<ModelFiles> {
   const place = placeOf(name, options.revision);

@@ -10,7 +10,8 @@ import { expectRaw } from './weight-form.js';
  * Writes config.json and model.safetensors as transformers would. Tokenizer files are the caller's to copy. Weights go from the GPU to the
  * target one at a time, a vocabulary-sized one by blocks of rows; f16 weights are written as f32. They come first and the config last, so
  * that an interrupted write leaves no folder that looks complete.
- * @throws LimnError `weights/processed`: the format has no bias of the unembedding, and no way to say what was done; `files/write`.
+ * @throws LimnError `weights/f16`, `weights/processed`: the format has no bias of the unembedding,
+ * and no way to say what was done; `files/write`.
  */
 export async function saveGpt2(model: Gpt2, target: WritableFiles): Promise<void> {
   expectRaw(model.info.processing, 'saved', 'f16');

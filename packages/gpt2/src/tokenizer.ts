@@ -114,7 +114,7 @@ export class ModelTokenizer {
 
   /**
    * The id of a text that must be one token, such as an answer with its leading space.
-   * @throws LimnError `tokenizer/not-one-token` listing the pieces.
+   * @throws LimnError `tokenizer/no-bos`, `tokenizer/unknown-text`, `tokenizer/not-one-token` listing the pieces.
    */
   singleToken(text: string): number {
     const { ids } = this.encode(text, { prependBos: false });

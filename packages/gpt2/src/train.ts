@@ -65,7 +65,8 @@ export interface TrainingResult {
 /**
  * Trains the model in place. With a checkpoint in the store it goes on from there. After a failure nothing of it is on the GPU but
  * the model, whose weights are those of some update; the store holds the last checkpoint.
- * @throws LimnError `checkpoint/…` when the stored one is damaged or belongs to other settings or, without `allowDrift`, another machine,
+ * @throws LimnError `weights/f16`, `weights/processed`, `checkpoint/…` when the stored one is damaged or belongs to other settings or,
+ * without `allowDrift`, another machine,
  * before the first update when checkpoints of this size do not fit their store, or when another run is using it;
  * `training/setting`; `training/diverged` when the loss is no number; `training/held-out-row` when a batch has a row that was to be
  * held out; what `batch`, the store and the log throw.

@@ -26,7 +26,8 @@ export type LinearOrientation = 'in-out' | 'out-in';
 
 /**
  * Finds every weight of a model in a folder and checks names and shapes before any data is read.
- * @throws LimnError `weights/…`: no-safetensors, missing, unexpected, duplicate, shape, bad-index, tie-mismatch; or `safetensors/…`.
+ * @throws LimnError `files/not-found`, `files/short`, `files/too-large`, `weights/…`: no-safetensors, missing, unexpected, duplicate,
+ * shape, bad-index, tie-mismatch; or `safetensors/…`.
  */
 export async function findWeights(
   files: ModelFiles,
@@ -111,7 +112,7 @@ export async function findWeights(
 
 /**
  * Reads one found weight as f32 in [in, out] orientation.
- * @throws LimnError `weights/not-finite` naming tensor and index of the first NaN or infinity.
+ * @throws LimnError `files/short`, `safetensors/dtype`, `weights/not-finite` naming tensor and index of the first NaN or infinity.
  */
 export async function readWeight(
   files: ModelFiles,

@@ -46,6 +46,7 @@ export interface MethodSettings {
 /**
  * The method with every setting that it has a use for: 5 points where it has a path; greedy selection for information-flow, whose
  * scores cannot be compared across destinations, else top-n.
+ * @throws LimnError `usage/selector`
  */
 export function chooseMethod(name: MethodName, settings: MethodSettings): MethodChoice {
   const { igSteps = 5, igRule, selector, ablation = 'patch' } = settings;
