@@ -7,8 +7,9 @@ import { randomGpt2, type Gpt2 } from '@limn/gpt2';
 import { defaultLimits, formatBytes, type Gpu } from '@limn/gpu';
 import { openNodeGpu } from '@limn/gpu/node';
 import { tokenBatch } from '@limn/hooks';
-import { gradients, randomU32, readFloats } from '@limn/tensor';
+import { gradients, readFloats } from '@limn/tensor';
 import { isGpt2Small, shapeName, shapeOf, shapeOptions } from './arguments.mjs';
+import { randomPairs } from './random-pairs.mjs';
 import { adapterName, RESULTS, save } from './result-file.mjs';
 
 const TOKENS = 16;
@@ -44,7 +45,7 @@ gpu.trim();
 const weightBytes = gpu.counters.bytesLive;
 say(`weights: ${formatBytes(weightBytes)} drawn and uploaded in ${loading.toFixed(1)} s`);
 
-const pairs = randomPairs();
+const pairs = randomPairs(PAIRS, TOKENS, shape.vocabulary);
 const [forward, forwardSeconds] = await seconds(() => forwardPass(gpu, model, pairs));
 say(
   `forward: ${forward.dispatches} dispatches, ${forward.submits} submits, ${(forward.flops / 1e9).toFixed(1)} GFLOP, ${forwardSeconds.toFixed(1)} s`,
@@ -93,16 +94,6 @@ if (out !== undefined) {
 }
 model.dispose();
 gpu.dispose();
-
-/** Clean and corrupted prompts that differ in one place, and two answers. */
-function randomPairs(): Pair[] {
-  const draw = (index: number): number => randomU32(1, 0, index) % shape.vocabulary;
-  return Array.from({ length: PAIRS }, (_, p) => {
-    const clean = Array.from({ length: TOKENS }, (_, t) => draw(100 * p + t));
-    const corrupted = clean.map((id, t) => (t === TOKENS / 2 ? draw(100 * p + 50) : id));
-    return { clean, corrupted, correct: [draw(100 * p + 60)], incorrect: [draw(100 * p + 61)] };
-  });
-}
 
 interface Cost {
   readonly dispatches: number;
