@@ -84,7 +84,7 @@ function checkExport(path, name) {
     return;
   }
   // What gives an error back does not throw it.
-  if (nodes.length > 0 && !nodes.some((node) => /Error$/.test(node.type?.getText() ?? '')))
+  if (nodes.length > 0 && !nodes.some((node) => node.type?.getText().endsWith('Error')))
     report(path, name, nodes, nodes);
 }
 
@@ -118,7 +118,6 @@ function docstring(node) {
 
 /** Codes of the errors made in these bodies and in the functions of the same file that they call. */
 function codesOf(path, bodies, owner, seen = new Set()) {
-  const { declarations } = parse(path);
   const codes = new Set();
   const follow = (file, nodes, of) => {
     for (const node of nodes) {
@@ -135,7 +134,7 @@ function codesOf(path, bodies, owner, seen = new Set()) {
       if (node.finallyBlock) visit(node.finallyBlock);
       return;
     }
-    if (ts.isNewExpression(node) && /Error$/.test(node.expression.getText()))
+    if (ts.isNewExpression(node) && node.expression.getText().endsWith('Error'))
       for (const code of literals(node.arguments?.[0])) codes.add(code);
     if (ts.isCallExpression(node)) {
       const { expression } = node;
