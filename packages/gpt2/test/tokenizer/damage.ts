@@ -186,11 +186,14 @@ export function damage(base: number, acts: readonly Damage[]): Uint8Array<ArrayB
       () => set(at(a), nested(1 + (b % 3) * 40)),
       // Another key; `__proto__` is an ordinary one.
       () =>
-        set([at(a)[0], ['__proto__', 'zork', 'constructor', '', 'type'][b % 5] as string], values[b % values.length]),
+        set(
+          [at(a)[0], ['__proto__', 'zork', 'constructor', '', 'type'][b % 5] as string],
+          structuredClone(values[b % values.length]),
+        ),
       () => set([root, step], structuredClone(steps[b % steps.length])),
       () => set([root, step], structuredClone(steps[b % steps.length])),
       () => set([root, 'added_tokens'], [...list(root['added_tokens']), structuredClone(tokens[b % tokens.length])]),
-      () => set([(root['model'] ?? {}) as Holder, 'merges'], [...merges, values[b % values.length]]),
+      () => set([(root['model'] ?? {}) as Holder, 'merges'], [...merges, structuredClone(values[b % values.length])]),
       // Bytes: cut, flipped, put in.
       () => edits.push((bytes) => bytes.splice(a % bytes.length)),
       () => edits.push((bytes) => void (bytes[a % bytes.length]! ^= 1 << (b % 8))),
