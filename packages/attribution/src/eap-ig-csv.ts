@@ -1,8 +1,8 @@
-// The CSV files of the EAP-IG repository and their columns: `clean,corrupted,label`, with labels as years, ids, lists or texts; and pairs written so.
+// The CSV files of the EAP-IG repository and their columns: `clean,corrupted,label`, with labels as years, ids, lists or texts.
 import { LimnError } from '@limn/gpu';
-import { csvField, type CsvField } from './csv.js';
+import type { CsvField } from './csv.js';
 import { pairFault, type PairFields } from './pair-fields.js';
-import type { Pair, PairTokenizer, ParsePairsOptions } from './pairs.js';
+import type { PairTokenizer, ParsePairsOptions } from './pairs.js';
 
 /** The two-digit numbers that greater-than chooses among. */
 const YEARS: readonly string[] = Array.from({ length: 100 }, (_, year) => String(year).padStart(2, '0'));
@@ -163,7 +163,8 @@ function afterYear(
 
 const yearsOf = new WeakMap<PairTokenizer, readonly (number | undefined)[]>();
 
-function yearIds(tokenizer: PairTokenizer): readonly (number | undefined)[] {
+/** Ids of 00 … 99; undefined where one is not a single token. */
+export function yearIds(tokenizer: PairTokenizer): readonly (number | undefined)[] {
   const known = yearsOf.get(tokenizer);
   if (known !== undefined) return known;
   const ids = YEARS.map((year) => {
@@ -195,35 +196,4 @@ function agreeing(
     `has the number ${JSON.stringify(plural)}; it is 0 (singular) or 1 (plural).`,
     LABELS,
   );
-}
-
-/**
- * Pairs as `clean,corrupted,label`, readable by {@link parsePairs} and, where labels are years, by the EAP-IG repository. A BOS in front is left
- * out. A label is the year where the answers are the two-digit tokens above it and the others, else [[correct ids], [incorrect ids]].
- * @throws LimnError `data/pairs-csv-text` for a prompt whose text does not give back its ids
- */
-export function pairsToCsv(pairs: readonly Pair[], tokenizer: PairTokenizer): string {
-  const years = yearIds(tokenizer);
-  const rows = pairs.map((pair, n) => {
-    const [clean, corrupted] = [pair.clean, pair.corrupted].map((ids) => {
-      const bare = ids[0] === tokenizer.bosId && tokenizer.bosId !== undefined ? ids.slice(1) : ids;
-      const text = tokenizer.decode(bare);
-      if (tokenizer.encode(text).join() === bare.join()) return text;
-      throw new LimnError(
-        'data/pairs-csv-text',
-        `Pair ${n + 1} holds ids that its text ${JSON.stringify(text)} does not give back.`,
-        {
-          details: { pair: n + 1, ids: bare },
-          hint: 'Write JSON lines with ids instead.',
-        },
-      );
-    }) as [string, string];
-    const year = pair.incorrect.length - 1;
-    const isYear =
-      pair.correct.length + pair.incorrect.length === 100 &&
-      [...pair.incorrect, ...pair.correct].every((id, i) => id === years[i]);
-    const label = isYear ? String(year) : JSON.stringify([pair.correct, pair.incorrect]);
-    return [clean, corrupted, label].map(csvField).join(',');
-  });
-  return ['clean,corrupted,label', ...rows, ''].join('\n');
 }

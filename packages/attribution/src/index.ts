@@ -77,7 +77,7 @@ export { checkPairs, parsePairs } from './pairs.js';
 export type { Pair, PairLimits, PairTokenizer, ParsePairsOptions, ParsedPairs } from './pairs.js';
 export { formatOf } from './pair-rows.js';
 export type { PairsFormat } from './pair-rows.js';
-export { pairsToCsv } from './eap-ig-csv.js';
+export { pairsToCsv, pairsToJsonLines } from './write-pairs.js';
 export { align, describeMismatch } from './pair-alignment.js';
 export { checkAlignment } from './check-alignment.js';
 export type {

@@ -5,7 +5,7 @@ import { ModelTokenizer } from '@limn/gpt2';
 import { openFolder } from '@limn/gpt2/node';
 import { describe, expect, it } from 'vitest';
 import { csvField, csvRecords } from '../src/csv.js';
-import { checkAlignment, formatOf, pairsToCsv, parsePairs } from '../src/index.js';
+import { checkAlignment, formatOf, pairsToCsv, pairsToJsonLines, parsePairs } from '../src/index.js';
 import type { PairTokenizer, ParsePairsOptions } from '../src/index.js';
 
 /** Words with their leading space and two-digit numbers, ids in the order of appearance from 200; numbers are their own ids. */
@@ -249,6 +249,23 @@ describe('pairs written as CSV', () => {
     const [a, b] = tokenizer.encode(' a b') as [number, number];
     const pair = { clean: [a, 99_999], corrupted: [b, 99_999], correct: [1], incorrect: [2] };
     expect(() => pairsToCsv([pair], tokenizer)).toThrow(expect.objectContaining({ code: 'data/pairs-csv-text' }));
+  });
+});
+
+describe('pairs written as JSON lines', () => {
+  it('are text where the text gives back the ids, and ids elsewhere', () => {
+    const given = options();
+    const tokenizer = given.tokenizer as PairTokenizer;
+    const { pairs } = parsePairs('clean,corrupted,label\na b,a c,"[["" he""],[99999]]"\n', given);
+    const bare = { ...(pairs[0] as (typeof pairs)[0]), clean: [1, 2], corrupted: [3, 4] };
+    const text = pairsToJsonLines([...pairs, bare], tokenizer);
+    expect(text.split('\n').map((row) => (row === '' ? undefined : (JSON.parse(row) as unknown)))).toEqual([
+      { clean: 'a b', corrupted: 'a c', correct: [' he'], incorrect: [99_999] },
+      { clean: [1, 2], corrupted: [3, 4], correct: [' he'], incorrect: [99_999] },
+      undefined,
+    ]);
+    expect(parsePairs(text, given).pairs).toEqual([...pairs, bare]);
+    expect(parsePairs(pairsToJsonLines(pairs), { ...given, tokenizer: undefined }).pairs).toEqual(pairs);
   });
 });
 

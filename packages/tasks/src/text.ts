@@ -1,6 +1,7 @@
 // Entry `@limn/tasks/text`: the tasks of the EAP-IG paper as English text, for any tokenizer given as a function.
 export { TEXT_TASKS, countTextPairs, generateTextPairs, textTaskOf } from './text/text-tasks.js';
 export type { TextPair, TextPairOptions, TextTask, TextTaskId } from './text/text-tasks.js';
+export { agreementVerbs } from './text/agreement-text.js';
 export { corruptPrompts } from './text/auto-corruption.js';
 export type { CorruptedPrompt, CorruptionOptions, CorruptionTemplate, Slots } from './text/auto-corruption.js';
 export type { Encode } from './text/tokens.js';

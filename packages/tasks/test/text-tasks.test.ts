@@ -1,5 +1,12 @@
 // Text tasks: pairs that align, answers that are tokens, splits that do not meet, sizes of the paper, on a small tokenizer and on GPT-2's.
-import { TEXT_TASKS, TasksError, countTextPairs, generateTextPairs, textTaskOf } from '@limn/tasks/text';
+import {
+  TEXT_TASKS,
+  TasksError,
+  agreementVerbs,
+  countTextPairs,
+  generateTextPairs,
+  textTaskOf,
+} from '@limn/tasks/text';
 import type { Encode, TextPair, TextSplit } from '@limn/tasks/text';
 import { NUMBERS, hash } from '@limn/tasks';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -178,6 +185,17 @@ describe('what a task corrupts', () => {
       expect(pair.correctText).toContain(pair.labels['number'] === 'singular' ? ' keeps' : ' keep');
     }
   });
+});
+
+it('agreementVerbs are the answers of sva', () => {
+  const encode = smallTokenizer();
+  const verbs = agreementVerbs(encode);
+  const pairs = generateTextPairs('sva', { encode, seed: 1, n: 20 });
+  for (const { correct, incorrect, labels } of pairs) {
+    const [own, other] =
+      labels['number'] === 'plural' ? [verbs.plural, verbs.singular] : [verbs.singular, verbs.plural];
+    expect([correct, incorrect]).toEqual([own, other]);
+  }
 });
 
 describe('what is refused', () => {

@@ -3,7 +3,7 @@ import { drawUntil } from '../family.js';
 import { hash } from '../random.js';
 import type { GrammaticalNumber } from '../words.js';
 import { belongs, words, type MakeSource, type TextSplit } from './source.js';
-import { needs, type Tokens } from './tokens.js';
+import { needs, Tokens, type Encode } from './tokens.js';
 import { VERBS } from './verbs.js';
 
 const PEOPLE = words(`
@@ -59,6 +59,21 @@ const nounsOf = (tokens: Tokens, nouns: readonly string[]): readonly string[] =>
   tokens.single(nouns).filter((noun) => tokens.isSingle(` ${plural(noun)}`));
 const verbsOf = (tokens: Tokens, verbs: typeof VERBS): typeof VERBS =>
   verbs.filter((pair) => pair.every((word) => tokens.isSingle(` ${word}`)));
+
+/**
+ * Ids of the verbs of `sva` that are one token in both forms, by the number of their subject and in the same order: what a file of subject–verb
+ * agreement that says only the subject's number leaves out.
+ */
+export function agreementVerbs(encode: Encode): {
+  readonly singular: readonly number[];
+  readonly plural: readonly number[];
+} {
+  const tokens = new Tokens(encode);
+  const verbs = verbsOf(tokens, VERBS);
+  const ids = (number: GrammaticalNumber): readonly number[] =>
+    verbs.map((pair) => tokens.of(` ${form(pair, number)}`)[0] as number);
+  return { singular: ids('singular'), plural: ids('plural') };
+}
 
 /**
  * Corrupted: the subject's number is flipped. Correct are all verbs of the list that agree with the subject, incorrect the same verbs in the
