@@ -42,7 +42,12 @@ export async function evaluateDistinct(
     const size = Math.min(GROUP, count - start);
     const group = Array.from({ length: size }, (_, i) => prune(circuitAt(start + i)));
     const keys = group.map(circuitKey);
-    const missing = new Map(keys.flatMap((key, i) => (known.has(key) ? [] : [[key, group[i] as Circuit] as const])));
+    // Small ones first: a step holds as many circuits as fit, and fewer once one did not.
+    const missing = new Map(
+      keys
+        .flatMap((key, i) => (known.has(key) ? [] : [[key, group[i] as Circuit] as const]))
+        .sort(([, a], [, b]) => a.edgeCount - b.edgeCount),
+    );
     if (baselines === undefined || missing.size > 0) {
       const { clean, empty, circuits } = await evaluateCircuits(model, [...missing.values()], pairs, {
         ...options,

@@ -52,6 +52,10 @@ export class Graph {
   readonly #slotNames: readonly string[];
   readonly #forward: ReadonlyMap<string, number>;
   readonly #backward: ReadonlyMap<string, number>;
+  // Asked for at every edge of every circuit, so they are looked up and not worked out.
+  readonly #prev: readonly number[];
+  readonly #inputs: readonly (readonly number[])[];
+  readonly #owners: readonly (number | undefined)[];
 
   constructor({ layers, heads, width, block }: GraphShape) {
     for (const [name, value] of Object.entries({ layers, heads, width }))
@@ -69,14 +73,31 @@ export class Graph {
     this.block = block;
     const nodes: SourceNode[] = [{ kind: 'input' }];
     const slots: Slot[] = [];
+    const prev: number[] = [];
+    const owners: (number | undefined)[] = [];
+    const inputs: number[][] = [[]];
     for (let layer = 0; layer < layers; layer++) {
-      for (let head = 0; head < heads; head++) nodes.push({ kind: 'head', layer, head });
+      const before = nodes.length;
+      const base = slots.length;
+      for (let head = 0; head < heads; head++) {
+        nodes.push({ kind: 'head', layer, head });
+        inputs.push(HEAD_INPUTS.map((_, i) => base + i * heads + head));
+      }
       nodes.push({ kind: 'mlp', layer });
+      inputs.push([base + 3 * heads]);
       for (const input of HEAD_INPUTS)
-        for (let head = 0; head < heads; head++) slots.push({ kind: 'head', layer, head, input });
+        for (let head = 0; head < heads; head++) {
+          slots.push({ kind: 'head', layer, head, input });
+          prev.push(before);
+          owners.push(before + head);
+        }
       slots.push({ kind: 'mlp', layer });
+      prev.push(block === 'sequential' ? before + heads : before);
+      owners.push(before + heads);
     }
     slots.push({ kind: 'logits' });
+    prev.push(nodes.length);
+    owners.push(undefined);
     this.nodes = nodes;
     this.slots = slots;
     this.edgeCount = countEdges(this);
@@ -84,6 +105,9 @@ export class Graph {
     this.#slotNames = slots.map(slotName);
     this.#forward = new Map(this.#nodeNames.map((name, u) => [name, u]));
     this.#backward = new Map(this.#slotNames.map((name, v) => [name, v]));
+    this.#prev = prev;
+    this.#inputs = inputs;
+    this.#owners = owners;
   }
 
   /** Sources, 1 + L(H+1). */
@@ -119,10 +143,7 @@ export class Graph {
 
   /** How many leading sources feed slot `v`: its sources are always a prefix of the source axis. */
   prev(v: number): number {
-    const slot = this.slots[v];
-    if (slot === undefined || slot.kind === 'logits') return this.nForward;
-    const before = 1 + slot.layer * (this.heads + 1);
-    return slot.kind === 'mlp' && this.block === 'sequential' ? before + this.heads : before;
+    return this.#prev[v] ?? this.nForward;
   }
 
   /** Does source `u` feed slot `v`? False for indices outside of the graph. */
@@ -135,25 +156,14 @@ export class Graph {
     return u * this.nBackward + v;
   }
 
-  /**
-   * The slots through which source `u` itself reads: none for `input`, q, k and v for a head, one for an MLP.
-   * @throws LimnError `data/unknown-node`
-   */
+  /** The slots through which source `u` itself reads: none for `input`, q, k and v for a head, one for an MLP. */
   inputsOf(u: number): readonly number[] {
-    const node = this.nodes[u];
-    if (node === undefined || node.kind === 'input') return [];
-    if (node.kind === 'mlp') return [this.backwardIndex(node)];
-    return HEAD_INPUTS.map((input) => this.backwardIndex({ ...node, input }));
+    return this.#inputs[u] ?? [];
   }
 
-  /**
-   * The source that slot `v` belongs to; undefined for `logits`.
-   * @throws LimnError `data/unknown-node`
-   */
+  /** The source that slot `v` belongs to; undefined for `logits`. */
   ownerOf(v: number): number | undefined {
-    const slot = this.slots[v];
-    if (slot === undefined || slot.kind === 'logits') return undefined;
-    return this.forwardIndex(slot.kind === 'mlp' ? slot : { kind: 'head', layer: slot.layer, head: slot.head });
+    return this.#owners[v];
   }
 
   /** `input`, `a5.h3`, `m5`. @throws LimnError `data/unknown-node` */

@@ -32,9 +32,10 @@ export function randomCircuitLike(circuit: Circuit, { seed }: { readonly seed: n
   // A stream per size: circuits of one seed at two sizes have nothing in common.
   const draws = new RandomDraws(seed, model.edgeCount);
   const grown = new GrowingCircuit(graph, model.edgeCount);
-  if (model.edgeCount > 0) {
+  const { longest, meanLength } = pathStatistics(model);
+  if (longest !== null) {
     const walks = new WalkLengths(model);
-    const paths = new PathsByLength(graph, pathStatistics(model).longest ?? 1);
+    const paths = new PathsByLength(graph, longest);
     for (let misses = 0; grown.left > 0 && misses < PATIENCE;)
       misses = grown.addPath(paths.draw(walks.draw(draws), draws)) ? 0 : misses + 1;
     grown.complete(draws);
@@ -44,7 +45,7 @@ export function randomCircuitLike(circuit: Circuit, { seed }: { readonly seed: n
     circuit: made,
     seed,
     meanPathLength: pathStatistics(made).meanLength,
-    matchedPathLength: pathStatistics(model).meanLength,
+    matchedPathLength: meanLength,
   };
 }
 

@@ -15,14 +15,14 @@ import {
   selectTopN,
 } from '../src/index.js';
 import { goldenScores, toyGraph } from './golden.js';
-import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
+import { awkwardPairs, gpt2Of } from './models.js';
 
-const { TOY_PAIR, eapForward, randomModel, tokenEmbeddings, waveModel } = referenceEap;
+const { TOY_PAIR, TOY_SIZES, eapForward, randomModel, tokenEmbeddings, waveModel } = referenceEap;
 
 describe('the ranking by |Δ|', () => {
-  const reference = randomModel(AWKWARD, 9);
-  const pairs = awkwardPairs(5);
-  const graph = buildGraph({ ...AWKWARD, block: 'sequential' });
+  const reference = randomModel(TOY_SIZES, 9);
+  const pairs = awkwardPairs(5, TOY_SIZES);
+  const graph = buildGraph({ ...TOY_SIZES, block: 'sequential' });
   let model: Gpt2;
   beforeAll(async () => {
     model = await gpt2Of(reference);
@@ -35,7 +35,7 @@ describe('the ranking by |Δ|', () => {
       eapForward(reference, tokenEmbeddings(reference, tokens)).outputs;
     const clean = outputs(pair.clean);
     const other = ablation === 'patch' ? outputs(pair.corrupted) : clean.map((z) => new Float64Array(z.length));
-    const { width } = AWKWARD;
+    const { width } = TOY_SIZES;
     return clean.map((z, u) => {
       let total = 0;
       for (let t = 0; t < pair.clean.length; t++) {
@@ -53,7 +53,7 @@ describe('the ranking by |Δ|', () => {
       const got = await deltaRanking(model, pairs, { ablation, batchSize: 2, perExample: true });
       for (const { u, v } of graph.edges()) {
         const mean = want.reduce((sum, own) => sum + (own[u] ?? 0), 0) / want.length;
-        // f32 round-off of sums over 72 coordinates through two layers.
+        // f32 round-off of sums over 8 coordinates through two layers.
         expect(Math.abs(scoreAt(got, u, v) - mean), graph.edgeName(u, v)).toBeLessThan(2e-5 * (1 + mean));
         for (const [i, own] of want.entries())
           expect(Math.abs((got.perExample?.[i]?.[graph.dense(u, v)] ?? Number.NaN) - (own[u] ?? 0))).toBeLessThan(

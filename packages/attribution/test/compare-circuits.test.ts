@@ -22,9 +22,9 @@ import {
 } from '../src/index.js';
 import type { CircuitComparison, CrossFaithfulness } from '../src/index.js';
 import { goldenScores, toyGraph } from './golden.js';
-import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
+import { awkwardPairs, gpt2Of } from './models.js';
 
-const { circuitMetric, randomModel } = referenceEap;
+const { TOY_SIZES, circuitMetric, randomModel } = referenceEap;
 
 describe('the hypergeometric tail', () => {
   const tail = (population: number, marked: number, drawn: number, observed: number) =>
@@ -134,9 +134,9 @@ describe('comparing circuits', () => {
 });
 
 describe('across tasks', () => {
-  const reference = randomModel(AWKWARD, 9);
-  const graph = buildGraph({ ...AWKWARD, block: 'sequential' });
-  const all = awkwardPairs(4);
+  const reference = randomModel(TOY_SIZES, 9);
+  const graph = buildGraph({ ...TOY_SIZES, block: 'sequential' });
+  const all = awkwardPairs(4, TOY_SIZES);
   let model: Gpt2;
   beforeAll(async () => {
     model = await gpt2Of(reference);
@@ -240,10 +240,10 @@ describe('across tasks', () => {
     const pairs = all.map((pair, n) => {
       const rank = (i: number): number => order[n]?.[i] ?? 0;
       const answers = [
-        { correct: [rank(0), rank(60)], incorrect: [rank(1), rank(2), rank(3)] }, // one correct answer on top
+        { correct: [rank(0), rank(10)], incorrect: [rank(1), rank(2), rank(3)] }, // one correct answer on top
         { correct: [rank(5)], incorrect: [rank(4)] }, // just below
         { correct: [rank(7)], incorrect: [rank(7)] }, // a tie is a miss
-        { correct: [rank(9), rank(8)], incorrect: [rank(20)] },
+        { correct: [rank(9), rank(8)], incorrect: [rank(10)] },
       ][n];
       return { ...pair, correct: answers?.correct ?? [], incorrect: answers?.incorrect ?? [] };
     });

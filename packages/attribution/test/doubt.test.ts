@@ -12,14 +12,14 @@ import {
   scoresOf,
   selectGreedy,
 } from '../src/index.js';
-import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
+import { awkwardPairs, gpt2Of } from './models.js';
 
-const { circuitMetric, randomModel } = referenceEap;
+const { TOY_SIZES, circuitMetric, randomModel } = referenceEap;
 
 describe('doubt', () => {
-  const reference = randomModel(AWKWARD, 9);
-  const pairs = awkwardPairs(2);
-  const graph = buildGraph({ ...AWKWARD, block: 'sequential' });
+  const reference = randomModel(TOY_SIZES, 9);
+  const pairs = awkwardPairs(2, TOY_SIZES);
+  const graph = buildGraph({ ...TOY_SIZES, block: 'sequential' });
   const circuit = prune(
     selectGreedy(
       scoresOf(graph, (u, v) => Math.sin(12.9898 * (graph.dense(u, v) + 1))),

@@ -5,7 +5,7 @@ import type { Graph } from '../src/index.js';
 import { golden, toyGraph } from './golden.js';
 
 const graphs: readonly Graph[] = (['sequential', 'parallel'] as const).map((block) =>
-  buildGraph({ layers: 3, heads: 2, width: 8, block }),
+  buildGraph({ layers: 2, heads: 2, width: 8, block }),
 );
 
 /** A circuit from scores that are a wave of the edge's index. */
@@ -30,7 +30,7 @@ describe('path statistics', () => {
   it('are those of the list of all paths', () => {
     for (const graph of graphs)
       for (let salt = 0; salt < 20; salt++) {
-        const circuit = waveCircuit(graph, salt, 10 + 3 * salt);
+        const circuit = waveCircuit(graph, salt, 5 + 2 * salt);
         const lengths = lengthsByListing(circuit);
         const { count, log10Count, meanLength, shortest, longest } = pathStatistics(circuit);
         expect(Number(count)).toBe(lengths.length);
