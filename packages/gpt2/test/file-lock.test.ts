@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync,
 import os from 'node:os';
 import path from 'node:path';
 import { threadId } from 'node:worker_threads';
-import { FaultyFs } from '@limn/testing';
+import { FaultyFs, recordResult } from '@limn/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { takeFileLock, withFileLock, type FileLock } from '../src/file-lock.js';
 import { nodeDisk, type Disk } from '../src/node.js';
@@ -123,11 +123,12 @@ describe('a disk that fails', () => {
   test.each([
     ['with links', nodeDisk],
     ['without links', linkless],
-  ])('at any call, %s: the lock can be taken afterwards', async (_, disk) => {
+  ])('at any call, %s: the lock can be taken afterwards', async (title, disk) => {
     const use = async (given: Disk): Promise<void> => {
       const taken = await takeFileLock(file, given);
       if ('release' in taken) await taken.release();
     };
+    await use(disk);
     const healthy = new FaultyFs(disk);
     await use(healthy.disk);
     for (const how of ['EIO', 'ENOSPC'] as const)
@@ -137,5 +138,6 @@ describe('a disk that fails', () => {
         expect(faulty.openHandles).toBe(0);
         await (await take(disk)).release();
       }
+    recordResult(`faults: lock ${title}`, { 'calls of the disk': healthy.counter.calls.length });
   });
 });
