@@ -20,8 +20,14 @@ export { selectTopNeurons, selectTopNodes, weightedEdgeCount } from './select-no
 export type { NeuronSelection, UnitScores } from './select-nodes.js';
 export { SELECTORS, selectBy } from './select-by.js';
 export type { Selector } from './select-by.js';
-export { smallestCircuit } from './smallest-circuit.js';
-export type { EvaluatedSize, SmallestCircuit, SmallestCircuitOptions } from './smallest-circuit.js';
+export { smallestCircuit, smallestInFamily } from './smallest-circuit.js';
+export type {
+  CircuitFamily,
+  EvaluatedSize,
+  SmallestCircuit,
+  SmallestCircuitOptions,
+  SmallestSearchOptions,
+} from './smallest-circuit.js';
 export { minimality } from './minimality.js';
 export type { Drop, Minimality, MinimalityOptions } from './minimality.js';
 export { completeness } from './completeness.js';
@@ -129,5 +135,8 @@ export { curveFlags } from './curve-flags.js';
 export type { CurveFlag, FlaggedCurves } from './curve-flags.js';
 export { faithfulnessCurves } from './faithfulness-curves.js';
 export type { CurveOptions, CurvePoint, FaithfulnessCurve, FaithfulnessCurves } from './faithfulness-curves.js';
+export { scoreInShards } from './score-shards.js';
+export type { ShardStore, ShardedScores, ShardedScoringOptions } from './score-shards.js';
+export type { QuarantinedPair } from './score-shard.js';
 export { METHODS, scoreEdges } from './score-edges.js';
 export type { MethodName, ScoreEdgesOptions } from './score-edges.js';

@@ -6,6 +6,7 @@ import { expand, fromData, matmul, persistent, readFloats, reshape, type Tensor 
 import { outputCaptures } from './node-outputs.js';
 import { settleControls } from './run-options.js';
 import type { RunControls } from './run-options.js';
+import { sha256Hex } from './sha256.js';
 
 /** How means are taken. */
 export interface MeanOptions extends RunControls {
@@ -24,6 +25,8 @@ export class MeanOutputs implements Disposable {
     readonly positions: number,
     /** How many prompts they were taken over. */
     readonly prompts: number,
+    /** sha256 over the means: what decides every number that is computed with them. */
+    readonly digest: string,
     sites: ReadonlyMap<HookName, Tensor>,
   ) {
     this.#sites = sites;
@@ -135,18 +138,18 @@ export async function meanOutputs(
     done += count;
     onProgress?.({ unit: 'prompts', done, total: prompts.length });
   }
+  const means = [...sums].map(([name, sum]) => ({ name, mean: Float32Array.from(sum, (x) => x / prompts.length) }));
+  const digests = await Promise.all(
+    means.map(async ({ name, mean }) => `${name} ${await sha256Hex(new Uint8Array(mean.buffer))}`),
+  );
+  const digest = await sha256Hex(digests.join('\n'));
   const sites = new Map(
-    [...sums].map(([name, sum]) => [
+    means.map(({ name, mean }) => [
       name,
-      persistent(
-        model.gpu,
-        [positions, sum.length / positions],
-        Float32Array.from(sum, (x) => x / prompts.length),
-        { label: `mean of ${name}` },
-      ),
+      persistent(model.gpu, [positions, mean.length / positions], mean, { label: `mean of ${name}` }),
     ]),
   );
-  return new MeanOutputs(positional, positions, prompts.length, sites);
+  return new MeanOutputs(positional, positions, prompts.length, digest, sites);
 }
 
 /** [1, B·T] with 1/length at real positions, or [T, B·T] with 1 where the position is the row's. */

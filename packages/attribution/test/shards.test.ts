@@ -1,0 +1,183 @@
+// Scoring in shards: the same bits whoever computes them and however often they are stopped; a bad pair costs itself only; damage is computed again.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Gpt2 } from '@limn/gpt2';
+import { referenceEap } from '@limn/testing';
+import { eap, logitDiff, meanOutputs, scoreInShards } from '../src/index.js';
+import type { Pair, ShardedScoringOptions, ShardStore } from '../src/index.js';
+import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
+
+const pairs = awkwardPairs(7);
+let model: Gpt2;
+beforeAll(async () => {
+  model = await gpt2Of(referenceEap.randomModel(AWKWARD, 3));
+});
+afterAll(() => model.dispose());
+
+class MemoryStore implements ShardStore {
+  readonly kept = new Map<string, string>();
+  writes = 0;
+  read(key: string) {
+    return Promise.resolve(this.kept.get(key));
+  }
+  write(key: string, text: string) {
+    this.writes++;
+    this.kept.set(key, text);
+    return Promise.resolve();
+  }
+}
+
+const run = (store: ShardStore, more: Partial<ShardedScoringOptions> = {}, of: readonly Pair[] = pairs) =>
+  scoreInShards(model, of, { method: 'eap', metric: logitDiff, shardSize: 2, machine: 'here', store, ...more });
+
+describe('shards', () => {
+  it('give the scores of one run, and the same bits for any number of processes in any order', async () => {
+    const store = new MemoryStore();
+    const whole = await run(store);
+    expect(whole.shards).toEqual({ done: 4, found: 0, total: 4 });
+    const plain = await eap(model, pairs, { metric: logitDiff });
+    const largest = Math.max(...plain.values.filter((x) => !Number.isNaN(x)).map(Math.abs));
+    for (const [i, x] of plain.values.entries())
+      // Batches of other sizes may run other kernels: f32 round-off, as in scoring.test.ts.
+      if (!Number.isNaN(x)) expect(Math.abs((whole.scores?.values[i] as number) - x)).toBeLessThan(1e-5 * largest);
+    for (const of of [2, 3, 5]) {
+      const shared = new MemoryStore();
+      const parts = Array.from({ length: of }, (_, index) => index).reverse();
+      for (const index of parts.slice(0, -1)) {
+        const { scores, shards } = await run(shared, { part: { index, of } });
+        if (shards.done < shards.total) expect(scores).toBeUndefined();
+      }
+      const last = await run(shared, { part: { index: 0, of } });
+      expect(last.scores?.values).toEqual(whole.scores?.values);
+      expect([...shared.kept.keys()].sort()).toEqual([...store.kept.keys()].sort());
+      expect(new Map([...shared.kept].sort())).toEqual(new Map([...store.kept].sort()));
+    }
+  });
+
+  it('go on after an abort where they were, with nothing computed twice', async () => {
+    const whole = await run(new MemoryStore());
+    const store = new MemoryStore();
+    for (let stops = 1; stops <= 3; stops++) {
+      const controller = new AbortController();
+      const aborting: ShardStore = {
+        read: (key) => store.read(key),
+        write: async (key, text) => {
+          await store.write(key, text);
+          controller.abort();
+        },
+      };
+      await expect(run(aborting, { signal: controller.signal })).rejects.toThrow();
+      expect(store.writes).toBe(stops);
+    }
+    const last = await run(store);
+    expect(last.shards).toEqual({ done: 4, found: 3, total: 4 });
+    expect(store.writes).toBe(4);
+    expect(last.scores?.values).toEqual(whole.scores?.values);
+  });
+
+  it('that are damaged, cut off or empty are computed again', async () => {
+    const store = new MemoryStore();
+    const whole = await run(store);
+    const damages: readonly ((text: string) => string)[] = [
+      (text) => text.replace(/\d(?=[^\d]*\n)/, (digit) => String((Number(digit) + 1) % 10)),
+      (text) => text.slice(0, text.length / 2),
+      () => '',
+      () => '{}\n',
+      (text) => `${text.slice(0, 40)}\u0000${text.slice(41)}`,
+    ];
+    for (const damage of damages) {
+      const [key, text] = [...store.kept][0] as [string, string];
+      store.kept.set(key, damage(text));
+      const again = await run(store);
+      expect(again.shards).toEqual({ done: 4, found: 3, total: 4 });
+      expect(again.scores?.values).toEqual(whole.scores?.values);
+      expect(store.kept.get(key)).toBe(text);
+    }
+  });
+
+  it('are other shards for another model, machine, method, metric, ablation or size', async () => {
+    const store = new MemoryStore();
+    await run(store, {}, pairs.slice(0, 2));
+    const other = await gpt2Of(referenceEap.randomModel(AWKWARD, 4));
+    using means = await meanOutputs(
+      model,
+      pairs.map(({ corrupted }) => corrupted),
+    );
+    const few = pairs.slice(0, 2);
+    await run(store, { machine: 'there' }, few);
+    await run(store, { method: 'clean-corrupted' }, few);
+    await run(store, { ablation: 'zero' }, few);
+    await run(store, { ablation: means }, few);
+    await run(store, { shardSize: 1 }, few);
+    await scoreInShards(other, few, { method: 'eap', metric: logitDiff, shardSize: 2, machine: 'here', store });
+    expect(store.kept.size).toBe(1 + 4 + 2 + 1);
+    expect(store.writes).toBe(store.kept.size);
+    other.dispose();
+  });
+
+  it('refuse a cut that is none', async () => {
+    const cuts: readonly Partial<ShardedScoringOptions>[] = [
+      { shardSize: 0 },
+      { shardSize: 1.5 },
+      { part: { index: 2, of: 2 } },
+      { part: { index: -1, of: 2 } },
+      { part: { index: 0, of: 0 } },
+    ];
+    for (const cut of cuts)
+      await expect(run(new MemoryStore(), cut)).rejects.toThrow(expect.objectContaining({ code: 'usage/shard' }));
+  });
+});
+
+describe('a pair that cannot be scored', () => {
+  const [good, second, third] = pairs as readonly Pair[] as readonly [Pair, Pair, Pair];
+  const long = { ...good, clean: Array.from({ length: AWKWARD.positions + 1 }, () => 1) };
+
+  it('is named with its place, and the others are scored as if it were not there', async () => {
+    const bad = { ...long, corrupted: long.clean };
+    const mute = { ...second, incorrect: [] };
+    const { scores, quarantined } = await run(new MemoryStore(), { shardSize: 3 }, [good, bad, second, mute, third]);
+    expect(quarantined.map(({ pair, code }) => [pair, code])).toEqual([
+      [1, 'data/pairs-too-long'],
+      [3, 'data/pairs-answers'],
+    ]);
+    const alone = await run(new MemoryStore(), { shardSize: 2 }, [good, second, third]);
+    expect(scores?.values).toEqual(alone.scores?.values);
+  });
+
+  it('by scores that are no numbers is found by running', async () => {
+    const reference = referenceEap.randomModel(AWKWARD, 3);
+    const poisoned = AWKWARD.vocabulary - 1;
+    // Finite weights, as loading asks for, whose variance is not.
+    for (let i = poisoned * AWKWARD.width; i < reference.embed.length; i++)
+      reference.embed[i] = (i % 2 ? 3 : -3) * 1e38;
+    const sick = await gpt2Of(reference);
+    const free = pairs.filter(({ clean, corrupted }) => ![...clean, ...corrupted].includes(poisoned)).slice(0, 3);
+    const victim = { ...(free[0] as Pair), clean: [poisoned, ...(free[0] as Pair).clean.slice(1)] };
+    const of = [free[0], victim, free[1], victim, free[2]] as Pair[];
+    const options = { method: 'eap', metric: logitDiff, machine: 'here' } as const;
+    const { scores, quarantined } = await scoreInShards(sick, of, {
+      ...options,
+      store: new MemoryStore(),
+      shardSize: 5,
+    });
+    expect(quarantined.map(({ pair, code }) => [pair, code])).toEqual([
+      [1, 'data/score-not-finite'],
+      [3, 'data/score-not-finite'],
+    ]);
+    const alone = await scoreInShards(sick, free, { ...options, store: new MemoryStore(), shardSize: 3 });
+    expect(scores?.values).toEqual(alone.scores?.values);
+    await expect(scoreInShards(sick, [victim], { ...options, store: new MemoryStore() })).rejects.toThrow(
+      expect.objectContaining({ code: 'data/pairs-quarantined' }),
+    );
+    sick.dispose();
+  });
+
+  it('is remembered by its shard', async () => {
+    const store = new MemoryStore();
+    const of = [good, { ...second, incorrect: [] }];
+    const first = await run(store, {}, of);
+    const again = await run(store, {}, of);
+    expect(again.shards.found).toBe(1);
+    expect(again.quarantined).toEqual(first.quarantined);
+    expect(again.scores?.values).toEqual(first.scores?.values);
+  });
+});
