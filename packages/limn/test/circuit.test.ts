@@ -72,6 +72,8 @@ describe('what is written', () => {
     expect(provenance.model.weightsSha256).toMatch(/^[0-9a-f]{64}$/);
     expect(provenance.commandLine).toContain(`limn circuit --model ${model}`);
     expect(provenance.seed).toBeNull();
+    // The pairs are token ids, and nothing was put in front of them.
+    expect(provenance.prependBos).toBe(false);
     expect(Object.keys(provenance.versions).sort()).toEqual(['limn', 'node', 'webgpu']);
     for (const { points } of record.curves) expect(points.at(-1)?.faithfulness).toBeCloseTo(1, 3);
     const page = readFileSync(path.join(out, 'report.html'), 'utf8');

@@ -87,5 +87,6 @@ describe('a folder whose tokenizer has an end-of-text token and whose config.jso
     const record = recordFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
     expect(record.pairs[0]?.clean).toEqual(['<|endoftext|>', 'd', 'g', 'b', 'i']);
     expect(record.provenance.options['bos']).toBe('prepended');
+    expect(record.provenance.prependBos).toBe(true);
   });
 });

@@ -57,7 +57,10 @@ describe('limn run', () => {
     for (let row = 0; row < 10; row++) {
       expect(pattern.subarray(5 * row, 5 * row + 5).reduce((a, b) => a + b, 0)).toBeCloseTo(1, 5);
     }
-    expect(JSON.parse(metadata.get('provenance') ?? '{}')).toMatchObject({ options: { tokens: [1, 4, 7, 2, 9] } });
+    expect(JSON.parse(metadata.get('provenance') ?? '{}')).toMatchObject({
+      prependBos: null,
+      options: { tokens: [1, 4, 7, 2, 9] },
+    });
     // Its own earlier file may be replaced.
     expect(await runLimn(words)).toMatchObject({ exitCode: 0 });
   });
