@@ -6,6 +6,9 @@ import type { BaselineCurve, BaselineOptions } from './curve-baselines.js';
 import { curveFlags } from './curve-flags.js';
 import type { CurveFlag } from './curve-flags.js';
 import type { Ablation } from './ablation.js';
+import { bootstrapFaithfulness } from './bootstrap.js';
+import type { Band, BootstrapOptions } from './bootstrap.js';
+import type { MetricValues } from './evaluation-base.js';
 import { circuitKey, evaluateDistinct } from './evaluate-distinct.js';
 import type { KnownCircuits } from './evaluate-distinct.js';
 import {
@@ -35,6 +38,10 @@ export interface CurveOptions extends RunControls {
   readonly ablation?: Ablation | undefined;
   /** Baselines to evaluate in the same pass, at every size of every curve. Default: none. */
   readonly baselines?: BaselineOptions | undefined;
+  /** Further metrics to read from the same runs: `kl`, `accuracy`. Default: none. */
+  readonly also?: readonly Metric[] | undefined;
+  /** Bootstrap bands on f under `metric`, over the pairs. Default: none. */
+  readonly bands?: BootstrapOptions | undefined;
 }
 
 /** One evaluated size. */
@@ -47,6 +54,10 @@ export interface CurvePoint extends CurveValue {
   readonly value: number;
   /** Why there is no faithfulness. */
   readonly reason?: string;
+  /** The further metrics by name, where they were asked for. */
+  readonly also?: Readonly<Record<string, { readonly value: number; readonly faithfulness: number | null }>>;
+  /** The bootstrap band of f, where it was asked for. */
+  readonly band?: Band;
 }
 
 /** Faithfulness over circuit size, for one ranking and one list of sizes. */
@@ -61,6 +72,8 @@ export interface FaithfulnessCurve {
 /** All that is said about how faithful a model's circuits are. */
 export interface FaithfulnessCurves {
   readonly baselines: { readonly clean: number; readonly corrupted: number };
+  /** The same of the further metrics by name, where they were asked for. */
+  readonly also?: Readonly<Record<string, { readonly clean: number; readonly corrupted: number }>>;
   /** Headline sizes (absolute), MIB's sizes (signed), MIB's sizes (absolute). */
   readonly curves: readonly FaithfulnessCurve[];
   /** CPR from the signed curve, CMD from the absolute one, the mean of f over the log axis of the headline sizes. */
@@ -75,7 +88,8 @@ export interface FaithfulnessCurves {
 
 /**
  * Evaluates every size of every curve and of its baselines, all in one pass; equal circuits once.
- * @throws LimnError `usage/unknown-selector`, `usage/baseline-count`, `tensor/random` (seed), and as `evaluateCircuits`; AbortedError
+ * @throws LimnError `usage/unknown-selector`, `usage/baseline-count`, `usage/resamples`, `usage/confidence`, `tensor/random` (seed), and as
+ * `evaluateCircuits`; AbortedError
  */
 export async function faithfulnessCurves(
   model: HookedModel,
@@ -83,7 +97,7 @@ export async function faithfulnessCurves(
   pairs: readonly Pair[],
   options: CurveOptions,
 ): Promise<FaithfulnessCurves> {
-  const { metric, selector = 'top-n' } = options;
+  const { metric, selector = 'top-n', also, bands } = options;
   const { edgeCount } = scores.graph;
   const mib = mibSizes(edgeCount).map(({ n }) => n);
   const plans = (
@@ -106,21 +120,40 @@ export async function faithfulnessCurves(
     model,
     { count: all.length, circuitAt: (i) => all[i] as Circuit, known },
     pairs,
-    { ...options, metrics: [metric] },
+    { ...options, metrics: [metric, ...(also ?? []).filter(({ name }) => name !== metric.name)] },
   );
-  const ends = { clean: clean.mean[metric.name] ?? Number.NaN, corrupted: empty.mean[metric.name] ?? Number.NaN };
-  const valueOf = (circuit: Circuit): number => known.get(circuitKey(circuit))?.mean[metric.name] ?? Number.NaN;
-  const faithfulnessOf = (circuit: Circuit): Faithfulness =>
-    normalisedFaithfulness(valueOf(circuit), ends.clean, ends.corrupted);
+  const endsOf = (name: string): { readonly clean: number; readonly corrupted: number } => ({
+    clean: clean.mean[name] ?? Number.NaN,
+    corrupted: empty.mean[name] ?? Number.NaN,
+  });
+  const resultOf = (circuit: Circuit): MetricValues => known.get(circuitKey(circuit)) as MetricValues;
+  const faithfulnessOf = (circuit: Circuit, name = metric.name): Faithfulness => {
+    const ends = endsOf(name);
+    return normalisedFaithfulness(resultOf(circuit).mean[name] ?? Number.NaN, ends.clean, ends.corrupted);
+  };
+  const others = (circuit: Circuit): NonNullable<CurvePoint['also']> =>
+    Object.fromEntries(
+      (also ?? []).map(({ name }) => [
+        name,
+        { value: resultOf(circuit).mean[name] ?? Number.NaN, faithfulness: faithfulnessOf(circuit, name).value },
+      ]),
+    );
+  // All at once: the resamples are drawn once for all of them.
+  const mine = plans.flatMap(({ own }) => own);
+  const found = bands ? bootstrapFaithfulness({ clean, empty, circuits: mine.map(resultOf) }, metric.name, bands) : [];
+  const bandOf = new Map(found.map((band, i) => [mine[i] as Circuit, band]));
   const point = (n: number, circuit: Circuit): CurvePoint => {
     const { value: faithfulness, reason } = faithfulnessOf(circuit);
+    const band = bandOf.get(circuit);
     return {
       n,
       kept: circuit.edgeCount,
       fraction: n / edgeCount,
-      value: valueOf(circuit),
+      value: resultOf(circuit).mean[metric.name] ?? Number.NaN,
       faithfulness,
       ...(reason === undefined ? {} : { reason }),
+      ...(also && { also: others(circuit) }),
+      ...(band && { band }),
     };
   };
   const curves = plans.map(({ selection, sizes, list, own, baselines }) => ({
@@ -132,7 +165,8 @@ export async function faithfulnessCurves(
   const [headline, cpr, cmd] = curves.map(({ points }) => points) as [CurvePoint[], CurvePoint[], CurvePoint[]];
   const values = (points: readonly CurvePoint[]): (number | null)[] => points.map(({ faithfulness }) => faithfulness);
   return {
-    baselines: ends,
+    baselines: endsOf(metric.name),
+    ...(also && { also: Object.fromEntries(also.map(({ name }) => [name, endsOf(name)])) }),
     curves,
     areas: { cpr: cprArea(values(cpr)), cmd: cmdArea(values(cmd)), logArea: logAxisArea(headline) },
     smallest: [0.85, 0.95].map((threshold) => ({ threshold, n: smallestSize(headline, threshold) })),

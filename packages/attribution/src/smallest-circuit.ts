@@ -16,18 +16,30 @@ import { selectBy } from './select-by.js';
 import type { Selector } from './select-by.js';
 
 /** What is searched for, and how. */
-export interface SmallestCircuitOptions extends RunControls {
+export interface SmallestSearchOptions extends RunControls {
   readonly metric: Metric;
   /** The faithfulness to reach. Default .85. */
   readonly threshold?: number | undefined;
-  /** Default 'top-n'. */
-  readonly selector?: Selector | undefined;
-  /** Default 'absolute'. */
-  readonly ranking?: Ranking | undefined;
   /** Default 'patch'. */
   readonly ablation?: Ablation | undefined;
   /** Parts that each round cuts the remaining bracket into; one round is one batched evaluation. Default 8. */
   readonly ways?: number | undefined;
+}
+
+/** The search among the circuits of n edges of one ranking. */
+export interface SmallestCircuitOptions extends SmallestSearchOptions {
+  /** Default 'top-n'. */
+  readonly selector?: Selector | undefined;
+  /** Default 'absolute'. */
+  readonly ranking?: Ranking | undefined;
+}
+
+/** Circuits by a size of any kind, edges or nodes, the larger ones with more of it. */
+export interface CircuitFamily {
+  /** The largest size. */
+  readonly most: number;
+  /** The circuits of some sizes from 1 to `most`, before pruning. */
+  circuits(sizes: readonly number[]): readonly Circuit[];
 }
 
 /** One size that was run. */
@@ -43,7 +55,7 @@ export interface EvaluatedSize extends CurveValue {
 /** What the search found, and everything it looked at. */
 export interface SmallestCircuit {
   readonly threshold: number;
-  /** The smallest size found, before pruning: f(n) ≥ threshold and f(n − 1) < threshold. null where no size passes. */
+  /** The smallest size found: f(n) ≥ threshold and f(n − 1) < threshold. null where no size passes. */
   readonly found: EvaluatedSize | null;
   /** The pruned circuit of that size. */
   readonly circuit: Circuit | null;
@@ -59,9 +71,8 @@ export interface SmallestCircuit {
 }
 
 /**
- * Runs the headline sizes as one batch, then cuts the gap between the first that passes and its evaluated neighbour below
- * into `ways` parts until they touch: at most log_ways(edges) more batches.
- * @throws LimnError `usage/threshold`, `usage/search-ways`, `usage/unknown-selector`, and as `evaluateCircuits`; AbortedError
+ * The smallest number of edges whose circuit is faithful: {@link smallestInFamily} among the selections of one ranking.
+ * @throws LimnError `usage/unknown-selector`, and as `smallestInFamily`; AbortedError
  */
 export async function smallestCircuit(
   model: HookedModel,
@@ -69,7 +80,26 @@ export async function smallestCircuit(
   pairs: readonly Pair[],
   options: SmallestCircuitOptions,
 ): Promise<SmallestCircuit> {
-  const { metric, threshold = 0.85, selector = 'top-n', ranking = 'absolute', ways = 8 } = options;
+  const { selector = 'top-n', ranking = 'absolute' } = options;
+  const family: CircuitFamily = {
+    most: scores.graph.edgeCount,
+    circuits: (sizes) => selectBy(scores, sizes, selector, ranking),
+  };
+  return smallestInFamily(model, family, pairs, options);
+}
+
+/**
+ * Runs the headline sizes as one batch, then cuts the gap between the first that passes and its evaluated neighbour below
+ * into `ways` parts until they touch: at most log_ways(most) more batches.
+ * @throws LimnError `usage/threshold`, `usage/search-ways`, and as `evaluateCircuits`; AbortedError
+ */
+export async function smallestInFamily(
+  model: HookedModel,
+  family: CircuitFamily,
+  pairs: readonly Pair[],
+  options: SmallestSearchOptions,
+): Promise<SmallestCircuit> {
+  const { metric, threshold = 0.85, ways = 8 } = options;
   if (!(Number.isFinite(threshold) && threshold > 0))
     throw new LimnError('usage/threshold', `The faithfulness to reach is a number above 0; given ${threshold}.`, {
       details: { threshold },
@@ -88,7 +118,7 @@ export async function smallestCircuit(
   const passes = ({ faithfulness }: EvaluatedSize): boolean => faithfulness !== null && faithfulness >= threshold;
   const inOrder = (): EvaluatedSize[] => [...evaluated.values()].sort((a, b) => a.n - b.n);
   const run = async (sizes: readonly number[]): Promise<void> => {
-    const circuits = selectBy(scores, sizes, selector, ranking).map(prune);
+    const circuits = family.circuits(sizes).map(prune);
     const {
       clean,
       empty,
@@ -106,7 +136,7 @@ export async function smallestCircuit(
       evaluated.set(n, { n, kept, value, faithfulness, ...(reason === undefined ? {} : { reason }) });
     }
   };
-  await run(headlineSizes(scores.graph.edgeCount));
+  await run(headlineSizes(family.most));
   for (;;) {
     const sizes = inOrder();
     const first = sizes.findIndex(passes);
@@ -121,7 +151,7 @@ export async function smallestCircuit(
     return {
       threshold,
       found,
-      circuit: found && prune(selectBy(scores, [found.n], selector, ranking)[0] as Circuit),
+      circuit: found && prune(family.circuits([found.n])[0] as Circuit),
       evaluated: sizes,
       setbacks: found ? sizes.slice(first).filter((size) => !passes(size)) : [],
       passesFrom: sizes.find(({ n }) => n > failing)?.n ?? null,

@@ -3,10 +3,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpt2 } from '@limn/gpt2';
 import { referenceEap } from '@limn/testing';
 import {
+  accuracy,
   allTasksScores,
+  bootstrapFaithfulness,
   buildGraph,
   deltaRanking,
+  evaluateCircuits,
   faithfulnessCurves,
+  kl,
   logitDiff,
   pathStatistics,
   prune,
@@ -140,6 +144,48 @@ describe('baselines beside a curve', () => {
     expect(curves.curves[0]?.baselines?.[1]?.points[3]?.meanPathLength).toBe(
       pathStatistics(prune(selectTopN(goldenScores('eap'), 4))).meanLength,
     );
+  });
+
+  it('come with further metrics and with bands from the same runs', async () => {
+    const scores = goldenScores('exact');
+    const drawn = [TOY_PAIR, { ...TOY_PAIR, clean: [1, 4, 7, 2, 3] }, { ...TOY_PAIR, corrupted: [2, 4, 7, 2, 9] }];
+    // The better prompt of each is the clean one, so that no resample turns the denominator.
+    const either = await evaluateCircuits(model, [], drawn, { metrics: [logitDiff] });
+    const better = (i: number): boolean =>
+      (either.clean.perExample['logit-diff']?.[i] ?? 0) > (either.empty.perExample['logit-diff']?.[i] ?? 0);
+    const pairs = drawn.map((pair, i) =>
+      better(i) ? pair : { ...pair, clean: pair.corrupted, corrupted: pair.clean },
+    );
+    const bands = { resamples: 50, seed: 3 };
+    const { curves, also, circuits, baselines } = await faithfulnessCurves(model, scores, pairs, {
+      metric: logitDiff,
+      also: [kl, accuracy, logitDiff],
+      bands,
+    });
+    const metrics = [logitDiff, kl, accuracy];
+    const all = [...circuits.values()];
+    const measured = await evaluateCircuits(model, all, pairs, { metrics });
+    const expected = bootstrapFaithfulness(measured, 'logit-diff', bands);
+    expect(expected.every(({ low, high }) => low !== null && high !== null)).toBe(true);
+    const near = (a: number | null | undefined, b: number | null | undefined, by = 1e-5): void => {
+      if (b === null) expect(a).toBeNull();
+      else expect(Math.abs((a ?? Number.NaN) - (b ?? Number.NaN))).toBeLessThan(by);
+    };
+    near(also?.['kl']?.corrupted, measured.empty.mean['kl']);
+    expect(also?.['logit-diff']).toEqual(baselines);
+    for (const { selection, points } of curves)
+      for (const point of points) {
+        const i = [...circuits.keys()].indexOf(`${selection} ${point.n}`);
+        for (const { name } of metrics) near(point.also?.[name]?.value, measured.circuits[i]?.mean[name]);
+        expect(point.also?.['logit-diff']).toEqual({ value: point.value, faithfulness: point.faithfulness });
+        // f amplifies f32 round-off by the denominators of the resamples, of which .05 is a small one.
+        for (const side of ['low', 'high'] as const) near(point.band?.[side], expected[i]?.[side], 1e-3);
+      }
+    expect(curves[0]?.points[5]?.band).toMatchObject({ value: curves[0]?.points[5]?.faithfulness });
+  });
+
+  it('are at least one circuit per size', async () => {
+    const scores = goldenScores('exact');
     await expect(
       faithfulnessCurves(model, scores, [TOY_PAIR], { metric: logitDiff, baselines: { random: { count: 0 } } }),
     ).rejects.toMatchObject({ code: 'usage/baseline-count' });

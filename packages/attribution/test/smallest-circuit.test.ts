@@ -9,7 +9,9 @@ import {
   prune,
   scoresOf,
   selectBy,
+  selectTopNodes,
   smallestCircuit,
+  smallestInFamily,
 } from '../src/index.js';
 import type { Ranking, Scores, Selector } from '../src/index.js';
 import { goldenScores, toyGraph } from './golden.js';
@@ -95,6 +97,27 @@ describe('the smallest faithful circuit', () => {
     expect(setback.found?.n).toBeLessThanOrEqual(4);
     expect(setback.setbacks.map(({ n }) => n)).toContain(8);
     expect(setback.passesFrom).toBeGreaterThan(8);
+  });
+
+  it('searches any family of circuits: the fewest nodes', async () => {
+    const nodes = { graph: toyGraph, values: [9, 8, 7, 6, 5, 4, 3] };
+    const search = await smallestInFamily(
+      model,
+      { most: 7, circuits: (sizes) => sizes.map((n) => selectTopNodes(nodes, n)) },
+      [TOY_PAIR],
+      { metric: logitDiff, threshold: 0.9 },
+    );
+    const sizes = [1, 2, 3, 4, 5, 6, 7];
+    const { clean, empty, circuits } = await evaluateCircuits(
+      model,
+      sizes.map((n) => selectTopNodes(nodes, n)),
+      [TOY_PAIR],
+      { metrics: [logitDiff] },
+    );
+    const of = (values: (typeof circuits)[number]): number => values.mean['logit-diff'] ?? Number.NaN;
+    const passing = sizes.filter((_, i) => (of(circuits[i]!) - of(empty)) / (of(clean) - of(empty)) >= 0.9);
+    expect(passing).toContain(search.found?.n);
+    expect(passing).not.toContain((search.found?.n ?? 0) - 1);
   });
 
   it('tells progress, stops when aborted, and refuses what makes no sense', async () => {
