@@ -1,5 +1,5 @@
 // A lock between processes: a file that names its holder, so that a holder that died, however it died, is noticed.
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { utimes } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -13,6 +13,8 @@ import { draftOf, makeFolder } from './write-atomically.js';
 const lease = 60_000;
 const heartbeat = 5_000;
 const poll = 100;
+/** Milliseconds for somebody else to remove a dead holder's lock. */
+const turn = 10;
 
 /** Who has a lock. */
 export interface LockHolder {
@@ -122,16 +124,25 @@ async function contentsOf(file: string, disk: Disk): Promise<string | undefined>
   });
 }
 
-/** Takes the lock of a dead holder away. */
+/**
+ * Takes the lock of a dead holder away. Of all who found it dead, one at a time may look again and remove it, so that a lock which
+ * somebody took meanwhile is never removed in its place.
+ */
 async function removeDead(file: string, holder: string, disk: Disk): Promise<void> {
-  const aside = draftOf(file);
+  const marker = draftOf(file, createHash('sha256').update(holder).digest('hex').slice(0, 12));
   try {
-    await disk.rename(file, aside);
-    // Between reading and renaming somebody else may have taken it anew: then it is put back.
-    if ((await contentsOf(aside, disk)) !== holder) await disk.link(aside, file).catch(() => undefined);
-    await disk.rm(aside, { force: true });
+    await write(marker, String(process.pid), disk);
   } catch (cause) {
-    if (systemCode(cause) !== 'ENOENT') throw cause;
+    if (systemCode(cause) !== 'EEXIST') throw cause;
+    // Left by a kill in the middle of what takes milliseconds, or somebody is at it.
+    if (await untouched(marker, heartbeat, disk)) await disk.rm(marker, { force: true });
+    else await sleep(turn);
+    return;
+  }
+  try {
+    if ((await contentsOf(file, disk)) === holder) await disk.rm(file, { force: true });
+  } finally {
+    await disk.rm(marker, { force: true }).catch(() => undefined);
   }
 }
 

@@ -48,9 +48,9 @@ export async function writeAtomically(
   }
 }
 
-/** A name for what is to become `target`; `isUnfinished` knows it. */
-export const draftOf = (target: string): string =>
-  path.join(path.dirname(target), `.${path.basename(target)}.${randomBytes(6).toString('hex')}.part`);
+/** A name for what is to become `target`, another each time unless `mark`, 12 hex digits, says which; `isUnfinished` knows it. */
+export const draftOf = (target: string, mark: string = randomBytes(6).toString('hex')): string =>
+  path.join(path.dirname(target), `.${path.basename(target)}.${mark}.part`);
 
 /** An open file as a sink. A write may take less than it was given; Linux takes at most 2 GiB at once. */
 function fileSink(file: Awaited<ReturnType<Disk['open']>>): FileSink {

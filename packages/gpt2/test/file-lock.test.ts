@@ -45,10 +45,14 @@ describe('a lock', () => {
   });
 
   test('goes to one of many that want it at once, also when a dead holder has to be removed first', async () => {
-    await leave(`${NOBODY} ${host} token`);
-    const outcomes = await Promise.all(Array.from({ length: 12 }, () => takeFileLock(file)));
-    expect(outcomes.filter((outcome) => 'release' in outcome)).toHaveLength(1);
-    expect(names()).toEqual(['a.lock']);
+    for (let round = 0; round < 20; round++) {
+      await leave(`${NOBODY} ${host} token`);
+      const outcomes = await Promise.all(Array.from({ length: 6 }, () => takeFileLock(file)));
+      const taken = outcomes.filter((outcome) => 'release' in outcome);
+      expect(taken).toHaveLength(1);
+      expect(names()).toEqual(['a.lock']);
+      await taken[0]?.release();
+    }
   });
 
   test('waits where it is asked to', async () => {
