@@ -105,14 +105,14 @@ function names(text, code) {
   return (
     text.includes(`\`${code}\``) ||
     families.some((beginning) => code.startsWith(beginning)) ||
-    /\bas (a run|`|\{@link )/.test(text)
+    /\bas (a run|the method|`|\{@link )/.test(text)
   );
 }
 
 function docstring(node) {
   return ts
     .getJSDocCommentsAndTags(node)
-    .map((doc) => doc.getText())
+    .map((doc) => doc.getText().replaceAll(/\s*\n\s*\*\s*/g, ' '))
     .join('\n');
 }
 
