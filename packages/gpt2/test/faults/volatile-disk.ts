@@ -70,7 +70,10 @@ export class VolatileDisk {
         });
       },
       rm: async (file: string) => (this.#running(), this.#change((names) => names.delete(path.basename(file)))),
-      stat: async (file: string) => ({ size: this.#file(path.basename(file)).data.length, isDirectory: () => false }),
+      stat: async (file: string) => {
+        const { length } = this.#file(path.basename(file)).data;
+        return { size: length, isFile: () => true, isDirectory: () => false };
+      },
       truncate: async (file: string, length: number) => {
         const found = this.#file(path.basename(file));
         found.data = found.data.slice(0, length);
