@@ -5,6 +5,7 @@ import { addCircuitCommand } from './commands/circuit.js';
 import { addDemoCommand } from './commands/demo.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addGenerateCommand } from './commands/generate.js';
+import { addPairsCommand } from './commands/pairs.js';
 import { addRunCommand } from './commands/run.js';
 import { addTrainCommand } from './commands/train.js';
 import { Console, type TextStream } from './console.js';
@@ -87,6 +88,7 @@ function buildProgram(context: CommandContext, environment: Environment): Comman
   addRunCommand(program, context);
   addGenerateCommand(program, context);
   addTrainCommand(program, context);
+  addPairsCommand(program, context);
   addCircuitCommand(program, context);
   for (const command of program.commands) command.copyInheritedSettings(program);
   return program;

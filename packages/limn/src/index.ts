@@ -6,6 +6,7 @@ export { describeFinding, graphFile } from './circuit-output.js';
 export { chooseMethod, type MethodChoice, type MethodSettings } from './methods.js';
 export { IG_RULES, type IgRule } from '@limn/attribution';
 export { POCKET, openModel, type OpenModel, type OpenModelControls } from './model-source.js';
+export { TASK_NAMES, drawTaskPairs, taskSets, type DrawnPairs, type TaskModel } from './task-source.js';
 export { filePairs, taskPairs, type FileRequest, type PairSets, type TaskRequest } from './pairs-source.js';
 export { provenanceOf, type ProvenanceRequest } from './provenance.js';
 export { corpusJob, pocketJob, type CorpusRequest, type TrainingJob } from './training-jobs.js';

@@ -1,11 +1,13 @@
-// Where the pairs of a circuit search come from: a task in pocket's vocabulary, or a pairs file.
+// Where the pairs of a circuit search come from: a task in pocket's vocabulary, or a pairs file of either format.
 import { readFile } from 'node:fs/promises';
-import { parsePairs, type Pair, type ParsedPairs } from '@limn/attribution';
+import { formatOf, parsePairs, type Pair, type ParsePairsOptions, type ParsedPairs } from '@limn/attribution';
 import { LimnError } from '@limn/gpu';
 import type { ModelInfo } from '@limn/hooks';
-import { VOCABULARY, generatePairs, taskOf, type MetricName } from '@limn/tasks';
+import { generatePairs, taskOf, type MetricName } from '@limn/tasks';
+import { agreementVerbs } from '@limn/tasks/text';
 import { encodeAt } from './known-text.js';
 import type { ModelTokenizer } from './model-source.js';
+import { encoderOf } from './task-source.js';
 
 /** Pairs to find a circuit with, and pairs to measure it on. */
 export interface PairSets {
@@ -13,7 +15,7 @@ export interface PairSets {
   readonly name: string;
   readonly title: string;
   readonly description: string;
-  /** The metric of the paper for a task; logit-diff for a file. */
+  /** The metric of the paper for a task; for a file what its labels were made for, else logit-diff. */
   readonly metric: MetricName;
   readonly discovery: readonly Pair[];
   readonly evaluation: readonly Pair[];
@@ -31,7 +33,7 @@ export interface TaskRequest {
   readonly seed: number;
 }
 
-/** Training cells for the search, held-out cells for the measurement; equal seeds give equal pairs. */
+/** Of a task in pocket's vocabulary: training cells for the search, held-out cells for the measurement; equal seeds give equal pairs. */
 export function taskPairs({ task, discovery, evaluation, seed }: TaskRequest): PairSets {
   const { title, corruption, metric } = taskOf(task);
   return {
@@ -46,25 +48,6 @@ export function taskPairs({ task, discovery, evaluation, seed }: TaskRequest): P
   };
 }
 
-/**
- * Tasks speak pocket's vocabulary; a model with another one would be shown noise.
- * @throws LimnError `usage/task-vocabulary`
- */
-export function checkTaskVocabulary(task: string, info: ModelInfo, tokenizer: ModelTokenizer | undefined): void {
-  const fits =
-    info.vocabulary === VOCABULARY.length &&
-    (tokenizer === undefined || VOCABULARY.every((word, id) => tokenizer.tokenText(id).trim() === word.trim()));
-  if (fits) return;
-  throw new LimnError(
-    'usage/task-vocabulary',
-    `--task ${task}: tasks are written in pocket's vocabulary of ${VOCABULARY.length} words, and this model has another (${info.vocabulary} tokens)`,
-    {
-      details: { task, vocabulary: info.vocabulary },
-      hint: 'use --model pocket, or give your own pairs with --data pairs.jsonl',
-    },
-  );
-}
-
 /** A pairs file, and the model that it is for. */
 export interface FileRequest {
   readonly file: string;
@@ -76,18 +59,15 @@ export interface FileRequest {
 }
 
 /**
- * Pairs of a file with one JSON object a line; measured on the same ones unless there is a second file.
+ * Pairs of a file, JSON lines or CSV; measured on the same ones unless there is a second file.
  * @throws LimnError `data/pairs-file` for one that cannot be read, `data/pairs-…` naming file and line
  */
-export async function filePairs({ file, evaluationFile, info, tokenizer, bos }: FileRequest): Promise<PairSets> {
-  const pairTokenizer = (name: string) =>
-    tokenizer && {
-      encode: (text: string) => encodeAt(name, tokenizer, text, { prependBos: false }),
-      decode: (ids: readonly number[]) => tokenizer.decode(ids),
-      bosId: tokenizer.bosId,
-    };
-  const parse = async (name: string): Promise<ParsedPairs> =>
-    parsePairs(await readPairs(name), { model: info, tokenizer: pairTokenizer(name), bos, file: name });
+export async function filePairs(request: FileRequest): Promise<PairSets> {
+  const { file, evaluationFile } = request;
+  const parse = async (name: string): Promise<ParsedPairs> => {
+    const text = await readPairs(name);
+    return parsePairs(text, parseOptions(name, text, request));
+  };
   const discovery = await parse(file);
   const evaluation = evaluationFile === undefined ? discovery : await parse(evaluationFile);
   return {
@@ -95,7 +75,7 @@ export async function filePairs({ file, evaluationFile, info, tokenizer, bos }: 
     title: `Pairs of ${file}`,
     description:
       evaluationFile === undefined ? 'Scored and measured on the same pairs.' : `Measured on ${evaluationFile}.`,
-    metric: 'logit-diff',
+    metric: discovery.metric ?? 'logit-diff',
     discovery: discovery.pairs,
     evaluation: evaluation.pairs,
     heldOut: evaluationFile !== undefined,
@@ -103,14 +83,38 @@ export async function filePairs({ file, evaluationFile, info, tokenizer, bos }: 
   };
 }
 
-async function readPairs(file: string): Promise<string> {
+/** How the text of a pairs file is read for a model; a name that ends in .csv or .jsonl says how it is written. */
+export function parseOptions(
+  file: string,
+  text: string,
+  { info, tokenizer, bos }: Pick<FileRequest, 'info' | 'tokenizer' | 'bos'>,
+): ParsePairsOptions {
+  const format = /\.csv$/i.test(file) ? 'csv' : /\.jsonl$/i.test(file) ? 'jsonl' : formatOf(text);
+  // Files of subject–verb agreement name the number of the subject and leave the verbs to the reader.
+  const needsVerbs = format === 'csv' && /^[^\n]*\bplural\b/.test(text);
+  return {
+    model: info,
+    tokenizer: tokenizer && {
+      encode: (words) => encodeAt(file, tokenizer, words, { prependBos: false }),
+      decode: (ids) => tokenizer.decode(ids),
+      bosId: tokenizer.bosId,
+    },
+    bos,
+    file,
+    format,
+    ...(tokenizer && needsVerbs ? { verbs: agreementVerbs(encoderOf(tokenizer)) } : {}),
+  };
+}
+
+/** @throws LimnError `data/pairs-file` */
+export async function readPairs(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (cause) {
     throw new LimnError('data/pairs-file', `${file} cannot be read: ${(cause as Error).message}`, {
       cause,
       details: { file },
-      hint: 'give the path of a file with one JSON object a line',
+      hint: 'give the path of a file with one JSON object a line, or of a CSV file that begins clean,corrupted,label',
     });
   }
 }

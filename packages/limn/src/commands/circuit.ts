@@ -1,6 +1,6 @@
 // `limn circuit`: scores every edge of a model for one behaviour, measures the circuits they select, and writes graph, result and report.
 import { ABLATIONS, IG_RULES, METHODS, SELECTORS, type MethodName } from '@limn/attribution';
-import { METRICS, TASKS, type MetricName } from '@limn/tasks';
+import { METRICS, type MetricName } from '@limn/tasks';
 import { LimnError } from '@limn/gpu';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
@@ -8,10 +8,11 @@ import { openDevice } from '../device.js';
 import { chooseMethod, type MethodChoice, type MethodSettings } from '../methods.js';
 import { openModel } from '../model-source.js';
 import { openOutputFolder } from '../output.js';
-import { checkTaskVocabulary, filePairs, prependBosOf, taskPairs } from '../pairs-source.js';
+import { filePairs, prependBosOf } from '../pairs-source.js';
 import { findCircuit } from '../pipeline.js';
 import { provenanceOf } from '../provenance.js';
 import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
+import { TASK_NAMES, taskSets } from '../task-source.js';
 import { weightForm, withWeightOptions, type WeightOptions } from '../weight-options.js';
 import { CIRCUIT_FILES, circuitFiles, describeFinding, figuresOf } from '../circuit-output.js';
 
@@ -30,15 +31,21 @@ interface CircuitOptions extends SharedOptions, WeightOptions, MethodSettings {
 }
 
 export function addCircuitCommand(program: Command, context: CommandContext): void {
-  const tasks = TASKS.map(({ id }) => id);
   withWeightOptions(withSharedOptions(program.command('circuit')))
     .description(
       'find the edges that carry a behaviour, measure them, and write graph.json, result.json and report.html',
     )
     .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
-    .option('--data <file>', 'pairs as JSON lines: {"clean", "corrupted", "correct", "incorrect"}')
+    .option(
+      '--data <file>',
+      'pairs as JSON lines, {"clean", "corrupted", "correct", "incorrect"}, or as CSV, clean,corrupted,label',
+    )
     .option('--eval-data <file>', 'other pairs to measure the circuits on (default: those of --data)')
-    .option('--task <name>', `a task in pocket's vocabulary: ${tasks.join(', ')}`, nameOption('--task', 'task', tasks))
+    .option(
+      '--task <name>',
+      `a task, in pocket's vocabulary or as text by the model's tokenizer: ${TASK_NAMES.join(', ')}`,
+      nameOption('--task', 'task', TASK_NAMES),
+    )
     .option(
       '--metric <name>',
       `${METRICS.join(', ')} (default: the task's, else logit-diff)`,
@@ -90,22 +97,14 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
       onProgress: console.progress,
       onNotice: (line) => console.note(line),
     });
-    if (options.task !== undefined) checkTaskVocabulary(options.task, model.hooked.info, model.tokenizer);
+    const speaker = { info: model.hooked.info, tokenizer: model.tokenizer, bos: options.bos };
     const sets =
       options.task === undefined
-        ? await filePairs({
-            file: options.data as string,
-            evaluationFile: options.evalData,
-            info: model.hooked.info,
-            tokenizer: model.tokenizer,
-            bos: options.bos,
-          })
-        : taskPairs({
-            task: options.task,
-            discovery: options.pairs,
-            evaluation: options.evalPairs,
-            seed: options.seed,
-          });
+        ? await filePairs({ file: options.data as string, evaluationFile: options.evalData, ...speaker })
+        : taskSets(
+            { task: options.task, discovery: options.pairs, evaluation: options.evalPairs, seed: options.seed },
+            speaker,
+          );
     const metric = options.metric ?? sets.metric;
     const found = await findCircuit({
       model: model.hooked,

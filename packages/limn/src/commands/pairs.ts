@@ -1,0 +1,190 @@
+// `limn pairs`: the pairs of a task or a file, all checked, previewed on the model, and written; no scoring.
+import {
+  METRICS,
+  checkAlignment,
+  metricByName,
+  pairsToCsv,
+  pairsToJsonLines,
+  parsePairs,
+  previewPairs,
+  previewTable,
+  type AlignmentReport,
+  type Metric,
+  type Pair,
+  type PairTokenizer,
+  type PairsPreview,
+} from '@limn/attribution';
+import { LimnError } from '@limn/gpu';
+import type { TextSplit } from '@limn/tasks/text';
+import type { Command } from 'commander';
+import type { CommandContext } from '../context.js';
+import { openDevice } from '../device.js';
+import { openModel, type ModelTokenizer } from '../model-source.js';
+import { refuseForeignFile, writeFileWhole } from '../output.js';
+import { parseOptions, readPairs } from '../pairs-source.js';
+import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
+import { TASK_NAMES, drawTaskPairs, encoderOf } from '../task-source.js';
+import { weightForm, withWeightOptions, type WeightOptions } from '../weight-options.js';
+
+const SPLITS: readonly TextSplit[] = ['train', 'held-out', 'all'];
+const METRIC_NAMES = METRICS.map(({ name }) => name);
+
+interface PairsOptions extends SharedOptions, WeightOptions {
+  readonly model: string;
+  readonly task?: string;
+  readonly data?: string;
+  readonly pairs: number;
+  readonly split: TextSplit;
+  readonly seed: number;
+  readonly metric?: string;
+  readonly bos: boolean;
+  readonly preview: boolean;
+  readonly out?: string;
+}
+
+export function addPairsCommand(program: Command, context: CommandContext): void {
+  withWeightOptions(withSharedOptions(program.command('pairs')))
+    .description(
+      'check the pairs of a file or make those of a task, show what the model makes of them before any scoring, and write them',
+    )
+    .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
+    .option('--data <file>', 'a file of pairs to check: JSON lines, or CSV that begins clean,corrupted,label')
+    .option(
+      '--task <name>',
+      `a task to make pairs of: ${TASK_NAMES.join(', ')}`,
+      nameOption('--task', 'task', TASK_NAMES),
+    )
+    .option('--pairs <n>', 'how many pairs of a task', integerOption('--pairs', 1), 100)
+    .option('--split <name>', SPLITS.join(', '), nameOption('--split', 'split', SPLITS), 'train')
+    .option('--seed <n>', 'which pairs of a task', integerOption('--seed', 0), 0)
+    .option(
+      '--metric <name>',
+      `${METRIC_NAMES.join(', ')} (default: all that the pairs have answers for)`,
+      nameOption('--metric', 'metric', METRIC_NAMES),
+    )
+    .option('--no-bos', 'put no BOS in front of text')
+    .option('--no-preview', 'only check and write; do not run the model')
+    .option('--out <file>', 'where to write the pairs: JSON lines, or CSV where the name ends in .csv')
+    .action((options: PairsOptions) => run(options, context));
+}
+
+async function run(options: PairsOptions, context: CommandContext): Promise<void> {
+  const { console, signal } = context;
+  if ((options.data === undefined) === (options.task === undefined))
+    throw new LimnError('usage/pairs-source', 'give the pairs either with --data FILE or with --task NAME', {
+      hint: 'for example: limn pairs --model pocket --task ioi',
+    });
+  using device = await openDevice(context);
+  using model = await openModel(device.gpu, options.model, {
+    ...weightForm(options),
+    signal,
+    onProgress: console.progress,
+    onNotice: (line) => console.note(line),
+  });
+  const speaker = { info: model.hooked.info, tokenizer: model.tokenizer, bos: options.bos };
+  let pairs: readonly Pair[];
+  let report: AlignmentReport;
+  if (options.data === undefined) {
+    const { task = '', pairs: n, seed, split } = options;
+    pairs = drawTaskPairs(task, { n, seed, split }, speaker).pairs;
+    report = checkAlignment(pairs, { model: speaker.info, tokenizer: writerOf(model.tokenizer) });
+  } else {
+    const text = await readPairs(options.data);
+    const parse = parseOptions(options.data, text, speaker);
+    report = checkAlignment(text, parse);
+    refuseFaults(report, options.data);
+    ({ pairs } = parsePairs(text, parse));
+  }
+  for (const line of describeReport(report)) console.say(line);
+  const content = options.out === undefined ? undefined : contentOf(pairs, options.out, model.tokenizer);
+  if (options.out !== undefined && content !== undefined)
+    refuseForeignFile(options.out, (there) => Buffer.from(there).equals(content));
+  const preview = options.preview
+    ? await previewPairs(model.hooked, pairs, {
+        metrics: options.metric === undefined ? measurable(pairs) : [metricByName(options.metric)],
+        signal,
+        onProgress: ({ unit, done, total }) => console.progress({ phase: 'preview', unit, done, total }),
+      })
+    : undefined;
+  if (preview !== undefined) for (const line of previewTable(preview).split('\n').slice(1)) console.say(line);
+  if (options.out !== undefined && content !== undefined) {
+    writeFileWhole(options.out, content);
+    console.say(`written to ${options.out}: ${pairs.length} pairs`);
+  }
+  const { rows, aligned, lengths, notes } = report;
+  console.result({
+    ok: true,
+    command: 'pairs',
+    rows,
+    aligned,
+    lengths,
+    notes,
+    ...(preview === undefined ? {} : { preview: figuresOf(preview) }),
+    ...(options.out === undefined ? {} : { out: options.out }),
+  });
+}
+
+/** What the record of a preview holds: all but the values of single pairs. */
+function figuresOf({ metrics, accuracy }: PairsPreview): Pick<PairsPreview, 'metrics' | 'accuracy'> {
+  return { metrics, accuracy };
+}
+
+/** `data/pairs-rows` with every row that is shown, when some cannot be used. */
+function refuseFaults({ rows, aligned, misaligned, faults }: AlignmentReport, file: string): void {
+  const [only] = faults;
+  if (only === undefined) return;
+  const bad = rows - aligned;
+  const shown = faults.map(({ message, suggestion }) =>
+    suggestion === undefined ? message : `${message}\n  ${suggestion}`,
+  );
+  const more = bad > faults.length ? [`and ${bad - faults.length} more.`] : [];
+  throw new LimnError(
+    'data/pairs-rows',
+    [
+      `${file}: ${bad} of ${rows} rows cannot be used; in ${misaligned} the prompts differ in length.`,
+      ...shown,
+      ...more,
+    ].join('\n'),
+    { details: { file, rows, aligned, misaligned, faults }, hint: 'mend or remove these rows' },
+  );
+}
+
+function describeReport({ rows, aligned, lengths, notes }: AlignmentReport): string[] {
+  return [
+    `${aligned} of ${rows} pairs align; tokens: ${lengths.map(({ tokens, pairs }) => `${pairs} × ${tokens}`).join(', ')}`,
+    ...notes.map(({ text, rows: found, first }) => `  note: ${found} of ${rows} (first ${first}): ${text}`),
+  ];
+}
+
+/** The metrics that every pair has answers for. */
+function measurable(pairs: readonly Pair[]): readonly Metric[] {
+  return METRICS.filter((metric) => {
+    try {
+      for (const pair of pairs) metric.check(pair, 'pair');
+      return true;
+    } catch (error) {
+      if (error instanceof LimnError && error.code === 'data/pairs-answers') return false;
+      throw error;
+    }
+  });
+}
+
+function contentOf(pairs: readonly Pair[], out: string, tokenizer: ModelTokenizer | undefined): Buffer {
+  const writer = writerOf(tokenizer);
+  if (!/\.csv$/i.test(out)) return Buffer.from(pairsToJsonLines(pairs, writer));
+  if (writer !== undefined) return Buffer.from(pairsToCsv(pairs, writer));
+  throw new LimnError('usage/no-tokenizer', `--out ${out}: CSV holds text, and this model has no tokenizer`, {
+    hint: 'name a file that ends in .jsonl, which holds token ids',
+  });
+}
+
+/** For writing: text that the vocabulary cannot spell is no text of these ids. */
+function writerOf(tokenizer: ModelTokenizer | undefined): PairTokenizer | undefined {
+  return (
+    tokenizer && {
+      encode: encoderOf(tokenizer),
+      decode: (ids) => tokenizer.decode(ids),
+      bosId: tokenizer.bosId,
+    }
+  );
+}
