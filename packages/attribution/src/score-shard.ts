@@ -32,10 +32,16 @@ export async function shardText({ examples, values, quarantined }: ScoreShard, k
   return `${body}\n${await sha256Hex(body)}\n`;
 }
 
+/** Whether a shard's text is whole: its digest is that of its body. */
+export async function isShardIntact(text: string): Promise<boolean> {
+  const [body = '', digest = ''] = text.split('\n');
+  return (await sha256Hex(body)) === digest;
+}
+
 /** The shard of that key from its text; undefined for no text, and for text that is damaged, cut off, or of another key or graph. */
 export async function readShard(text: string | undefined, key: string, graph: Graph): Promise<ScoreShard | undefined> {
-  const [body = '', digest = ''] = (text ?? '').split('\n');
-  if (text === undefined || (await sha256Hex(body)) !== digest) return undefined;
+  if (text === undefined || !(await isShardIntact(text))) return undefined;
+  const [body = ''] = text.split('\n');
   const shard = JSON.parse(body) as {
     readonly format: string;
     readonly version: number;

@@ -57,9 +57,12 @@ export function* slotGradients(
       const count = Math.min(headsAtOnce, heads - start);
       const tensor = total(({ run, weights }, at) => {
         const [q, k, v] = headSites(layer).map(at) as [Tensor, Tensor, Tensor];
-        const pulled = model.pullback(step, layer, { q, k, v }, run, { start, count });
-        const [, , rows = 0, T = 0, C = 0] = pulled.shape;
-        return overRepeats(step, reshape(pulled, [3 * count, rows, T, C]), weights.length);
+        const pulled = model.pullback(step, layer, { q, k, v }, run, {
+          heads: { start, count },
+          repeats: weights.length,
+        });
+        const [, , B = 0, T = 0, C = 0] = pulled.shape;
+        return reshape(pulled, [3 * count, B, T, C]);
       });
       yield { first: layer * perLayer + start, tensor, run: count, stride: heads };
     }

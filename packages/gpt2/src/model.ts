@@ -12,6 +12,7 @@ import {
   type NormSite,
   type NormWeights,
   type PrefillOptions,
+  type PullbackOptions,
   type Run,
   type RunInput,
   type RunOptions,
@@ -96,7 +97,7 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
     layer: number,
     gradients: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor },
     run: Run,
-    heads?: { readonly start: number; readonly count: number },
+    { heads, repeats = 1 }: PullbackOptions = {},
   ): Tensor {
     const { start, count } = heads ?? { start: 0, count: this.config.heads };
     const chosen = Array.from({ length: count }, (_, i) => start + i);
@@ -107,7 +108,7 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
       const part = d.shape[2] === count ? d : slice(step, d, 2, start, count);
       return headPullback(step, part, weights, { ...this.columns(letter), heads: chosen });
     });
-    return slotGradients(step, run.at(blockHook(layer, 'hook_resid_pre')), outer, gamma, eps);
+    return slotGradients(step, run.at(blockHook(layer, 'hook_resid_pre')), outer, { gamma, eps, repeats });
   }
 
   /** The linear maps of every block. */

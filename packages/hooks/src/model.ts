@@ -128,6 +128,14 @@ export interface HeadWeights {
   readonly bV: Tensor;
 }
 
+/** Which part of a pull-back is wanted. */
+export interface PullbackOptions {
+  /** A range of heads. Default: all. */
+  readonly heads?: { readonly start: number; readonly count: number } | undefined;
+  /** Sum over repeats of the batch's rows, as the points of an integration path are. Default 1. */
+  readonly repeats?: number | undefined;
+}
+
 /** What a run with a cache may ask for besides. */
 export interface PrefillOptions extends RunOptions {
   /** Positions that the cache has room for. Default: the model's. */
@@ -166,15 +174,15 @@ export interface HookedModel {
   pullbackCaptures(layer: number): readonly HookName[];
   /**
    * Gradients at the inputs of one layer's q, k and v slots from gradients at hook_q, hook_k and hook_v [B, T, H, K] of a run in which
-   * all heads saw the same stream: g̃ = W_X^h·dX_h, then (g̃∘γ − mean − x̂·mean(g̃∘γ∘x̂))/s. Result [3, H, B, T, C] or, for a range of
-   * heads, [3, count, B, T, C].
+   * all heads saw the same stream: g̃ = W_X^h·dX_h, then (g̃∘γ − mean − x̂·mean(g̃∘γ∘x̂))/s. Result [3, H, B, T, C]; for a range of
+   * heads [3, count, B, T, C]; with repeats, whose rows are k·(B / repeats) + b, summed over them: [3, H, B / repeats, T, C].
    */
   pullback(
     step: Step,
     layer: number,
     gradients: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor },
     run: Run,
-    heads?: { readonly start: number; readonly count: number },
+    options?: PullbackOptions,
   ): Tensor;
   /** The model's linear layers, where adapters can be put. */
   linears(): readonly LinearSite[];

@@ -1,12 +1,13 @@
-// slots[(part · heads + h), row] = (g − Σ g / C − x̂ Σ g x̂ / C) / s,  g = γ · outer[row, h]: LayerNorm's backward for many heads that read one stream
+// slots[(part · heads + h), row] = Σ_k (g − Σ g / C − x̂ Σ g x̂ / C) / s at k · rows + row,  g = γ · outer[…, h]: LayerNorm's backward for many heads that read one stream, summed over repeats of the rows
 // uses: reduce
-// hat [rows, width]: x̂, the normalised stream
-// scale [rows]: s = √(σ² + ε)
+// hat [repeats · rows, width]: x̂, the normalised stream
+// scale [repeats · rows]: s = √(σ² + ε)
 // gamma [width]
-// outer [rows, heads, width]: gradient behind the LayerNorm of each head
+// outer [repeats · rows, heads, width]: gradient behind the LayerNorm of each head
 // slots [parts · heads, rows, width], other parts untouched
 struct Params {
   rows: u32,
+  repeats: u32,
   heads: u32,
   width: u32,
   part: u32,
@@ -33,19 +34,24 @@ fn slot_pullback(
   }
   let head = index / params.rows;
   let row = index % params.rows;
-  let source = (row * params.heads + head) * params.width;
   let place = ((params.part * params.heads + head) * params.rows + row) * params.width;
-  let base = row * params.width;
-  var sum_g = 0.0;
-  var sum_gx = 0.0;
-  for (var j = lane; j < params.width; j += WG) {
-    let g = outer[source + j] * gamma[j];
-    sum_g += g;
-    sum_gx += g * hat[base + j];
-  }
-  let mean_g = workgroup_sum(sum_g, lane) / f32(params.width);
-  let mean_gx = workgroup_sum(sum_gx, lane) / f32(params.width);
-  for (var j = lane; j < params.width; j += WG) {
-    slots[place + j] = (outer[source + j] * gamma[j] - mean_g - hat[base + j] * mean_gx) / scale[row];
+  for (var k = 0u; k < params.repeats; k++) {
+    let from_row = k * params.rows + row;
+    let source = (from_row * params.heads + head) * params.width;
+    let base = from_row * params.width;
+    var sum_g = 0.0;
+    var sum_gx = 0.0;
+    for (var j = lane; j < params.width; j += WG) {
+      let g = outer[source + j] * gamma[j];
+      sum_g += g;
+      sum_gx += g * hat[base + j];
+    }
+    let mean_g = workgroup_sum(sum_g, lane) / f32(params.width);
+    let mean_gx = workgroup_sum(sum_gx, lane) / f32(params.width);
+    // A lane adds to its own places only.
+    for (var j = lane; j < params.width; j += WG) {
+      let slope = (outer[source + j] * gamma[j] - mean_g - hat[base + j] * mean_gx) / scale[from_row];
+      slots[place + j] = select(slots[place + j] + slope, slope, k == 0u);
+    }
   }
 }

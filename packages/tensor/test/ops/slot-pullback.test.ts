@@ -18,12 +18,14 @@ const random = referenceRandom(61);
 
 describe('slotPullback', () => {
   it.each([
-    [1, 1, 1, 1],
-    [2, 3, 1, 7],
-    [1, 5, 3, 64],
-    [3, 2, 2, 65],
-    [1, 2, 5, 768],
-  ])('%i × %i rows, %i heads, width %i', async (B, T, heads, width) => {
+    [1, 1, 1, 1, 1],
+    [2, 3, 1, 7, 1],
+    [1, 5, 3, 64, 1],
+    [3, 2, 2, 65, 1],
+    [1, 2, 5, 768, 1],
+    [6, 2, 3, 33, 3],
+    [5, 1, 2, 130, 5],
+  ])('%i × %i rows, %i heads, width %i, %i repeats', async (B, T, heads, width, repeats) => {
     const rows = B * T;
     const [hat, gamma] = [random.normals(rows * width), random.normals(width)];
     const scale = random.normals(rows).map((x) => Math.fround(0.5 + Math.abs(x)));
@@ -31,16 +33,21 @@ describe('slotPullback', () => {
     for (const { name, how } of await rowVariants())
       await checkOp({
         kernel: 'slot_pullback',
-        case: `${B}×${T}×${heads}×${width} ${name}`,
+        case: `${B}×${T}×${heads}×${width}, ${repeats} repeats, ${name}`,
         inputs: [
           { shape: [B, T, width], values: hat, differentiable: false },
           { shape: [B, T, 1], values: scale, differentiable: false },
           { shape: [width], values: gamma, differentiable: false },
           ...outers.map((values) => ({ shape: [B, T, heads, width], values, differentiable: false })),
         ],
-        run: (step, [x, s, g, ...rest]) => slotPullback(step, x!, s!, g!, rest),
-        expected: referenceSlotPullback.slotPullback(hat, scale, gamma, outers, { rows, heads, width }),
-        n: width,
+        run: (step, [x, s, g, ...rest]) => slotPullback(step, x!, s!, g!, rest, { repeats }),
+        expected: referenceSlotPullback.slotPullback(hat, scale, gamma, outers, {
+          rows: rows / repeats,
+          heads,
+          width,
+          repeats,
+        }),
+        n: width + repeats,
         ...how,
       });
   });
@@ -64,5 +71,14 @@ describe('slotPullback', () => {
       for (const [i, value] of want.entries())
         // Two orders of the same 24 terms.
         expect(Math.abs((all?.[h * want.length + i] ?? Number.NaN) - value)).toBeLessThan(1e-5);
+  });
+
+  it('refuses rows that are no whole number of repeats', async () => {
+    const gpu = await testGpu();
+    using step = gpu.step();
+    const data = (shape: number[]) => fromData(step, new Float32Array(shape.reduce((a, b) => a * b)), shape);
+    expect(() =>
+      slotPullback(step, data([3, 2, 4]), data([3, 2, 1]), data([4]), [data([3, 2, 1, 4])], { repeats: 2 }),
+    ).toThrow(expect.objectContaining({ code: 'tensor/shape' }));
   });
 });

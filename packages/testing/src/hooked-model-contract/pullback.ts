@@ -7,7 +7,7 @@ import { even, seedLike } from './runs.js';
 /** For all heads at once, and for one. */
 export const pullbackChecks: readonly ContractCheck[] = [
   {
-    name: 'pullback gives the gradient at each slot, and branches add up to the gradient of the stream',
+    name: 'pullback gives the gradient at each slot, summed over repeats on request, and branches add up to the gradient of the stream',
     async check(model) {
       const { info } = model;
       const layer = 1;
@@ -27,7 +27,11 @@ export const pullbackChecks: readonly ContractCheck[] = [
         qkv.map((name) => shared.at(name)),
       ) as [Tensor, Tensor, Tensor];
       const pulled = readFloats(step, model.pullback(step, layer, { q, k, v }, shared));
-      const oneHead = readFloats(step, model.pullback(step, layer, { q, k, v }, shared, { start: 1, count: 1 }));
+      const oneHead = readFloats(
+        step,
+        model.pullback(step, layer, { q, k, v }, shared, { heads: { start: 1, count: 1 } }),
+      );
+      const bothRows = readFloats(step, model.pullback(step, layer, { q, k, v }, shared, { repeats: 2 }));
       const slots = [`${b}hook_q_input`, `${b}hook_k_input`, `${b}hook_v_input`] as const;
       const pass: HookName = info.block === 'sequential' ? `${b}hook_resid_mid` : `${b}hook_resid_post`;
       const capture = [...slots, `${b}hook_resid_pre`, `${b}hook_mlp_in`, pass] as const;
@@ -50,6 +54,11 @@ export const pullbackChecks: readonly ContractCheck[] = [
       slots.forEach((name, s) =>
         expectSame(bySlot[s] as Float32Array, values[s] as Float32Array, `pullback at ${name}`, 10 * sameToRounding),
       );
+      const summed = Float32Array.from({ length: got.length / B }, (_unused, i) => {
+        const at = Math.floor(i / (T * C)) * B * T * C + (i % (T * C));
+        return (got[at] as number) + (got[at + T * C] as number);
+      });
+      expectSame(await bothRows, summed, 'pullback summed over two repeats', sameToRounding);
       const one = await oneHead;
       for (let s = 0; s < 3; s++)
         expectSame(

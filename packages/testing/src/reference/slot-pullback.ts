@@ -1,20 +1,24 @@
 // Float64 reference of the slot pull-back: LayerNorm's backward for heads that read one stream.
 import type { Reference } from '../tolerance.js';
 
-/** outers [n][rows, heads, C] → [n, heads, rows, C]: (γ outer − mean − x̂ mean(γ outer x̂)) / s. */
+/** outers [n][repeats · rows, heads, C] → [n, heads, rows, C]: Σ over repeats of (γ outer − mean − x̂ mean(γ outer x̂)) / s. */
 export function slotPullback(
   hat: Float64Array,
   scale: Float64Array,
   gamma: Float64Array,
   outers: readonly Float64Array[],
-  { rows, heads, width }: { readonly rows: number; readonly heads: number; readonly width: number },
+  {
+    rows,
+    heads,
+    width,
+    repeats = 1,
+  }: { readonly rows: number; readonly heads: number; readonly width: number; readonly repeats?: number },
 ): Reference {
   const values = new Float64Array(outers.length * heads * rows * width);
   const magnitude = new Float64Array(values.length);
-  let at = 0;
-  for (const outer of outers)
+  for (const [part, outer] of outers.entries())
     for (let h = 0; h < heads; h++)
-      for (let n = 0; n < rows; n++) {
+      for (let n = 0; n < repeats * rows; n++) {
         const x = hat.subarray(n * width, (n + 1) * width);
         const g = outer
           .subarray((n * heads + h) * width, (n * heads + h + 1) * width)
@@ -25,9 +29,12 @@ export function slotPullback(
           sum((c) => Math.abs(g[c] as number)),
           sum((c) => Math.abs((g[c] as number) * (x[c] as number))),
         ];
-        for (let c = 0; c < width; c++, at++) {
-          values[at] = ((g[c] as number) - mean - (x[c] as number) * tilt) / (scale[n] as number);
+        for (let c = 0; c < width; c++) {
+          const at = ((part * heads + h) * rows + (n % rows)) * width + c;
+          values[at] =
+            (values[at] as number) + ((g[c] as number) - mean - (x[c] as number) * tilt) / (scale[n] as number);
           magnitude[at] =
+            (magnitude[at] as number) +
             (Math.abs(g[c] as number) + size + Math.abs(x[c] as number) * tiltSize) / (scale[n] as number);
         }
       }

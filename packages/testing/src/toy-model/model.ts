@@ -2,7 +2,7 @@
 import type { Gpu, Step } from '@limn/gpu';
 import {
   blockHook, planRun, prefillWith, Sites, type BlockSite, type CachePass, type HeadWeights, type HookedModel, type HookName,
-  type KeyValueCache, type LinearSite, type ModelInfo, type NormSite, type NormWeights, type PrefillOptions, type Run, type RunInput,
+  type KeyValueCache, type LinearSite, type ModelInfo, type NormSite, type NormWeights, type PrefillOptions, type PullbackOptions, type Run, type RunInput,
   type RunOptions, type SeenKeys, type Slots, type TokenBatch,
 } from '@limn/hooks'; // prettier-ignore
 import {
@@ -167,7 +167,7 @@ export class ToyModel implements HookedModel {
     layer: number,
     gradients: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor },
     run: Run,
-    heads: { readonly start: number; readonly count: number } = { start: 0, count: this.info.heads },
+    { heads = { start: 0, count: this.info.heads }, repeats = 1 }: PullbackOptions = {},
   ): Tensor {
     const chosen = Array.from({ length: heads.count }, (_, i) => heads.start + i);
     const outer = letters.map((letter) =>
@@ -179,7 +179,9 @@ export class ToyModel implements HookedModel {
       ),
     );
     const bySlot = permute(step, stack(step, outer), [0, 3, 1, 2, 4]);
-    return backThroughRms(step, bySlot, run.at(blockHook(layer, 'hook_resid_pre')), this.w(`${layer}.norm1`));
+    const slots = backThroughRms(step, bySlot, run.at(blockHook(layer, 'hook_resid_pre')), this.w(`${layer}.norm1`));
+    const [parts = 0, count = 0, rows = 0, T = 0, C = 0] = slots.shape;
+    return sum(step, reshape(slots, [parts, count, repeats, rows / repeats, T, C]), { axes: 2 });
   }
 
   linears(): readonly LinearSite[] {
