@@ -131,23 +131,29 @@ export const ioiFamily: Family = {
   },
 };
 
+/** ABBA: the receiver is named first; BABA: second; mixed: either. */
+export type IoiOrder = 'mixed' | 'abba' | 'baba';
+
 /** Clean ABBA or BABA; corrupted: the giver becomes a third person. Held-out scenes break one rule each: half are new pairs, a quarter new frames, a quarter new receivers. */
-export function ioiContrast(random: Random, split: Split): Contrast {
-  const wanted = split === 'train' ? undefined : (['pair', 'pair', 'frame', 'receiver'] as const)[random.below(4)];
-  const scene = drawUntil(
-    () => drawScene(random, false),
-    (drawn) => rules(drawn).join() === (wanted ?? ''),
-  );
-  const third = drawUntil(
-    () => otherThan(random, scene.receiver, scene.other),
-    (name) => missingFrame(name, IOI_FRAMES.length) !== scene.frame,
-  );
-  const clean = compose(scene);
-  return {
-    clean,
-    corrupted: compose({ ...scene, giver: third }),
-    correct: [scene.receiver],
-    incorrect: [scene.other],
-    labels: { template: clean.template, heldOut: wanted ?? 'none' },
+export const ioiContrast =
+  (order: IoiOrder) =>
+  (random: Random, split: Split): Contrast => {
+    const wanted = split === 'train' ? undefined : (['pair', 'pair', 'frame', 'receiver'] as const)[random.below(4)];
+    const scene = drawUntil(
+      () => drawScene(random, false),
+      (drawn) =>
+        rules(drawn).join() === (wanted ?? '') && (order === 'mixed' || drawn.receiverFirst === (order === 'abba')),
+    );
+    const third = drawUntil(
+      () => otherThan(random, scene.receiver, scene.other),
+      (name) => missingFrame(name, IOI_FRAMES.length) !== scene.frame,
+    );
+    const clean = compose(scene);
+    return {
+      clean,
+      corrupted: compose({ ...scene, giver: third }),
+      correct: [scene.receiver],
+      incorrect: [scene.other],
+      labels: { template: clean.template, heldOut: wanted ?? 'none' },
+    };
   };
-}

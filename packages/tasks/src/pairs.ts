@@ -17,6 +17,8 @@ import { END_OF_TEXT_ID, decode, idOf } from './vocabulary.js';
 /** A task or a variant of one. */
 export type TaskId =
   | TaskFamily
+  | 'ioi-abba'
+  | 'ioi-baba'
   | 'greater-than-price'
   | 'greater-than-sequence'
   | 'country-capital-conflict'
@@ -75,7 +77,7 @@ const REGISTRY: readonly TaskWithDraw[] = [
     title: 'Indirect object identification',
     metric: 'logit-diff',
     corruption: 'the giver becomes a third person (ABC)',
-    draw: ioiContrast,
+    draw: ioiContrast('mixed'),
   },
   {
     id: 'greater-than',
@@ -116,6 +118,22 @@ const REGISTRY: readonly TaskWithDraw[] = [
     metric: 'prob-diff',
     corruption: 'a hyponym of another category',
     draw: hypernymyContrast,
+  },
+  {
+    id: 'ioi-abba',
+    family: 'ioi',
+    title: 'Indirect object identification, receiver named first',
+    metric: 'logit-diff',
+    corruption: 'the giver becomes a third person (ABC)',
+    draw: ioiContrast('abba'),
+  },
+  {
+    id: 'ioi-baba',
+    family: 'ioi',
+    title: 'Indirect object identification, receiver named second',
+    metric: 'logit-diff',
+    corruption: 'the giver becomes a third person (ABC)',
+    draw: ioiContrast('baba'),
   },
   {
     id: 'greater-than-price',

@@ -62,6 +62,14 @@ describe('generatePairs', () => {
           837194162,
           1565871002,
         ],
+        "ioi-abba": [
+          4199070964,
+          257827639,
+        ],
+        "ioi-baba": [
+          4286527688,
+          2926795289,
+        ],
         "sva": [
           1434801881,
           1144940986,
@@ -113,6 +121,16 @@ describe('generatePairs', () => {
       expect(changed).toEqual(['s2']);
       expect(pair.clean.filter((token) => token === pair.incorrect[0]).length).toBe(2);
       expect(pair.clean.filter((token) => token === pair.correct[0]).length).toBe(1);
+    }
+  });
+
+  it.each([
+    ['ioi-abba', true],
+    ['ioi-baba', false],
+  ])('%s: the receiver is named first: %s', (id, first) => {
+    for (const { clean, correct, incorrect, labels } of generatePairs(id, options)) {
+      expect(clean.indexOf(correct[0] ?? -1) < clean.indexOf(incorrect[0] ?? -1)).toBe(first);
+      expect(labels['template']?.split('/').at(-1)).toBe(id.slice('ioi-'.length));
     }
   });
 

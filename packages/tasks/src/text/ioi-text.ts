@@ -1,5 +1,6 @@
 // Indirect object identification in English: 'When Amy and Laura were at the park, Laura gave a book to', for any tokenizer.
 import { drawUntil } from '../family.js';
+import type { IoiOrder } from '../ioi.js';
 import { isNamePairHeldOut } from '../held-out.js';
 import { belongs, words, type MakeSource, type TextSplit } from './source.js';
 import { needs } from './tokens.js';
@@ -34,12 +35,10 @@ const FRAMES: readonly string[] = [
   'In the evening {first} and {second} stayed near the {place}, so {giver} mailed a {object} to',
 ];
 
-/** ABBA: the receiver is named first; BABA: second; mixed: by turns. */
-export type IoiOrder = 'mixed' | 'abba' | 'baba';
 /** What becomes of the giver: ABC, a third person (no answer is right any more); ABB, the receiver (the other answer is right). */
 export type IoiCorruption = 'abc' | 'abb';
 
-/** Correct is the receiver, incorrect the giver, who is named twice. Held out: a fifth of the unordered pairs of names. */
+/** The order 'mixed' takes turns. Correct is the receiver, incorrect the giver, who is named twice. Held out: a fifth of the unordered pairs of names. */
 export const ioiSource =
   (order: IoiOrder, corruption: IoiCorruption): MakeSource =>
   (tokens) => {
