@@ -5,7 +5,7 @@ import { Circuit } from './circuit.js';
 import { evaluateDistinct } from './evaluate-distinct.js';
 import type { KnownCircuits } from './evaluate-distinct.js';
 import type { Ablation } from './ablation.js';
-import { partsOf, without } from './knock-out.js';
+import { knockOutsOf, without } from './knock-out.js';
 import type { KnockOut, KnockOutUnit } from './knock-out.js';
 import type { Metric } from './metrics.js';
 import type { Pair } from './pairs.js';
@@ -83,7 +83,7 @@ export async function completeness(
       });
   const circuit = prune(given);
   const full = Circuit.full(circuit.graph);
-  const parts = partsOf(circuit, unit);
+  const parts = knockOutsOf(circuit, unit);
   const known: KnownCircuits = new Map();
   const gaps = async (how: KnockedOut['how'], subsets: readonly (readonly KnockOut[])[]) => {
     const { clean, empty, circuits } = await evaluateDistinct(

@@ -14,7 +14,7 @@ export interface KnockOut {
 }
 
 /** The parts of a circuit that can be taken out: its edges by destination, then source; its nodes in order, without `input` and `logits`. */
-export function partsOf(circuit: Circuit, unit: KnockOutUnit): KnockOut[] {
+export function knockOutsOf(circuit: Circuit, unit: KnockOutUnit): KnockOut[] {
   const { graph } = circuit;
   if (unit === 'edge') return [...circuit.edges()].map(({ u, v }) => edgePart(graph, u, v));
   const names = new Set(circuit.nodeNames());

@@ -5,7 +5,7 @@ import { ROUND_OFF } from './curve-flags.js';
 import { evaluateDistinct } from './evaluate-distinct.js';
 import type { Ablation } from './ablation.js';
 import { normalisedFaithfulness } from './faithfulness.js';
-import { partsOf, without } from './knock-out.js';
+import { knockOutsOf, without } from './knock-out.js';
 import type { KnockOutUnit } from './knock-out.js';
 import type { Metric } from './metrics.js';
 import type { Pair } from './pairs.js';
@@ -71,7 +71,7 @@ export async function minimality(
 ): Promise<Minimality> {
   const { metric } = options;
   const circuit = prune(given);
-  const parts = [...partsOf(circuit, 'edge'), ...partsOf(circuit, 'node')];
+  const parts = [...knockOutsOf(circuit, 'edge'), ...knockOutsOf(circuit, 'node')];
   const kept: number[] = [];
   const { clean, empty, circuits } = await evaluateDistinct(
     model,

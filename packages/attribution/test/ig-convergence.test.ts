@@ -30,10 +30,10 @@ describe('convergence of the path', () => {
     expect(coarse.agreement).toEqual(agreement(two!, eight!));
     expect(coarse.overlaps).toEqual([4, 12].map((n) => ({ n, value: topOverlap(two!, eight!, n) })));
     expect(progress.at(-1)).toBe(1);
-    const fine = await igConvergence(model, [TOY_PAIR], { metric: logitDiff, steps: 16, rule: 'midpoint' });
+    const fine = await igConvergence(model, [TOY_PAIR], { metric: logitDiff, steps: 6, rule: 'midpoint' });
     expect(fine.overlaps.map(({ n }) => n)).toEqual([1, 2, 3, 4, 6, 8, 12, 16, 24, 32]);
-    // The midpoint rule's error falls with m²: at 16 points it is a small part of what it is at 2 of the left rule.
-    expect(fine.relativeChange).toBeLessThan(0.05 * (coarse.relativeChange ?? 0));
+    // The midpoint rule's error falls with m²: at 6 points it is a small part of what it is at 2 of the left rule.
+    expect(fine.relativeChange).toBeLessThan(0.1 * (coarse.relativeChange ?? 0));
     expect(fine.agreement.spearman).toBeGreaterThan(0.99);
   });
 
