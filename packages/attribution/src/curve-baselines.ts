@@ -2,6 +2,7 @@
 import { LimnError } from '@limn/gpu';
 import { pathStatistics } from './circuit-paths.js';
 import type { Circuit } from './circuit.js';
+import { RANDOM_BASELINE } from './curve-flags.js';
 import type { CurveValue, Faithfulness } from './faithfulness.js';
 import { prune } from './prune.js';
 import { randomCircuitLike } from './random-circuit.js';
@@ -65,7 +66,7 @@ export function planBaselines(
       });
     const seeds = Array.from({ length: count }, (_, i) => seed + i);
     const circuits = curve.own.map((own) => seeds.map((each) => randomCircuitLike(own, { seed: each }).circuit));
-    plans.push({ name: 'random-connected', circuits });
+    plans.push({ name: RANDOM_BASELINE, circuits });
   }
   for (const { name, scores } of rankings) {
     const [first] = curve.own;

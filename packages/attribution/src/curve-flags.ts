@@ -18,6 +18,11 @@ export interface FlaggedCurves {
   readonly curves: readonly {
     readonly selection: Ranking;
     readonly points: readonly { readonly n: number; readonly faithfulness: number | null }[];
+    /** What the curve is held against; random connected circuits are looked at. */
+    readonly baselines?: readonly {
+      readonly name: string;
+      readonly points: readonly { readonly n: number; readonly kept: number; readonly faithfulness: number | null }[];
+    }[];
   }[];
 }
 
@@ -25,12 +30,22 @@ export interface FlaggedCurves {
 export const ROUND_OFF = 2 ** -20;
 /** f is wanted to one per cent: as much as round-off may cost without a flag, and as much as f may exceed 1 without one. */
 const ACCURACY = 0.01;
+/** The name of the baseline of random connected circuits. */
+export const RANDOM_BASELINE = 'random-connected';
 /** Standard errors within which a mean difference cannot be told from zero, with a confidence of about 95 %. */
 const STANDARD_ERRORS = 2;
 
-/** Codes: `size-zero`, `size-duplicate`, `faithfulness-undefined`, `denominator-round-off`, `denominator-spread`, `faithfulness-above-one`. */
+/**
+ * Codes: `size-zero`, `size-duplicate`, `faithfulness-undefined`, `denominator-round-off`, `denominator-spread`, `faithfulness-above-one`,
+ * `random-as-close`.
+ */
 export function curveFlags({ edgeCount, clean, corrupted, curves }: FlaggedCurves): CurveFlag[] {
-  return [...sizeFlags(edgeCount), ...denominatorFlags(clean, corrupted), ...aboveOneFlags(curves)];
+  return [
+    ...sizeFlags(edgeCount),
+    ...denominatorFlags(clean, corrupted),
+    ...aboveOneFlags(curves),
+    ...randomFlags(edgeCount, curves),
+  ];
 }
 
 function sizeFlags(edgeCount: number): CurveFlag[] {
@@ -89,6 +104,28 @@ function aboveOneFlags(curves: FlaggedCurves['curves']): CurveFlag[] {
     {
       code: 'faithfulness-above-one',
       text: `Faithfulness is above 1 at some sizes, up to ${f.toFixed(2)} with the top ${n} by ${selection} score: without the edges that work against it, the behaviour is stronger than in the whole model. CPR rewards this.`,
+    },
+  ];
+}
+
+/** Sizes at which random circuits are on average as close to f = 1 as the chosen one; not where either has all edges or none. */
+function randomFlags(edgeCount: number, curves: FlaggedCurves['curves']): CurveFlag[] {
+  const close = curves.flatMap(({ selection, points, baselines = [] }) =>
+    baselines
+      .filter(({ name }) => name === RANDOM_BASELINE)
+      .flatMap((baseline) => baseline.points)
+      .filter(({ n, kept, faithfulness }) => {
+        const own = points.find((point) => point.n === n)?.faithfulness ?? null;
+        if (own === null || faithfulness === null || kept === 0 || kept === edgeCount) return false;
+        return Math.abs(1 - faithfulness) <= Math.abs(1 - own);
+      })
+      .map(({ n }) => `${n} (${selection})`),
+  );
+  if (close.length === 0) return [];
+  return [
+    {
+      code: 'random-as-close',
+      text: `Random connected circuits of the same size and depth are on average as close to the whole model as the chosen one at n = ${[...new Set(close)].join(', ')}: there the scores choose no better than chance.`,
     },
   ];
 }

@@ -103,6 +103,29 @@ describe('flags of a curve', () => {
     ]);
   });
 
+  it('name sizes at which random circuits do as well, but not those without or with all edges', () => {
+    const point = (n: number, faithfulness: number | null, kept = n) => ({ n, kept, faithfulness });
+    const random = (name: string, ...points: ReturnType<typeof point>[]): string[] =>
+      curveFlags({
+        edgeCount: 2000,
+        clean: Float64Array.of(1),
+        corrupted: Float64Array.of(0),
+        curves: [
+          {
+            selection: 'absolute',
+            points: [point(1, 0), point(4, 0.5), point(8, 1.005), point(16, null), point(2000, 1)],
+            baselines: [{ name, points }],
+          },
+        ],
+      }).map(({ code, text }) => `${code}: ${text}`);
+    expect(random('random-connected', point(4, 0.49), point(8, 0.99), point(1, 0, 0), point(2000, 1))).toEqual([]);
+    expect(random('random-connected', point(16, 0.9))).toEqual([]);
+    const [flag, ...others] = random('random-connected', point(1, 0.1), point(4, 1.4), point(8, 0.2));
+    expect(flag).toMatch(/^random-as-close: .* at n = 1 \(absolute\), 4 \(absolute\): /);
+    expect(others).toEqual([]);
+    expect(random('another ranking', point(4, 1))).toEqual([]);
+  });
+
   it('name no denominator that does not exist', () => {
     expect(codes([1, 2], [1, 2], null)).toEqual(['faithfulness-undefined']);
     expect(codes([Number.NaN], [1], null)).toEqual(['faithfulness-undefined']);
