@@ -50,7 +50,7 @@ export function drawTaskPairs(
   }
   if (tokenizer === undefined || !TEXT_TASKS.some(({ id }) => id === task)) throw wrongVocabulary(task, model);
   const { title, corruption, metric } = textTaskOf(task);
-  const bosId = bosOf(task, model);
+  const bosId = bosOf(`--task ${task}`, model);
   const pairs = generateTextPairs(task, { encode: encoderOf(tokenizer), seed, n, split, bosId });
   return { pairs, title, corruption, metric, bos: bosId === undefined ? 'none' : 'prepended' };
 }
@@ -92,12 +92,13 @@ function speaksPocket(info: ModelInfo, tokenizer: ModelTokenizer | undefined): b
   );
 }
 
-function bosOf(task: string, { info, tokenizer, bos }: TaskModel): number | undefined {
+/** The BOS that goes in front of text, if one is wanted. `data/pairs-no-bos` where it is and there is none; `where` opens the message. */
+export function bosOf(where: string, { info, tokenizer, bos }: TaskModel): number | undefined {
   if (!bos) return undefined;
   const bosId = tokenizer?.bosId ?? info.bosId;
   if (bosId !== undefined) return bosId;
-  throw new LimnError('data/pairs-no-bos', `--task ${task}: this model has no BOS token to put in front`, {
-    details: { task },
+  throw new LimnError('data/pairs-no-bos', `${where}: this model has no BOS token to put in front`, {
+    details: { where },
     hint: 'turn the BOS off with --no-bos',
   });
 }

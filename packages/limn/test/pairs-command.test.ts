@@ -129,6 +129,54 @@ describe('limn pairs on pocket', () => {
   });
 });
 
+describe('limn pairs from a template', () => {
+  const capitals = {
+    pattern: '{city} , the capital of',
+    slot: 'city',
+    answers: { Paris: 'France', Rome: ['Italy'], Madrid: 'Spain' },
+  };
+  const pairs = (name: string, template: object | string, more: readonly string[] = []) =>
+    runLimn([
+      'pairs',
+      '--model',
+      'pocket',
+      '--no-preview',
+      '--json',
+      '--template',
+      write(name, typeof template === 'string' ? template : JSON.stringify(template)),
+      ...more,
+    ]);
+
+  it('corrupts every prompt by another filler', async () => {
+    const out = path.join(root, 'capitals.jsonl');
+    const outcome = await pairs('capitals.json', capitals, ['--out', out]);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const rows = readFileSync(out, 'utf8').trim().split('\n');
+    expect(rows.map((row) => (JSON.parse(row) as { clean: string }).clean)).toEqual(
+      ['Paris', 'Rome', 'Madrid'].map((city) => `${city} , the capital of`),
+    );
+    expect(new Set(rows.map((row) => (JSON.parse(row) as { corrupted: string }).corrupted)).size).toBeGreaterThan(1);
+  });
+
+  it.each<[string, object | string, string]>([
+    ['text that is no JSON', '{', 'it is not JSON'],
+    ['no pattern', { ...capitals, pattern: 3 }, 'pattern'],
+    ['no answers', { ...capitals, answers: ['Paris'] }, 'answers'],
+    ['answers that are no texts', { ...capitals, answers: { Paris: 3 } }, 'Paris'],
+    ['a filler without another', { ...capitals, answers: { Paris: 'France' } }, 'no other filler of {city} fits'],
+    ['a prompt of another form', { ...capitals, prompts: ['the capital of'] }, 'is not made by the template'],
+    ['a prompt with another filler', { ...capitals, prompts: ['Oslo , the capital of'] }, 'does not know it'],
+    ['prompts that are none', { ...capitals, prompts: 'Paris' }, 'prompts'],
+  ])('refuses %s', async (name, template, named) => {
+    const outcome = await pairs(`bad-${name.replaceAll(' ', '-')}.json`, template);
+    expect({ exitCode: outcome.exitCode, code: outcome.json().error?.code }).toEqual({
+      exitCode: 4,
+      code: 'data/template',
+    });
+    expect(outcome.json().error?.message).toContain(named);
+  });
+});
+
 describe("tasks as text, on a random model with GPT-2's vocabulary", () => {
   let model: string;
   beforeAll(() => {

@@ -49,7 +49,7 @@ export interface PocketFigures {
    * Share of prompts answered right. Top-1 over the whole vocabulary is the (or an) answer; for 'sva', whose prompts may go on
    * with another phrase, Σp(agreeing verbs) > Σp(disagreeing verbs).
    */
-  readonly accuracy: Readonly<Record<Exclude<TaskId, `country-capital-${string}`>, Share>>;
+  readonly accuracy: Readonly<Record<Exclude<TaskId, `${'ioi' | 'country-capital'}-${string}`>, Share>>;
   /** IOI accuracy by the rule that keeps the prompt out of training. */
   readonly ioiByRule: Readonly<Record<'pair' | 'frame' | 'receiver', Share>>;
   /** SVA accuracy where an attractor's number opposes the subject's. */

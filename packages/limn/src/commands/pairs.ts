@@ -1,4 +1,4 @@
-// `limn pairs`: the pairs of a task or a file, all checked, previewed on the model, and written; no scoring.
+// `limn pairs`: the pairs of a task, a file or a template, all checked, previewed on the model, and written; no scoring.
 import {
   METRICS,
   checkAlignment,
@@ -23,7 +23,8 @@ import { openModel, type ModelTokenizer } from '../model-source.js';
 import { refuseForeignFile, writeFileWhole } from '../output.js';
 import { parseOptions, readPairs } from '../pairs-source.js';
 import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
-import { TASK_NAMES, drawTaskPairs, encoderOf } from '../task-source.js';
+import { TASK_NAMES, drawTaskPairs, encoderOf, type TaskModel } from '../task-source.js';
+import { templatePairs } from '../template-source.js';
 import { weightForm, withWeightOptions, type WeightOptions } from '../weight-options.js';
 
 const SPLITS: readonly TextSplit[] = ['train', 'held-out', 'all'];
@@ -33,6 +34,7 @@ interface PairsOptions extends SharedOptions, WeightOptions {
   readonly model: string;
   readonly task?: string;
   readonly data?: string;
+  readonly template?: string;
   readonly pairs: number;
   readonly split: TextSplit;
   readonly seed: number;
@@ -45,7 +47,7 @@ interface PairsOptions extends SharedOptions, WeightOptions {
 export function addPairsCommand(program: Command, context: CommandContext): void {
   withWeightOptions(withSharedOptions(program.command('pairs')))
     .description(
-      'check the pairs of a file or make those of a task, show what the model makes of them before any scoring, and write them',
+      'check the pairs of a file or make those of a task or a template, show what the model makes of them before any scoring, and write them',
     )
     .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
     .option('--data <file>', 'a file of pairs to check: JSON lines, or CSV that begins clean,corrupted,label')
@@ -54,9 +56,13 @@ export function addPairsCommand(program: Command, context: CommandContext): void
       `a task to make pairs of: ${TASK_NAMES.join(', ')}`,
       nameOption('--task', 'task', TASK_NAMES),
     )
+    .option(
+      '--template <file>',
+      'JSON to make corrupted prompts by: {"pattern": " {city}, the capital of", "slot": "city", "answers": {"Paris": " France", …}}',
+    )
     .option('--pairs <n>', 'how many pairs of a task', integerOption('--pairs', 1), 100)
     .option('--split <name>', SPLITS.join(', '), nameOption('--split', 'split', SPLITS), 'train')
-    .option('--seed <n>', 'which pairs of a task', integerOption('--seed', 0), 0)
+    .option('--seed <n>', 'which pairs of a task, and which fillers of a template', integerOption('--seed', 0), 0)
     .option(
       '--metric <name>',
       `${METRIC_NAMES.join(', ')} (default: all that the pairs have answers for)`,
@@ -70,10 +76,12 @@ export function addPairsCommand(program: Command, context: CommandContext): void
 
 async function run(options: PairsOptions, context: CommandContext): Promise<void> {
   const { console, signal } = context;
-  if ((options.data === undefined) === (options.task === undefined))
-    throw new LimnError('usage/pairs-source', 'give the pairs either with --data FILE or with --task NAME', {
-      hint: 'for example: limn pairs --model pocket --task ioi',
-    });
+  if ([options.data, options.task, options.template].filter((source) => source !== undefined).length !== 1)
+    throw new LimnError(
+      'usage/pairs-source',
+      'give the pairs with one of --data FILE, --task NAME and --template FILE',
+      { hint: 'for example: limn pairs --model pocket --task ioi' },
+    );
   using device = await openDevice(context);
   using model = await openModel(device.gpu, options.model, {
     ...weightForm(options),
@@ -82,19 +90,7 @@ async function run(options: PairsOptions, context: CommandContext): Promise<void
     onNotice: (line) => console.note(line),
   });
   const speaker = { info: model.hooked.info, tokenizer: model.tokenizer, bos: options.bos };
-  let pairs: readonly Pair[];
-  let report: AlignmentReport;
-  if (options.data === undefined) {
-    const { task = '', pairs: n, seed, split } = options;
-    pairs = drawTaskPairs(task, { n, seed, split }, speaker).pairs;
-    report = checkAlignment(pairs, { model: speaker.info, tokenizer: writerOf(model.tokenizer) });
-  } else {
-    const text = await readPairs(options.data);
-    const parse = parseOptions(options.data, text, speaker);
-    report = checkAlignment(text, parse);
-    refuseFaults(report, options.data);
-    ({ pairs } = parsePairs(text, parse));
-  }
+  const { pairs, report } = await findPairs(options, speaker);
   for (const line of describeReport(report)) console.say(line);
   const content = options.out === undefined ? undefined : contentOf(pairs, options.out, model.tokenizer);
   if (options.out !== undefined && content !== undefined)
@@ -122,6 +118,28 @@ async function run(options: PairsOptions, context: CommandContext): Promise<void
     ...(preview === undefined ? {} : { preview: figuresOf(preview) }),
     ...(options.out === undefined ? {} : { out: options.out }),
   });
+}
+
+interface FoundPairs {
+  readonly pairs: readonly Pair[];
+  readonly report: AlignmentReport;
+}
+
+/** The pairs that the options name, all checked. */
+async function findPairs({ data, task, template, ...options }: PairsOptions, model: TaskModel): Promise<FoundPairs> {
+  if (data !== undefined) {
+    const text = await readPairs(data);
+    const parse = parseOptions(data, text, model);
+    const report = checkAlignment(text, parse);
+    refuseFaults(report, data);
+    return { pairs: parsePairs(text, parse).pairs, report };
+  }
+  const { pairs: n, seed, split } = options;
+  const pairs =
+    template === undefined
+      ? drawTaskPairs(task ?? '', { n, seed, split }, model).pairs
+      : await templatePairs(template, seed, model);
+  return { pairs, report: checkAlignment(pairs, { model: model.info, tokenizer: writerOf(model.tokenizer) }) };
 }
 
 /** What the record of a preview holds: all but the values of single pairs. */
