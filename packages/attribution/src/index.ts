@@ -137,6 +137,7 @@ export { faithfulnessCurves } from './faithfulness-curves.js';
 export type { CurveOptions, CurvePoint, FaithfulnessCurve, FaithfulnessCurves } from './faithfulness-curves.js';
 export { scoreInShards } from './score-shards.js';
 export type { ShardStore, ShardedScores, ShardedScoringOptions } from './score-shards.js';
+export { isShardIntact } from './score-shard.js';
 export type { QuarantinedPair } from './score-shard.js';
 export { METHODS, scoreEdges } from './score-edges.js';
 export type { MethodName, ScoreEdgesOptions } from './score-edges.js';

@@ -6,6 +6,7 @@ import { addDemoCommand } from './commands/demo.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addGenerateCommand } from './commands/generate.js';
 import { addPairsCommand } from './commands/pairs.js';
+import { addMergeCommand } from './commands/merge.js';
 import { addRunCommand } from './commands/run.js';
 import { addTrainCommand } from './commands/train.js';
 import { Console, type TextStream } from './console.js';
@@ -90,6 +91,7 @@ function buildProgram(context: CommandContext, environment: Environment): Comman
   addTrainCommand(program, context);
   addPairsCommand(program, context);
   addCircuitCommand(program, context);
+  addMergeCommand(program, context);
   for (const command of program.commands) command.copyInheritedSettings(program);
   return program;
 }

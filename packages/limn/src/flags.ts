@@ -1,5 +1,5 @@
 // What a reader should know before believing a figure of a circuit record.
-import type { FaithfulnessCurves } from '@limn/attribution';
+import type { FaithfulnessCurves, QuarantinedPair } from '@limn/attribution';
 import type { CircuitRecord } from '@limn/report';
 import type { MethodChoice } from './methods.js';
 import type { PairSets } from './pairs-source.js';
@@ -14,6 +14,19 @@ const FOR_THE_REPORT = new Set(['size-zero', 'size-duplicate', 'not-reached', 'c
 /** What puts the figures on the terminal in doubt. */
 export function doubts(flags: CircuitRecord['flags']): readonly string[] {
   return flags.filter(({ code }) => !FOR_THE_REPORT.has(code)).map(({ text }) => text);
+}
+
+/** Pairs that the scores were made without. */
+export function quarantineFlags(quarantined: readonly QuarantinedPair[], pairs: number): CircuitRecord['flags'] {
+  if (quarantined.length === 0) return [];
+  const named = quarantined.slice(0, 4).map(({ pair, code }) => `pair ${pair + 1} (${code})`);
+  const more = quarantined.length > named.length ? ' …' : '';
+  return [
+    {
+      code: 'pairs-left-out',
+      text: `The search could not score ${quarantined.length} of its ${pairs} pairs: ${named.join(', ')}${more}.`,
+    },
+  ];
 }
 
 /** The curves' own flags, and those that follow from the pairs, the metric and the method. */

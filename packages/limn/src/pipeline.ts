@@ -5,16 +5,22 @@ import {
   type Ablation,
   evaluateCircuits,
   faithfulnessCurves,
+  scoreInShards,
   metricByName,
   scoreEdges,
   type AttributionProgress,
+  type QuarantinedPair,
+  type ScoreEdgesOptions,
+  type Scores,
+  type ShardedScores,
+  type ShardStore,
   type Metric,
 } from '@limn/attribution';
 import type { HookedModel } from '@limn/hooks';
 import type { MetricName } from '@limn/tasks';
 import type { Findings } from './circuit-record.js';
 import type { ProgressEvent } from './console.js';
-import { flagsOf } from './flags.js';
+import { flagsOf, quarantineFlags } from './flags.js';
 import { METRIC_DESCRIPTIONS, type MethodChoice } from './methods.js';
 import type { PairSets } from './pairs-source.js';
 import { circuitToShow } from './shown-circuit.js';
@@ -26,11 +32,24 @@ export interface PipelineControls {
   readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
 }
 
+/** Where shards of scores are kept, how large they are, and what made their bits. */
+export interface ShardPlan {
+  readonly store: ShardStore;
+  /** Pairs in a shard. */
+  readonly size: number;
+  /** Only every `of`-th shard, from `index`. */
+  readonly part?: { readonly index: number; readonly of: number } | undefined;
+  /** Adapter and kernel plan. */
+  readonly machine: string;
+}
+
 export interface CircuitRequest extends PipelineControls {
   readonly model: HookedModel;
   readonly sets: PairSets;
   readonly metric: MetricName;
   readonly method: MethodChoice;
+  /** Keep the scores of groups of pairs as they are finished, and go on from what is kept. */
+  readonly shards?: ShardPlan | undefined;
   /** Also scores every edge exactly, to compare with. Costs one run per edge and pair. */
   readonly compareWithExact?: boolean;
 }
@@ -62,12 +81,8 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
     onProgress?.({ phase, done: 0, total, unit });
     return { metric, ablation, signal, onProgress: named(phase, onProgress) };
   };
-  const scores = await scoreEdges(model, sets.discovery, {
-    ...controls(`scores by ${method.name}`, 'pairs', sets.discovery.length),
-    method: method.name,
-    steps: method.igSteps,
-    rule: method.igRule,
-  });
+  const scoring = controls(`scores by ${method.name}`, 'pairs', sets.discovery.length);
+  const { scores, quarantined } = await scoresOf(request, scoring);
   const curves = await faithfulnessCurves(model, scores, sets.evaluation, {
     ...controls('faithfulness', 'pairs', sets.evaluation.length),
     selector: method.selector,
@@ -98,9 +113,46 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
     pairs: sets.evaluation,
     values,
     ...(exact === undefined ? {} : { exact: { scores: exact, agreement: agreement(scores, exact) } }),
-    flags: flagsOf(curves, sets, metric.name, method),
+    flags: [...flagsOf(curves, sets, metric.name, method), ...quarantineFlags(quarantined, sets.discovery.length)],
   };
 }
+
+type Scoring = Pick<ScoreEdgesOptions, 'metric' | 'ablation' | 'signal' | 'onProgress'>;
+
+/** Scores of the search's pairs, whole or from shards. */
+async function scoresOf(
+  { model, sets, method, shards }: CircuitRequest,
+  scoring: Scoring,
+): Promise<{ readonly scores: Scores; readonly quarantined: readonly QuarantinedPair[] }> {
+  const options = { ...scoring, method: method.name, steps: method.igSteps, rule: method.igRule };
+  if (shards === undefined) return { scores: await scoreEdges(model, sets.discovery, options), quarantined: [] };
+  const { scores, quarantined } = await scoreInShards(model, sets.discovery, { ...options, ...cut(shards) });
+  return { scores: scores as Scores, quarantined };
+}
+
+/** One part of the shards of a search, without what comes after the scores. */
+export async function scoreCircuitShards(
+  request: CircuitRequest & { readonly shards: ShardPlan },
+): Promise<ShardedScores> {
+  const { model, sets, method, shards, signal, onProgress } = request;
+  const ablation = await ablationOf(request);
+  try {
+    return await scoreInShards(model, sets.discovery, {
+      metric: metricByName(request.metric),
+      method: method.name,
+      steps: method.igSteps,
+      rule: method.igRule,
+      ablation,
+      signal,
+      onProgress: named(`scores by ${method.name}`, onProgress),
+      ...cut(shards),
+    });
+  } finally {
+    if (typeof ablation === 'object') ablation.dispose();
+  }
+}
+
+const cut = ({ store, size, part, machine }: ShardPlan) => ({ store, shardSize: size, part, machine });
 
 /** The metric of every evaluation pair, clean and in the empty circuit: two runs. */
 async function pairValues(

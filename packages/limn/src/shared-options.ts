@@ -75,6 +75,22 @@ export function bytesOption(name: string): (text: string) => number {
   };
 }
 
+/** One part of several, as `--shard 2/5`; `index` counts from 0. */
+export interface PartOf {
+  readonly index: number;
+  readonly of: number;
+}
+
+/** `i/n` with 1 ≤ i ≤ n. */
+export function partOfOption(text: string): PartOf {
+  const [, index = 0, of = 0] = (/^(\d{1,6})\/(\d{1,6})$/.exec(text) ?? []).map(Number);
+  if (index >= 1 && index <= of) return { index: index - 1, of };
+  throw new LimnError('usage/shard', `--shard ${text}: expected i/n, part i of n, with i from 1 to n`, {
+    details: { option: '--shard', given: text },
+    hint: 'for example --shard 1/4',
+  });
+}
+
 /** One of `names`; a misspelt one is answered with the name that it begins, or with the nearest. `what` is the singular noun, e.g. `metric`. */
 export function nameOption<Name extends string>(
   option: string,

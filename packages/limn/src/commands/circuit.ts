@@ -1,7 +1,7 @@
 // `limn circuit`: scores every edge of a model for one behaviour, measures the circuits they select, and writes graph, result and report.
 import { ABLATIONS, IG_RULES, METHODS, SELECTORS, type MethodName } from '@limn/attribution';
 import { METRICS, type MetricName } from '@limn/tasks';
-import { LimnError } from '@limn/gpu';
+import { LimnError, type Gpu } from '@limn/gpu';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
@@ -9,9 +9,18 @@ import { chooseMethod, type MethodChoice, type MethodSettings } from '../methods
 import { openModel } from '../model-source.js';
 import { openOutputFolder } from '../output.js';
 import { filePairs, prependBosOf } from '../pairs-source.js';
-import { findCircuit } from '../pipeline.js';
+import { findCircuit, scoreCircuitShards, type CircuitRequest, type ShardPlan } from '../pipeline.js';
 import { provenanceOf } from '../provenance.js';
-import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
+import {
+  integerOption,
+  nameOption,
+  partOfOption,
+  withSharedOptions,
+  type PartOf,
+  type SharedOptions,
+} from '../shared-options.js';
+import { folderShards, removeShards, shardFolderOf } from '../shard-folder.js';
+import { kernelPlan } from '../kernel-plan.js';
 import { TASK_NAMES, taskSets } from '../task-source.js';
 import { weightForm, withWeightOptions, type WeightOptions } from '../weight-options.js';
 import { CIRCUIT_FILES, circuitFiles, describeFinding, figuresOf } from '../circuit-output.js';
@@ -28,6 +37,9 @@ interface CircuitOptions extends SharedOptions, WeightOptions, MethodSettings {
   readonly seed: number;
   readonly bos: boolean;
   readonly out: string;
+  readonly resume?: boolean;
+  readonly shard?: PartOf;
+  readonly shardSize: number;
 }
 
 export function addCircuitCommand(program: Command, context: CommandContext): void {
@@ -74,6 +86,18 @@ export function addCircuitCommand(program: Command, context: CommandContext): vo
     .option('--seed <n>', 'which pairs of a task', integerOption('--seed', 0), 0)
     .option('--no-bos', 'put no BOS in front of text')
     .option('--out <dir>', 'where the three files go', 'limn-out')
+    .option('--resume', 'keep the scores of pairs in DIR.shards as they are finished, and go on from what is there')
+    .option(
+      '--shard <i/n>',
+      'score part i of n into DIR.shards and stop; `limn merge` and --resume finish',
+      partOfOption,
+    )
+    .option(
+      '--shard-size <n>',
+      'pairs that are scored together with --resume or --shard',
+      integerOption('--shard-size', 1),
+      16,
+    )
     .action((options: CircuitOptions) => run(options, context));
 }
 
@@ -87,6 +111,14 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
   if (options.task !== undefined && options.evalData !== undefined) {
     throw new LimnError('usage/pairs-source', '--eval-data goes with --data; a task brings its own held-out pairs');
   }
+  if (options.shard && options.resume)
+    throw new LimnError(
+      'usage/shard',
+      '--shard fills one part and always goes on from what is there: leave out --resume',
+      {
+        hint: '--resume is for the run that finishes from all parts',
+      },
+    );
   const method = chooseMethod(options.method, options);
   const output = openOutputFolder(options.out, CIRCUIT_FILES);
   try {
@@ -106,14 +138,13 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
             speaker,
           );
     const metric = options.metric ?? sets.metric;
-    const found = await findCircuit({
-      model: model.hooked,
-      sets,
-      metric,
-      method,
-      signal,
-      onProgress: console.progress,
-    });
+    const request = { model: model.hooked, sets, metric, method, signal, onProgress: console.progress };
+    const shards = options.resume || options.shard ? shardsOf(options, device.gpu, request) : undefined;
+    if (options.shard && shards) {
+      await scorePart({ ...request, shards }, options, context);
+      return;
+    }
+    const found = await findCircuit({ ...request, ...(shards ? { shards } : {}) });
     const provenance = provenanceOf(device.gpu, model, context, {
       // A file's pairs are taken as they are; only a task's are drawn.
       seed: options.task === undefined ? null : options.seed,
@@ -124,6 +155,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
     for (const [name, content] of circuitFiles(found, provenance, model.show)) output.write(name, content);
     signal.throwIfAborted();
     output.commit();
+    if (shards) removeShards(shardFolderOf(options.out));
     for (const line of describeFinding(found)) console.say(line);
     console.say(`written to ${output.path}: ${CIRCUIT_FILES.entries.join(', ')}`);
     console.result({
@@ -136,6 +168,41 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
   } finally {
     output.discard();
   }
+}
+
+/** Where shards go, which of them are asked for, and the adapter and kernels that make their bits. */
+function shardsOf(
+  { out, shard, shardSize }: CircuitOptions,
+  gpu: Gpu,
+  { model, sets }: Pick<CircuitRequest, 'model' | 'sets'>,
+): ShardPlan {
+  const { adapter, source } = gpu.capabilities;
+  const prompts = sets.discovery.slice(0, shardSize).map(({ clean }) => clean);
+  return {
+    store: folderShards(shardFolderOf(out)),
+    size: shardSize,
+    ...(shard ? { part: shard } : {}),
+    machine: [source, adapter.vendor, adapter.device, adapter.description, kernelPlan(model, prompts)].join('; '),
+  };
+}
+
+/** One process's part of the scores, and nothing else. */
+async function scorePart(
+  request: CircuitRequest & { readonly shards: ShardPlan },
+  { out, shard }: CircuitOptions,
+  { console }: CommandContext,
+): Promise<void> {
+  const { shards, quarantined } = await scoreCircuitShards(request);
+  const { index, of } = shard as PartOf;
+  const folder = shardFolderOf(out);
+  console.say(`part ${index + 1} of ${of}: ${shards.done} of ${shards.total} shards are in ${folder}`);
+  for (const { pair, code, reason } of quarantined) console.say(`  left out: pair ${pair + 1}: ${reason} (${code})`);
+  console.say(
+    shards.done === shards.total
+      ? 'all parts are there: run the same command with --resume and without --shard'
+      : '`limn merge` brings the shards of other folders here',
+  );
+  console.result({ ok: true, command: 'circuit', shards: { ...shards, folder }, quarantined });
 }
 
 /**
@@ -152,13 +219,16 @@ function resultOptions(
     memoryBudget: _memoryBudget,
     igSteps: _igSteps,
     igRule: _igRule,
+    resume,
+    shard: _shard,
+    shardSize,
     ...options
   }: CircuitOptions,
   { igSteps, igRule, selector }: MethodChoice,
 ): Record<string, string | number | boolean> {
   const unused = new Set<string>(options.data === undefined ? [] : ['pairs', 'evalPairs', 'seed']);
   return Object.fromEntries(
-    Object.entries({ ...options, igSteps, igRule, selector }).filter(
+    Object.entries({ ...options, igSteps, igRule, selector, ...(resume ? { shardSize } : {}) }).filter(
       (entry): entry is [string, string | number | boolean] => entry[1] !== undefined && !unused.has(entry[0]),
     ),
   );
