@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { ModelTokenizer } from '@limn/gpt2';
 import { openFolder } from '@limn/gpt2/node';
+import { referenceRandom } from '@limn/testing';
 import { describe, expect, it } from 'vitest';
 import { csvField, csvRecords } from '../src/csv.js';
 import { checkAlignment, formatOf, pairsToCsv, pairsToJsonLines, parsePairs } from '../src/index.js';
@@ -96,6 +97,28 @@ describe('RFC 4180', () => {
     expect(() => [...csvRecords(csv, 'f')]).toThrow(
       expect.objectContaining({ code: 'data/pairs-csv', message: expect.stringContaining(message) as string }),
     );
+  });
+
+  it('gives back 500 random tables, and refuses random bytes by code alone', () => {
+    const random = referenceRandom(5);
+    const below = (n: number): number => Math.floor(random.uniform() * n);
+    const text = (alphabet: string): string =>
+      Array.from({ length: below(6) }, () => alphabet[below(alphabet.length)]).join('');
+    for (let round = 0; round < 500; round++) {
+      // One field more than nothing, since a line of one empty field is an empty line.
+      const table = Array.from({ length: 1 + below(4) }, () => [
+        'x',
+        ...Array.from({ length: 3 }, () => text('ab",\n\r é')),
+      ]);
+      const end = round % 2 === 0 ? '\n' : '\r\n';
+      expect(texts(table.map((row) => row.map(csvField).join(',')).join(end))).toEqual(table);
+      const noise = `clean,corrupted,label\n${text('a",\n\r\0[]5')}${text('a",\n\r[]5')},${text('"5[]{}')}`;
+      try {
+        parsePairs(noise, options());
+      } catch (error) {
+        expect((error as { code: string }).code, noise).toMatch(/^data\/pairs-/);
+      }
+    }
   });
 
   it('gives back what was written, whatever the text', () => {
