@@ -17,7 +17,7 @@ const WIDTH = 16;
 const VOCABULARY = 50_257;
 const POSITIONS = 48;
 
-/** Two layers of two heads, width 16: 30 edges' worth of model around a vocabulary of 50,257. */
+/** Writes config.json, model.safetensors, vocab.json and merges.txt: two layers of two heads, width 16, random weights from a fixed seed. */
 export function writeGpt2WordsModel(folder: string): void {
   mkdirSync(folder, { recursive: true });
   const config = newConfig({
