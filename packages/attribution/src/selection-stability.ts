@@ -24,7 +24,7 @@ export interface SelectionStability {
   readonly circuit: Circuit;
   readonly resamples: number;
   readonly seed: number;
-  /** [nForward × nBackward]: the share of resamples whose pruned circuit has the edge; NaN where there is none. */
+  /** [nForward × nBackward], the share of resamples whose pruned circuit has the edge; NaN where there is none. */
   readonly frequency: Float64Array;
   /** Mean Jaccard of the pruned circuits with one another, and with `circuit`; two empty circuits agree. 1 is full stability. */
   readonly jaccard: { readonly pairwise: number | null; readonly withAll: number };
