@@ -18,7 +18,7 @@ const STEEP = 2 ** 60;
 /**
  * Share of the pairs whose best correct answer beats every incorrect one; a tie is a miss. Its loss is −1 or 0 per pair.
  * For `evaluateCircuits` and what is built on it; exact patching takes it as well, as a count of answers that an edge turns.
- * Scorers that differentiate refuse it as `tensor/no-path`.
+ * Scorers that differentiate refuse it as `usage/metric`.
  * @throws LimnError `data/pairs-answers`
  */
 export const accuracy: ValueMetric = {

@@ -110,6 +110,8 @@ export { eapIgActivations } from './eap-ig-activations.js';
 export type { EapIgActivationsOptions } from './eap-ig-activations.js';
 export { informationFlow } from './information-flow.js';
 export type { InformationFlowOptions } from './information-flow.js';
+export { learnedMasks } from './learned-masks.js';
+export type { LearnedMaskOptions, LearnedMasks } from './learned-masks.js';
 export { scoreNodes } from './score-nodes.js';
 export type { NodeMethodName, NodeScores, NodeScoringOptions } from './score-nodes.js';
 export { cleanCorrupted } from './clean-corrupted.js';

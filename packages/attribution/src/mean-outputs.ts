@@ -68,6 +68,7 @@ export class MeanOutputs implements Disposable {
     for (const tensor of this.#sites.values()) tensor.dispose();
   }
 
+  /** Frees the means at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -17,6 +17,8 @@ export interface Metric {
   readonly name: string;
   /** Whether `loss` looks at the clean run's logits. */
   readonly usesClean: boolean;
+  /** false for a value that is only reported, such as accuracy; scorers that differentiate refuse it. */
+  readonly differentiable?: boolean;
   /** Throws `data/pairs-answers` for a pair that this metric cannot measure. */
   check(pair: Pair, where: string): void;
   /**
@@ -82,6 +84,18 @@ export function metricByName(name: string): Metric {
 /** Checks every pair against every metric before any work. */
 export function checkAnswers(pairs: readonly Pair[], metrics: readonly Metric[]): void {
   for (const metric of metrics) for (const [n, pair] of pairs.entries()) metric.check(pair, `pair ${n + 1}`);
+}
+
+/**
+ * Refuses a metric that has no gradient, before any work.
+ * @throws LimnError `usage/metric`
+ */
+export function checkDifferentiable(metric: Metric, method: string): void {
+  if (metric.differentiable === false)
+    throw new LimnError('usage/metric', `${method} differentiates its metric, and ${metric.name} has no gradient.`, {
+      details: { method, metric: metric.name },
+      hint: 'Score by logit-diff, prob-diff or kl, and measure circuits by it; exact patching needs no gradient.',
+    });
 }
 
 function needs(pair: Pair, where: string, metric: string, sides: readonly ('correct' | 'incorrect')[]): void {

@@ -1,6 +1,6 @@
 // A circuit as interventions, by its dense definition: x_v ← x_v + Σ_{(u,v) ∉ C} (z'_u − ẑ_u) at every slot, with ẑ of this very run. Composes with other edits.
 import { blockHook } from '@limn/hooks';
-import type { HookedModel, HookName, Intervention, InterventionContext } from '@limn/hooks';
+import type { HookedModel, HookName, Intervention, InterventionContext, Json } from '@limn/hooks';
 import { LimnError, type Step } from '@limn/gpu';
 import { add, concat, fromData, matmul, permute, reshape, slice, sub, type Tensor } from '@limn/tensor';
 import type { Circuit } from './circuit.js';
@@ -36,48 +36,92 @@ export function recordNodeOutputs(
  */
 export function restrictToCircuit(circuit: Circuit, ablated: readonly SourceBlock[]): Intervention[] {
   const { graph } = circuit;
-  const interventions: Intervention[] = [];
-  const restrict = (at: HookName, columns: readonly number[]): void => {
-    const sources = graph.prev(columns[0] ?? 0);
+  return slotSites(graph).flatMap((site) => {
+    const { at, columns, sources } = site;
     // removed[h, u]: the edge u → slot h of this site is not in the circuit.
     const removed = Float32Array.from({ length: columns.length * sources }, (_, i) =>
       circuit.has(i % sources, columns[Math.floor(i / sources)] ?? 0) ? 0 : 1,
     );
+    if (!removed.includes(1)) return [];
     const edges = columns.flatMap((v) => circuit.sourcesOf(v).map((u) => graph.edgeName(u, v)));
-    if (!removed.includes(1)) return;
-    interventions.push(
-      Object.freeze({
-        at,
-        reads: Object.freeze(outputSites(graph, sources)),
-        excludes: STREAM,
-        spec: Object.freeze({
-          kind: 'restrict-to-circuit',
-          options: Object.freeze({ at, edges }),
-          tensors: Object.freeze(Object.fromEntries(ablated.map(({ first, tensor }) => [`ablated.${first}`, tensor]))),
-        }),
+    return [
+      restrictSite(graph, site, ablated, {
+        kind: 'restrict-to-circuit',
+        options: { at, edges },
         label: `circuit at ${at} (${edges.length} of ${removed.length} edges)`,
-        apply: (x: Tensor, ctx: InterventionContext) => {
-          const { step } = ctx;
-          const instead = sub(step, ablatedOutputs(ctx, graph, sources, ablated), currentOutputs(ctx, graph, sources));
-          const mask = fromData(step, removed, [columns.length, sources], { label: 'removed edges' });
-          const change = matmul(step, mask, reshape(instead, [sources, instead.size / sources]));
-          const [B = 0, T = 0, C = 0] = instead.shape.slice(1);
-          if (x.shape.length === 3) return add(step, x, reshape(change, x.shape));
-          return add(step, x, permute(step, reshape(change, [columns.length, B, T, C]), [1, 2, 0, 3]));
-        },
+        removed: (step) => fromData(step, removed, [columns.length, sources], { label: 'removed edges' }),
       }),
-    );
-  };
-  for (const layer of layersOf(graph)) {
-    for (const input of HEAD_INPUTS)
-      restrict(
-        blockHook(layer, `hook_${input}_input`),
-        Array.from({ length: graph.heads }, (_, head) => graph.backwardIndex({ kind: 'head', layer, head, input })),
-      );
-    restrict(blockHook(layer, 'hook_mlp_in'), [graph.backwardIndex({ kind: 'mlp', layer })]);
-  }
-  restrict(blockHook(graph.layers - 1, 'hook_resid_post'), [graph.nBackward - 1]);
-  return interventions;
+    ];
+  });
+}
+
+/** A place where slots read the stream: q, k or v of a layer's heads, its MLP, the logits. */
+export interface SlotSite {
+  readonly at: HookName;
+  /** Backward indices of the slots that read there. */
+  readonly columns: readonly number[];
+  /** Sources that have written by then: edges into these slots come from forward indices 0 … sources − 1. */
+  readonly sources: number;
+}
+
+/** Every place where slots read, from first to last. */
+export function slotSites(graph: Graph): SlotSite[] {
+  const site = (at: HookName, columns: readonly number[]): SlotSite => ({
+    at,
+    columns,
+    sources: graph.prev(columns[0] ?? 0),
+  });
+  return [
+    ...layersOf(graph).flatMap((layer) => [
+      ...HEAD_INPUTS.map((input) =>
+        site(
+          blockHook(layer, `hook_${input}_input`),
+          Array.from({ length: graph.heads }, (_, head) => graph.backwardIndex({ kind: 'head', layer, head, input })),
+        ),
+      ),
+      site(blockHook(layer, 'hook_mlp_in'), [graph.backwardIndex({ kind: 'mlp', layer })]),
+    ]),
+    site(blockHook(graph.layers - 1, 'hook_resid_post'), [graph.nBackward - 1]),
+  ];
+}
+
+/** What removes edges at one site: x_v ← x_v + Σ_u removed[v, u] · (z'_u − ẑ_u), on the tape, so that `removed` may be learnt. */
+export function restrictSite(
+  graph: Graph,
+  { at, columns, sources }: SlotSite,
+  ablated: readonly SourceBlock[],
+  {
+    kind,
+    options,
+    label,
+    removed,
+  }: {
+    readonly kind: string;
+    readonly options: Readonly<Record<string, Json>>;
+    readonly label: string;
+    /** [columns, sources] */
+    readonly removed: (step: Step) => Tensor;
+  },
+): Intervention {
+  return Object.freeze({
+    at,
+    reads: Object.freeze(outputSites(graph, sources)),
+    excludes: STREAM,
+    spec: Object.freeze({
+      kind,
+      options: Object.freeze(options),
+      tensors: Object.freeze(Object.fromEntries(ablated.map(({ first, tensor }) => [`ablated.${first}`, tensor]))),
+    }),
+    label,
+    apply: (x: Tensor, ctx: InterventionContext) => {
+      const { step } = ctx;
+      const instead = sub(step, ablatedOutputs(ctx, graph, sources, ablated), currentOutputs(ctx, graph, sources));
+      const change = matmul(step, removed(step), reshape(instead, [sources, instead.size / sources]));
+      const [B = 0, T = 0, C = 0] = instead.shape.slice(1);
+      if (x.shape.length === 3) return add(step, x, reshape(change, x.shape));
+      return add(step, x, permute(step, reshape(change, [columns.length, B, T, C]), [1, 2, 0, 3]));
+    },
+  });
 }
 
 /** The sites that hold the outputs of the first `sources` sources. */

@@ -7,7 +7,7 @@ import { expectLengths, settleAblation } from './ablation.js';
 import type { Ablation } from './ablation.js';
 import { ExampleSum } from './example-sum.js';
 import type { GradientRun, RunStart } from './gradient-run.js';
-import { checkAnswers } from './metrics.js';
+import { checkAnswers, checkDifferentiable } from './metrics.js';
 import type { Metric } from './metrics.js';
 import { nodeDeltas, outputCaptures, OutputWeights, sourcesOfSublayer } from './node-outputs.js';
 import type { SourceBlock, SourceRange, Sublayer } from './node-outputs.js';
@@ -96,6 +96,7 @@ export async function runMethod(
   const ablation = settleAblation(options.ablation, method.patchOnly ? { method: method.name } : undefined);
   checkPairs(pairs, { model: model.info });
   checkAnswers(pairs, [metric]);
+  checkDifferentiable(metric, method.name);
   throwIfAborted(signal, method.name);
   const total = new ExampleSum(contraction, options.perExample === true);
   let kept: OutputWeights | undefined;

@@ -15,7 +15,9 @@ import { sha256Hex } from './sha256.js';
 
 /** Where shards are kept, by key: a folder, a database, the browser's storage. `write` must be atomic; a key is a hex digest. */
 export interface ShardStore {
+  /** The text of that key, or undefined where there is none. */
   read(key: string): Promise<string | undefined>;
+  /** Keeps the text, whole or not at all. */
   write(key: string, text: string): Promise<void>;
 }
 

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { kl as klOf, logitDiff as logitDiffOf, probDiff as probDiffOf } from '@limn/tasks';
 import { referenceEap, referenceRandom, testGpu } from '@limn/testing';
 import { fromData, gradients, readFloats } from '@limn/tensor';
-import { METRICS, metricByName } from '../src/index.js';
+import { accuracy, eap, learnedMasks, METRICS, metricByName, scoreNodes } from '../src/index.js';
 import type { Pair } from '../src/index.js';
+import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
 
 const random = referenceRandom(71);
 const V = 37;
@@ -51,4 +52,16 @@ describe('answers', () => {
     expect(check('prob-diff', { incorrect: [] })).not.toThrow();
     expect(check('kl', { correct: [], incorrect: [] })).not.toThrow();
   });
+});
+
+it('accuracy is measured, not differentiated: scorers refuse it by name', async () => {
+  const model = await gpt2Of(referenceEap.randomModel(AWKWARD, 3));
+  const options = { metric: accuracy };
+  for (const call of [
+    () => eap(model, awkwardPairs(1), options),
+    () => scoreNodes(model, awkwardPairs(1), { ...options, method: 'eap-ig-inputs' }),
+    () => learnedMasks(model, awkwardPairs(1), options),
+  ])
+    await expect(call()).rejects.toThrow(expect.objectContaining({ code: 'usage/metric' }));
+  model.dispose();
 });

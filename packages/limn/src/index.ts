@@ -1,5 +1,5 @@
 // limn as a library: the composed pipeline that the command line, the examples and the benches are made of.
-export { findCircuit, type CircuitRequest, type PipelineControls } from './pipeline.js';
+export { findCircuit, type CircuitRequest, type PipelineControls, type ShardPlan } from './pipeline.js';
 export { FAITHFUL, circuitToShow, headlineCircuits, headlineCurve, type ShownCircuit } from './shown-circuit.js';
 export { circuitRecord, type Findings } from './circuit-record.js';
 export { describeFinding, graphFile } from './circuit-output.js';

@@ -23,10 +23,11 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-const words = (out: string, more: readonly string[]): string[] => [
-  ...['circuit', '--model', model, '--data', data, '--metric', 'logit-diff', '--method', 'eap'],
-  ...['--out', path.join(root, out), '--shard-size', '2', '--json', ...more],
-];
+const words = (out: string, more: readonly string[]): string[] =>
+  ['circuit', '--model', model, '--data', data, '--metric', 'logit-diff', '--method', 'eap'].concat(
+    ['--out', path.join(root, out), '--shard-size', '2', '--json'],
+    more,
+  );
 const circuit = (out: string, ...more: readonly string[]) => runLimn(words(out, more));
 const graph = (out: string): string => {
   const { edges } = JSON.parse(readFileSync(path.join(root, out, 'graph.json'), 'utf8')) as { edges: unknown };

@@ -1,0 +1,258 @@
+// Edge masks learnt by gradient: every edge has a gate, and gates close where the loss of the restricted run does not need them. Edge pruning, arXiv 2406.16778; MIB's UGS row.
+import { LimnError, throwIfAborted } from '@limn/gpu';
+import { lastRows, recordWithin, tokenBatch } from '@limn/hooks';
+import type { HookedModel } from '@limn/hooks';
+import type { Step } from '@limn/gpu';
+import {
+  add,
+  AdamW,
+  detach,
+  fill,
+  fillUniform,
+  gradients,
+  mean,
+  permutation,
+  persistent,
+  readFloats,
+  scale,
+  sub,
+  sum,
+  type Tensor,
+} from '@limn/tensor';
+import { expectLengths, settleAblation } from './ablation.js';
+import type { Ablation } from './ablation.js';
+import { buildGraph } from './graph.js';
+import type { Graph } from './graph.js';
+import { logistic, openProbability, sampleGates } from './hard-concrete.js';
+import { checkAnswers, checkDifferentiable } from './metrics.js';
+import type { Metric } from './metrics.js';
+import { meanNodeOutputs, OutputWeights } from './node-outputs.js';
+import type { SourceBlock } from './node-outputs.js';
+import { checkPairs } from './pairs.js';
+import type { Pair } from './pairs.js';
+import { recordNodeOutputs, restrictSite, slotSites } from './restrict-to-circuit.js';
+import type { SlotSite } from './restrict-to-circuit.js';
+import { settleControls } from './run-options.js';
+import type { RunControls } from './run-options.js';
+import { scoresOf } from './scores.js';
+import type { Scores } from './scores.js';
+
+/** What masks are learnt for. */
+export interface LearnedMaskOptions extends RunControls {
+  /** KL asks for the model's own answers; a difference of logits can be driven beyond them. */
+  readonly metric: Metric;
+  /** What closed edges carry. Default 'patch'. */
+  readonly ablation?: Ablation | undefined;
+  /** Optimiser steps. Default 200. */
+  readonly updates?: number | undefined;
+  /** Pairs per step, drawn without replacement until all have been seen. Default 8, or all. */
+  readonly pairsPerUpdate?: number | undefined;
+  /** λ: loss units that the whole graph costs. Default 1; larger gives smaller circuits. */
+  readonly sparsity?: number | undefined;
+  /** AdamW's rate for log α. Default .1. */
+  readonly rate?: number | undefined;
+  /** Where every log α starts; 2 by default: most gates open. */
+  readonly start?: number | undefined;
+  /** Of the draws of gates and pairs. Default 0; the same seed gives the same bits. */
+  readonly seed?: number | undefined;
+}
+
+/** Learnt gates. */
+export interface LearnedMasks {
+  /** σ(log α) of every edge, in (0, 1): at .5 and above the edge is in the circuit that was learnt. */
+  readonly scores: Scores;
+  /** Mean loss and expected number of open edges of each update. */
+  readonly history: readonly { readonly loss: number; readonly edges: number }[];
+}
+
+/**
+ * Minimises mean loss + λ · E[open edges] / edges over log α, with gates drawn from the hard concrete distribution at every update, each
+ * gate one for all pairs and positions: x_v = x_v + Σ_u (1 − z_uv)(z'_u − ẑ_u). `selectThreshold(scores, 0.5)` is the learnt circuit, and
+ * the ranking of scores gives one of any size. Cost: a forward and a backward of the densely restricted model an update.
+ * @throws LimnError `usage/mask-option`, `usage/metric`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/mean-length`, `data/score-not-finite`,
+ * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
+ */
+export async function learnedMasks(
+  model: HookedModel,
+  pairs: readonly Pair[],
+  options: LearnedMaskOptions,
+): Promise<LearnedMasks> {
+  const { metric, signal, onProgress } = options;
+  const { memoryBytes } = settleControls(options);
+  const settings = settle(options, pairs.length);
+  const ablation = settleAblation(options.ablation);
+  checkPairs(pairs, { model: model.info });
+  checkAnswers(pairs, [metric]);
+  checkDifferentiable(metric, 'Learning masks');
+  expectLengths(
+    ablation,
+    pairs.map(({ clean }) => clean.length),
+  );
+  const graph = buildGraph(model.info);
+  const sites = slotSites(graph);
+  const gates = sites.map(({ at, columns, sources }) =>
+    persistent(model.gpu, [columns.length, sources], new Float32Array(columns.length * sources).fill(settings.start), {
+      label: `log α at ${at}`,
+    }),
+  );
+  const optimiser = new AdamW(model.gpu, [
+    { rate: settings.rate, params: gates.map((tensor, i) => ({ name: String(i), tensor })) },
+  ]);
+  const weights = await OutputWeights.of(model);
+  const history: { loss: number; edges: number }[] = [];
+  try {
+    for (let update = 0; update < settings.updates; update++) {
+      throwIfAborted(signal, 'Learning masks');
+      const batch = drawPairs(pairs, update, settings);
+      const noise = gates.map((gate, i) =>
+        logistic(
+          fillUniform(new Float32Array(gate.size), { seed: settings.seed, stream: i, start: update * gate.size }),
+        ),
+      );
+      const { step, recorded } = recordWithin({
+        what: 'Learning masks',
+        unit: `batch of ${batch.length} pairs`,
+        memoryBytes,
+        most: 1,
+        open: () => model.gpu.step({ label: 'learned masks', ...(signal ? { signal } : {}) }),
+        record: (step) => {
+          const losses = maskedLoss(step, { model, graph, sites, weights, metric, ablation }, batch, (i) =>
+            sampleGates(step, gates[i] as Tensor, noise[i] as Float32Array),
+          );
+          const loss = mean(step, losses);
+          const edges = gates.map((gate) => sum(step, openProbability(step, gate))).reduce((a, b) => add(step, a, b));
+          const total = add(step, loss, scale(step, edges, settings.sparsity / graph.edgeCount));
+          optimiser.step(step, gradients(step, total, 'ones', optimiser.tensors));
+          return { loss, edges };
+        },
+      });
+      try {
+        const [loss, edges] = await Promise.all([readFloats(step, recorded.loss), readFloats(step, recorded.edges)]);
+        history.push({ loss: loss[0] as number, edges: edges[0] as number });
+      } finally {
+        step.dispose();
+      }
+      onProgress?.({ unit: 'updates', done: update + 1, total: settings.updates });
+    }
+    return { scores: await readScores(model, graph, sites, gates), history };
+  } finally {
+    weights.dispose();
+    optimiser.dispose();
+    for (const gate of gates) gate.dispose();
+  }
+}
+
+/** Where a run is restricted, and to what. */
+export interface MaskedRun {
+  readonly model: HookedModel;
+  readonly graph: Graph;
+  readonly sites: readonly SlotSite[];
+  readonly weights: OutputWeights;
+  readonly metric: Metric;
+  readonly ablation: Ablation;
+}
+
+/** Loss per pair [B] of the run whose edges into site i carry z · ẑ + (1 − z) · z', with z = `gate(i)` [columns, sources]. */
+export function maskedLoss(
+  step: Step,
+  { model, graph, sites, weights, metric, ablation }: MaskedRun,
+  pairs: readonly Pair[],
+  gate: (site: number) => Tensor,
+): Tensor {
+  const prompts = (which: 'clean' | 'corrupted') => pairs.map((pair) => pair[which]);
+  const tokens = tokenBatch(prompts('clean'), model.info);
+  const clean = metric.usesClean ? detach(model.run(step, { tokens }, { logits: 'last' }).logits) : undefined;
+  const shape = [tokens.B, tokens.T] as const;
+  const ablated =
+    ablation === 'patch'
+      ? recordNodeOutputs(step, model, weights, prompts('corrupted'))
+      : ablation === 'zero'
+        ? zeroOutputs(step, model, shape)
+        : meanNodeOutputs(step, model, weights, ablation, shape);
+  const interventions = sites.map((site, i) =>
+    restrictSite(graph, site, ablated, {
+      kind: 'learned-mask',
+      options: { at: site.at },
+      label: `mask at ${site.at}`,
+      removed: (within) => {
+        const z = gate(i);
+        return sub(within, fill(within, z.shape, 1), z);
+      },
+    }),
+  );
+  const { logits } = model.run(step, { tokens }, { interventions, logits: lastRows(tokens.lengths, tokens.T) });
+  return metric.loss(step, logits, pairs, clean);
+}
+
+/** Blocks of zeros in the place of every node's output. */
+function zeroOutputs(step: Step, { info }: HookedModel, [B, T]: readonly [number, number]): SourceBlock[] {
+  const block = (first: number, sources: number): SourceBlock => ({
+    first,
+    tensor: fill(step, [sources, B, T, info.width], 0, 'zero'),
+  });
+  return [
+    block(0, 1),
+    ...Array.from({ length: info.layers }, (_, layer) => block(1 + layer * (info.heads + 1), info.heads + 1)),
+  ];
+}
+
+async function readScores(
+  model: HookedModel,
+  graph: Graph,
+  sites: readonly SlotSite[],
+  gates: readonly Tensor[],
+): Promise<Scores> {
+  const step = model.gpu.step({ label: 'learned masks: read' });
+  try {
+    const values = await Promise.all(gates.map((gate) => readFloats(step, gate)));
+    const scores = scoresOf(graph, () => 0);
+    for (const [i, { columns, sources }] of sites.entries())
+      for (const [row, v] of columns.entries())
+        for (let u = 0; u < sources; u++) {
+          const logAlpha = values[i]?.[row * sources + u] ?? Number.NaN;
+          if (!Number.isFinite(logAlpha))
+            throw new LimnError('data/score-not-finite', `The mask of ${graph.edgeName(u, v)} became ${logAlpha}.`, {
+              details: { name: graph.edgeName(u, v), value: String(logAlpha) },
+              hint: 'Lower the rate.',
+            });
+          scores.values[graph.dense(u, v)] = 1 / (1 + Math.exp(-logAlpha));
+        }
+    return scores;
+  } finally {
+    step.dispose();
+  }
+}
+
+/** The pairs of one update: each pass over all pairs in an order of its own. */
+function drawPairs(
+  pairs: readonly Pair[],
+  update: number,
+  { pairsPerUpdate, seed }: { readonly pairsPerUpdate: number; readonly seed: number },
+): Pair[] {
+  return Array.from({ length: pairsPerUpdate }, (_, i) => {
+    const at = update * pairsPerUpdate + i;
+    const order = permutation(pairs.length, { seed, stream: 2 ** 20 + Math.floor(at / pairs.length) });
+    return pairs[order[at % pairs.length] as number] as Pair;
+  });
+}
+
+function settle(options: LearnedMaskOptions, pairs: number) {
+  const { updates = 200, sparsity = 1, rate = 0.1, start = 2, seed = 0 } = options;
+  const { pairsPerUpdate = Math.min(8, pairs) } = options;
+  const bad = Object.entries({
+    updates: Number.isInteger(updates) && updates >= 1,
+    pairsPerUpdate: Number.isInteger(pairsPerUpdate) && pairsPerUpdate >= 1,
+    sparsity: Number.isFinite(sparsity) && sparsity >= 0,
+    rate: Number.isFinite(rate) && rate > 0,
+    start: Number.isFinite(start),
+    seed: Number.isSafeInteger(seed) && seed >= 0,
+  }).find(([, allowed]) => !allowed);
+  if (bad) {
+    const [name] = bad as [keyof LearnedMaskOptions, boolean];
+    throw new LimnError('usage/mask-option', `${name} cannot be ${String(options[name])}.`, {
+      details: { option: name, given: String(options[name]) },
+      hint: 'Updates, pairs per update and seed are whole numbers; sparsity is not negative, the rate is above 0.',
+    });
+  }
+  return { updates, pairsPerUpdate, sparsity, rate, start, seed };
+}
