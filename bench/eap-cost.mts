@@ -3,7 +3,7 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { eap, eapIgInputs, logitDiff, type Pair } from '@limn/attribution';
-import { randomGpt2, type Gpt2 } from '@limn/gpt2';
+import { randomGpt2 } from '@limn/gpt2';
 import { formatBytes } from '@limn/gpu';
 import { openNodeGpu } from '@limn/gpu/node';
 import { tokenBatch } from '@limn/hooks';
