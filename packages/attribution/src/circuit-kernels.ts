@@ -1,7 +1,7 @@
-// The two kernels of sparse circuit evaluation: what a slot reads, x_v = x'_v + Σ_{(u,v) ∈ C} (ẑ_u − z'_u), and the changes ẑ_u − z'_u.
+// The two kernels of sparse circuit evaluation: what a slot reads, x_v = x'_v + Σ_{(u,v) ∈ C} (ẑ_u − z'_u), and the changes ẑ_u − z'_u; and changes with only some neurons kept.
 import * as shaders from '@limn/shaders';
 import { defineKernel, LimnError, type Step } from '@limn/gpu';
-import { allocate, fromData, perElement, type Tensor } from '@limn/tensor';
+import { allocate, detach, fromData, mul, perElement, type Tensor } from '@limn/tensor';
 
 const slotsKernel = defineKernel(shaders.circuitSlots, {
   grid: (u, overrides) => perElement({ size: u.rows * u.inner }, overrides),
@@ -73,4 +73,17 @@ export function circuitChanges(
     { output: output.storage, reference: reference.tensor.storage, changes: changes.storage },
     { rows, inner, which: reference.which, node },
   );
+}
+
+/**
+ * changes[node + r] ← kept[r] ∘ change[r], outside the tape: `change` [rows, B, T, C] of one node in several circuits, `kept`
+ * [rows × C] with 1 for the neurons that its edges carry.
+ */
+export function keptChanges(step: Step, changes: Tensor, node: number, change: Tensor, kept: Float32Array): void {
+  const [rows = 0] = change.shape;
+  const width = change.shape.at(-1) ?? 0;
+  const mask = fromData(step, kept, [rows, 1, 1, width], { label: 'kept neurons' });
+  const { storage } = mul(step, detach(change), mask);
+  const toOffset = node * (changes.storage.byteLength / (changes.shape[0] ?? 1));
+  step.copy(storage, changes.storage, { toOffset, byteLength: storage.byteLength });
 }

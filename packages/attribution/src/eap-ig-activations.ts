@@ -77,7 +77,7 @@ export function eapIgActivationsMethod(
  * Edge attribution with gradients integrated over each sublayer's output: a forward (and, under 'patch', a second), and
  * m(2L + 1) forwards and backwards, of the part of the model behind the sublayer only.
  * @throws LimnError `usage/ablation`, `usage/unknown-ablation`, `usage/ig-steps`, `usage/ig-rule`,
- * `usage/ig-variant`, `data/pairs-…`, `data/score-not-finite`,
+ * `usage/ig-variant`, `usage/metric`, `data/pairs-…`, `data/score-not-finite`,
  * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function eapIgActivations(

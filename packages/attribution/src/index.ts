@@ -16,8 +16,10 @@ export {
   sizeOfFraction,
 } from './select.js';
 export type { SelectionOptions } from './select.js';
-export { selectTopNeurons, selectTopNodes, weightedEdgeCount } from './select-nodes.js';
-export type { NeuronSelection, UnitScores } from './select-nodes.js';
+export { pruneNeurons, weightedEdgeCount } from './neuron-circuit.js';
+export type { NeuronCircuit, RunnableCircuit } from './neuron-circuit.js';
+export { selectTopNeurons, selectTopNodes } from './select-nodes.js';
+export type { UnitScores } from './select-nodes.js';
 export { SELECTORS, selectBy } from './select-by.js';
 export type { Selector } from './select-by.js';
 export { smallestCircuit, smallestInFamily } from './smallest-circuit.js';

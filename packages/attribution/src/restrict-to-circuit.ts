@@ -2,10 +2,11 @@
 import { blockHook } from '@limn/hooks';
 import type { HookedModel, HookName, Intervention, InterventionContext, Json } from '@limn/hooks';
 import { LimnError, type Step } from '@limn/gpu';
-import { add, concat, fromData, matmul, permute, reshape, slice, sub, type Tensor } from '@limn/tensor';
-import type { Circuit } from './circuit.js';
+import { add, concat, fromData, matmul, mul, permute, reshape, slice, sub, type Tensor } from '@limn/tensor';
 import { HEAD_INPUTS } from './graph.js';
 import type { Graph } from './graph.js';
+import { edgesOf, partialNodes } from './neuron-circuit.js';
+import type { RunnableCircuit } from './neuron-circuit.js';
 import { layersOf, nodeOutputs, outputCaptures } from './node-outputs.js';
 import type { OutputWeights, SourceBlock } from './node-outputs.js';
 import { tokenBatch } from '@limn/hooks';
@@ -32,27 +33,64 @@ export function recordNodeOutputs(
  * Interventions that make a run carry only the circuit's edges: every other edge carries `ablated` (blocks of
  * [sources, B, T, C] for the caller's whole batch). One per slot site that loses an edge. Node outputs are read after
  * their own edits; an edit of the stream itself (hook_resid_*) beside them is `hooks/conflicting-sites`. The far cheaper form
- * for many circuits is `evaluateCircuits`.
+ * for many circuits is `evaluateCircuits`. Of a node that keeps only some neurons, the kept edges carry `ablated` in the others.
+ * @throws LimnError `data/score-shape`
  */
-export function restrictToCircuit(circuit: Circuit, ablated: readonly SourceBlock[]): Intervention[] {
+export function restrictToCircuit(given: RunnableCircuit, ablated: readonly SourceBlock[]): Intervention[] {
+  const circuit = edgesOf(given);
   const { graph } = circuit;
+  const partial = partialNodes(given);
   return slotSites(graph).flatMap((site) => {
     const { at, columns, sources } = site;
     // removed[h, u]: the edge u → slot h of this site is not in the circuit.
     const removed = Float32Array.from({ length: columns.length * sources }, (_, i) =>
       circuit.has(i % sources, columns[Math.floor(i / sources)] ?? 0) ? 0 : 1,
     );
-    if (!removed.includes(1)) return [];
+    const partly = [...partial.keys()].filter((u) => u < sources && columns.some((v) => circuit.has(u, v)));
+    if (!removed.includes(1) && partly.length === 0) return [];
     const edges = columns.flatMap((v) => circuit.sourcesOf(v).map((u) => graph.edgeName(u, v)));
     return [
       restrictSite(graph, site, ablated, {
         kind: 'restrict-to-circuit',
-        options: { at, edges },
+        options: { at, edges, ...(partly.length > 0 && { neurons: keptNeurons(graph, partly, partial) }) },
         label: `circuit at ${at} (${edges.length} of ${removed.length} edges)`,
         removed: (step) => fromData(step, removed, [columns.length, sources], { label: 'removed edges' }),
+        ...(partly.length > 0 && { dropped: (step: Step) => droppedNeurons(step, graph, site, removed, partial) }),
       }),
     ];
   });
+}
+
+/** By the name of a node that keeps only some neurons: which, ascending. */
+function keptNeurons(
+  graph: Graph,
+  sources: readonly number[],
+  partial: ReadonlyMap<number, Float32Array>,
+): Record<string, number[]> {
+  const list = (kept: Float32Array | undefined): number[] => [...(kept?.keys() ?? [])].filter((i) => kept?.[i] === 1);
+  return Object.fromEntries(sources.map((u) => [graph.nodeName(u), list(partial.get(u))]));
+}
+
+/** The edges into a site that stay, and the neurons that its sources drop. `removed` [columns × sources]. */
+function droppedNeurons(
+  step: Step,
+  { width }: Graph,
+  { columns, sources }: SlotSite,
+  removed: Float32Array,
+  partial: ReadonlyMap<number, Float32Array>,
+): { readonly kept: Tensor; readonly neurons: Tensor } {
+  const kept = removed.map((one) => 1 - one);
+  const neurons = new Float32Array(sources * width);
+  for (const [u, own] of partial)
+    if (u < sources)
+      neurons.set(
+        own.map((one) => 1 - one),
+        u * width,
+      );
+  return {
+    kept: fromData(step, kept, [columns.length, sources], { label: 'kept edges' }),
+    neurons: fromData(step, neurons, [sources, 1, 1, width], { label: 'dropped neurons' }),
+  };
 }
 
 /** A place where slots read the stream: q, k or v of a layer's heads, its MLP, the logits. */
@@ -95,12 +133,15 @@ export function restrictSite(
     options,
     label,
     removed,
+    dropped,
   }: {
     readonly kind: string;
     readonly options: Readonly<Record<string, Json>>;
     readonly label: string;
     /** [columns, sources] */
     readonly removed: (step: Step) => Tensor;
+    /** Of the edges that stay, kept [columns, sources], the neurons that do not, [sources, 1, 1, C]. */
+    readonly dropped?: (step: Step) => { readonly kept: Tensor; readonly neurons: Tensor };
   },
 ): Intervention {
   return Object.freeze({
@@ -116,7 +157,10 @@ export function restrictSite(
     apply: (x: Tensor, ctx: InterventionContext) => {
       const { step } = ctx;
       const instead = sub(step, ablatedOutputs(ctx, graph, sources, ablated), currentOutputs(ctx, graph, sources));
-      const change = matmul(step, removed(step), reshape(instead, [sources, instead.size / sources]));
+      const flat = (y: Tensor): Tensor => reshape(y, [sources, y.size / sources]);
+      const whole = matmul(step, removed(step), flat(instead));
+      const part = dropped?.(step);
+      const change = part ? add(step, whole, matmul(step, part.kept, flat(mul(step, instead, part.neurons)))) : whole;
       const [B = 0, T = 0, C = 0] = instead.shape.slice(1);
       if (x.shape.length === 3) return add(step, x, reshape(change, x.shape));
       return add(step, x, permute(step, reshape(change, [columns.length, B, T, C]), [1, 2, 0, 3]));

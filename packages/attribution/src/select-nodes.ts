@@ -2,6 +2,8 @@
 import { LimnError } from '@limn/gpu';
 import { Circuit } from './circuit.js';
 import type { Graph } from './graph.js';
+import { expectUnits } from './neuron-circuit.js';
+import type { NeuronCircuit } from './neuron-circuit.js';
 import { rankingKey } from './scores.js';
 import type { SelectionOptions } from './select.js';
 
@@ -10,14 +12,6 @@ export interface UnitScores {
   readonly graph: Graph;
   /** [nForward] for nodes, [nForward × width] row-major for neurons; NaN where a unit has no score. > 0 where it helps. */
   readonly values: ArrayLike<number>;
-}
-
-/** Chosen neurons, and the circuit that the nodes with at least one of them make. */
-export interface NeuronSelection {
-  /** Before pruning. */
-  readonly circuit: Circuit;
-  /** [nForward × width], 1 where the neuron is kept. */
-  readonly neurons: Uint8Array;
 }
 
 /**
@@ -36,27 +30,12 @@ export function selectTopNodes(scores: UnitScores, n: number, options: Selection
  * pruning. Ties by lower index u · width + coordinate.
  * @throws LimnError `usage/circuit-size`, `data/score-shape`
  */
-export function selectTopNeurons(scores: UnitScores, n: number, options: SelectionOptions = {}): NeuronSelection {
+export function selectTopNeurons(scores: UnitScores, n: number, options: SelectionOptions = {}): NeuronCircuit {
   const { graph } = scores;
   const { width } = graph;
   const neurons = bestUnits(scores, graph.nForward * width, n, options);
   const circuit = Circuit.where(graph, (u) => neurons.subarray(u * width, (u + 1) * width).includes(1));
   return { circuit, neurons };
-}
-
-/**
- * Σ over the edges of a circuit of the kept share of their source's neurons: MIB's size of a circuit on the neuron level.
- * @throws LimnError `data/score-shape`
- */
-export function weightedEdgeCount(circuit: Circuit, neurons: Uint8Array): number {
-  const { graph } = circuit;
-  expectUnits(neurons.length, graph.nForward * graph.width);
-  const kept = graph.nodes.map((_, u) =>
-    neurons.subarray(u * graph.width, (u + 1) * graph.width).reduce((sum, one) => sum + one, 0),
-  );
-  let total = 0;
-  for (const { u } of circuit.edges()) total += (kept[u] ?? 0) / graph.width;
-  return total;
 }
 
 /** 1 for each of the n best units with a score and for each without one. */
@@ -76,11 +55,4 @@ function bestUnits(
   const chosen = Uint8Array.from(values, (value) => (Number.isNaN(value) ? 1 : 0));
   for (const i of scored.sort((a, b) => (keys[b] ?? 0) - (keys[a] ?? 0) || a - b).subarray(0, n)) chosen[i] = 1;
   return chosen;
-}
-
-function expectUnits(given: number, units: number): void {
-  if (given !== units)
-    throw new LimnError('data/score-shape', `There are ${given} numbers for ${units} units of this graph.`, {
-      details: { given, units },
-    });
 }

@@ -273,20 +273,26 @@ export function exactScores(
   });
 }
 
-/** Logits [V] of a circuit by the dense definition: x_v ← x_v + Σ_{(u,v) ∉ C} (z'_u − ẑ_u), on the clean input. */
+/** Does a circuit keep neuron i, a dimension of the stream, of what edge u → v carries? */
+export type EapKeeps = (u: number, v: number, i: number) => boolean;
+
+/** Logits [V] of a circuit by the dense definition: x_v ← x_v + Σ_{(u,v) ∉ C} (z'_u − ẑ_u), on the clean input, neuron by neuron. */
 export function circuitLogits(
   model: EapModel,
   pair: EapPair,
-  keeps: (u: number, v: number) => boolean,
+  keeps: EapKeeps,
   ablation: EapAblation = 'patch',
 ): Float64Array {
   const ablated = ablatedOutputs(model, pair, ablation);
+  const { width } = model.sizes;
   return eapForward(model, tokenEmbeddings(model, pair.clean), (v, x, outputs) => {
     const y = x.slice();
     for (let u = 0; u < sourcesBefore(model, v); u++) {
-      if (keeps(u, v)) continue;
       const [there, here] = [ablated[u] as Float64Array, outputs[u] as Float64Array];
-      for (let i = 0; i < y.length; i++) y[i] = (y[i] as number) + (there[i] as number) - (here[i] as number);
+      for (let neuron = 0; neuron < width; neuron++)
+        if (!keeps(u, v, neuron))
+          for (let i = neuron; i < y.length; i += width)
+            y[i] = (y[i] as number) + (there[i] as number) - (here[i] as number);
     }
     return y;
   }).logits;
@@ -297,7 +303,7 @@ export function circuitMetric(
   model: EapModel,
   pairs: readonly EapPair[],
   metric: EapMetric,
-  keeps: (u: number, v: number) => boolean,
+  keeps: EapKeeps,
   ablation: EapAblation = 'patch',
 ): number {
   const values = pairs.map((pair) => {
