@@ -1,8 +1,11 @@
-// The graph file of EAP-IG and MIB: { cfg, nodes, edges } with names as keys; both generations read, the current one written, plus a `limn` field that upstream readers ignore.
+// The graph file of EAP-IG and MIB: { cfg, nodes, edges } with names as keys, scores and neurons on nodes; both generations read, the current one written, plus a `limn` field that upstream readers ignore.
 import { LimnError } from '@limn/gpu';
 import { Circuit } from './circuit.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
+import { edgesOf, expectUnits } from './neuron-circuit.js';
+import type { RunnableCircuit } from './neuron-circuit.js';
+import type { NodeScores } from './score-nodes.js';
 import { scoresOf } from './scores.js';
 import type { Scores } from './scores.js';
 
@@ -13,6 +16,16 @@ export interface GraphProvenance {
   readonly [field: string]: unknown;
 }
 
+/** A node of the file. What has no score has no `score`: upstream's reader takes a missing one for NaN, and breaks on null. */
+export interface GraphJsonNode {
+  readonly in_graph: boolean;
+  readonly score?: number | null;
+  /** [d_model], which neurons of its output are kept; at every node but `logits` or at none. */
+  readonly neurons?: readonly boolean[];
+  /** [d_model] */
+  readonly neurons_scores?: readonly (number | null)[];
+}
+
 /** The file, as an object. */
 export interface GraphJson {
   readonly cfg: {
@@ -21,7 +34,7 @@ export interface GraphJson {
     readonly parallel_attn_mlp: boolean;
     readonly d_model?: number;
   };
-  readonly nodes: Readonly<Record<string, { readonly in_graph: boolean; readonly score?: number | null }>>;
+  readonly nodes: Readonly<Record<string, GraphJsonNode>>;
   readonly edges: Readonly<Record<string, { readonly score: number | null; readonly in_graph: boolean }>>;
   readonly limn?: GraphProvenance;
 }
@@ -33,31 +46,51 @@ export interface ParsedGraph {
   readonly circuit: Circuit;
   /** NaN where the file has no score. */
   readonly scores: Scores;
+  /** Which neurons the file keeps, [nForward × width]; with `circuit` a `NeuronCircuit`. */
+  readonly neurons?: Uint8Array;
+  /** Scores of nodes, and of neurons, when there are any; NaN where one has none. */
+  readonly nodeScores?: Pick<NodeScores, 'graph' | 'values' | 'neurons'>;
   readonly provenance?: GraphProvenance;
   /** Odd but harmless things met while reading. */
   readonly notes: readonly string[];
 }
 
 /**
- * Scores and a circuit in upstream's current schema; a score that is not finite becomes null, as JSON has no NaN.
- * @throws LimnError `data/graph-mismatch`
+ * Scores and a circuit in upstream's current schema. JSON has no NaN and no infinity: such a score of an edge or a neuron becomes
+ * null, such a score of a node is left out.
+ * @throws LimnError `data/graph-mismatch`, `data/score-shape`
  */
 export function graphToJson(parts: {
   readonly scores: Scores;
-  readonly circuit: Circuit;
+  readonly circuit: RunnableCircuit;
+  /** From `scoreNodes`, with or without scores of neurons. */
+  readonly nodeScores?: Pick<NodeScores, 'graph' | 'values' | 'neurons'> | undefined;
   readonly provenance?: Readonly<Record<string, unknown>>;
 }): GraphJson {
-  const { scores, circuit, provenance } = parts;
+  const { scores, nodeScores, provenance } = parts;
+  const circuit = edgesOf(parts.circuit);
   const { graph } = circuit;
-  if (!graph.equals(scores.graph))
+  if (!graph.equals(scores.graph) || (nodeScores && !graph.equals(nodeScores.graph)))
     throw new LimnError('data/graph-mismatch', 'The scores and the circuit belong to models of different shape.');
   const kept = new Set(circuit.nodeNames()).add('logits');
-  const names = [...graph.nodes.map((_, u) => graph.nodeName(u)), 'logits'];
-  const edges: Record<string, { score: number | null; in_graph: boolean }> = {};
-  for (const { u, v } of graph.edges()) {
-    const score = scores.values[graph.dense(u, v)] ?? Number.NaN;
-    edges[graph.edgeName(u, v)] = { score: Number.isFinite(score) ? score : null, in_graph: circuit.has(u, v) };
+  const neurons = 'neurons' in parts.circuit ? parts.circuit.neurons : undefined;
+  const fields = (u: number): Omit<GraphJsonNode, 'in_graph'> => ({
+    ...(nodeScores && Number.isFinite(nodeScores.values[u]) && { score: nodeScores.values[u] as number }),
+    ...(neurons && { neurons: Array.from(rowOf(graph, neurons, u), (one) => one === 1) }),
+    ...(nodeScores?.neurons && { neurons_scores: Array.from(rowOf(graph, nodeScores.neurons, u), finite) }),
+  });
+  const nodes: Record<string, GraphJsonNode> = {};
+  for (const [u] of graph.nodes.entries()) {
+    const name = graph.nodeName(u);
+    nodes[name] = { in_graph: kept.has(name), ...fields(u) };
   }
+  nodes.logits = { in_graph: true };
+  const edges: Record<string, { score: number | null; in_graph: boolean }> = {};
+  for (const { u, v } of graph.edges())
+    edges[graph.edgeName(u, v)] = {
+      score: finite(scores.values[graph.dense(u, v)] ?? Number.NaN),
+      in_graph: circuit.has(u, v),
+    };
   return {
     cfg: {
       n_layers: graph.layers,
@@ -65,7 +98,7 @@ export function graphToJson(parts: {
       parallel_attn_mlp: graph.block === 'parallel',
       d_model: graph.width,
     },
-    nodes: Object.fromEntries(names.map((name) => [name, { in_graph: kept.has(name) }])),
+    nodes,
     edges,
     limn: { sign: 'positive-helps', ...provenance },
   };
@@ -73,7 +106,7 @@ export function graphToJson(parts: {
 
 /**
  * Reads a graph file of either generation: nodes as objects or as booleans, scores as numbers, null or Python's bare
- * `NaN`, `d_model` missing.
+ * `NaN`, `d_model` missing; neurons of a head as its own row, or as upstream writes them, the rows of all heads of its layer.
  * @throws LimnError `data/graph-json` (not JSON, wrong shape), `data/graph-shape`, `data/unknown-edge`, `data/graph-incomplete`
  */
 export function parseGraphJson(text: string): ParsedGraph {
@@ -95,10 +128,7 @@ export function parseGraphJson(text: string): ParsedGraph {
     block: flag(cfg.parallel_attn_mlp, '"cfg.parallel_attn_mlp"') ? 'parallel' : 'sequential',
   });
   if (cfg.d_model === undefined) notes.push('cfg.d_model is missing (old format); the width is unknown');
-  for (const [name, node] of Object.entries(nodes)) {
-    if (name !== 'logits') graph.forwardIndex(name);
-    if (typeof node !== 'boolean') flag(record(node, `node "${name}"`).in_graph, `"in_graph" of node "${name}"`);
-  }
+  const units = parseNodes(nodes, graph);
   const mask = new Uint8Array(graph.nForward * graph.nBackward);
   const values = scoresOf(graph, () => Number.NaN).values;
   let met = 0;
@@ -118,9 +148,81 @@ export function parseGraphJson(text: string): ParsedGraph {
     graph,
     circuit: new Circuit(graph, mask),
     scores: { graph, values },
+    ...units,
     ...(file.limn === undefined ? {} : { provenance: record(file.limn, '"limn"') as unknown as GraphProvenance }),
     notes,
   };
+}
+
+/** Scores and neurons of the nodes of a file. */
+function parseNodes(
+  nodes: Readonly<Record<string, unknown>>,
+  graph: Graph,
+): Pick<ParsedGraph, 'neurons' | 'nodeScores'> {
+  const { nForward, width } = graph;
+  const values = new Float64Array(nForward).fill(Number.NaN);
+  const kept = new Uint8Array(nForward * width);
+  const neuronScores = new Float64Array(nForward * width).fill(Number.NaN);
+  const met = { score: false, neurons: 0, neurons_scores: false };
+  for (const [name, value] of Object.entries(nodes)) {
+    const u = name === 'logits' ? undefined : graph.forwardIndex(name);
+    if (typeof value === 'boolean') continue;
+    const node = record(value, `node "${name}"`);
+    flag(node.in_graph, `"in_graph" of node "${name}"`);
+    if (u === undefined) continue;
+    if (node.score !== undefined) {
+      met.score = true;
+      values[u] = score(node.score, name);
+    }
+    if (node.neurons !== undefined) {
+      met.neurons++;
+      kept.set(
+        neuronRow(node.neurons, graph, u).map((one) => (flag(one, `a neuron of "${name}"`) ? 1 : 0)),
+        u * width,
+      );
+    }
+    if (node.neurons_scores !== undefined) {
+      met.neurons_scores = true;
+      neuronScores.set(
+        neuronRow(node.neurons_scores, graph, u).map((one) => score(one, name)),
+        u * width,
+      );
+    }
+  }
+  if (met.neurons > 0 && met.neurons < nForward)
+    throw broken(`${met.neurons} of ${nForward} nodes say which neurons they keep, and not all`);
+  return {
+    ...(met.neurons > 0 && { neurons: kept }),
+    ...((met.score || met.neurons_scores) && {
+      nodeScores: { graph, values, ...(met.neurons_scores && { neurons: neuronScores }) },
+    }),
+  };
+}
+
+/** The [width] entries of source `u`: `value` itself, or its row of the [heads, width] that upstream puts at every head of a layer. */
+function neuronRow(value: unknown, graph: Graph, u: number): unknown[] {
+  const name = graph.nodeName(u);
+  const node = graph.nodes[u];
+  const list = array(value, name);
+  const own = Array.isArray(list[0]) && node?.kind === 'head' ? array(list[node.head], name) : list;
+  if (own.length !== graph.width)
+    throw broken(`node "${name}" has ${own.length} neurons, and the model a width of ${graph.width}`);
+  return own;
+}
+
+function array(value: unknown, name: string): unknown[] {
+  if (!Array.isArray(value)) throw broken(`the neurons of node "${name}" are no list`);
+  return value;
+}
+
+/** Row `u` of [nForward × width]. */
+function rowOf<T extends Uint8Array | Float64Array>(graph: Graph, values: T, u: number): T {
+  expectUnits(values.length, graph.nForward * graph.width);
+  return values.subarray(u * graph.width, (u + 1) * graph.width) as T;
+}
+
+function finite(score: number): number | null {
+  return Number.isFinite(score) ? score : null;
 }
 
 /** Python's json writes bare NaN and Infinity; outside of strings they become null. */

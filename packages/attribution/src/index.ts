@@ -67,7 +67,7 @@ export { accuracy } from './accuracy.js';
 export type { ValueMetric } from './accuracy.js';
 export type { BaselineCurve, BaselineOptions, BaselinePoint } from './curve-baselines.js';
 export { graphToJson, parseGraphJson } from './graph-json.js';
-export type { GraphJson, GraphProvenance, ParsedGraph } from './graph-json.js';
+export type { GraphJson, GraphJsonNode, GraphProvenance, ParsedGraph } from './graph-json.js';
 export {
   MIB_PROPORTIONS,
   cmdArea,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { buildGraph, graphToJson, parseGraphJson, scoresOf, selectTopN } from '../src/index.js';
+import { buildGraph, graphToJson, parseGraphJson, scoresOf, selectTopN, selectTopNeurons } from '../src/index.js';
 import { goldenScores, toyGraph } from './golden.js';
 
 const scores = goldenScores('eap');
@@ -54,6 +54,68 @@ describe('graph file', () => {
     });
     expect(Object.values(json.edges).every(({ score }) => score === null)).toBe(true);
     expect(JSON.stringify(json)).not.toContain('NaN');
+  });
+
+  describe('on the neuron level', () => {
+    const { nForward, width } = toyGraph;
+    const neurons = Float64Array.from({ length: nForward * width }, (_, i) => Math.sin(i + 1));
+    neurons[3] = Number.NaN;
+    const nodeScores = { graph: toyGraph, values: Float64Array.of(1, -2, Number.NaN, 4, 5, 6, 7), neurons };
+    const chosen = selectTopNeurons({ graph: toyGraph, values: neurons }, 20);
+    const json = graphToJson({ scores, circuit: chosen, nodeScores });
+
+    it('writes rows of neurons, null for a neuron without a score, and no score for such a node', () => {
+      expect(json.nodes.input).toMatchObject({ in_graph: true, score: 1 });
+      expect(json.nodes.input?.neurons).toEqual(Array.from(chosen.neurons.subarray(0, width), (one) => one === 1));
+      expect(json.nodes.input?.neurons_scores?.slice(2, 5)).toEqual([neurons[2], null, neurons[4]]);
+      expect(json.nodes['a0.h1']).not.toHaveProperty('score');
+      expect(json.nodes.logits).toEqual({ in_graph: true });
+      expect(Object.keys(graphToJson({ scores, circuit }).nodes.m0 ?? {})).toEqual(['in_graph']);
+    });
+
+    it('comes back as it went, from null and from NaN', () => {
+      const text = JSON.stringify(json);
+      for (const each of [text, text.replaceAll('null', 'NaN')]) {
+        const back = parseGraphJson(each);
+        expect(back.neurons).toEqual(chosen.neurons);
+        expect(back.nodeScores?.values).toEqual(nodeScores.values);
+        expect(back.nodeScores?.neurons).toEqual(neurons);
+        expect(back.circuit.equals(chosen.circuit)).toBe(true);
+      }
+      const plain = parseGraphJson(JSON.stringify(graphToJson({ scores, circuit })));
+      expect(plain).not.toHaveProperty('neurons');
+      expect(plain).not.toHaveProperty('nodeScores');
+    });
+
+    it('reads the rows of a whole layer that the reference would put at every head', () => {
+      const nodes = Object.fromEntries(
+        Object.entries(json.nodes).map(([name, node]) => {
+          const layer = /^a(\d)/.exec(name)?.[1];
+          return [
+            name,
+            layer ? { ...node, neurons: ['h0', 'h1'].map((h) => json.nodes[`a${layer}.${h}`]?.neurons) } : node,
+          ];
+        }),
+      );
+      expect(parseGraphJson(JSON.stringify({ ...json, nodes })).neurons).toEqual(chosen.neurons);
+    });
+
+    it.each([
+      ['some nodes without neurons', { m0: { in_graph: true } }],
+      ['a row of another length', { m0: { in_graph: true, neurons: [true] } }],
+      ['a neuron that is no flag', { m0: { in_graph: true, neurons: Array.from({ length: 8 }, () => 1) } }],
+      ['neurons that are no list', { m0: { in_graph: true, neurons: 8 } }],
+    ])('refuses %s', (_, changed) => {
+      const text = JSON.stringify({ ...json, nodes: { ...json.nodes, ...changed } });
+      expect(() => parseGraphJson(text)).toThrow(expect.objectContaining({ code: 'data/graph-json' }));
+    });
+
+    it('refuses neurons of another width to write', () => {
+      const wrong = { circuit, neurons: new Uint8Array(3) };
+      expect(() => graphToJson({ scores, circuit: wrong })).toThrow(
+        expect.objectContaining({ code: 'data/score-shape' }),
+      );
+    });
   });
 
   it.each([
