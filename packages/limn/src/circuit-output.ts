@@ -2,9 +2,10 @@
 import { graphToJson } from '@limn/attribution';
 import { ablationWords, recordToJson, renderReport, type CircuitRecord, type Provenance } from '@limn/report';
 import { circuitRecord, type Findings } from './circuit-record.js';
+import { DELTA, RANDOM } from './curve-controls.js';
 import { doubts } from './flags.js';
 import type { OutputLayout } from './output.js';
-import type { ShownCircuit } from './shown-circuit.js';
+import { headlineCurve, type ShownCircuit } from './shown-circuit.js';
 
 export const CIRCUIT_FILES: OutputLayout = {
   entries: ['graph.json', 'result.json', 'report.html'],
@@ -18,6 +19,13 @@ export interface FindingFigures {
   readonly baselines: CircuitRecord['baselines'];
   readonly circuit: Pick<ShownCircuit, 'n' | 'kept' | 'faithfulness'> & { readonly edgeCount: number };
   readonly smallest: CircuitRecord['smallest'];
+  /** The shown circuit's band, what it is held against at its size, and how often resampled searches find it again. */
+  readonly doubts: {
+    readonly band?: { readonly low: number | null; readonly high: number | null };
+    readonly controls: Readonly<Record<string, { readonly faithfulness: number | null; readonly draws: number }>>;
+    readonly jaccard?: number;
+    readonly pruned: number;
+  };
   readonly flags: CircuitRecord['flags'];
 }
 
@@ -60,19 +68,51 @@ export function graphFile({ scores, shown, method, metric, task }: Findings, pro
 }
 
 /** The figures of {@link describeFinding}, for programs. */
-export function figuresOf({ task, metric, curves, shown, scores, flags }: Findings): FindingFigures {
+export function figuresOf(found: Findings): FindingFigures {
+  const { task, metric, curves, shown, scores, flags } = found;
   return {
     task: task.name,
     metric: metric.name,
     baselines: curves.baselines,
     circuit: { n: shown.n, kept: shown.kept, edgeCount: scores.graph.edgeCount, faithfulness: shown.faithfulness },
     smallest: curves.smallest,
+    doubts: doubtsOf(found),
     flags,
   };
 }
 
+function doubtsOf({ curves, shown, stability, pruned }: Findings): FindingFigures['doubts'] {
+  const controls = (headlineCurve(curves).baselines ?? []).flatMap(({ name, points }) =>
+    points
+      .filter(({ n }) => n === shown.n)
+      .map(({ faithfulness, values }) => [name, { faithfulness, draws: values.length }] as const),
+  );
+  return {
+    ...(shown.band === undefined ? {} : { band: { low: shown.band.low, high: shown.band.high } }),
+    controls: Object.fromEntries(controls),
+    ...(stability === undefined ? {} : { jaccard: stability.jaccard.withAll }),
+    pruned: pruned.edges.length,
+  };
+}
+
+/** The same in words, in the order in which a reader asks: other pairs, chance, no gradients, another search. */
+function doubtsInWords(found: Findings): string[] {
+  const { band, controls, jaccard } = doubtsOf(found);
+  const percent = (f: number | null): string => (f === null ? 'undefined' : `${(100 * f).toFixed(0)} %`);
+  const random = controls[RANDOM];
+  const delta = controls[DELTA];
+  const parts = [
+    band && band.low !== null ? [`${percent(band.low)} to ${percent(band.high)} over redrawn pairs`] : [],
+    random ? [`random circuits as large keep ${percent(random.faithfulness)}`] : [],
+    delta ? [`the top ${found.shown.n} by |Δ| ${percent(delta.faithfulness)}`] : [],
+    jaccard === undefined ? [] : [`searches on redrawn pairs agree with it by ${percent(jaccard)} (Jaccard)`],
+  ].flat();
+  return parts.length > 0 ? [`  held against: ${parts.join('; ')}`] : [];
+}
+
 /** A short summary: how good the model is at it, the circuit, its strongest edges, and what puts these figures in doubt. */
-export function describeFinding({ method, task, title, metric, curves, shown, scores, flags }: Findings): string[] {
+export function describeFinding(found: Findings): string[] {
+  const { method, task, title, metric, curves, shown, scores, flags } = found;
   const { graph } = scores;
   const { clean, corrupted } = curves.baselines;
   const { state } = ablationWords(method);
@@ -92,6 +132,7 @@ export function describeFinding({ method, task, title, metric, curves, shown, sc
     `${title} (${task.pairs} pairs)`,
     `  ${measured}: ${clean.toFixed(3)} on clean prompts, ${corrupted.toFixed(3)} ${state}`,
     `  circuit: ${shown.kept} of ${graph.edgeCount} edges${pruned} keep ${percent(shown.faithfulness)} of that difference`,
+    ...doubtsInWords(found),
     `  edges needed: ${smallest}`,
     `  strongest edges: ${strongest.map(({ name, score }) => `${name} ${score >= 0 ? '+' : '−'}${Math.abs(score).toPrecision(2)}`).join(', ')}`,
     ...doubts(flags).map((text) => `  note: ${text}`),

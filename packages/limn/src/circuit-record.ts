@@ -1,6 +1,16 @@
 // One circuit's findings as the record that result.json and the report page are made from.
-import type { Agreement, FaithfulnessCurves, Pair, Scores } from '@limn/attribution';
-import type { CircuitRecord, EdgeRow, Provenance } from '@limn/report';
+import type {
+  Agreement,
+  BaselineCurve,
+  BootstrapOptions,
+  CurvePoint,
+  FaithfulnessCurves,
+  Pair,
+  PruneReport,
+  Scores,
+  SelectionStability,
+} from '@limn/attribution';
+import type { BaselineRecord, CircuitRecord, EdgeRow, PointRecord, Provenance } from '@limn/report';
 import type { MethodChoice } from './methods.js';
 import { headlineCircuits, type ShownCircuit } from './shown-circuit.js';
 
@@ -21,6 +31,12 @@ export interface Findings {
   readonly curves: FaithfulnessCurves;
   /** The circuit that graph.json marks and that the page opens on. */
   readonly shown: ShownCircuit;
+  /** What pruning took from the shown circuit. */
+  readonly pruned: PruneReport;
+  /** How the bands of the curves were drawn. */
+  readonly bands?: Required<{ readonly [K in keyof BootstrapOptions]: number }>;
+  /** The shown circuit selected again from resampled pairs. */
+  readonly stability?: SelectionStability;
   /** Pairs that the faithfulness was measured on, with the metric of each. */
   readonly pairs: readonly Pair[];
   readonly values?: { readonly clean: readonly number[]; readonly corrupted: readonly number[] };
@@ -66,18 +82,16 @@ export function circuitRecord(found: Findings, provenance: Provenance, show: (id
     }),
     circuit: { selection: 'absolute', n: shown.n, kept: shown.kept, faithfulness: shown.faithfulness },
     circuits: drawn,
-    curves: curves.curves.map(({ selection, sizes, points }) => ({
+    curves: curves.curves.map(({ selection, sizes, points, baselines }) => ({
       selection,
       sizes,
-      points: points.map(({ n, kept, fraction, faithfulness, value, reason }) => ({
-        n,
-        kept,
-        fraction,
-        faithfulness,
-        value: Number.isFinite(value) ? value : null,
-        ...(reason === undefined ? {} : { reason }),
-      })),
+      points: points.map(pointRecord),
+      ...(baselines === undefined ? {} : { baselines: baselines.map(baselineRecord) }),
     })),
+    ...(curves.also === undefined ? {} : { also: curves.also }),
+    ...(found.bands === undefined ? {} : { bands: found.bands }),
+    ...(found.stability === undefined ? {} : { stability: stabilityRecord(found.stability, indexOf) }),
+    pruned: { edges: found.pruned.edges, nodes: found.pruned.nodes },
     areas: curves.areas,
     smallest: curves.smallest,
     pairs: found.pairs.slice(0, PAIRS_SHOWN).map((pair, i) => ({
@@ -91,6 +105,55 @@ export function circuitRecord(found: Findings, provenance: Provenance, show: (id
     })),
     flags: found.flags,
     ...(found.exact === undefined ? {} : { agreement: { reference: 'exact edge patching', ...found.exact.agreement } }),
+  };
+}
+
+function pointRecord({ n, kept, fraction, faithfulness, value, reason, also, band }: CurvePoint): PointRecord {
+  return {
+    n,
+    kept,
+    fraction,
+    faithfulness,
+    value: Number.isFinite(value) ? value : null,
+    ...(reason === undefined ? {} : { reason }),
+    ...(also === undefined
+      ? {}
+      : {
+          also: Object.fromEntries(
+            Object.entries(also).map(([name, further]) => [
+              name,
+              { ...further, value: Number.isFinite(further.value) ? further.value : null },
+            ]),
+          ),
+        }),
+    ...(band === undefined
+      ? {}
+      : { band: { low: band.low, high: band.high, ...(band.reason === undefined ? {} : { reason: band.reason }) } }),
+  };
+}
+
+function baselineRecord({ name, points }: BaselineCurve): BaselineRecord {
+  return {
+    name,
+    draws: Math.max(1, ...points.map(({ values }) => values.length)),
+    points: points.map(({ n, kept, faithfulness, low, high }) => ({ n, kept, faithfulness, low, high })),
+  };
+}
+
+/** Frequencies of the edges that some resample selected, by their place in `edges`; those beyond the kept table are left out. */
+function stabilityRecord(
+  { resamples, seed, jaccard, band, frequency }: SelectionStability,
+  indexOf: ReadonlyMap<number, number>,
+): NonNullable<CircuitRecord['stability']> {
+  return {
+    resamples,
+    seed,
+    jaccard: { ...jaccard, low: band.low, high: band.high },
+    selected: [...indexOf].flatMap(([dense, i]) => {
+      // A count of resamples, without the round-off of its sum.
+      const share = Math.round((frequency[dense] ?? 0) * resamples) / resamples;
+      return share > 0 ? [[i, share] as const] : [];
+    }),
   };
 }
 

@@ -9,11 +9,28 @@ import { FAITHFUL } from './shown-circuit.js';
 const FEW_PAIRS = 20;
 
 /** Codes that the terminal leaves to the report: of areas that it does not print, of what another of its lines says, and of every run. */
-const FOR_THE_REPORT = new Set(['size-zero', 'size-duplicate', 'not-reached', 'chosen-on-evaluation']);
+const FOR_THE_REPORT = new Set([
+  'size-zero',
+  'size-duplicate',
+  'not-reached',
+  'chosen-on-evaluation',
+  'stability-unknown',
+]);
 
 /** What puts the figures on the terminal in doubt. */
 export function doubts(flags: CircuitRecord['flags']): readonly string[] {
   return flags.filter(({ code }) => !FOR_THE_REPORT.has(code)).map(({ text }) => text);
+}
+
+/** Why it is not known how far the circuit depends on the pairs of the search. */
+export function stabilityFlags(missing: string | undefined): CircuitRecord['flags'] {
+  if (missing === undefined) return [];
+  return [
+    {
+      code: 'stability-unknown',
+      text: `How far the circuit depends on the pairs of the search was not measured: ${missing}.`,
+    },
+  ];
 }
 
 /** Pairs that the scores were made without. */

@@ -1,10 +1,17 @@
 // The whole column as one function: a model and pairs in; edge scores, circuits and their faithfulness out.
 import {
+  accuracy,
   agreement,
-  meanOutputs,
-  type Ablation,
-  evaluateCircuits,
+  buildGraph,
+  curveFlags,
   faithfulnessCurves,
+  kl,
+  meanOutputs,
+  pruneReport,
+  selectBy,
+  type Ablation,
+  type Circuit,
+  type FaithfulnessCurves,
   scoreInShards,
   metricByName,
   scoreEdges,
@@ -14,16 +21,23 @@ import {
   type Scores,
   type ShardedScores,
   type ShardStore,
-  type Metric,
 } from '@limn/attribution';
 import type { HookedModel } from '@limn/hooks';
 import type { MetricName } from '@limn/tasks';
 import type { Findings } from './circuit-record.js';
 import type { ProgressEvent } from './console.js';
-import { flagsOf, quarantineFlags } from './flags.js';
+import { controlsOf, type CurveControls } from './curve-controls.js';
+import { flagsOf, quarantineFlags, stabilityFlags } from './flags.js';
+import { measurable } from './measurable.js';
 import { METRIC_DESCRIPTIONS, type MethodChoice } from './methods.js';
 import type { PairSets } from './pairs-source.js';
-import { circuitToShow } from './shown-circuit.js';
+import { circuitToShow, headlineCurve } from './shown-circuit.js';
+import { stabilityOf, whyNoExamples } from './stability.js';
+
+/** Random circuits per size of the headline curve, where the caller does not say. */
+export const DEFAULT_DRAWS = 3;
+/** Of the bands on faithfulness, recorded with them. */
+const BANDS = { confidence: 0.95, resamples: 1000, seed: 0 } as const;
 
 /** What every stage of the pipeline accepts. */
 export interface PipelineControls {
@@ -50,6 +64,8 @@ export interface CircuitRequest extends PipelineControls {
   readonly method: MethodChoice;
   /** Keep the scores of groups of pairs as they are finished, and go on from what is kept. */
   readonly shards?: ShardPlan | undefined;
+  /** Random connected circuits per size to hold the curve against; 0 for none. Default 3. */
+  readonly draws?: number | undefined;
   /** Also scores every edge exactly, to compare with. Costs one run per edge and pair. */
   readonly compareWithExact?: boolean;
 }
@@ -82,12 +98,28 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
     return { metric, ablation, signal, onProgress: named(phase, onProgress) };
   };
   const scoring = controls(`scores by ${method.name}`, 'pairs', sets.discovery.length);
-  const { scores, quarantined } = await scoresOf(request, scoring);
-  const curves = await faithfulnessCurves(model, scores, sets.evaluation, {
+  const missing = whyNoExamples({
+    method: method.name,
+    pairs: sets.discovery.length,
+    sharded: request.shards !== undefined,
+    graph: buildGraph(model.info),
+  });
+  const { scores, quarantined } = await scoresOf(request, { ...scoring, perExample: missing === undefined });
+  const measured = await faithfulnessCurves(model, scores, sets.evaluation, {
     ...controls('faithfulness', 'pairs', sets.evaluation.length),
     selector: method.selector,
+    also: measurable([kl, accuracy], sets.evaluation).filter(({ name }) => name !== metric.name),
+    // One pair drawn again is the same pair.
+    ...(sets.evaluation.length > 1 ? { bands: BANDS } : {}),
   });
-  const values = await pairValues(request, metric, ablation);
+  const { baselines, values } = await controlsOf(model, sets, measured, {
+    ...controls('controls', 'pairs', sets.evaluation.length),
+    draws: request.draws ?? DEFAULT_DRAWS,
+    selector: method.selector,
+  });
+  const curves = heldAgainst(measured, baselines, values);
+  const shown = circuitToShow(curves);
+  const stability = missing === undefined ? stabilityOf(scores, shown.n, method.selector) : undefined;
   const exact =
     request.compareWithExact === true
       ? await scoreEdges(model, sets.discovery, {
@@ -109,15 +141,35 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
     method,
     scores,
     curves,
-    shown: circuitToShow(curves),
+    shown,
+    pruned: pruneReport(selectBy(scores, [shown.n], method.selector, 'absolute')[0] as Circuit),
+    ...(sets.evaluation.length > 1 ? { bands: BANDS } : {}),
+    ...(stability === undefined ? {} : { stability }),
     pairs: sets.evaluation,
     values,
     ...(exact === undefined ? {} : { exact: { scores: exact, agreement: agreement(scores, exact) } }),
-    flags: [...flagsOf(curves, sets, metric.name, method), ...quarantineFlags(quarantined, sets.discovery.length)],
+    flags: [
+      ...flagsOf(curves, sets, metric.name, method),
+      ...stabilityFlags(missing),
+      ...quarantineFlags(quarantined, sets.discovery.length),
+    ],
   };
 }
 
-type Scoring = Pick<ScoreEdgesOptions, 'metric' | 'ablation' | 'signal' | 'onProgress'>;
+/** The curves with the headline one's baselines, and the flags that follow from them. */
+function heldAgainst(
+  measured: FaithfulnessCurves,
+  baselines: CurveControls['baselines'],
+  { clean, corrupted }: CurveControls['values'],
+): FaithfulnessCurves {
+  const headline = headlineCurve(measured);
+  const curves = measured.curves.map((curve) => (curve === headline ? { ...curve, baselines } : curve));
+  const edgeCount = headline.points.at(-1)?.n ?? 0;
+  const ends = { clean: Float64Array.from(clean), corrupted: Float64Array.from(corrupted) };
+  return { ...measured, curves, flags: curveFlags({ edgeCount, ...ends, curves }) };
+}
+
+type Scoring = Pick<ScoreEdgesOptions, 'metric' | 'ablation' | 'perExample' | 'signal' | 'onProgress'>;
 
 /** Scores of the search's pairs, whole or from shards. */
 async function scoresOf(
@@ -126,7 +178,8 @@ async function scoresOf(
 ): Promise<{ readonly scores: Scores; readonly quarantined: readonly QuarantinedPair[] }> {
   const options = { ...scoring, method: method.name, steps: method.igSteps, rule: method.igRule };
   if (shards === undefined) return { scores: await scoreEdges(model, sets.discovery, options), quarantined: [] };
-  const { scores, quarantined } = await scoreInShards(model, sets.discovery, { ...options, ...cut(shards) });
+  const { perExample: _perExample, ...sharded } = options;
+  const { scores, quarantined } = await scoreInShards(model, sets.discovery, { ...sharded, ...cut(shards) });
   return { scores: scores as Scores, quarantined };
 }
 
@@ -153,16 +206,6 @@ export async function scoreCircuitShards(
 }
 
 const cut = ({ store, size, part, machine }: ShardPlan) => ({ store, shardSize: size, part, machine });
-
-/** The metric of every evaluation pair, clean and in the empty circuit: two runs. */
-async function pairValues(
-  { model, sets, signal }: CircuitRequest,
-  metric: Metric,
-  ablation: Ablation,
-): Promise<NonNullable<Findings['values']>> {
-  const { clean, empty } = await evaluateCircuits(model, [], sets.evaluation, { metrics: [metric], ablation, signal });
-  return { clean: [...(clean.perExample[metric.name] ?? [])], corrupted: [...(empty.perExample[metric.name] ?? [])] };
-}
 
 /** Gives the progress of a package a phase for the terminal. */
 function named(

@@ -1,5 +1,5 @@
 // `limn circuit` on the closed-form toy: every edge score of five methods against float64, the files it writes, abort, and atomic replacement.
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { parseGraphJson } from '@limn/attribution';
@@ -94,9 +94,11 @@ describe('what is written', () => {
     const page = readFileSync(path.join(out, 'report.html'), 'utf8');
     for (const { code } of record.flags) expect(page).toContain(`<code>${code}</code>`);
     const notes = stdout.split('\n').filter((line) => line.startsWith('  note: '));
-    expect(notes).toHaveLength(3);
+    expect(notes).toHaveLength(4);
     expect(notes[0]).toContain('Faithfulness is above 1 at some sizes');
-    expect(notes[2]).toContain('a mean over one pair only');
+    // So few edges that random circuits do no worse.
+    expect(notes[1]).toContain('no better than chance');
+    expect(notes[3]).toContain('a mean over one pair only');
   });
 
   it('does not depend on time: the same call gives the same graph and record', async () => {
@@ -106,9 +108,87 @@ describe('what is written', () => {
     await circuit(first, ['--method', 'eap']);
     const before = read();
     const { options } = recordFromJson(before[1] as string).provenance;
-    expect(Object.keys(options).sort()).toEqual(['ablation', 'bos', 'data', 'method', 'metric', 'model', 'selector']);
+    expect(Object.keys(options).sort()).toEqual([
+      'ablation',
+      'bos',
+      'data',
+      'draws',
+      'method',
+      'metric',
+      'model',
+      'selector',
+    ]);
     await circuit(second, ['--method', 'eap']);
     expect(read()).toEqual(before);
+  });
+});
+
+describe('doubts', () => {
+  const pairs = 5;
+  const record = (out: string) => recordFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
+  const search = (out: string, words: readonly string[]) => {
+    const data = path.join(root, 'five.jsonl');
+    const lines = Array.from({ length: pairs }, (_, i) =>
+      JSON.stringify({ clean: [1, 4, 4 + i, 2, 9], corrupted: [1, 4, 3, 2, 9], correct: [8], incorrect: [5] }),
+    );
+    writeFileSync(data, lines.join('\n'));
+    return runLimn(['circuit', '--model', model, '--data', data, '--out', out, ...words, '--json']);
+  };
+
+  it('bands, controls, stability, pruned edges and further metrics are recorded, and agree with the page and the JSON line', async () => {
+    const out = path.join(root, 'doubted');
+    // The divergence is 0 on clean prompts and below 0 elsewhere, so that every resample has a denominator.
+    const outcome = await search(out, ['--draws', '2', '--metric', 'kl']);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { curves, circuit, stability, pruned, also, bands, edges, metric } = record(out);
+    expect(metric.name).toBe('kl');
+    // The task metric is not repeated.
+    expect(Object.keys(also ?? {})).toEqual(['accuracy']);
+    expect(bands).toEqual({ confidence: 0.95, resamples: 1000, seed: 0 });
+    for (const { band, faithfulness } of curves[0]?.points ?? []) {
+      if (!band || band.low === null || band.high === null) throw new Error('a point has no band');
+      // Percentiles of 1,000 draws of five pairs enclose the mean of the five.
+      expect(band.low).toBeLessThanOrEqual((faithfulness ?? NaN) + 1e-6);
+      expect(band.high).toBeGreaterThanOrEqual((faithfulness ?? NaN) - 1e-6);
+    }
+    const [random, delta] = curves[0]?.baselines ?? [];
+    expect([random?.name, random?.draws, delta?.name, delta?.draws]).toEqual([
+      'random-connected',
+      2,
+      'delta-ranking',
+      1,
+    ]);
+    // As many edges as the curve's own circuit has after pruning.
+    for (const { n, kept } of random?.points ?? [])
+      expect(kept).toBe(curves[0]?.points.find((point) => point.n === n)?.kept);
+    expect(stability?.resamples).toBe(100);
+    expect(stability?.jaccard.withAll).toBeGreaterThan(0);
+    expect(stability?.jaccard.withAll).toBeLessThanOrEqual(1);
+    for (const [index, share] of stability?.selected ?? []) {
+      expect(edges[index]).toBeDefined();
+      expect(share).toBeLessThanOrEqual(1);
+    }
+    expect(pruned?.edges).toHaveLength(circuit.n - circuit.kept);
+    expect(outcome.json()).toMatchObject({
+      doubts: { jaccard: stability?.jaccard.withAll, pruned: pruned?.edges.length },
+    });
+    const page = readFileSync(path.join(out, 'report.html'), 'utf8');
+    expect(page).toContain('random connected circuits, mean of 2');
+    expect(page).toContain('Found again');
+  });
+
+  it('--draws 0 leaves random circuits out, and what cannot be known says why', async () => {
+    const out = path.join(root, 'undoubted');
+    const outcome = await search(out, ['--draws', '0', '--method', 'exact']);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { curves, stability, flags, provenance } = record(out);
+    expect(curves[0]?.baselines?.map(({ name }) => name)).toEqual(['delta-ranking']);
+    expect(stability).toBeUndefined();
+    expect(flags.find(({ code }) => code === 'stability-unknown')?.text).toContain('exact patching keeps no scores');
+    expect(provenance.options).toMatchObject({ draws: 0 });
+    const sharded = path.join(root, 'sharded');
+    await search(sharded, ['--draws', '0', '--resume', '--method', 'eap']);
+    expect(record(sharded).flags.find(({ code }) => code === 'stability-unknown')?.text).toContain('shards keep');
   });
 });
 

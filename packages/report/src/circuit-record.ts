@@ -1,5 +1,5 @@
 // What is written down about one circuit: how it was scored, how faithful it is at every size, and on which prompts.
-import { finite, list, object, oneOf, orNull, row, text, whole, yesNo } from './schema.js';
+import { finite, list, object, oneOf, orNull, record, row, text, whole, yesNo } from './schema.js';
 import type { Infer } from './schema.js';
 
 /** Source and destination of one edge, in the names of EAP-IG: `a0.h1->a2.h3<q>`, `input->m0`, `m3->logits`. */
@@ -7,6 +7,9 @@ export const edgeName = /^(input|a\d+\.h\d+|m\d+)->(a\d+\.h\d+<[qkv]>|m\d+|logit
 
 const token = text({ longest: 1000 });
 const answer = text({ longest: 1000 });
+
+/** A node of the graph that edges go out of. */
+const nodeName = /^(input|a\d+\.h\d+|m\d+)$/;
 
 /** One pair of prompts, as token strings. Both have the same length. */
 const pair = object(
@@ -25,14 +28,52 @@ const point = object(
   {
     /** Why there is no faithfulness. */ reason: text(),
     /** The metric of the circuit itself. */ value: orNull(finite),
+    /** Further metrics of the same runs, by name. */
+    also: record(object({ value: orNull(finite), faithfulness: orNull(finite) }), { most: 10 }),
+    /** Where the faithfulness lies when the pairs are drawn again; null, with a reason, where there is no such band. */
+    band: object({ low: orNull(finite), high: orNull(finite) }, { reason: text() }),
   },
 );
 
+/**
+ * What a curve is held against, at some of its sizes: `random-connected`, circuits as large and as deep, `draws` of them at each size;
+ * or circuits of equal n by another ranking. `kept` and `faithfulness` are means over the draws, `low` and `high` their ends.
+ */
+const baseline = object({
+  name: text({ longest: 100 }),
+  draws: whole(1),
+  points: list(
+    object({ n: whole(), kept: finite, faithfulness: orNull(finite), low: orNull(finite), high: orNull(finite) }),
+    { most: 1000 },
+  ),
+});
+
 /** `headline`: even steps on a log axis; `mib`: the ten sizes of MIB (arXiv 2504.13151). */
-const curve = object({
-  selection: oneOf('absolute', 'signed'),
-  sizes: oneOf('headline', 'mib'),
-  points: list(point, { most: 1000 }),
+const curve = object(
+  {
+    selection: oneOf('absolute', 'signed'),
+    sizes: oneOf('headline', 'mib'),
+    points: list(point, { most: 1000 }),
+  },
+  { baselines: list(baseline, { most: 20 }) },
+);
+
+/** The marked circuit selected again from pairs of the search, drawn with replacement. Jaccard = |A ∩ B| / |A ∪ B| of the pruned circuits. */
+const stability = object({
+  resamples: whole(1),
+  seed: whole(),
+  /** Mean with one another and with the marked circuit, and the 95 % band of the latter. */
+  jaccard: object({ pairwise: orNull(finite), withAll: finite, low: finite, high: finite }),
+  /** Share of the resamples that have an edge, for those that some have; edges as indices into `edges`. */
+  selected: list(row([whole(), finite], []), { most: 300_000 }),
+});
+
+/** What pruning took from the marked circuit: edges of no path from input to logits, in the order in which they went, and why nodes died. */
+const pruned = object({
+  edges: list(text({ longest: 60, pattern: edgeName }), { most: 300_000 }),
+  nodes: list(object({ name: text({ longest: 40, pattern: nodeName }), reason: oneOf('unread', 'unfed') }), {
+    most: 100_000,
+  }),
 });
 
 /** The edges of one circuit, as indices into `edges`. */
@@ -105,7 +146,15 @@ export const circuitFields = {
   flags: list(object({ code: text({ longest: 100 }), text: text() }), { most: 100 }),
 };
 
-export const optionalCircuitFields = { agreement };
+export const optionalCircuitFields = {
+  agreement,
+  stability,
+  pruned,
+  /** The ends of further metrics, by name: of the whole model and of the empty circuit. */
+  also: record(object({ clean: finite, corrupted: finite }), { most: 10 }),
+  /** How the bands of the curves were drawn. */
+  bands: object({ confidence: finite, resamples: whole(1), seed: whole() }),
+};
 
 const circuitRecord = object(circuitFields, optionalCircuitFields);
 type CircuitFields = Infer<typeof circuitRecord>;
@@ -129,6 +178,11 @@ export type CurveRecord = Infer<typeof curve>;
  * @useDeclaredType
  */
 export type PointRecord = Infer<typeof point>;
+/**
+ * What a curve is held against.
+ * @useDeclaredType
+ */
+export type BaselineRecord = Infer<typeof baseline>;
 /**
  * One pair of prompts, as token strings of equal number.
  * @useDeclaredType

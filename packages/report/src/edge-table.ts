@@ -2,7 +2,7 @@
 import type { CircuitRecord } from './record.js';
 import { html } from './markup.js';
 import type { Markup } from './markup.js';
-import { decimalsFor, edgeParts, nodeLabel, numberText, scoreText } from './number-text.js';
+import { decimalsFor, edgeParts, nodeLabel, numberText, oftenText, scoreText } from './number-text.js';
 
 /** Rows in the page as it is written, and rows that the script adds at a time. */
 export const firstRows = 25;
@@ -11,6 +11,7 @@ export function edgeTable(record: CircuitRecord, id: string): Markup {
   const exact = record.edges.some((edge) => edge[3] !== undefined);
   const size = (i: number): number => Math.abs(record.edges[i]?.[1] ?? 0);
   const order = record.edges.map((_, i) => i).sort((a, b) => size(b) - size(a) || a - b);
+  const often = oftenOf(record);
   const decimals = decimalsFor(record.edges.map(([, score]) => score));
   const row = (i: number, rank: number): Markup => {
     const [name, score, inGraph, reference] = record.edges[i] ?? ['', null, false];
@@ -23,12 +24,13 @@ export function edgeTable(record: CircuitRecord, id: string): Markup {
       <td class="number">${scoreText(score, decimals)}</td>
       ${exact && html`<td class="number">${scoreText(reference, decimals)}</td>`}
       <td>${inGraph ? 'yes' : ''}</td>
+      ${often && html`<td class="number">${oftenText(often.get(i))}</td>`}
     </tr>`;
   };
   const head = (key: string, text: string, sorted = false): Markup =>
     html`<th
       scope="col"
-      class="${(key === 'score' || key === 'exact') && 'number'}"
+      class="${['score', 'exact', 'often'].includes(key) && 'number'}"
       data-key="${key}"
       ${sorted && descending}
     >
@@ -56,7 +58,7 @@ export function edgeTable(record: CircuitRecord, id: string): Markup {
         <thead>
           <tr>
             <th scope="col">#</th>
-            ${head('from', 'From')}${head('to', 'To')}${head('slot', 'As')}${head('score', 'Score', true)}${exact && head('exact', 'Exact')}${head('in', 'In circuit')}
+            ${head('from', 'From')}${head('to', 'To')}${head('slot', 'As')}${head('score', 'Score', true)}${exact && head('exact', 'Exact')}${head('in', 'In circuit')}${often && head('often', 'Found again')}
           </tr>
         </thead>
         <tbody data-rows>
@@ -72,6 +74,11 @@ export function edgeTable(record: CircuitRecord, id: string): Markup {
       <button type="button" class="only-live" data-more>Show more</button>
       ${order.length < record.graph.edgeCount && html`The graph has ${numberText(record.graph.edgeCount, 9)} edges; the record leaves out the weakest.`}
     </p>`;
+}
+
+/** By edge, the share of resampled searches that found it; undefined where none were made. */
+export function oftenOf({ stability }: CircuitRecord): ReadonlyMap<number, number> | undefined {
+  return stability && new Map(stability.selected.map(([index, share]) => [index, share]));
 }
 
 const descending = html`aria-sort="descending"`;

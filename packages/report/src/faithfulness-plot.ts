@@ -4,6 +4,8 @@ import { format } from 'd3-format';
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { line } from 'd3-shape';
 import type { PointRecord } from './circuit-record.js';
+import { band, baselineName, baselineSample, baselineShape, baselinesOf, className } from './curve-baselines.js';
+import { plotTable } from './plot-table.js';
 import type { CircuitRecord } from './record.js';
 import { html } from './markup.js';
 import type { Markup } from './markup.js';
@@ -45,17 +47,25 @@ export function faithfulnessPlot(record: CircuitRecord, id: string): Markup {
   return html`${sizes.map((size) => plot(record, series, size, id))}
     <ul class="legend">
       ${series.map(({ selection }) => html`<li class="series ${selection}">${sample(selection)} ${names[selection]}</li>`)}
+      ${record.bands && html`<li class="series absolute">${bandSample} ${percentText(record.bands.confidence)} band over redrawn pairs</li>`}
+      ${baselinesOf(record).map((b) => html`<li class="control ${className(b)}">${baselineSample(b)} ${baselineName(b)}${b.draws > 1 && ' and their range'}</li>`)}
     </ul>
     <p class="note" id="${id}-plot-says">${inWords(record, series)}</p>
     <details>
       <summary>The same numbers as a table</summary>
-      <div class="scroll" tabindex="0" role="region" aria-label="Evaluated sizes">${table(series)}</div>
+      <div class="scroll" tabindex="0" role="region" aria-label="Evaluated sizes">
+        ${plotTable(
+          record,
+          series.map(({ selection, points }) => ({ name: names[selection], points })),
+        )}
+      </div>
     </details>`;
 }
 
 function plot(record: CircuitRecord, series: readonly Series[], size: (typeof sizes)[number], id: string): Markup {
   const measured = series.flatMap(({ points }) => points).filter((p) => p.n > 0);
-  const values = measured.flatMap((p) => (p.faithfulness === null ? [] : [p.faithfulness]));
+  const control = baselinesOf(record).flatMap(({ points }) => points);
+  const values = [...measured, ...control].flatMap((p) => (p.faithfulness === null ? [] : [p.faithfulness]));
   const edges = record.graph.edgeCount;
   const [left, right, floor] = [size.left, size.width - size.right, size.height - size.bottom];
   const across = scaleLog([Math.min(...measured.map((p) => p.n)) / edges / 1.25, 1.12], [left, right]);
@@ -108,15 +118,24 @@ function plot(record: CircuitRecord, series: readonly Series[], size: (typeof si
       ${baseline(1, 'clean', baselines.clean)}${baseline(0, ablationWords(record.method).short, baselines.corrupted)}
     </g>
     <g class="threshold">${smallest.map(threshold)}</g>
+    ${baselinesOf(record).map((b) => baselineShape(b, { x, y }))}
     ${series.map(({ selection, points }) => {
       const seen = points.filter((p) => p.n > 0);
       const marks = seen.map((p) => mark(p, selection, x(p.n), p.faithfulness === null ? floor : y(p.faithfulness)));
-      return html`<g class="series ${selection}"><path class="curve" d="${curve(seen) ?? ''}" />${marks}</g>`;
+      const banded =
+        selection === 'absolute' ? seen.flatMap(({ n, band: b }) => (b ? [{ n, low: b.low, high: b.high }] : [])) : [];
+      return html`<g class="series ${selection}"
+        >${band(banded, { x, y })}<path class="curve" d="${curve(seen) ?? ''}" />${marks}</g
+      >`;
     })}
   </svg>`;
 }
 
 const tenth = (value: number): number => Math.round(value * 10) / 10;
+
+const bandSample = html`<svg viewBox="0 0 34 14" width="34" height="14" aria-hidden="true">
+  <path class="band" d="M1 2H33V12H1Z" />
+</svg>`;
 
 const sample = (selection: Selection): Markup =>
   html`<svg viewBox="0 0 34 14" width="34" height="14" aria-hidden="true">
@@ -149,6 +168,13 @@ function inWords(record: CircuitRecord, series: readonly Series[]): string {
     if (!first || !last) return `With the ${names[selection]}, no size has a faithfulness.`;
     return `With the ${names[selection]}, faithfulness goes from ${ratioText(first.faithfulness)} at ${numberText(first.n, 9)} edge${first.n === 1 ? '' : 's'} to ${ratioText(last.faithfulness)} at ${numberText(last.n, 9)}.`;
   });
+  parts.push(
+    ...baselinesOf(record).flatMap((baseline) => {
+      const [first, last] = [baseline.points[0], baseline.points.at(-1)];
+      if (!first || !last) return [];
+      return `Held against: ${baselineName(baseline)}, from ${ratioText(first.faithfulness)} at ${numberText(first.n, 9)} to ${ratioText(last.faithfulness)} at ${numberText(last.n, 9)} edges.`;
+    }),
+  );
   const zero = series.some(({ points }) => points.some((p) => p.n === 0));
   const missing = series.flatMap(({ points }) => points).find((p) => p.n > 0 && p.faithfulness === null);
   const { cpr, cmd, logArea } = record.areas;
@@ -165,33 +191,4 @@ function inWords(record: CircuitRecord, series: readonly Series[]): string {
   if (zero) parts.push('Sizes of zero edges are left out of the plot.');
   if (missing) parts.push(`A cross marks a size without faithfulness: ${missing.reason ?? 'no reason recorded'}.`);
   return parts.join(' ');
-}
-
-function table(series: readonly Series[]): Markup {
-  const rows = series.flatMap(({ selection, points }) => points.map((p) => ({ selection, ...p })));
-  return html`<table class="numbers">
-    <thead>
-      <tr>
-        <th scope="col">Chosen</th>
-        <th scope="col">Edges asked for</th>
-        <th scope="col">Part of all</th>
-        <th scope="col">After pruning</th>
-        <th scope="col">Faithfulness</th>
-      </tr>
-    </thead>
-    <tbody>
-      ${rows.map(
-        (p) =>
-          html`<tr>
-            <td>${names[p.selection]}</td>
-            <td>${numberText(p.n, 9)}</td>
-            <td>${percentText(p.fraction)}</td>
-            <td>${numberText(p.kept, 9)}</td>
-            <td>
-              ${p.faithfulness === null ? `– (${p.reason ?? 'no reason recorded'})` : numberText(p.faithfulness, 4)}
-            </td>
-          </tr>`,
-      )}
-    </tbody>
-  </table>`;
 }

@@ -1,7 +1,15 @@
 // @limn/report: the record of a result, and single-file pages made from records.
 export { SCHEMA_NAME, SCHEMA_VERSION, checkRecord, recordFromJson, recordToJson, resultJsonSchema } from './record.js';
 export type { CircuitRecord, Provenance, ResultRecord } from './record.js';
-export type { CurveRecord, DrawnCircuit, EdgeRow, AgreementRecord, PairRecord, PointRecord } from './circuit-record.js';
+export type {
+  AgreementRecord,
+  BaselineRecord,
+  CurveRecord,
+  DrawnCircuit,
+  EdgeRow,
+  PairRecord,
+  PointRecord,
+} from './circuit-record.js';
 export { ablationWords } from './ablation-words.js';
 export type { AblationWords } from './ablation-words.js';
 export type { Json } from './schema.js';

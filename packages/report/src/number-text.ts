@@ -31,6 +31,9 @@ export const scoreText = (value: number | null | undefined, decimals: number): s
 /** '2.5 %' from 0.025. */
 export const percentText = (fraction: number, digits = 2): string => `${numberText(fraction * 100, digits)} %`;
 
+/** '97 %', '0 %' for an edge that no resample found. */
+export const oftenText = (share: number | undefined): string => `${Math.round((share ?? 0) * 100)} %`;
+
 /** 'a0.h1->a2.h3<q>' → ['a0.h1', 'a2.h3', 'q']; the slot is empty for MLPs and logits. */
 export function edgeParts(name: string): readonly [source: string, destination: string, slot: 'q' | 'k' | 'v' | ''] {
   const match = /^(.+)->([^<]+)(?:<([qkv])>)?$/.exec(name);

@@ -5,7 +5,7 @@ import { edgeTable, firstRows } from './edge-table.js';
 import { ReportError } from './error.js';
 import { faithfulnessPlot } from './faithfulness-plot.js';
 import { Markup, html, scriptJson } from './markup.js';
-import { numberText, percentText } from './number-text.js';
+import { nodeLabel, numberText, percentText } from './number-text.js';
 import { script, style } from './page-assets.generated.js';
 import { prompts } from './prompts.js';
 import { provenance } from './provenance.js';
@@ -112,7 +112,7 @@ function section(record: CircuitRecord, i: number): Markup {
     </header>
     <figure class="wide">
       <h3>The circuit</h3>
-      ${circuitDrawing(record, id)}
+      ${circuitDrawing(record, id)} ${prunedAway(record)}
     </figure>
     <figure>
       <h3>How faithful it is</h3>
@@ -157,6 +157,38 @@ function flagList(flags: CircuitRecord['flags'], label: string): Markup | false 
   );
 }
 
+/** Edges that were chosen and lie on no path: what a reader of "the top n" misses in the drawing. */
+function prunedAway({ pruned, circuit }: CircuitRecord): Markup | false {
+  if (!pruned?.edges.length) return false;
+  const count = numberText(pruned.edges.length, 9);
+  return html`<details>
+    <summary>
+      ${count} of the ${numberText(circuit.n, 9)} chosen edges ${pruned.edges.length === 1 ? 'lies' : 'lie'} on no path
+      from input to logits
+    </summary>
+    <ul class="plain">
+      ${pruned.edges.slice(0, firstPruned).map((name) => html`<li><code>${name}</code></li>`)}
+    </ul>
+    ${pruned.edges.length > firstPruned && html`<p class="note">The record has all ${count}.</p>`}
+    ${
+      pruned.nodes.length > 0 &&
+      html`<p class="note">
+        Nodes that went with them:
+        ${pruned.nodes
+          .slice(0, firstPruned)
+          .map(
+            ({ name, reason }) =>
+              `${nodeLabel(name)} (${reason === 'unread' ? 'nothing reads it' : 'it reads nothing'})`,
+          )
+          .join(', ')}${pruned.nodes.length > firstPruned && ' …'}.
+      </p>`
+    }
+  </details>`;
+}
+
+/** Pruned edges and nodes named on the page; the record has all. */
+const firstPruned = 60;
+
 function agreement(a: NonNullable<CircuitRecord['agreement']>): Markup {
   const row = (name: string, value: number | null | undefined): Markup | false =>
     value !== undefined &&
@@ -176,6 +208,7 @@ function liveData(record: CircuitRecord) {
   const { circuits, shown } = drawable(record);
   return {
     edges: record.edges,
+    ...(record.stability ? { often: record.stability.selected } : {}),
     edgeCount: record.graph.edgeCount,
     circuits: circuits.map(({ n, selection, edges }) => ({
       n,

@@ -131,6 +131,14 @@ function inconsistencies(result: CircuitRecord): Issue[] {
         allowed: `indices below ${result.edges.length}`,
       });
   });
+  result.stability?.selected.forEach(([index], i) => {
+    if (index >= result.edges.length)
+      issues.push({
+        path: `/stability/selected/${i}/0`,
+        given: `edge ${index}`,
+        allowed: `indices below ${result.edges.length}`,
+      });
+  });
   result.pairs.forEach(({ clean, corrupted }, p) => {
     if (clean.length !== corrupted.length)
       issues.push({

@@ -1,5 +1,6 @@
 // A circuit's record in a few plain sentences: how few edges are enough, how faithful they are, which heads carry them.
 import { ablationWords } from './ablation-words.js';
+import { doubtSentences } from './doubt-sentences.js';
 import type { CircuitRecord } from './record.js';
 import { edgeParts, nodeLabel, numberText, ratioText, percentText } from './number-text.js';
 
@@ -35,7 +36,9 @@ export function nodeWeights(record: CircuitRecord): NodeWeight[] {
 export function summarise(record: CircuitRecord): Summary {
   return {
     headline: headline(record),
-    sentences: [scoring(record), bearers(record), sizes(record), exactness(record)].filter(Boolean),
+    sentences: [scoring(record), bearers(record), sizes(record), ...doubtSentences(record), exactness(record)].filter(
+      Boolean,
+    ),
   };
 }
 

@@ -131,6 +131,20 @@ describe('the page by itself', () => {
     expect(shown).toHaveLength(record.circuit.kept * 2);
   });
 
+  test('draws band and controls with the numbers of its table, and names what pruning took', () => {
+    const record = sample();
+    // Twice, wide and narrow: the band of the curve and the range of the random draws; and once each in the legend.
+    expect(all.filter((e) => e.attributes.get('class') === 'band')).toHaveLength(2 * 6);
+    expect(all.filter((e) => /^control (random|ranking)$/.test(e.attributes.get('class') ?? ''))).toHaveLength(2 * 6);
+    const text = page.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ');
+    const [random] = record.curves[0]?.baselines ?? [];
+    for (const { n } of random?.points ?? [])
+      expect(text).toMatch(new RegExp(`random connected circuits, mean of 3 ${n} [\\d.]+ % ${n} `));
+    expect(text).toContain('of the 64 chosen edges lie on no path from input to logits m1-&gt;m2 input-&gt;m1');
+    expect(text).toContain('MLP 1 (it reads nothing)');
+    expect(text).toContain('Found again');
+  });
+
   test('its script and style are those of the sources', async () => {
     expect({ script, style }).toEqual(await pageAssets());
   });

@@ -98,7 +98,11 @@ export function sample({
       kept: n < 4 ? n - Math.min(1, n - 1) : n,
       fraction: n / edgeCount,
       faithfulness: n === edgeCount ? 1 : faithful(n, selection === 'signed' ? 0.1 : 0),
+      value: n === edgeCount ? 0.9123 : faithful(n, 0) - 0.05,
+      also: { kl: { value: -1 / n, faithfulness: 1 - 1 / n }, accuracy: { value: 0.75, faithfulness: 0.7 } },
+      band: { low: faithful(n, 0) - 0.06, high: faithful(n, 0) + 0.05 },
     }));
+  const controlled = sizes.filter((size) => size >= 4 && size <= 128);
   const n = sizes.find((size) => faithful(size, 0) >= 0.85) ?? edgeCount;
   const circuit = new Set(order.absolute.slice(0, n));
   const circuits = (['absolute', 'signed'] as const).flatMap((selection) =>
@@ -149,7 +153,32 @@ export function sample({
     circuit: { selection: 'absolute', n, kept: n, faithfulness: faithful(n, 0) },
     circuits,
     curves: [
-      { selection: 'absolute', sizes: 'headline', points: points('absolute') },
+      {
+        selection: 'absolute',
+        sizes: 'headline',
+        points: points('absolute'),
+        baselines: [
+          {
+            name: 'random-connected',
+            draws: 3,
+            points: controlled.map((size) => ({
+              n: size,
+              kept: size,
+              faithfulness: size / 400,
+              low: size / 500,
+              high: size / 300,
+            })),
+          },
+          {
+            name: 'delta-ranking',
+            draws: 1,
+            points: controlled.map((size) => {
+              const f = size / 250;
+              return { n: size, kept: size - 2, faithfulness: f, low: f, high: f };
+            }),
+          },
+        ],
+      },
       { selection: 'signed', sizes: 'headline', points: points('signed') },
       {
         selection: 'signed',
@@ -157,6 +186,15 @@ export function sample({
         points: [{ n: 0, kept: 0, fraction: 0.001, faithfulness: null, reason: say('no edge is kept') }],
       },
     ],
+    also: { kl: { clean: 0, corrupted: -2.5 }, accuracy: { clean: 0.97, corrupted: 0.1 } },
+    bands: { confidence: 0.95, resamples: 1000, seed: 0 },
+    stability: {
+      resamples: 100,
+      seed: 0,
+      jaccard: { pairwise: 0.71, withAll: 0.79, low: 0.66, high: 0.9 },
+      selected: order.absolute.slice(0, n + 20).map((i, rank) => [i, Math.max(0.05, 1 - rank / (n + 20))] as const),
+    },
+    pruned: { edges: ['m1->m2', 'input->m1'], nodes: [{ name: 'm1', reason: 'unfed' }] },
     areas: { cpr: 0.934, cmd: 0.061, logArea: 0.58 },
     smallest: [
       { threshold: 0.85, n },

@@ -9,7 +9,7 @@ import { chooseMethod, type MethodChoice, type MethodSettings } from '../methods
 import { openModel } from '../model-source.js';
 import { openOutputFolder } from '../output.js';
 import { filePairs, prependBosOf } from '../pairs-source.js';
-import { findCircuit, scoreCircuitShards, type CircuitRequest, type ShardPlan } from '../pipeline.js';
+import { DEFAULT_DRAWS, findCircuit, scoreCircuitShards, type CircuitRequest, type ShardPlan } from '../pipeline.js';
 import { provenanceOf } from '../provenance.js';
 import {
   integerOption,
@@ -35,6 +35,7 @@ interface CircuitOptions extends SharedOptions, WeightOptions, MethodSettings {
   readonly pairs: number;
   readonly evalPairs: number;
   readonly seed: number;
+  readonly draws: number;
   readonly bos: boolean;
   readonly out: string;
   readonly resume?: boolean;
@@ -84,6 +85,12 @@ export function addCircuitCommand(program: Command, context: CommandContext): vo
     .option('--pairs <n>', 'pairs of a task to search with', integerOption('--pairs', 1), 32)
     .option('--eval-pairs <n>', 'held-out pairs of a task to measure on', integerOption('--eval-pairs', 1), 32)
     .option('--seed <n>', 'which pairs of a task', integerOption('--seed', 0), 0)
+    .option(
+      '--draws <n>',
+      'random connected circuits per size to hold the curve against, 0 for none',
+      integerOption('--draws', 0),
+      DEFAULT_DRAWS,
+    )
     .option('--no-bos', 'put no BOS in front of text')
     .option('--out <dir>', 'where the three files go', 'limn-out')
     .option('--resume', 'keep the scores of pairs in DIR.shards as they are finished, and go on from what is there')
@@ -138,7 +145,8 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
             speaker,
           );
     const metric = options.metric ?? sets.metric;
-    const request = { model: model.hooked, sets, metric, method, signal, onProgress: console.progress };
+    const { draws } = options;
+    const request = { model: model.hooked, sets, metric, method, draws, signal, onProgress: console.progress };
     const shards = options.resume || options.shard ? shardsOf(options, device.gpu, request) : undefined;
     if (options.shard && shards) {
       await scorePart({ ...request, shards }, options, context);

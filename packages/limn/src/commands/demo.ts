@@ -17,6 +17,8 @@ const DEMO_TASKS = ['greater-than', 'ioi'] as const;
 const DEMO_FILES: OutputLayout = { entries: ['report.html', ...DEMO_TASKS], mark: `${DEMO_TASKS[0]}/result.json` };
 /** EAP-IG's default number of points. */
 const IG_STEPS = 5;
+/** Random circuits per size: as few as show a spread, so that the demo stays short. */
+const DRAWS = 2;
 
 interface DemoOptions extends SharedOptions {
   readonly pairs: number;
@@ -53,6 +55,7 @@ async function run(options: DemoOptions, context: CommandContext): Promise<void>
         sets,
         metric: sets.metric,
         method,
+        draws: DRAWS,
         signal,
         onProgress: console.progress,
       });
@@ -66,6 +69,7 @@ async function run(options: DemoOptions, context: CommandContext): Promise<void>
           method: method.name,
           igSteps: IG_STEPS,
           igRule: 'left',
+          draws: DRAWS,
           pairs: options.pairs,
           evalPairs: options.evalPairs,
         },

@@ -19,6 +19,7 @@ import type { TextSplit } from '@limn/tasks/text';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
+import { measurable } from '../measurable.js';
 import { openModel, type ModelTokenizer } from '../model-source.js';
 import { refuseForeignFile, writeFileWhole } from '../output.js';
 import { parseOptions, readPairs } from '../pairs-source.js';
@@ -97,7 +98,7 @@ async function run(options: PairsOptions, context: CommandContext): Promise<void
     refuseForeignFile(options.out, (there) => Buffer.from(there).equals(content));
   const preview = options.preview
     ? await previewPairs(model.hooked, pairs, {
-        metrics: options.metric === undefined ? measurable(pairs) : [metricByName(options.metric)],
+        metrics: options.metric === undefined ? measurable(METRICS, pairs) : [metricByName(options.metric)],
         signal,
         onProgress: ({ unit, done, total }) => console.progress({ phase: 'preview', unit, done, total }),
       })
@@ -172,19 +173,6 @@ function describeReport({ rows, aligned, lengths, notes }: AlignmentReport): str
     `${aligned} of ${rows} pairs align; tokens: ${lengths.map(({ tokens, pairs }) => `${pairs} × ${tokens}`).join(', ')}`,
     ...notes.map(({ text, rows: found, first }) => `  note: ${found} of ${rows} (first ${first}): ${text}`),
   ];
-}
-
-/** The metrics that every pair has answers for. */
-function measurable(pairs: readonly Pair[]): readonly Metric[] {
-  return METRICS.filter((metric) => {
-    try {
-      for (const pair of pairs) metric.check(pair, 'pair');
-      return true;
-    } catch (error) {
-      if (error instanceof LimnError && error.code === 'data/pairs-answers') return false;
-      throw error;
-    }
-  });
 }
 
 function contentOf(pairs: readonly Pair[], out: string, tokenizer: ModelTokenizer | undefined): Buffer {

@@ -1,10 +1,10 @@
 // The table of edges: sorting by any column, filtering, and rows made only as they are asked for, so that 32,000 edges stay quick.
-import { decimalsFor, edgeParts, nodeLabel, numberText, scoreText } from '../number-text.js';
+import { decimalsFor, edgeParts, nodeLabel, numberText, oftenText, scoreText } from '../number-text.js';
 import type { LiveData } from '../page.js';
 import { copyButton } from './copy.js';
 import { element } from './elements.js';
 
-type Key = 'from' | 'to' | 'slot' | 'score' | 'exact' | 'in';
+type Key = 'from' | 'to' | 'slot' | 'score' | 'exact' | 'in' | 'often';
 const more = 250;
 
 export function liveTable(section: HTMLElement, data: LiveData): void {
@@ -16,10 +16,22 @@ export function liveTable(section: HTMLElement, data: LiveData): void {
   const button = section.querySelector<HTMLButtonElement>('[data-more]');
   if (!body || !find || !slot || !only || !count || !button) return;
   const exact = section.querySelector('[data-key="exact"]') !== null;
+  const often = data.often && new Map(data.often.map(([index, share]) => [index, share]));
   const rows = data.edges.map(([name, score, inGraph, reference], index) => {
     const [from, to, as] = edgeParts(name);
     const words = `${name} ${nodeLabel(from)} ${nodeLabel(to)}`.toLowerCase();
-    return { index, name, from, to, slot: as, score, exact: reference ?? null, in: inGraph, words };
+    return {
+      index,
+      name,
+      from,
+      to,
+      slot: as,
+      score,
+      exact: reference ?? null,
+      in: inGraph,
+      often: often?.get(index) ?? 0,
+      words,
+    };
   });
   const decimals = decimalsFor(rows.map((row) => row.score));
   type Row = (typeof rows)[number];
@@ -29,6 +41,7 @@ export function liveTable(section: HTMLElement, data: LiveData): void {
 
   const value = (row: Row, key: Key): number | string => {
     if (key === 'score' || key === 'exact') return Math.abs(row[key] ?? -1);
+    if (key === 'often') return row.often;
     return key === 'in' ? Number(row.in) : key === 'slot' ? row.slot : order(row[key]);
   };
 
@@ -57,6 +70,11 @@ export function liveTable(section: HTMLElement, data: LiveData): void {
       if (exact) texts.push(scoreText(row.exact, decimals));
       const made = [...texts, row.in ? 'yes' : ''].map((text) => element('td', text));
       for (const cell of made.slice(4, -1)) cell.className = 'number';
+      if (often) {
+        const cell = element('td', oftenText(row.often));
+        cell.className = 'number';
+        made.push(cell);
+      }
       return element('tr', ...made);
     };
     const made = selected.slice(from, shown).map((row, i) => cells(row, from + i + 1));
@@ -72,7 +90,10 @@ export function liveTable(section: HTMLElement, data: LiveData): void {
   for (const head of section.querySelectorAll<HTMLButtonElement>('[data-sort]'))
     head.addEventListener('click', () => {
       const key = head.dataset['sort'] as Key;
-      sort = { key, down: sort.key === key ? !sort.down : key === 'score' || key === 'exact' || key === 'in' };
+      sort = {
+        key,
+        down: sort.key === key ? !sort.down : key === 'score' || key === 'exact' || key === 'in' || key === 'often',
+      };
       select();
     });
   button.addEventListener('click', () => {
@@ -82,8 +103,10 @@ export function liveTable(section: HTMLElement, data: LiveData): void {
   });
   copyButton(section.querySelector('[data-csv]'), () => {
     const line = (row: Row): string =>
-      [row.name, row.score ?? '', ...(exact ? [row.exact ?? ''] : []), row.in].join(',');
-    return [`edge,score,${exact ? 'exact,' : ''}in_circuit`, ...selected.map(line)].join('\n');
+      [row.name, row.score ?? '', ...(exact ? [row.exact ?? ''] : []), row.in, ...(often ? [row.often] : [])].join(',');
+    return [`edge,score,${exact ? 'exact,' : ''}in_circuit${often ? ',found_again' : ''}`, ...selected.map(line)].join(
+      '\n',
+    );
   });
   select();
 }

@@ -1,0 +1,38 @@
+// How far the shown circuit depends on which pairs it was found on, and why that is not always known.
+import {
+  selectionStability,
+  type MethodName,
+  type Scores,
+  type SelectionStability,
+  type Selector,
+} from '@limn/attribution';
+
+/** Circuits selected again, each from pairs drawn with replacement. */
+const RESAMPLES = 100;
+/** Scores of single pairs are kept up to this many bytes: 240 pairs of GPT-2 small, at 280 kB each. */
+const KEPT_BYTES = 64 * 2 ** 20;
+
+/** Stability, or why there is none. */
+export type StabilityFinding = { readonly found: SelectionStability } | { readonly missing: string };
+
+/** Why the scores of single pairs are not kept; undefined where they are. */
+export function whyNoExamples(request: {
+  readonly method: MethodName;
+  readonly pairs: number;
+  readonly sharded: boolean;
+  readonly graph: { readonly nForward: number; readonly nBackward: number };
+}): string | undefined {
+  const { method, pairs, sharded, graph } = request;
+  const bytes = pairs * graph.nForward * graph.nBackward * Float32Array.BYTES_PER_ELEMENT;
+  if (pairs < 2) return 'one pair cannot be resampled';
+  if (method === 'exact') return 'exact patching keeps no scores of single pairs';
+  if (sharded) return 'shards keep no scores of single pairs';
+  if (bytes > KEPT_BYTES)
+    return `scores of ${pairs} single pairs would take ${Math.ceil(bytes / 2 ** 20)} MiB, more than ${KEPT_BYTES / 2 ** 20} MiB`;
+  return undefined;
+}
+
+/** Selects the shown size again from resampled pairs; `scores` have their examples. */
+export function stabilityOf(scores: Scores, n: number, selector: Selector): SelectionStability {
+  return selectionStability(scores, { n, selector, resamples: RESAMPLES });
+}
