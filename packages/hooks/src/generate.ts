@@ -5,7 +5,7 @@ import type { Intervention } from './intervention.js';
 import type { KeyValueCache } from './key-value-cache.js';
 import type { HookedModel, Run } from './model.js';
 import { planRun } from './run-plan.js';
-import { asTokenBatch, type Tokens } from './run-with-cache.js';
+import { asTokenBatch, type Tokens } from './prompts.js';
 import { TextStream } from './text-stream.js';
 import { tokenBatch, type TokenBatch } from './token-batch.js';
 import { TokenBytes } from './token-bytes.js';

@@ -30,6 +30,7 @@ export {
 } from './patch-metric.js';
 export { type PatchAxis, type PatchOptions, type PatchProgress } from './patch-request.js';
 export * from './patch-sweep.js';
+export * from './prompts.js';
 export * from './record-within.js';
 export * from './resid-stack.js';
 export * from './run-plan.js';

@@ -15,7 +15,7 @@ import {
   stackSites,
   type Detail,
 } from './resid-stack.js';
-import { asTokenBatch, type Tokens } from './run-with-cache.js';
+import { asTokenBatch, type Tokens } from './prompts.js';
 
 /** One token id for all prompts, or one per prompt. */
 export type AnswerIds = number | readonly number[];

@@ -7,7 +7,8 @@ import type { Intervention } from './intervention.js';
 import type { HookedModel } from './model.js';
 import { blockHook, type HookName } from './names.js';
 import { accumulatedResid } from './resid-stack.js';
-import { asTokenBatch, runWithCache, type Tokens } from './run-with-cache.js';
+import { asTokenBatch, type Tokens } from './prompts.js';
+import { runWithCache } from './run-with-cache.js';
 
 /** Bytes of logits made at once. */
 const CHUNK_BYTES = 2 ** 25;
@@ -84,7 +85,7 @@ async function logitsOf(model: HookedModel, x: Tensor, signal: AbortSignal | und
 /**
  * Attention probabilities of chosen layers (default all), [layers, B, H, T, T]: query position, then key position. The run ends behind
  * the last of them.
- * @throws LimnError `hooks/unknown-site` for a layer that the model has not got, `tokens/…`, `gpu/…`; AbortedError
+ * @throws LimnError `hooks/…`, such as `hooks/unknown-site` for a layer that the model has not got, `tokens/…`, `gpu/…`; AbortedError
  */
 export async function attentionPatterns(
   model: HookedModel,

@@ -43,7 +43,7 @@ export interface RunOptions {
   readonly capture?: readonly HookName[];
   /** Default `all`; `none` with `stopAtLayer`. */
   readonly logits?: LogitRows;
-  /** Stop before this block: the result is the residual stream that would enter it. 0…layers. */
+  /** Stop before this block: the result is the residual stream that would enter it. 0…layers; −1 is the last block, −layers the first. */
   readonly stopAtLayer?: number;
   /** Which rows of the caller's batch these are, when the caller cuts a batch into runs. Default: all of them, from 0. */
   readonly rows?: { readonly start: number; readonly count: number };

@@ -4,7 +4,7 @@ import type { HookedModel } from './model.js';
 import { blockHook, parseHookName, type BlockSite } from './names.js';
 import type { PatchMetric } from './patch-metric.js';
 import { DEFAULT_MEMORY_BYTES } from './record-within.js';
-import { asTokenBatch, type Tokens } from './run-with-cache.js';
+import { asTokenBatch, type Tokens } from './prompts.js';
 import { blockSiteOf, type ShortBlockName } from './short-names.js';
 import type { TokenBatch } from './token-batch.js';
 

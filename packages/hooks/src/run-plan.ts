@@ -1,9 +1,10 @@
 // Checks a run's request against the model before any work: names, reach, order of reads, rows; and says what each site is needed for.
-import { LimnError } from '@limn/gpu';
+import { LimnError, shownValue } from '@limn/gpu';
+import { endLayerOf } from './end-layer.js';
 import type { Intervention } from './intervention.js';
 import type { ModelInfo, RunInput, RunOptions } from './model.js';
 import { blockHook, hookNames, parseHookName, tryParseHookName, type HookName } from './names.js';
-import { lastRows } from './token-batch.js';
+import { checkBatch, lastRows } from './token-batch.js';
 
 /** A checked request. */
 export interface RunPlan {
@@ -29,7 +30,7 @@ export interface RunPlan {
 /**
  * Checks and sorts a request.
  * @throws LimnError `hooks/unknown-site`, `hooks/unreachable-site`, `hooks/late-read`, `hooks/conflicting-sites`, `hooks/bad-extent`, `hooks/bad-input`, `hooks/bad-rows`, `hooks/bad-layer`,
- * `tokens/too-long`.
+ * `hooks/bad-option` for interventions or captures that are no list of such; `tokens/bad-batch`, `tokens/not-ids`, `tokens/not-in-vocabulary`, `tokens/too-long`.
  */
 export function planRun(
   info: ModelInfo,
@@ -37,7 +38,7 @@ export function planRun(
   options: RunOptions = {},
   pasts?: readonly number[],
 ): RunPlan {
-  const { B, T, lengths } = extent(info, input);
+  const { B, T, lengths } = extent(info, input, pasts === undefined ? 1 : 0);
   const past = pasts ?? lengths.map(() => 0);
   // Padding needs positions as well, as it is computed; a row that has ended (length 0) needs none.
   const needed = Math.max(...past.map((start, b) => (pasts ? start + (lengths[b] as number) : T)));
@@ -48,8 +49,7 @@ export function planRun(
     });
   }
   const firstLayer = 'resid' in input ? checkLayer('start layer', input.layer, info.layers - 1) : 0;
-  const endLayer =
-    options.stopAtLayer === undefined ? info.layers : checkLayer('stopAtLayer', options.stopAtLayer, info.layers);
+  const endLayer = endLayerOf(options.stopAtLayer, info.layers);
   if (endLayer < firstLayer) {
     throw new LimnError(
       'hooks/bad-layer',
@@ -90,11 +90,14 @@ export function planRun(
     );
   };
 
-  const captured = new Set((options.capture ?? []).map((name) => resolve(name, 'capture')));
+  const capture = listed('capture', options.capture, "'blocks.0.hook_mlp_out'");
+  const captured = new Set(capture.map((name) => resolve(name, 'capture')));
   const kept = new Set(captured);
   const edits = new Map<HookName, Intervention[]>();
-  refuseExcluded(info, options.interventions ?? []);
-  for (const edit of options.interventions ?? []) {
+  const interventions = listed('interventions', options.interventions, 'edit');
+  interventions.forEach(checkIntervention);
+  refuseExcluded(info, interventions);
+  for (const edit of interventions) {
     checkExtent(edit);
     const at = resolve(edit.at, `intervention "${edit.label}" at`);
     for (const given of edit.reads ?? []) {
@@ -132,6 +135,27 @@ export function planRun(
     phase: options.phase ?? 'prompt',
     pasts: past,
   };
+}
+
+/** @throws LimnError `hooks/bad-option` for anything but a list */
+function listed<Each>(what: string, given: readonly Each[] | undefined, example: string): readonly Each[] {
+  if (given === undefined || Array.isArray(given)) return given ?? [];
+  throw new LimnError('hooks/bad-option', `${what} is ${shownValue(given)}; it must be a list`, {
+    details: { what, given: shownValue(given) },
+    hint: `One alone stands in brackets too: ${what}: [${example}].`,
+  });
+}
+
+/** @throws LimnError `hooks/bad-option` for what has no site or no function, such as the list that `withAdapter` gives */
+function checkIntervention(given: unknown, place: number): void {
+  const { at, apply } = Object(given) as Partial<Intervention>;
+  if (typeof at === 'string' && typeof apply === 'function') return;
+  throw new LimnError('hooks/bad-option', `intervention ${place} is ${shownValue(given)}, which is no intervention`, {
+    details: { place, given: shownValue(given) },
+    hint: Array.isArray(given)
+      ? 'Spread a list into the list: interventions: [...withAdapter(name, changes)].'
+      : 'Make it with patch, scale, add, ablate, interpolate, freeze, replaceMlp or intervene.',
+  });
 }
 
 /** −1 marks padding, so a negative position would edit exactly what is not there. */
@@ -195,8 +219,11 @@ function refuseSplitWithSharedNorm(
   );
 }
 
-function extent(info: ModelInfo, input: RunInput): { B: number; T: number; lengths: readonly number[] } {
-  if ('tokens' in input) return input.tokens;
+function extent(info: ModelInfo, input: RunInput, fewest: 0 | 1): { B: number; T: number; lengths: readonly number[] } {
+  if ('tokens' in input) {
+    checkBatch(input.tokens, info, { fewest });
+    return input.tokens;
+  }
   const x = 'embeddings' in input ? input.embeddings : input.resid;
   const [B, T, C] = x.shape;
   const { lengths } = input;
@@ -231,6 +258,11 @@ function chooseRows(
   if (choice === 'all') return 'all';
   if (choice === 'none') return undefined;
   if (choice === 'last') return lastRows(lengths, T);
+  if (typeof choice !== 'object') {
+    throw new LimnError('hooks/bad-rows', `logits is ${shownValue(choice)}, which names no rows`, {
+      hint: "Give 'all', 'last', 'none', or a list of flat indices b·T + t.",
+    });
+  }
   const bad = Array.from(choice).find((row) => !Number.isInteger(row) || row < 0 || row >= B * T);
   if (bad !== undefined || choice.length === 0) {
     throw new LimnError(

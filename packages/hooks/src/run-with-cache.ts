@@ -7,11 +7,8 @@ import { readArray, type HostArray } from './host-array.js';
 import type { Intervention, InterventionContext } from './intervention.js';
 import type { HookedModel, LogitRows, Run, RunOptions, SkippedIntervention } from './model.js';
 import { parseHookName } from './names.js';
+import { asTokenBatch, type Tokens } from './prompts.js';
 import { selectSites, type NameFilter, type Reach } from './short-names.js';
-import { tokenBatch, type TokenBatch } from './token-batch.js';
-
-/** A prompt's ids, several prompts, or a batch that is already checked. */
-export type Tokens = TokenBatch | ArrayLike<number> | readonly ArrayLike<number>[];
 
 /** What both calls take. */
 export interface OneRunOptions {
@@ -85,14 +82,6 @@ export class CachedRunResult extends RunResult {
   ) {
     super(values, skipped);
   }
-}
-
-/** Prompts as a checked batch. @throws LimnError `tokens/…` */
-export function asTokenBatch(tokens: Tokens, model: HookedModel): TokenBatch {
-  if ('ids' in tokens) return tokens;
-  const several = Array.from(tokens as ArrayLike<unknown>).every((row) => typeof row === 'object');
-  const list = (several ? tokens : [tokens]) as readonly ArrayLike<number>[];
-  return tokenBatch(list, model.info);
 }
 
 /**

@@ -1,5 +1,7 @@
 // TransformerLens's short names of sites (`resid_post`, `q`, `ln1.scale`) and filters over the sites of a model: names, globs, predicates.
-import { LimnError } from '@limn/gpu';
+import { LimnError, shownValue } from '@limn/gpu';
+import { endLayerOf } from './end-layer.js';
+import { matchesGlob } from './glob.js';
 import {
   blockHook,
   hookNames,
@@ -95,7 +97,7 @@ export function actName(name: string, layer?: number, layerType?: string, model?
 
 /** What a run reaches, for filters that name no single site. */
 export interface Reach {
-  /** The first block that does not run. Default: all run. */
+  /** The first block that does not run; a negative one counts from the end. Default: all run. */
   readonly endLayer?: number;
   /** Whether the final LayerNorm runs. Default true. */
   readonly final?: boolean;
@@ -104,11 +106,13 @@ export interface Reach {
 /**
  * The sites that a filter means, in the order in which a run reaches them, each once. Short names, globs and predicates take only
  * what `reach` allows; a full name is taken as it is, so that a run can refuse it by name.
- * @throws LimnError `hooks/unknown-site` if a name is unknown or a filter takes nothing.
+ * @throws LimnError `hooks/unknown-site` if a name is unknown, a filter is none or takes nothing; `hooks/bad-layer` for an end that the
+ * model has not got.
  */
 export function selectSites(filter: NameFilter, model: SiteOwner, reach: Reach = {}): HookName[] {
   const all = hookNames(model);
-  const { endLayer = model.layers, final = true } = reach;
+  const { final = true } = reach;
+  const endLayer = endLayerOf(reach.endLayer, model.layers);
   const reachable = all.filter((name) => {
     const layer = tryParseHookName(name)?.layer;
     return layer === undefined ? final || !name.startsWith('ln_final') : layer < endLayer;
@@ -120,30 +124,38 @@ export function selectSites(filter: NameFilter, model: SiteOwner, reach: Reach =
   };
   if (typeof filter === 'function') take(reachable.filter(filter), 'the predicate');
   else
-    for (const text of typeof filter === 'string' ? [filter] : filter) {
+    for (const text of textsOf(filter)) {
       const short = sites.get(Object.hasOwn(aliases, text) ? (aliases[text] as string) : text);
       const { block, outer } = short ?? {};
       if (block) {
         const named = new Set<string>(Array.from({ length: model.layers }, (_, layer) => blockHook(layer, block)));
         take(
           reachable.filter((name) => named.has(name)),
-          `"${text}"`,
+          shownValue(text),
         );
       } else if (outer) chosen.add(outer);
-      else if (/[*?]/.test(text)) {
-        const pattern = globPattern(text);
+      else if (/[*?]/.test(text))
         take(
-          reachable.filter((name) => pattern.test(name)),
-          `"${text}"`,
+          reachable.filter((name) => matchesGlob(text, name)),
+          shownValue(text),
         );
-      } else chosen.add(parseHookName(text, model).name);
+      else chosen.add(parseHookName(text, model).name);
     }
   return all.filter((name) => chosen.has(name));
 }
 
-function globPattern(glob: string): RegExp {
-  const escaped = glob.replace(/[.+^${}()|[\]\\]/g, '\\$&');
-  return new RegExp(`^${escaped.replaceAll('*', '.*').replaceAll('?', '.')}$`);
+function textsOf(filter: Exclude<NameFilter, (name: HookName) => boolean>): readonly string[] {
+  const given: unknown = typeof filter === 'string' ? [filter] : filter;
+  const list: readonly unknown[] =
+    typeof given === 'object' && given !== null && Symbol.iterator in given
+      ? Array.from(given as Iterable<unknown>)
+      : [given];
+  const wrong = list.findIndex((each) => typeof each !== 'string');
+  if (wrong < 0) return list as readonly string[];
+  throw new LimnError('hooks/unknown-site', `a site is named by text, not by ${shownValue(list[wrong])}`, {
+    details: { given: shownValue(list[wrong]) },
+    hint: "Give a name such as 'blocks.0.hook_mlp_out', a short name such as 'resid_post', a glob, a list of these, or a predicate.",
+  });
 }
 
 function nothingTaken(what: string, model: SiteOwner): LimnError {
