@@ -6,7 +6,7 @@ import type { Gpt2 } from './model.js';
 import { parameterPieces, shapeOf } from './parameters.js';
 import { badSetting, rateAt } from './rate-schedule.js';
 import type { TrainingLog, TrainingLogEntry } from './training-log.js';
-import { meanLoss, type TrainingRows } from './training-loss.js';
+import { checkRows, meanLoss, type TrainingRows } from './training-loss.js';
 import { identityOf, resumeFrom, type CheckpointOptions, type RunIdentity } from './training-resume.js';
 import { checkRecipe, Updater, type RecordedPart, type TrainingRecipe } from './training-update.js';
 import { expectRaw } from './weight-form.js';
@@ -22,7 +22,7 @@ export interface TrainingProgress extends TrainingLogEntry {
 export interface TrainingOptions {
   /**
    * Token ids of update `step` (0, 1, …): rows of up to maxPositions + 1 ids, of which all but the last are inputs and all but the first
-   * are targets. Must depend on `step` alone, so that a resumed run sees the same data.
+   * are targets. Must depend on `step` alone, so that a resumed run sees the same data, and give them at once, not a promise of them.
    */
   batch(step: number): TrainingRows;
   readonly steps: number;
@@ -68,12 +68,14 @@ export interface TrainingResult {
  * @throws LimnError `weights/f16`, `weights/processed`, `checkpoint/…` when the stored one is damaged or belongs to other settings or,
  * without `allowDrift`, another machine,
  * before the first update when checkpoints of this size do not fit their store, or when another run is using it;
- * `training/setting`; `training/diverged` when the loss is no number; `training/held-out-row` when a batch has a row that was to be
+ * `training/setting`; `tokens/empty`, `tokens/too-long`, `tokens/not-in-vocabulary` for rows of `heldOut`, before the first update, or of a
+ * batch; `training/diverged` when the loss is no number; `training/held-out-row` when a batch has a row that was to be
  * held out; what `batch`, the store and the log throw.
  */
 export async function trainGpt2(model: Gpt2, options: TrainingOptions): Promise<TrainingResult> {
   expectRaw(model.info.processing, 'trained', 'none');
   checkOptions(options);
+  if (options.heldOut !== undefined) checkRows(options.heldOut, model.info, 'heldOut');
   const release = await options.checkpoint?.store.claim?.();
   try {
     return await train(new Updater(model, options.recipe), options);
@@ -112,11 +114,11 @@ class TrainingRun {
   }
 
   async toTheEnd(): Promise<TrainingResult> {
-    const { checkpoint, steps, log, signal, batch, onNotice } = this.options;
+    const { checkpoint, steps, log, signal, onNotice } = this.options;
     const { model } = this.updater;
     let resumedFrom = 0;
     if (checkpoint) {
-      this.#identity = await identityOf(this.updater, batch, steps);
+      this.#identity = await identityOf(this.updater, (step) => this.#batch(step), steps);
       resumedFrom = await resumeFrom(this.updater, checkpoint, this.#identity, onNotice);
       const { bytes } = encodeCheckpoint(this.#checkpoint(steps, this.#identity));
       const writes = savesBetween(resumedFrom, steps, checkpoint.every);
@@ -149,9 +151,16 @@ class TrainingRun {
     await this.#running.catch(() => undefined);
   }
 
+  /** The rows of update `step`, checked. */
+  #batch(step: number): TrainingRows {
+    const rows = this.options.batch(step);
+    checkRows(rows, this.updater.model.info, `the batch of update ${step}`);
+    return rows;
+  }
+
   async #update(s: number): Promise<void> {
-    const { steps, recipe, every = 20, evaluateEvery, heldOut, evaluate, batch } = this.options;
-    const rows = batch(s);
+    const { steps, recipe, every = 20, evaluateEvery, heldOut, evaluate } = this.options;
+    const rows = this.#batch(s);
     this.#refuseHeldOut(rows, s);
     const done = s + 1;
     const evaluates =

@@ -3,7 +3,7 @@ import { LimnError } from '@limn/gpu';
 import { latestCheckpoint, type CheckpointStore } from './checkpoint-store.js';
 import type { TensorPieces } from './safetensors-write.js';
 import { shapeOf, writeParameter } from './parameters.js';
-import { nextTokenLoss, partsOf, targetsOf, type TrainingRows } from './training-loss.js';
+import { lossOfPart, partsOf, targetsOf, type TrainingRows } from './training-loss.js';
 import type { Updater } from './training-update.js';
 import { sha256 } from './weights.js';
 
@@ -44,7 +44,7 @@ function machineOf(updater: Updater, rows: TrainingRows): string {
   const step = gpu.step({ label: 'kernel plan' });
   try {
     const [part] = partsOf(rows, updater.recipe.microBatch) as [TrainingRows];
-    updater.gradients(step, nextTokenLoss(updater.model, step, part, targetsOf(rows)).loss);
+    updater.gradients(step, lossOfPart(updater.model, step, part, targetsOf(rows)).loss);
     return JSON.stringify({ adapter, source, kernels: step.plan().kernels });
   } finally {
     step.dispose();

@@ -4,7 +4,11 @@ import { accumulate, adamw, assign, gradients, persistent, type AdamW, type Tens
 import type { Gpt2 } from './model.js';
 import { tensorsOf } from './parameters.js';
 import { badSetting, checkSchedule, type RateSchedule } from './rate-schedule.js';
-import { nextTokenLoss, partsOf, targetsOf, type TrainingRows } from './training-loss.js';
+import { lossOfPart, partsOf, targetsOf, type TrainingRows } from './training-loss.js';
+
+/** What holds where a recipe is silent. */
+const BETAS = [0.9, 0.98] as const;
+const EPSILON = 1e-8;
 
 /** The optimiser's settings. Weight decay holds for matrices only, not for biases and LayerNorm. */
 export interface TrainingRecipe extends RateSchedule {
@@ -26,19 +30,41 @@ export interface TrainingRecipe extends RateSchedule {
   readonly microBatch?: number;
 }
 
-/** Refuses settings that mean nothing; what only AdamW knows, `adamw` refuses. @throws LimnError `training/setting` */
+/** What the GPU, which counts in f32, makes of a number. */
+const { fround } = Math;
+const isFinite = (value: number): boolean => Number.isFinite(fround(value));
+
+/**
+ * Refuses a recipe or a length that means nothing, before any work. Numbers must be finite as f32.
+ * @throws LimnError `training/setting` naming the setting, its value and what is allowed
+ */
 export function checkRecipe(recipe: TrainingRecipe, steps: number): void {
   if (!Number.isInteger(steps) || steps < 0)
     throw badSetting('steps', steps, 'a whole number of updates', 'Give 1000, say.');
+  if (typeof recipe !== 'object' || recipe === null)
+    throw badSetting('recipe', recipe, 'the settings of AdamW', 'Give { rate: 1e-3 }, say.');
   checkSchedule(recipe);
-  const { microBatch } = recipe;
-  if (microBatch !== undefined && !(Number.isInteger(microBatch) && microBatch > 0))
-    throw badSetting(
-      'microBatch',
-      microBatch,
-      'a whole number of rows, at least 1',
-      'Leave it out for all rows at once.',
-    );
+  const { rate, betas = BETAS, epsilon = EPSILON, weightDecay = 0, clipNorm, microBatch } = recipe;
+  const check = (sound: boolean, name: string, value: unknown, allowed: string, hint: string): void => {
+    if (!sound) throw badSetting(name, value, allowed, hint);
+  };
+  check(isFinite(rate) && rate >= 0, 'rate', rate, 'a finite number of at least 0', 'Give 1e-3, say.');
+  const isBeta = (beta: number): boolean => fround(beta) >= 0 && fround(beta) < 1;
+  check(
+    Array.isArray(betas) && betas.length === 2 && betas.every(isBeta),
+    'betas',
+    betas,
+    'two numbers from 0 to below 1',
+    `Leave it out for ${BETAS.join(' and ')}.`,
+  );
+  const positive = 'a finite number above 0';
+  check(isFinite(epsilon) && fround(epsilon) > 0, 'epsilon', epsilon, positive, `Leave it out for ${EPSILON}.`);
+  const decays = isFinite(weightDecay) && weightDecay >= 0;
+  check(decays, 'weightDecay', weightDecay, 'a finite number of at least 0', 'Leave it out for none.');
+  if (clipNorm !== undefined)
+    check(isFinite(clipNorm) && fround(clipNorm) > 0, 'clipNorm', clipNorm, positive, 'Leave it out to clip nothing.');
+  const allRows = microBatch === undefined || (Number.isInteger(microBatch) && microBatch > 0);
+  check(allRows, 'microBatch', microBatch, 'a whole number of rows, at least 1', 'Leave it out for all rows at once.');
 }
 
 /** One recorded part of an update. */
@@ -71,14 +97,14 @@ export class Updater {
     }
   }
 
-  /** The update's parts, each recorded when it is asked for and to be submitted before the next. The last one changes the weights. */
+  /** The parts of an update of rows that were checked, each recorded when it is asked for and to be submitted before the next. The last one changes the weights. */
   *record(rows: TrainingRows, rateScale: number): Generator<RecordedPart> {
     const parts = partsOf(rows, this.recipe.microBatch);
     const all = targetsOf(rows);
     for (const [n, part] of parts.entries()) {
       const step = this.model.gpu.step({ label: 'training' });
       try {
-        const { loss, tokens } = nextTokenLoss(this.model, step, part, all);
+        const { loss, tokens } = lossOfPart(this.model, step, part, all);
         let grads = this.gradients(step, loss);
         if (parts.length > 1) grads = this.#add(step, grads, n === 0);
         if (n === parts.length - 1) this.optimiser.step(step, grads, { rateScale });
@@ -107,7 +133,7 @@ export class Updater {
 }
 
 function makeOptimiser(model: Gpt2, recipe: TrainingRecipe): AdamW {
-  const { rate, betas = [0.9, 0.98], epsilon = 1e-8, weightDecay = 0, clipNorm } = recipe;
+  const { rate, betas = BETAS, epsilon = EPSILON, weightDecay = 0, clipNorm } = recipe;
   const params = [...model.parameters()].flatMap(([name, parameter]) =>
     tensorsOf(parameter).map((tensor, block, all) => ({ name: all.length === 1 ? name : `${name}#${block}`, tensor })),
   );
