@@ -13,13 +13,13 @@ const changesKernel = defineKernel(shaders.circuitChanges, {
 
 /**
  * What one slot reads in several circuits: `base` [B, T, C] plus, for row r, the rows `edges[r]` of `changes`
- * [nodes, B, T, C] → [rows, B, T, C]. Outside the tape.
+ * [nodes, B, T, C] → [rows, B, T, C]; an entry ~n takes row n away. Outside the tape.
  */
 export function circuitSlots(step: Step, base: Tensor, changes: Tensor, edges: readonly (readonly number[])[]): Tensor {
   const nodes = changes.shape[0] ?? 0;
   if (
     changes.size !== nodes * base.size ||
-    edges.flat().some((node) => !Number.isInteger(node) || node < 0 || node >= nodes)
+    edges.flat().some((node) => !Number.isInteger(node) || node < -nodes || node >= nodes)
   )
     throw new LimnError(
       'tensor/shape',

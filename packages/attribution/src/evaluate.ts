@@ -133,7 +133,7 @@ function pairsAtOnce(
   const nodes = Math.max(1, ...circuits.map(({ circuit }) => circuit.sources().length));
   return pairsWithin(model, pairs, {
     what: 'Evaluating circuits',
-    kept: nodes + 1 + layers * (heads + 3),
+    kept: nodes + 2 + layers * (heads + 3),
     widest: Math.max(nodes, heads + 1),
     memoryBytes,
   });

@@ -1,4 +1,4 @@
-// One step that runs several circuits, one per batch row: x_v = x'_v + Σ_{(u,v) ∈ C} k_u ∘ (ẑ_u − z'_u), node after node, in the order of the model.
+// One step that runs several circuits, one per batch row: x_v = x'_v + Σ_{(u,v) ∈ C} k_u ∘ (ẑ_u − z'_u), node after node, in the order of the model; each sum by the shorter way (slot-sums.ts).
 import { lastRows } from '@limn/hooks';
 import type { HookedModel } from '@limn/hooks';
 import type { Step } from '@limn/gpu';

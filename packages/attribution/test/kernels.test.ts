@@ -123,6 +123,7 @@ describe('circuit kernels', () => {
   it.each([
     ['one row of nothing', [[]]],
     ['rows of no, one and many edges', [[], [0], [1, 2, 0, 4], [3, 3]]],
+    ['rows that subtract', [[~0], [1, ~1, 2], [~4, 3, ~3, 0], []]],
     ['many rows', Array.from({ length: 67 }, (_, r) => Array.from({ length: r % 5 }, (_, e) => (r * 7 + e) % 5))],
   ])('slots: %s', async (name, edges) => {
     const gpu = await testGpu();
@@ -176,9 +177,10 @@ describe('circuit kernels', () => {
     const gpu = await testGpu();
     using step = gpu.step();
     const zeros = (...shape: number[]) => fromData(step, new Float32Array(shape.reduce((a, b) => a * b)), shape);
-    expect(() => circuitSlots(step, zeros(1, 2, 3), zeros(4, 1, 2, 3), [[4]])).toThrow(
-      expect.objectContaining({ code: 'tensor/shape' }),
-    );
+    for (const row of [4, ~4, 0.5])
+      expect(() => circuitSlots(step, zeros(1, 2, 3), zeros(4, 1, 2, 3), [[row]])).toThrow(
+        expect.objectContaining({ code: 'tensor/shape' }),
+      );
     expect(() => circuitChanges(step, zeros(2, 6), 1, zeros(2, 6), { tensor: zeros(1, 6), which: 0 })).toThrow(
       expect.objectContaining({ code: 'tensor/shape' }),
     );

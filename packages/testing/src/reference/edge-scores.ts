@@ -42,7 +42,7 @@ export function edgeScores(
   return { values, magnitude };
 }
 
-/** slots[r, i] = base[i] + Σ_{node of edges[r]} changes[node, i]. */
+/** slots[r, i] = base[i] + Σ_{node of edges[r]} changes[node, i], minus changes[~node, i] where `node` is negative. */
 export function circuitSlots(
   base: ArrayLike<number>,
   changes: ArrayLike<number>,
@@ -53,11 +53,15 @@ export function circuitSlots(
   const magnitude = new Float64Array(values.length);
   for (const [r, nodes] of edges.entries())
     for (let i = 0; i < inner; i++) {
-      const terms = [base[i] as number, ...nodes.map((node) => changes[node * inner + i] as number)];
+      const terms = [base[i] as number, ...nodes.map((node) => signed(changes, node, inner, i))];
       values[r * inner + i] = terms.reduce((a, b) => a + b, 0);
       magnitude[r * inner + i] = terms.reduce((a, b) => a + Math.abs(b), 0);
     }
   return { values, magnitude };
+}
+
+function signed(changes: ArrayLike<number>, node: number, inner: number, i: number): number {
+  return node < 0 ? -(changes[~node * inner + i] as number) : (changes[node * inner + i] as number);
 }
 
 /** changes[node + r, i] = output[r, i] − reference[which, i]; elsewhere `before`. */
