@@ -128,9 +128,26 @@ export function tryParseHookName(text: string): ParsedHookName | undefined {
   return site === undefined ? undefined : { name: site, site, axes: outerSites[site] };
 }
 
-/** The names of this model that were probably meant, the likeliest first, at most `count`. */
+/** TransformerLens's short name of a site: `attn.hook_q` → `q`, `ln1.hook_scale` → `ln1.scale`, `hook_resid_pre` → `resid_pre`. */
+export function shortNameOf(site: BlockSite | OuterSite): string {
+  return site.replace(/^(attn|mlp)\./, '').replace('hook_', '');
+}
+
+/**
+ * The names of this model that were probably meant, the likeliest first, at most `count`. Short names are understood. A text without a
+ * digit names no block: then block 0 stands for all, so that the names are of different sites.
+ */
 export function suggestHookName(text: string, model: SiteOwner, count = 3): HookName[] {
-  return nearestFirst(text, hookNames(model)).slice(0, count);
+  const layers = /\d/.test(text) ? model.layers : Math.min(1, model.layers);
+  return nearestFirst(text, hookNames({ ...model, layers }), spellings).slice(0, count);
+}
+
+/** How people write a site: whole, without its module, without `hook_`, by its short name; with its block in front, behind, or not at all. */
+function spellings(name: HookName): readonly string[] {
+  const { layer, site } = tryParseHookName(name) as ParsedHookName;
+  const short = shortNameOf(site);
+  const ways = [site, site.slice(site.lastIndexOf('.') + 1), site.replace('hook_', ''), short];
+  return layer === undefined ? ways : [...ways, ...ways.map((way) => `blocks.${layer}.${way}`), `${short}${layer}`];
 }
 
 /**

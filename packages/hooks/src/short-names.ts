@@ -6,6 +6,7 @@ import {
   blockHook,
   hookNames,
   parseHookName,
+  shortNameOf,
   suggestHookName,
   tryParseHookName,
   type BlockSite,
@@ -48,8 +49,7 @@ const sites = new Map<string, { readonly block?: BlockSite; readonly outer?: Out
 const everySite: SiteOwner = { layers: 1, block: 'sequential', rotary: true };
 for (const name of hookNames(everySite)) {
   const { layer, site } = parseHookName(name, everySite);
-  const short = site.replace(/^(attn|mlp)\./, '').replace('hook_', '');
-  sites.set(short, layer === undefined ? { outer: site as OuterSite } : { block: site as BlockSite });
+  sites.set(shortNameOf(site), layer === undefined ? { outer: site as OuterSite } : { block: site as BlockSite });
 }
 
 /** What `get_act_name` takes beside the sites' own short names. */

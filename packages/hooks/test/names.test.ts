@@ -114,6 +114,31 @@ describe('hook names', () => {
     ]);
   });
 
+  test.each([
+    ['pattern', 'blocks.0.attn.hook_pattern'],
+    ['patern', 'blocks.0.attn.hook_pattern'],
+    ['hook_patern', 'blocks.0.attn.hook_pattern'],
+    ['attn.patern', 'blocks.0.attn.hook_pattern'],
+    ['blocks.7.patern', 'blocks.7.attn.hook_pattern'],
+    ['blocks.7.hook_pattern', 'blocks.7.attn.hook_pattern'],
+    ['patern7', 'blocks.7.attn.hook_pattern'],
+    ['z', 'blocks.0.attn.hook_z'],
+    ['mpl_out', 'blocks.0.hook_mlp_out'],
+    ['ln2.scal', 'blocks.0.ln2.hook_scale'],
+    ['final.scale', 'ln_final.hook_scale'],
+    ['emebd', 'hook_embed'],
+  ])('the short name %j means %s', (given, meant) => {
+    expect(suggestHookName(given, model)[0]).toBe(meant);
+  });
+
+  test('a text that names no block is answered with different sites', () => {
+    expect(suggestHookName('resid', model)).toEqual([
+      'blocks.0.hook_resid_pre',
+      'blocks.0.hook_resid_mid',
+      'blocks.0.hook_resid_post',
+    ]);
+  });
+
   test('the type of a name is checked by the compiler', () => {
     const name: HookName = blockHook(3, 'attn.hook_z');
     // @ts-expect-error a misspelt site does not compile
