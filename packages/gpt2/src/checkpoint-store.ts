@@ -12,7 +12,7 @@ export interface CheckpointStore {
   write(content: FileContent): Promise<void>;
   /** The newest; undefined when there is none yet. */
   read(): Promise<StoredFile | undefined>;
-  /** The one before, for a store that keeps it; asked for only when the newest is damaged or missing. */
+  /** The one before, for a store that keeps it; asked for only when the newest is damaged, unreadable or missing. */
   readPrevious?(): Promise<StoredFile | undefined>;
   /**
    * Told before the first update how large a checkpoint will be and how many are to come; refuses what cannot fit.
@@ -63,33 +63,38 @@ export function wholeCheckpoints(place: WholeCheckpoints, maxBytes: number = mos
   };
 }
 
+/** What is wrong with a file and not with what is asked of it: damaged, or on a disk that does not give it back. */
+const UNREADABLE = new Set(['checkpoint/damaged', 'files/read', 'files/short']);
+const isUnreadable = (error: unknown): error is LimnError => error instanceof LimnError && UNREADABLE.has(error.code);
+
 /**
- * The newest sound checkpoint of a store. When the newest is damaged the one before it is taken, and `onNotice` is told.
- * @throws LimnError `files/short`, `checkpoint/damaged` when there is no other, `checkpoint/format`, and what the store throws
+ * The newest sound checkpoint of a store. When the newest is damaged or cannot be read, the one before it is taken, and `onNotice` is told.
+ * @throws LimnError `files/read`, `files/short`, `checkpoint/damaged` when there is no other, `checkpoint/format`, and what the store throws
  */
 export async function latestCheckpoint(
   store: CheckpointStore,
   onNotice?: (message: string) => void,
 ): Promise<Checkpoint | undefined> {
-  const newest = await store.read();
-  let fault: unknown;
-  if (newest) {
-    try {
-      return await decodeCheckpoint(newest);
-    } catch (error) {
-      if (!(error instanceof LimnError && error.code === 'checkpoint/damaged')) throw error;
-      fault = error;
-    }
+  const decoded = async (file: StoredFile | undefined): Promise<Checkpoint | undefined> =>
+    file && decodeCheckpoint(file);
+  let fault: LimnError | undefined;
+  try {
+    const newest = await decoded(await store.read());
+    if (newest) return newest;
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    fault = error;
   }
-  const before = await store.readPrevious?.();
-  if (!before) {
-    if (fault) throw fault;
-    return undefined;
-  }
-  const checkpoint = await decodeCheckpoint(before).catch((error: unknown) => {
+  let before: Checkpoint | undefined;
+  try {
+    before = await decoded(await store.readPrevious?.());
+  } catch (error) {
     throw fault ?? error;
-  });
-  const why = fault ? (fault as LimnError).message : 'the newest checkpoint is missing';
-  onNotice?.(`${why}; going on from the one before it, of step ${checkpoint.step}`);
-  return checkpoint;
+  }
+  if (before)
+    onNotice?.(
+      `${fault?.message ?? 'the newest checkpoint is missing'}; going on from the one before it, of step ${before.step}`,
+    );
+  else if (fault) throw fault;
+  return before;
 }

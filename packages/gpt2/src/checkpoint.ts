@@ -69,16 +69,18 @@ export function encodeCheckpoint({ step, weights, optimiser, settings, plan }: C
 }
 
 /**
- * Reads a checkpoint's header, after checking every bit of the file against its sha256, piece by piece. The file must stay as it is
- * until weights and moments are read.
+ * Reads a checkpoint's header, after checking every bit of the file against its sha256, and every weight and moment for being a number,
+ * piece by piece. The file must stay as it is until weights and moments are read.
  * @throws LimnError `files/short`, `checkpoint/damaged`, `checkpoint/format`, and what reading the file throws
  */
 export async function decodeCheckpoint(file: StoredFile): Promise<Checkpoint> {
   await checkDigest(file);
-  return readCheckpoint(file);
+  const checkpoint = await readCheckpoint(file);
+  await checkValues(checkpoint);
+  return checkpoint;
 }
 
-/** As `decodeCheckpoint`, for a file that is known to be whole. */
+/** As `decodeCheckpoint`, for a file that is known to be whole and to hold numbers. */
 export async function readCheckpoint(file: StoredFile): Promise<Checkpoint> {
   const files: ModelFiles = {
     label: 'the checkpoint',
@@ -94,16 +96,20 @@ export async function readCheckpoint(file: StoredFile): Promise<Checkpoint> {
       `the checkpoint has format ${found === undefined ? 'unknown' : shownValue(found)}; this version reads ${format}`,
       { hint: 'Go on with the version of limn that wrote it, or start again in another place.' },
     );
+  const step = wholeNumber(metadata.get('step'));
+  if (step === undefined) throw damaged(`its step is ${shownValue(metadata.get('step'))}`);
   const weights = new Map<string, TensorPieces>();
-  for (const [key, entry] of tensors)
+  for (const [key, entry] of tensors) {
+    if (entry.dtype !== 'F32') throw damaged(`${key} has dtype ${entry.dtype}`);
     if (key.startsWith('weight/'))
       weights.set(key.slice('weight/'.length), { shape: entry.shape, pieces: () => piecesOf(files, entry) });
+  }
   const moment = (key: string): SafetensorsEntry => {
     const entry = tensors.get(key);
     if (!entry) throw damaged(`${key} is missing`);
     return entry;
   };
-  const groups = groupsOf(metadata.get('groups')).map(({ params, ...group }) => ({
+  const groups = groupsOf(metadata.get('groups'), step).map(({ params, ...group }) => ({
     ...group,
     params: params.map((param) => {
       const [first, second] = [moment(`first/${param}`), moment(`second/${param}`)];
@@ -115,8 +121,6 @@ export async function readCheckpoint(file: StoredFile): Promise<Checkpoint> {
       };
     }),
   }));
-  const step = Number(metadata.get('step'));
-  if (!Number.isInteger(step) || step < 0) throw damaged(`its step is ${shownValue(metadata.get('step'))}`);
   const [settings, plan] = [metadata.get('settings') ?? '', metadata.get('plan') ?? ''];
   return { step, weights, optimiser: { groups }, settings, plan };
 }
@@ -150,30 +154,60 @@ async function* piecesOf(files: ModelFiles, entry: SafetensorsEntry): AsyncGener
   }
 }
 
-/** The optimiser's groups as they stand in the header. @throws LimnError `checkpoint/damaged` */
+/** Digits as a number; undefined for all else. */
+function wholeNumber(text: string | undefined): number | undefined {
+  const value = text !== undefined && /^\d+$/.test(text) ? Number(text) : NaN;
+  return Number.isSafeInteger(value) ? value : undefined;
+}
+
+/**
+ * Whoever writes a checkpoint may have given it a digest of anything. Weights are finite, and so are first moments; second moments are means
+ * of squares, which f32 may have no room for. @throws LimnError `checkpoint/damaged`
+ */
+async function checkValues({ weights, optimiser }: Checkpoint): Promise<void> {
+  const expect = (values: Float32Array, isSound: (value: number) => boolean, what: string): void => {
+    const at = values.findIndex((value) => !isSound(value));
+    if (at >= 0) throw damaged(`${what} holds ${values[at]}`);
+  };
+  for (const [weight, { pieces }] of weights)
+    for await (const piece of pieces()) expect(piece, Number.isFinite, `the weight ${weight}`);
+  for (const param of optimiser.groups.flatMap(({ params }) => params)) {
+    expect(await param.first(), Number.isFinite, `the first moment of ${param.name}`);
+    expect(await param.second(), (value) => value >= 0, `the second moment of ${param.name}`);
+  }
+}
+
+/** The optimiser's groups as they stand in the header, none with more updates than the run has. @throws LimnError `checkpoint/damaged` */
 function groupsOf(
   text = '[]',
+  step: number,
 ): { readonly name: string; readonly count: number; readonly params: readonly string[] }[] {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw damaged('its groups are no JSON', cause);
+    throw damaged('its groups are no JSON', { cause });
   }
   const isGroup = (group: Partial<ReturnType<typeof groupsOf>[number]> | null): boolean =>
     typeof group?.name === 'string' &&
     Number.isInteger(group.count) &&
+    (group.count as number) >= 0 &&
+    (group.count as number) <= step &&
     Array.isArray(group.params) &&
     group.params.every((param) => typeof param === 'string');
   if (!Array.isArray(value) || !value.every(isGroup))
-    throw damaged('its groups are no list of names, counts and parameters');
+    throw damaged(`its groups are no list of names, counts up to its step ${step}, and parameters`);
   return value as ReturnType<typeof groupsOf>;
 }
 
-function damaged(reason: string, cause?: unknown): LimnError {
+/** The refusal of a checkpoint that cannot be gone on from, before anything of it is loaded. */
+export function damaged(
+  reason: string,
+  more: { readonly details?: Readonly<Record<string, unknown>>; readonly cause?: unknown } = {},
+): LimnError {
   return new LimnError('checkpoint/damaged', `the checkpoint is damaged: ${reason}`, {
     hint: 'Delete it to start again, or restore a copy. Nothing was loaded from it.',
-    cause,
+    ...more,
   });
 }
 

@@ -6,7 +6,7 @@ import path from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { nodeDisk, systemCode, type Disk } from './disk.js';
 import { sleep } from './hub/http.js';
-import { birthOf, birthplace } from './process-birth.js';
+import { birthOf, birthplace, exists, HIDDEN } from './process-birth.js';
 import { draftOf, makeFolder } from './write-atomically.js';
 
 /** A holder that cannot be asked about and has not touched its lock for so long is taken for dead. */
@@ -33,7 +33,7 @@ const held = new Set<string>();
 
 /** Takes the lock, or tells who has it; a dead holder's is taken over. Its folder is made. Throws what the disk throws. */
 export async function takeFileLock(file: string, disk: Disk = nodeDisk): Promise<FileLock | LockHolder> {
-  const birth = (await birthOf(process.pid)) ?? 'unknown';
+  const birth = (await birthOf(process.pid)) ?? HIDDEN;
   const me = [process.pid, os.hostname(), randomBytes(8).toString('hex'), await birthplace(), birth, threadId].join(
     ' ',
   );
@@ -158,10 +158,13 @@ async function isDead(file: string, holder: string, disk: Disk): Promise<boolean
   if (host === os.hostname()) {
     const told = place !== undefined && place !== 'unknown';
     if (told && place === (await birthplace())) {
-      if ((await birthOf(Number(pid))) !== birth) return true;
+      const found = await birthOf(Number(pid));
+      const tells = found !== HIDDEN && birth !== HIDDEN;
+      if (found === undefined || (tells && found !== birth)) return true;
+      const own = Number(pid) === process.pid;
+      if (tells && !own) return false;
       // What this thread does not hold is what it could not remove; other threads of this process cannot be asked.
-      if (Number(pid) !== process.pid) return false;
-      if (thread === String(threadId)) return true;
+      if (own && thread === String(threadId)) return true;
     } else if (!told && !exists(Number(pid))) return true;
   }
   return untouched(file, lease, disk);
@@ -173,13 +176,4 @@ async function untouched(file: string, ms: number, disk: Disk): Promise<boolean>
     () => Date.now(),
   );
   return Date.now() - touched > ms;
-}
-
-function exists(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (cause) {
-    return systemCode(cause) !== 'ESRCH';
-  }
 }

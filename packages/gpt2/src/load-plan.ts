@@ -68,6 +68,7 @@ export function planOf(
   found: FoundWeights,
   options: WeightForm & { readonly orientation?: LinearOrientation },
 ): LoadPlan {
+  const processing = describeForm(options);
   const weights: PlannedWeight[] = [];
   let [fileBytes, hostBytes] = [0, 0];
   const plan = (name: string, shape: readonly number[], dtype: string): number => {
@@ -89,7 +90,7 @@ export function planOf(
     source,
     parameters: weights.reduce((sum, { shape }) => sum + shape.reduce((product, extent) => product * extent, 1), 0),
     weights,
-    processing: describeForm(options),
+    processing,
     tied: found.tied && staysTied(found.tied, options.processing ?? {}),
     fileBytes,
     gpuBytes: weights.reduce((sum, { gpuBytes }) => sum + gpuBytes, 0),

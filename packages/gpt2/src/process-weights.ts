@@ -1,6 +1,6 @@
 // TransformerLens's weight processing: LayerNorm folded into what reads it, writing weights and unembedding centred, value biases folded.
 // Every sum is in float64 and every new weight is rounded to f32 once.
-import { LimnError } from '@limn/gpu';
+import { LimnError, shownValue } from '@limn/gpu';
 import type { Gpt2Config } from './config.js';
 import type { HostTensor } from './weight-names.js';
 
@@ -43,6 +43,12 @@ export type ReadWeight = (name: string) => Promise<HostTensor>;
  * @throws LimnError `weights/bad-processing` for an unknown name or a value that is neither true nor false.
  */
 export function processingNames(processing: WeightProcessing): (keyof WeightProcessing)[] {
+  if (typeof processing !== 'object' || processing === null || Array.isArray(processing)) {
+    throw new LimnError('weights/bad-processing', `processing is ${shownValue(processing)}; allowed: an object`, {
+      details: { given: shownValue(processing), allowed: names },
+      hint: `Its fields, each true or false: ${names.join(', ')}.`,
+    });
+  }
   const wrong = Object.entries(processing).find(
     ([name, value]) => !names.includes(name as never) || !(value === undefined || typeof value === 'boolean'),
   );

@@ -8,8 +8,10 @@ import { expectRaw } from './weight-form.js';
 
 /**
  * Writes config.json and model.safetensors as transformers would. Tokenizer files are the caller's to copy. Weights go from the GPU to the
- * target one at a time, a vocabulary-sized one by blocks of rows; f16 weights are written as f32. They come first and the config last, so
- * that an interrupted write leaves no folder that looks complete.
+ * target one at a time, a vocabulary-sized one by blocks of rows; f16 weights are written as f32. They come first and the config last: in
+ * a new folder an interrupted save leaves nothing that looks complete. Over an earlier model each file is replaced whole, so that a failure
+ * while the weights are written leaves that model as it was; one between the two files leaves the new weights beside the earlier config.
+ * Where that differs, save into a new folder.
  * @throws LimnError `weights/f16`, `weights/processed`: the format has no bias of the unembedding,
  * and no way to say what was done; `files/write`.
  */

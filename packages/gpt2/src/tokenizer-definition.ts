@@ -28,8 +28,8 @@ export interface TokenizerDefinition {
   readonly normalizer: Step | null;
   readonly preTokenizer: Step | null;
   readonly decoder: Step | null;
-  /** `bos_token` of tokenizer_config.json, or GPT-2's. */
-  readonly bos: string;
+  /** `bos_token` of tokenizer_config.json, undefined where that is null; GPT-2's where it says nothing. */
+  readonly bos: string | undefined;
 }
 
 /**
@@ -124,9 +124,10 @@ function checkRest(root: TokenizerField): void {
   }
 }
 
-function bosOf(settings: TokenizerField): string {
+function bosOf(settings: TokenizerField): string | undefined {
   const named = settings.member('bos_token');
-  if (named.absent) return endOfText;
+  if (named.value === undefined) return endOfText;
+  if (named.value === null) return undefined;
   return typeof named.value === 'object' ? named.member('content').text() : named.text();
 }
 

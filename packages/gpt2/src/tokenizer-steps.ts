@@ -2,7 +2,8 @@
 // put into the forms in which the library does what Hugging Face's reader does.
 import { SplitPreTokenizer } from '@huggingface/tokenizers';
 import { gpt2PreTokenizer, splitStep } from './byte-level.js';
-import { endsInTime } from './regex-cost.js';
+import { endsInTime, maxRegexCharacters } from './regex-cost.js';
+import { boundSteps, plainSteps } from './tokenizer-growth.js';
 import type { TokenizerField } from './tokenizer-field.js';
 
 /** A step as the library takes it. */
@@ -59,14 +60,24 @@ function pattern(field: TokenizerField): { readonly String: string } | { readonl
     throw field.wrong('{ "String": … } or { "Regex": … }');
   if (keys[0] === 'String') return { String: field.member('String').text() };
   const regex = field.member('Regex');
-  if (!endsInTime(regex.text())) throw regex.unsupported('whose repeats in each other could take for ever');
+  if (regex.text().length > maxRegexCharacters)
+    throw regex.unsupported(`and expressions have at most ${maxRegexCharacters} characters`);
+  let made: RegExp | null;
   try {
-    new SplitPreTokenizer(splitStep(regex.text(), 'Isolated')).pre_tokenize_text('');
+    made = new SplitPreTokenizer(splitStep(regex.text(), 'Isolated')).pattern;
   } catch (cause) {
     throw regex.wrong(`a regular expression; ${String((cause as Error).message)}`);
   }
+  if (made === null || !endsInTime(regex.text(), made.source))
+    throw regex.unsupported('which can read some texts in so many ways that it could take for ever');
   return { Regex: regex.text() };
 }
+
+/** The library's content is JavaScript's, in which `$&` is what was found; in the file it is two characters. */
+const replace: Reader = (step) => {
+  const content = step.member('content').text().replaceAll('$', '$$$$');
+  return { type: 'Replace', pattern: pattern(step.member('pattern')), content };
+};
 
 const normalizers: Readonly<Record<string, Reader>> = {
   NFC: plain,
@@ -77,7 +88,7 @@ const normalizers: Readonly<Record<string, Reader>> = {
   StripAccents: plain,
   Strip: withFields({ strip_left: flag, strip_right: flag }),
   Prepend: withFields({ prepend: text }),
-  Replace: withFields({ pattern, content: text }),
+  Replace: replace,
   BertNormalizer: withFields({
     clean_text: flag,
     handle_chinese_chars: flag,
@@ -161,7 +172,7 @@ const decoders: Readonly<Record<string, Reader>> = {
   Fuse: plain,
   ByteFallback: plain,
   Strip: withFields({ content: oneCharacter, start: count, stop: count }),
-  Replace: withFields({ pattern, content: text }),
+  Replace: replace,
   Sequence: sequenceOf('decoders', () => readDecoder),
 };
 const readDecoder = stepReader(decoders, ['Metaspace', 'CTC']);
@@ -219,6 +230,16 @@ const postProcessors: Readonly<Record<string, Reader>> = {
 };
 const readPostProcessor = stepReader(postProcessors, []);
 
+/** Bytes of a part of the tokens are known only where nothing but ByteLevel decides of them; joining them (Fuse) changes none. */
+function byBytes(field: TokenizerField, decoder: Step | null): Step | null {
+  if (decoder === null) return null;
+  const types = plainSteps(decoder).map(({ type }) => type);
+  if (!types.includes('ByteLevel')) return decoder;
+  if (types.filter((type) => type !== 'Fuse').length > 1)
+    throw field.unsupported('and after other steps the bytes of a token would depend on those around it');
+  return { type: 'ByteLevel' };
+}
+
 /**
  * The steps of a tokenizer.json; null where there is none.
  * @throws LimnError `tokenizer/damaged`; `tokenizer/unsupported` for what Hugging Face reads and limn does not.
@@ -230,12 +251,12 @@ export function readSteps(root: TokenizerField): {
 } {
   const step = (name: string, read: Reader): Step | null => {
     const field = root.member(name);
-    return field.absent ? null : read(field, 1);
+    return field.absent ? null : boundSteps(field, read(field, 1));
   };
   step('post_processor', readPostProcessor);
   return {
     normalizer: step('normalizer', readNormalizer),
     pre_tokenizer: step('pre_tokenizer', readPreTokenizer),
-    decoder: step('decoder', readDecoder),
+    decoder: byBytes(root.member('decoder'), step('decoder', readDecoder)),
   };
 }

@@ -1,6 +1,6 @@
 // Text to token ids and back, by the Hugging Face tokenizers library, from tokenizer.json or from vocab.json and merges.txt.
 import type { Tokenizer } from '@huggingface/tokenizers';
-import { LimnError } from '@limn/gpu';
+import { LimnError, shownValue } from '@limn/gpu';
 import { bytesOfToken } from './byte-level.js';
 import type { ModelFiles } from './files.js';
 import { libraryTokenizer, readTokenizerDefinition, type TokenizerDefinition } from './tokenizer-definition.js';
@@ -41,7 +41,7 @@ export class ModelTokenizer {
    * The tokenizer of a model folder, or undefined if the folder has none: such a model takes ids only. Everything that the files say
    * is checked here. `vocabulary`: how many tokens the model has; an added token beyond them counts as unknown text.
    * @throws LimnError `tokenizer/damaged` naming file, field, what is given and what is allowed; `tokenizer/unsupported` for what
-   * Hugging Face's reader takes and limn does not; `files/too-large` beyond 64 MiB.
+   * Hugging Face's reader takes and limn does not; `files/too-large` beyond 64 MiB; `tokenizer/bad-call` for a `bosId` that the model has no row for.
    */
   static async open(
     files: ModelFiles,
@@ -51,9 +51,11 @@ export class ModelTokenizer {
     const definition = await readTokenizerDefinition(files, vocabulary);
     if (definition === undefined) return undefined;
     const { source, model, added, decoder, bos } = definition;
+    if (bosId !== undefined && !(Number.isInteger(bosId) && bosId >= 0 && bosId < vocabulary))
+      throw badCall('bosId', bosId, `a token id below the vocabulary, ${vocabulary}`);
     const made = libraryTokenizer(definition);
-    const known = (text: string): number | undefined => {
-      const id = made.token_to_id(text);
+    const known = (text: string | undefined): number | undefined => {
+      const id = text === undefined ? undefined : made.token_to_id(text);
       return id !== undefined && id < vocabulary ? id : undefined;
     };
     const spelling = { byteLevel: decoder?.['type'] === 'ByteLevel', added: new Set(added.map(({ id }) => id)) };
@@ -64,9 +66,15 @@ export class ModelTokenizer {
   /**
    * Token ids of a text, with the BOS token in front if asked for.
    * @throws LimnError `tokenizer/unknown-text` naming the words that the vocabulary lacks, unless they are allowed;
-   * `tokenizer/no-bos` when it is asked for and the model has none.
+   * `tokenizer/no-bos` when it is asked for and the model has none; `tokenizer/bad-call` for what is no text or no choice of BOS;
+   * `tokenizer/failed` where the library fails on it.
    */
   encode(text: string, options: EncodeOptions): EncodedText {
+    if (typeof text !== 'string') throw badCall('text', text, 'a string');
+    if (typeof options?.prependBos !== 'boolean')
+      throw badCall('options.prependBos', options?.prependBos, 'true or false: whether the BOS token is put in front');
+    if (options.unknown !== undefined && options.unknown !== 'refuse' && options.unknown !== 'allow')
+      throw badCall('options.unknown', options.unknown, "'refuse', 'allow'");
     const found = this.pieces(text);
     if (options.unknown !== 'allow' && found.includes(undefined)) throw this.unknownText(text);
     const ids = found.map((id) => id ?? this.unknownId).filter((id) => id !== undefined);
@@ -79,22 +87,30 @@ export class ModelTokenizer {
     return { text, ids: [this.bosId, ...ids], prependBos: true };
   }
 
-  /** Text of ids, special tokens included. An id that no token has reads as the unknown token, or as nothing where there is none. */
+  /**
+   * Text of ids, special tokens included. An id that no token has reads as the unknown token, or as nothing where there is none.
+   * @throws LimnError `tokenizer/bad-call` for what is no list; `tokenizer/failed` where the library fails on it.
+   */
   decode(ids: readonly number[]): string {
+    if (!Array.isArray(ids)) throw badCall('ids', ids, 'a list of token ids');
     const known = ids
       .map((id) => (this.tokenizer.id_to_token(id) === undefined ? this.unknownId : id))
       .filter((id) => id !== undefined);
     if (known.length === 0) return '';
     if (this.spelling.byteLevel) return new TextDecoder('utf-8', { ignoreBOM: true }).decode(this.decodeBytes(known));
-    return this.tokenizer.decode(known, { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+    return byLibrary(`${known.length} ids`, () =>
+      this.tokenizer.decode(known, { skip_special_tokens: false, clean_up_tokenization_spaces: false }),
+    );
   }
 
   /**
    * The UTF-8 bytes of ids, exactly: a token of a byte-level vocabulary may hold part of a character, and the next one its rest.
    * There, joined over any split of ids, they are the bytes of the whole; tokens that are words are joined as `decode` does, so that
    * the bytes of ids only begin those of more ids. An id without a token has no bytes.
+   * @throws LimnError `tokenizer/bad-call`, `tokenizer/failed`, as `decode`.
    */
   decodeBytes(ids: readonly number[]): Uint8Array {
+    if (!Array.isArray(ids)) throw badCall('ids', ids, 'a list of token ids');
     if (!this.spelling.byteLevel) {
       const known = ids.filter((id) => this.tokenizer.id_to_token(id) !== undefined);
       return new TextEncoder().encode(this.decode(known));
@@ -107,14 +123,17 @@ export class ModelTokenizer {
     return Uint8Array.from(bytes);
   }
 
-  /** Text of one token, for showing it on its own. A token that is part of a character shows as U+FFFD. */
+  /**
+   * Text of one token, for showing it on its own. A token that is part of a character shows as U+FFFD.
+   * @throws LimnError `tokenizer/failed`, as `decode`.
+   */
   tokenText(id: number): string {
     return this.decode([id]);
   }
 
   /**
    * The id of a text that must be one token, such as an answer with its leading space.
-   * @throws LimnError `tokenizer/no-bos`, `tokenizer/unknown-text`, `tokenizer/not-one-token` listing the pieces.
+   * @throws LimnError `tokenizer/no-bos`, `tokenizer/unknown-text`, `tokenizer/not-one-token` listing the pieces; `tokenizer/bad-call`, `tokenizer/failed`, as `encode`.
    */
   singleToken(text: string): number {
     const { ids } = this.encode(text, { prependBos: false });
@@ -134,7 +153,9 @@ export class ModelTokenizer {
 
   /** Ids of a text; undefined where the vocabulary has no token. */
   private pieces(text: string): (number | undefined)[] {
-    const { ids } = this.tokenizer.encode(text, { add_special_tokens: false });
+    const { ids } = byLibrary(`a text of ${text.length} characters`, () =>
+      this.tokenizer.encode(text, { add_special_tokens: false }),
+    );
     return (ids as (number | undefined)[]).map((id) => (id !== undefined && id < this.vocabulary ? id : undefined));
   }
 
@@ -148,6 +169,31 @@ export class ModelTokenizer {
           ? 'Such text would be left out; use words that the model knows, or give token ids.'
           : `Such words would be read as ${this.tokenText(this.unknownId)}; use words that the model knows, or give token ids.`,
     });
+  }
+}
+
+/** The error for what a caller without types gave. */
+function badCall(what: string, given: unknown, allowed: string): LimnError {
+  return new LimnError('tokenizer/bad-call', `${what} is ${shownValue(given)}; allowed: ${allowed}`, {
+    details: { what, given: shownValue(given), allowed },
+    hint: "As in tokenizer.encode('text', { prependBos: false }).",
+  });
+}
+
+/** The library's answer; what it throws of its own gets a code. */
+function byLibrary<T>(what: string, act: () => T): T {
+  try {
+    return act();
+  } catch (cause) {
+    throw new LimnError(
+      'tokenizer/failed',
+      `${what} cannot be read by this tokenizer: ${String((cause as Error).message)}`,
+      {
+        details: { reason: String(cause) },
+        hint: 'Give shorter texts, or token ids.',
+        cause,
+      },
+    );
   }
 }
 

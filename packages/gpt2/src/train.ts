@@ -27,6 +27,11 @@ export interface TrainingOptions {
   batch(step: number): TrainingRows;
   readonly steps: number;
   readonly recipe: TrainingRecipe;
+  /**
+   * Names the data that `batch` draws from: a digest of the corpus, a seed. It stands in the checkpoints, and a run with another one does
+   * not resume from them. Without it data are known by the first and the last batch alone.
+   */
+  readonly data?: string;
   /** Loss is read back, logged and reported every so many updates and at every evaluation. Default 20. */
   readonly every?: number;
   readonly checkpoint?: CheckpointOptions;
@@ -38,11 +43,19 @@ export interface TrainingOptions {
   readonly evaluateEvery?: number;
   /** Gets an entry per report. */
   readonly log?: TrainingLog;
-  /** Aborting stops behind the update under way and its evaluation, writes a checkpoint and throws the signal's reason. */
+  /**
+   * Aborting stops behind the update under way and its evaluation, writes a checkpoint and throws the signal's reason. Where that checkpoint
+   * cannot be written, what the store throws comes in place of the reason: the run goes on from the checkpoint before it.
+   */
   readonly signal?: AbortSignal;
+  /**
+   * Told once, when a checkpoint was taken over or there is none, and there is room for those to come; nothing of this run has been written
+   * by then. Awaited before the first update; what it throws ends the run.
+   */
+  onStart?(start: { readonly resumedFrom: number }): void | Promise<void>;
   /** Told of every report. */
   onProgress?(progress: TrainingProgress): void;
-  /** Told when the newest checkpoint was damaged and the one before it is used. */
+  /** Told when the newest checkpoint was damaged or could not be read and the one before it is used. */
   onNotice?(message: string): void;
 }
 
@@ -114,16 +127,17 @@ class TrainingRun {
   }
 
   async toTheEnd(): Promise<TrainingResult> {
-    const { checkpoint, steps, log, signal, onNotice } = this.options;
+    const { checkpoint, steps, data, log, signal, onStart, onNotice } = this.options;
     const { model } = this.updater;
     let resumedFrom = 0;
     if (checkpoint) {
-      this.#identity = await identityOf(this.updater, (step) => this.#batch(step), steps);
+      this.#identity = await identityOf(this.updater, (step) => this.#batch(step), steps, data);
       resumedFrom = await resumeFrom(this.updater, checkpoint, this.#identity, onNotice);
       const { bytes } = encodeCheckpoint(this.#checkpoint(steps, this.#identity));
       const writes = savesBetween(resumedFrom, steps, checkpoint.every);
       if (writes > 0) await checkpoint.store.prepare?.(bytes, writes);
     }
+    await onStart?.({ resumedFrom });
     await log?.rewind(resumedFrom);
     for (let done = resumedFrom; done < steps;) {
       if (signal?.aborted) {
@@ -231,7 +245,7 @@ class TrainingRun {
   }
 
   /** What is on the GPU when it is read, which refuses weights that are no numbers. */
-  #checkpoint(step: number, identity: RunIdentity): Checkpoint {
+  #checkpoint(step: number, { settings, plan }: RunIdentity): Checkpoint {
     const { model, optimiser } = this.updater;
     const weights = [...model.parameters()].map(([name, parameter]) => {
       const pieces = async function* (): AsyncGenerator<Float32Array> {
@@ -242,7 +256,7 @@ class TrainingRun {
       };
       return [name, { shape: shapeOf(parameter), pieces }] as const;
     });
-    return { step, weights: new Map(weights), optimiser: optimiser.moments(), ...identity };
+    return { step, weights: new Map(weights), optimiser: optimiser.moments(), settings, plan };
   }
 
   #refuseHeldOut(rows: TrainingRows, step: number): void {
@@ -269,8 +283,10 @@ function readLoss({ step, loss }: RecordedPart): Promise<number> {
   return read;
 }
 
-function checkOptions({ steps, recipe, every = 20, evaluateEvery, checkpoint, heldOut }: TrainingOptions): void {
+function checkOptions({ steps, recipe, data, every = 20, evaluateEvery, checkpoint, heldOut }: TrainingOptions): void {
   checkRecipe(recipe, steps);
+  if (data !== undefined && typeof data !== 'string')
+    throw badSetting('data', data, 'a text that names the data', 'Give a digest of them, or leave it out.');
   for (const [name, value] of Object.entries({ every, evaluateEvery, 'checkpoint.every': checkpoint?.every }))
     if (value !== undefined && !(Number.isInteger(value) && value > 0))
       throw badSetting(name, value, 'a whole number of updates, at least 1', 'Give 100, say.');

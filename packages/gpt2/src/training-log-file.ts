@@ -4,10 +4,19 @@ import { nodeDisk, systemCode, type Disk } from './disk.js';
 import type { TrainingLog, TrainingLogEntry } from './training-log.js';
 import { removeUnfinished, writeAtomically, writeFailed } from './write-atomically.js';
 
-const lineOf = (entry: TrainingLogEntry): string => `${JSON.stringify(entry)}\n`;
+/** Numbers that JSON has no form for, by the text that stands for them in a log. */
+const NO_JSON = new Map([NaN, Infinity, -Infinity].map((value) => [String(value), value]));
+
+const lineOf = (entry: TrainingLogEntry): string => {
+  const text = JSON.stringify(entry, (_, value: unknown) =>
+    typeof value === 'number' && !Number.isFinite(value) ? String(value) : value,
+  );
+  return `${text}\n`;
+};
 
 /**
- * The log in `file`, which appears with `rewind`. An append that fails takes its half line back.
+ * The log in `file`, which appears with `rewind`: JSON lines, with "NaN", "Infinity" and "-Infinity" as texts. An append that fails takes its
+ * half line back.
  * @throws LimnError `files/write`
  */
 export function openTrainingLog(file: string, disk: Disk = nodeDisk): TrainingLog {
@@ -44,7 +53,8 @@ export function openTrainingLog(file: string, disk: Disk = nodeDisk): TrainingLo
 }
 
 /**
- * The whole entries of a log, by step and each step once; none when there is no file. A line that was cut off is passed over.
+ * The whole entries of a log as they were appended, by step and each step once; none when there is no file. A line that was cut off is
+ * passed over.
  * @throws LimnError `files/read`
  */
 export async function readTrainingLog(file: string, disk: Disk = nodeDisk): Promise<TrainingLogEntry[]> {
@@ -69,7 +79,9 @@ export async function readTrainingLog(file: string, disk: Disk = nodeDisk): Prom
 
 function entryOf(line: string): TrainingLogEntry | undefined {
   try {
-    const entry = JSON.parse(line) as Partial<TrainingLogEntry> | null;
+    const entry = JSON.parse(line, (_, value: unknown) =>
+      typeof value === 'string' ? (NO_JSON.get(value) ?? value) : value,
+    ) as Partial<TrainingLogEntry> | null;
     return Number.isInteger(entry?.step) && typeof entry?.loss === 'number' ? (entry as TrainingLogEntry) : undefined;
   } catch {
     return undefined;

@@ -10,7 +10,7 @@ export interface TrainingLogEntry {
   readonly rate: number;
   /** Mean cross-entropy of the held-out rows after the update, in nats per token, where it was measured. */
   readonly heldOutLoss?: number;
-  /** What the caller's `evaluate` gave, where it ran. */
+  /** What the caller's `evaluate` gave, where it ran; figures need not be finite. */
   readonly metrics?: Readonly<Record<string, number>>;
   readonly tokensPerSecond: number;
 }

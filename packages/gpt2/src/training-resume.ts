@@ -1,5 +1,6 @@
 // Takes a run up where a checkpoint left it, or refuses: other settings, other data, another machine.
 import { LimnError } from '@limn/gpu';
+import { damaged } from './checkpoint.js';
 import { latestCheckpoint, type CheckpointStore } from './checkpoint-store.js';
 import type { TensorPieces } from './safetensors-write.js';
 import { shapeOf, writeParameter } from './parameters.js';
@@ -18,23 +19,36 @@ export interface CheckpointOptions {
 
 /** What a run's bits depend on, as it stands in its checkpoints. */
 export interface RunIdentity {
+  /** Updates of the whole run. */
+  readonly steps: number;
   readonly settings: string;
   readonly plan: string;
 }
 
-/** The identity of a run. The data are known by their first and last batch: another corpus or another seed of it would give other ones. */
+/**
+ * The identity of a run. The data are known by their first and last batch, and by the name that the caller gives them: what differs in
+ * between shows in no batch before it is trained on.
+ */
 export async function identityOf(
   updater: Updater,
   batch: (step: number) => TrainingRows,
   steps: number,
+  dataName?: string,
 ): Promise<RunIdentity> {
   const { model, recipe } = updater;
   const rows = [...batch(0), ...batch(Math.max(0, steps - 1))];
   const data = await sha256(Uint32Array.from(rows.flatMap((row) => [row.length, ...Array.from(row)])));
   return {
-    settings: JSON.stringify({ config: model.config, recipe, steps, data }),
+    steps,
+    settings: JSON.stringify({ config: model.config, recipe, steps, data, dataName }),
     plan: machineOf(updater, batch(0)),
   };
+}
+
+/** Whether a run of settings `now` goes on from a checkpoint of settings `saved`, which may be older than the naming of data. */
+function areTheSame(saved: string, now: string): boolean {
+  const { dataName: _, ...unnamed } = JSON.parse(now) as { readonly dataName?: string };
+  return saved === now || saved === JSON.stringify(unnamed);
 }
 
 /** Adapter, driver, and the kernels that an update runs, which are recorded and not run. */
@@ -54,17 +68,18 @@ function machineOf(updater: Updater, rows: TrainingRows): string {
 /**
  * Loads weights and moments of the newest sound checkpoint, one at a time, and gives its step; 0 when there is none. Every bit of the
  * checkpoint was checked before the first of them is loaded.
- * @throws LimnError `checkpoint/…`, and what the store throws
+ * @throws LimnError `checkpoint/damaged`, `checkpoint/format`, `checkpoint/other-settings`, `checkpoint/other-machine`, and what the store
+ * throws
  */
 export async function resumeFrom(
   updater: Updater,
   { store, allowDrift = false }: CheckpointOptions,
-  { settings, plan }: RunIdentity,
+  { settings, plan, steps }: RunIdentity,
   onNotice?: (message: string) => void,
 ): Promise<number> {
   const saved = await latestCheckpoint(store, onNotice);
   if (!saved) return 0;
-  if (saved.settings !== settings) {
+  if (!areTheSame(saved.settings, settings)) {
     throw new LimnError(
       'checkpoint/other-settings',
       'the checkpoint was made with another model, recipe, number of steps, corpus or seed',
@@ -84,23 +99,23 @@ export async function resumeFrom(
       },
     );
   }
+  if (saved.step > steps) throw damaged(`its step is ${saved.step}, of ${steps}`);
   const { model, optimiser } = updater;
   const weights = [...model.parameters()].map(([name, parameter]) => {
     const values = saved.weights.get(name);
     const shape = shapeOf(parameter);
     if (values?.shape.join() !== shape.join())
-      throw new LimnError(
-        'checkpoint/damaged',
-        `the checkpoint ${values ? `has the weight ${name} as [${values.shape.join(', ')}] instead of [${shape.join(', ')}]` : `lacks the weight ${name}`}`,
-        {
-          details: { name, shape: values?.shape, expected: shape },
-          hint: 'Delete it to start again, or restore a copy. Nothing was loaded from it.',
-        },
+      throw damaged(
+        `it ${values ? `has the weight ${name} as [${values.shape.join(', ')}] instead of [${shape.join(', ')}]` : `lacks the weight ${name}`}`,
+        { details: { name, shape: values?.shape, expected: shape } },
       );
     return [parameter, values as TensorPieces] as const;
   });
   // Refuses other groups before it reads the first moment.
-  await optimiser.loadMoments(saved.optimiser);
+  await optimiser.loadMoments(saved.optimiser).catch((cause: unknown) => {
+    if (!(cause instanceof LimnError && cause.code === 'tensor/optimiser')) throw cause;
+    throw damaged('its moments are not those of this optimiser', { cause });
+  });
   for (const [parameter, values] of weights) await writeParameter(model.gpu, parameter, values.pieces());
   return saved.step;
 }

@@ -5,7 +5,6 @@ import { recordResult, refusal } from '@limn/testing';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { memoryFiles, type ModelFiles } from '../src/files.js';
-import { endsInTime } from '../src/regex-cost.js';
 import { ModelTokenizer } from '../src/tokenizer.js';
 import recorded from './recorded/tokenizer-verdicts.json' with { type: 'json' };
 import { damage, definitions, numberedTokenizer, sampleTexts } from './tokenizer/damage.js';
@@ -387,23 +386,159 @@ describe('files too large to be what their names say', () => {
   });
 });
 
-test('expressions whose backtracking is exponential are told from those in use', () => {
-  const used = [
+describe('expressions whose time grows faster than the square of the text', () => {
+  const split = (regex: string): Definition => ({
+    ...sound(),
+    pre_tokenizer: { type: 'Split', pattern: { Regex: regex }, behavior: 'Isolated', invert: false },
+  });
+  const verdict = async (regex: string): Promise<string> => {
+    try {
+      const tokenizer = (await openJson(split(regex))) as ModelTokenizer;
+      for (const text of ['a'.repeat(2000), 'ab'.repeat(1000), `${'a'.repeat(1000)}!${' '.repeat(1000)}`])
+        tokenizer.encode(text, { prependBos: false, unknown: 'allow' });
+      return 'read';
+    } catch (error) {
+      if (!(error instanceof LimnError)) throw error;
+      return error.code;
+    }
+  };
+  const timed = async (regex: string): Promise<string> => {
+    const started = process.cpuUsage();
+    const code = await verdict(regex);
+    expect(cpuSeconds(started), regex).toBeLessThan(patience);
+    return code;
+  };
+
+  test.each([
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
     "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    "'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+",
     ' ?[^(\\s|[.,!?…。，、।۔،])]+',
     '\\d{1,3}(?=(?:\\d{3})*\\b)',
     '[(+]+|\\(a+',
-  ];
-  for (const pattern of used) expect(endsInTime(pattern), pattern).toBe(true);
-  for (const pattern of [
+    '^a+$|\\bb{2,9}',
+    '[\\w&&[^\\d]]+',
+    'a'.repeat(200),
+  ])('in use, or harmless: %s', async (regex) => expect(await timed(regex)).toBe('read'));
+
+  test.each([
     '(a+)+',
     '(a|a)*',
     '(?:a*b?)+$',
     '((a{1,9}))*',
-    '(x(a|b))+',
     '(\\w+\\s?){2,}',
     'a'.repeat(5000),
-  ])
-    expect(endsInTime(pattern), pattern).toBe(false);
+    '(?:a|a){1,28}b',
+    '(?:a?){28}a{28}',
+    'a*a*a*a*a*a*a*b',
+    '(?=(a|a){1,28}c)a',
+    '(?<=(a|a){1,28}c)a',
+    '(?:(?:a|a)){28}b',
+    '(a*)*b',
+    '(?:|){28}b',
+    '(?:){99999999}a',
+    '(((((a{99}){99}){99}){99}){99})b',
+    '(a)\\1',
+    '\\p{L}*\\w*x',
+    '(?:[a-m]|[\\p{L}]){30}!',
+  ])('refused: %s', async (regex) => expect(await timed(regex)).toBe('tokenizer/unsupported'));
+
+  test('generated ones are refused or quick, and most that repeat in each other are refused', async () => {
+    const atom = fc.constantFrom('a', 'b', '[ab]', '\\w', '\\p{L}', '.', '(?:a|a)', '(?:a|ab)', '(?:a?)');
+    const repeat = fc.constantFrom('', '*', '+', '?', '{1,28}', '{12}', '{2,}', '*?');
+    const row = fc
+      .array(fc.tuple(atom, repeat), { minLength: 1, maxLength: 6 })
+      .map((parts) => parts.map((part) => part.join('')).join(''));
+    const hostile = fc.tuple(row, repeat, row, repeat, fc.constantFrom('b', '!', '$', ''));
+    let refused = 0;
+    const cases = long ? 5000 : 150;
+    await fc.assert(
+      fc.asyncProperty(hostile, async ([inner, times, after, again, end]) => {
+        if ((await timed(`(?:(?:${inner})${times}${after})${again}${end}`)) === 'tokenizer/unsupported') refused++;
+      }),
+      { numRuns: cases, seed: 20251122 },
+    );
+    expect(refused).toBeGreaterThan(cases / 2);
+    expect(refused).toBeLessThan(cases);
+    recordResult('expressions that repeat in each other', { cases, refused });
+  });
+});
+
+describe('steps that make a text longer', () => {
+  const replace = (content: string, found = 'a') => ({ type: 'Replace', pattern: { String: found }, content });
+  const row = (steps: object[]) => ({ type: 'Sequence', normalizers: steps });
+  const times = (n: number, step: object): object[] => Array.from({ length: n }, () => step);
+  test.each<[what: string, normalizer: object]>([
+    ['doubling nine times', row(times(9, replace('aa')))],
+    ['doubling in sequences in each other', row(times(3, row(times(3, replace('aa')))))],
+    ['many steps', row(times(17, { type: 'NFC' }))],
+    ['one long content', replace('a'.repeat(300))],
+    ['between all characters', row(times(3, replace('aaaaaaa', '')))],
+    ['an expression', row(times(5, { ...replace('aaa'), pattern: { Regex: 'a' } }))],
+    ['texts in front', row(times(9, { type: 'Prepend', prepend: 'a' }))],
+    ['compatibility forms', row(times(2, { type: 'NFKD' }))],
+  ])('%s: refused', async (_what, normalizer) => {
+    const error = await refusal(openJson({ ...sound(), normalizer }));
+    expect([error.code, error.details['field']]).toEqual(['tokenizer/unsupported', 'normalizer']);
+    const decoder = { type: 'Sequence', decoders: times(9, replace('aa')) };
+    expect((await refusal(openJson({ ...sound(), decoder }))).details['field']).toBe('decoder');
+  });
+
+  test("eight doublings are read, and a content of $& is two characters, as in Hugging Face's reader", async () => {
+    const encode = async (normalizer: object): Promise<string> => {
+      const tokenizer = (await openJson({ ...sound(), normalizer })) as ModelTokenizer;
+      return tokenizer.decode(tokenizer.encode('xay', { prependBos: false }).ids);
+    };
+    expect(await encode(row(times(8, replace('aa'))))).toBe(`x${'a'.repeat(256)}y`);
+    expect(await encode(replace('$&'))).toBe('x$&y');
+  });
+});
+
+test('ByteLevel in a sequence keeps the bytes of parts; with steps after it, it is refused', async () => {
+  const decoder = sound()['decoder'] as object;
+  const bytesOf = async (...decoders: object[]): Promise<number[]> => {
+    const tokenizer = (await openJson({ ...sound(), decoder: { type: 'Sequence', decoders } })) as ModelTokenizer;
+    return tokenizer.encode('日x', { prependBos: false }).ids.flatMap((id) => [...tokenizer.decodeBytes([id])]);
+  };
+  expect(await bytesOf(decoder)).toEqual([...new TextEncoder().encode('日x')]);
+  expect(await bytesOf(decoder, { type: 'Fuse' })).toEqual([...new TextEncoder().encode('日x')]);
+  const strip = { type: 'Strip', content: ' ', start: 1, stop: 0 };
+  const error = await refusal(bytesOf(decoder, strip));
+  expect([error.code, error.details['field']]).toEqual(['tokenizer/unsupported', 'decoder']);
+});
+
+test('calls without types: a code, what was given and what is allowed', async () => {
+  const tokenizer = (await openJson(sound())) as ModelTokenizer;
+  const free = tokenizer as unknown as Record<'encode' | 'decode' | 'decodeBytes', (...given: unknown[]) => unknown>;
+  for (const [call, said] of [
+    [() => free.encode('abc'), 'options.prependBos is missing'],
+    [() => free.encode('abc', { prependBos: 1 }), 'options.prependBos is 1'],
+    [() => free.encode('abc', { prependBos: false, unknown: 'typo' }), 'options.unknown is "typo"'],
+    [() => free.encode(undefined, { prependBos: false }), 'text is missing'],
+    [() => free.encode(5, { prependBos: false }), 'text is 5'],
+    [() => free.decode(undefined), 'ids is missing'],
+    [() => free.decodeBytes('ab'), 'ids is "ab"'],
+  ] as const) {
+    const error = await refusal(call);
+    expect([error.code, error.message.startsWith(said)], error.message).toEqual(['tokenizer/bad-call', true]);
+  }
+  const definition = memoryFiles({ 'tokenizer.json': JSON.stringify(sound()) });
+  expect((await refusal(ModelTokenizer.open(definition, 262, 262))).message).toContain('below the vocabulary, 262');
+});
+
+test("what the library throws has a code; bos_token: null is no BOS, and silence about it is GPT-2's", async () => {
+  const tokenizer = (await openJson(sound())) as ModelTokenizer;
+  (tokenizer as unknown as { tokenizer: { encode: () => never } }).tokenizer.encode = () => {
+    throw new RangeError('Invalid string length');
+  };
+  const error = await refusal(() => tokenizer.encode('abc', { prependBos: false }));
+  expect([error.code, error.details['reason']]).toEqual(['tokenizer/failed', 'RangeError: Invalid string length']);
+  const bosWith = async (settings: object): Promise<number | undefined> =>
+    (
+      await ModelTokenizer.open(
+        memoryFiles({ 'tokenizer.json': JSON.stringify(sound()), 'tokenizer_config.json': JSON.stringify(settings) }),
+      )
+    )?.bosId;
+  expect(await bosWith({ bos_token: null })).toBeUndefined();
+  expect(await bosWith({})).toBe(261);
 });
