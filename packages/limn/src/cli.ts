@@ -2,6 +2,7 @@
 import { LimnError } from '@limn/gpu';
 import { Command, CommanderError } from 'commander';
 import { addCircuitCommand } from './commands/circuit.js';
+import { addCompareCommand } from './commands/compare.js';
 import { addDemoCommand } from './commands/demo.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addGenerateCommand } from './commands/generate.js';
@@ -92,6 +93,7 @@ function buildProgram(context: CommandContext, environment: Environment): Comman
   addPairsCommand(program, context);
   addCircuitCommand(program, context);
   addMergeCommand(program, context);
+  addCompareCommand(program, context);
   for (const command of program.commands) command.copyInheritedSettings(program);
   return program;
 }

@@ -9,7 +9,6 @@ import {
   previewPairs,
   previewTable,
   type AlignmentReport,
-  type Metric,
   type Pair,
   type PairTokenizer,
   type PairsPreview,

@@ -1,0 +1,111 @@
+// `limn compare`: overlap of circuits of one model, the faithfulness matrix with the model, and refusals of graphs that do not belong together.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { recordFromJson } from '@limn/report';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { runLimn } from './run-limn.js';
+import { toyCircuit, writeToyModel } from './toy-model.js';
+
+let root: string;
+let model: string;
+const at = (name: string): string => path.join(root, name);
+beforeAll(async () => {
+  root = mkdtempSync(path.join(os.tmpdir(), 'limn-compare-'));
+  model = at('model');
+  writeToyModel(model);
+  for (const method of ['eap', 'exact', 'clean-corrupted']) {
+    const words = [...toyCircuit(model, at(method)), '--metric', 'logit-diff', '--method', method, '--draws', '0'];
+    const made = await runLimn(words);
+    if (made.exitCode !== 0) throw new Error(made.stderr);
+  }
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const edited = (name: string, edit: (graph: Record<string, unknown>) => void): string => {
+  const graph = JSON.parse(readFileSync(path.join(at('eap'), 'graph.json'), 'utf8')) as Record<string, unknown>;
+  edit(graph);
+  mkdirSync(at(name));
+  const file = path.join(at(name), 'graph.json');
+  writeFileSync(file, JSON.stringify(graph));
+  return file;
+};
+
+it('says what three circuits of equal size share, with and without their common core', async () => {
+  const outcome = await runLimn(['compare', at('eap'), at('exact'), at('clean-corrupted'), '--edges', '8', '--json']);
+  expect(outcome.exitCode, outcome.stderr).toBe(0);
+  const { n, pairs, withoutCore, core, cross } = outcome.json() as unknown as {
+    n: number;
+    pairs: { first: string; second: string; edges: { first: number; second: number; shared: number; iou: number } }[];
+    withoutCore: { edges: { first: number; population: number } }[];
+    core: { edges: string[] };
+    cross?: unknown;
+  };
+  expect(n).toBe(8);
+  expect(pairs.map(({ first, second }) => `${first} ${second}`)).toEqual([
+    'eap exact',
+    'eap clean-corrupted',
+    'exact clean-corrupted',
+  ]);
+  const [one] = pairs;
+  if (!one) throw new Error('no pairs');
+  // The 8 edges of largest |EAP| and of largest |exact| lose one to pruning each.
+  expect([one.edges.first, one.edges.second]).toEqual([7, 7]);
+  expect(one.edges.iou).toBeCloseTo(one.edges.shared / (14 - one.edges.shared), 12);
+  expect(withoutCore[0]?.edges).toMatchObject({ first: 7 - core.edges.length, population: 46 - core.edges.length });
+  expect(cross).toBeUndefined();
+});
+
+it('runs every circuit on every folder’s pairs: the diagonal is what the records say', async () => {
+  const sizes = ['eap', 'exact'].map((name) => {
+    const { circuit } = recordFromJson(readFileSync(path.join(at(name), 'result.json'), 'utf8'));
+    return circuit;
+  });
+  const n = sizes[0]?.n ?? 0;
+  const words = ['compare', at('eap'), at('exact'), '--model', model, '--edges', String(n)];
+  const outcome = await runLimn([...words, '--json']);
+  expect(outcome.exitCode, outcome.stderr).toBe(0);
+  const { cross } = outcome.json() as unknown as {
+    cross: { faithfulness: number[][]; overlap: { points: unknown[] } };
+  };
+  expect(cross.faithfulness.map((row) => row.length)).toEqual([2, 2]);
+  expect(cross.faithfulness[0]?.[0]).toBeCloseTo(sizes[0]?.faithfulness ?? NaN, 4);
+  // Both folders have the same pairs, so a circuit does as well on either.
+  expect(cross.faithfulness[1]).toEqual(cross.faithfulness[0]);
+  expect(cross.overlap.points).toHaveLength(2);
+  const { stdout } = await runLimn(words);
+  expect(stdout).toContain('faithfulness across tasks');
+  expect(stdout).toMatch(/^ {2}eap × exact +\d+ of \d+, \d+ +[\d.]+ +[\d.]+ +[\d.]+/m);
+});
+
+it('refuses what cannot be compared', async () => {
+  const other = edited('other-weights', (graph) =>
+    Object.assign(graph['limn'] as object, { weightsSha256: 'c'.repeat(64) }),
+  );
+  const alike = edited('alike', (graph) => Object.assign(graph['limn'] as object, { weightsSha256: 'c'.repeat(64) }));
+  const cut = edited('cut', (graph) => delete (graph['edges'] as Record<string, unknown>)['input->m0']);
+  const broken = at('broken.json');
+  writeFileSync(broken, '{');
+  const unscored = edited('unscored', (graph) => {
+    for (const edge of Object.values(graph['edges'] as Record<string, { score: number | null }>)) edge.score = null;
+  });
+  const bare = edited('bare', () => undefined);
+  const whole = at('eap');
+  for (const [words, code, exitCode] of [
+    [[whole], 'usage/compare', 2],
+    [[whole, whole], 'usage/compare', 2],
+    [[whole, other], 'data/graph-mismatch', 4],
+    [[whole, cut], 'data/graph-incomplete', 4],
+    [[whole, broken], 'data/graph-json', 4],
+    [[whole, at('nowhere')], 'data/graph-file', 4],
+    [[whole, at('exact'), '--edges', '47'], 'usage/circuit-size', 2],
+    [[whole, unscored], 'data/graph-scores', 4],
+    [[whole, bare, '--model', model], 'data/graph-pairs', 4],
+    [[other, at('other-weights'), '--model', model], 'usage/compare', 2],
+    [[other, alike, '--model', model], 'data/graph-mismatch', 4],
+  ] as const) {
+    const outcome = await runLimn(['compare', ...words, '--json']);
+    expect(outcome.json(), words.join(' ')).toMatchObject({ ok: false, error: { code } });
+    expect(outcome.exitCode).toBe(exitCode);
+  }
+});
