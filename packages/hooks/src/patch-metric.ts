@@ -1,5 +1,5 @@
 // What a patching sweep measures: a number per prompt from its logits, on the GPU or on the host; the logit difference is ready-made.
-import { LimnError, type Step } from '@limn/gpu';
+import { LimnError, shownValue, type Step } from '@limn/gpu';
 import { fromData, gatherLogits, type Tensor } from '@limn/tensor';
 import type { ModelInfo } from './model.js';
 
@@ -25,6 +25,20 @@ export type PatchMetric = GpuPatchMetric | HostPatchMetric;
 /** A metric written as a plain function of the logits of one prompt at its last token (V values; T·V where a sweep takes all positions). */
 export function hostMetric(name: string, onHost: HostPatchMetric['onHost']): HostPatchMetric {
   return { name, onHost };
+}
+
+/** @throws LimnError `hooks/bad-option` for what is no metric */
+export function checkMetric(given: unknown): asserts given is PatchMetric {
+  const { value, onHost } = Object(given) as Partial<GpuPatchMetric & HostPatchMetric>;
+  if (typeof value === 'function' || typeof onHost === 'function') return;
+  const what = typeof given === 'function' ? 'a function' : shownValue(given);
+  throw new LimnError('hooks/bad-option', `metric is ${what}, which is no metric`, {
+    details: { given: what },
+    hint:
+      typeof given === 'function'
+        ? "Wrap a function of one prompt's logits: hostMetric('name', (logits, prompt) => number)."
+        : 'Give logitDifference(correct, incorrect), hostMetric(name, function) or { name, value }.',
+  });
 }
 
 /** One token id, or several per prompt, whose logits are averaged: the same for all prompts, or one entry per prompt. */
@@ -87,11 +101,16 @@ export function weightedLogits(
  * @throws LimnError `hooks/bad-rows` for a list that does not fit the prompts or is empty, `tokens/not-in-vocabulary`
  */
 export function answersOf(given: AnswerLists, prompts: number, info: ModelInfo, side: string): readonly number[][] {
-  if (typeof given !== 'number' && given.length !== prompts)
-    throw new LimnError('hooks/bad-rows', `${side} has ${given.length} entries for ${prompts} prompts`, {
-      details: { side, given: given.length, expected: prompts },
-      hint: 'Give one token id for all prompts, or one entry per prompt.',
-    });
+  const entries = typeof given === 'number' ? prompts : entriesOf(given);
+  if (entries !== prompts)
+    throw new LimnError(
+      'hooks/bad-rows',
+      `${side} ${entries === undefined ? `is ${shownValue(given)}` : `has ${entries} entries`} for ${prompts} prompts`,
+      {
+        details: { side, given: entries ?? shownValue(given), expected: prompts },
+        hint: 'Give one token id for all prompts, or one entry per prompt.',
+      },
+    );
   const lists = Array.from({ length: prompts }, (_, prompt) => listAt(given, prompt));
   for (const [prompt, list] of lists.entries()) {
     if (list.length === 0) throw new LimnError('hooks/bad-rows', `${side}: prompt ${prompt} has no token ids`);
@@ -99,7 +118,7 @@ export function answersOf(given: AnswerLists, prompts: number, info: ModelInfo, 
     if (bad === undefined) continue;
     throw new LimnError(
       'tokens/not-in-vocabulary',
-      `${side}, prompt ${prompt}: token id ${String(bad)} is not in the vocabulary (0–${info.vocabulary - 1})`,
+      `${side}, prompt ${prompt}: token id ${typeof bad === 'number' ? bad : `${shownValue(bad)}, a ${typeof bad},`} is not in the vocabulary (0–${info.vocabulary - 1})`,
       {
         details: { side, prompt, id: bad, vocabulary: info.vocabulary },
         hint: 'Use the tokenizer that belongs to this model.',
@@ -109,7 +128,14 @@ export function answersOf(given: AnswerLists, prompts: number, info: ModelInfo, 
   return lists;
 }
 
+/** The length of a list; undefined for what is none. */
+function entriesOf(given: unknown): number | undefined {
+  return Array.isArray(given) || ArrayBuffer.isView(given)
+    ? (given as unknown as ArrayLike<unknown>).length
+    : undefined;
+}
+
 function listAt(given: AnswerLists, prompt: number): number[] {
   const entry = typeof given === 'number' ? given : (given[prompt] as number | readonly number[]);
-  return typeof entry === 'number' ? [entry] : [...entry];
+  return entriesOf(entry) === undefined ? [entry as number] : Array.from(entry as readonly number[]);
 }

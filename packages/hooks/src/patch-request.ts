@@ -1,8 +1,9 @@
 // What is asked of a patching sweep, checked before any work: prompts, site, axes, and the patches as places along them.
-import { LimnError } from '@limn/gpu';
+import { LimnError, shownValue } from '@limn/gpu';
+import { chosenWord } from './chosen-word.js';
 import type { HookedModel } from './model.js';
 import { blockHook, parseHookName, type BlockSite } from './names.js';
-import type { PatchMetric } from './patch-metric.js';
+import { checkMetric, type PatchMetric } from './patch-metric.js';
 import { DEFAULT_MEMORY_BYTES } from './record-within.js';
 import { asTokenBatch, type Tokens } from './prompts.js';
 import { blockSiteOf, type ShortBlockName } from './short-names.js';
@@ -33,9 +34,9 @@ export interface PatchOptions {
   readonly normalise?: boolean;
   /** Default: all. */
   readonly layers?: readonly number[];
-  /** Default: all. For patterns, query positions. */
+  /** Default: all. For patterns, query positions. Refused where the sweep does not go over positions. */
   readonly positions?: readonly number[];
-  /** Default: all. */
+  /** Default: all. Refused where the sweep does not go over heads. */
   readonly heads?: readonly number[];
   /** What the metric sees: the logits at each prompt's last token (default), or at every position, where those at padding mean nothing. */
   readonly logits?: 'last' | 'all';
@@ -57,6 +58,7 @@ export interface PatchRequest {
   readonly axes: readonly PatchAxis[];
   /** What each axis counts. */
   readonly index: Readonly<Partial<Record<PatchAxis, readonly number[]>>>;
+  readonly direction: 'denoise' | 'noise';
   readonly batchRows: number;
   readonly memoryBytes: number;
 }
@@ -66,8 +68,8 @@ export type PatchPlace = Readonly<Partial<Record<PatchAxis, number>>>;
 
 /**
  * Checks a sweep over `axes` at a site.
- * @throws LimnError `hooks/unknown-site`, `hooks/bad-axes`, `hooks/bad-pairs`, `hooks/bad-extent`, `hooks/bad-layer`, `hooks/bad-rows`,
- * `tokens/…`, `usage/batch-size`, `usage/memory`
+ * @throws LimnError `hooks/unknown-site`, `hooks/bad-axes`, `hooks/bad-option`, `hooks/bad-pairs`, `hooks/bad-extent`, `hooks/bad-layer`,
+ * `hooks/bad-rows`, `tokens/…`, `usage/batch-size`, `usage/memory`
  */
 export function checkPatchRequest(
   model: HookedModel,
@@ -78,9 +80,13 @@ export function checkPatchRequest(
   const { info } = model;
   const parsed = parseHookName(blockHook(0, blockSiteOf(site) ?? (site as BlockSite)), info);
   checkAxes(parsed.name, parsed.axes, axes);
+  checkApplies(parsed.name, parsed.axes, axes, options);
+  const direction = chosenWord('direction', options.direction ?? 'denoise', ['denoise', 'noise']);
+  chosenWord('logits', options.logits ?? 'last', ['last', 'all']);
+  checkMetric(options.metric);
   const [clean, corrupted] = [asTokenBatch(options.clean, model), asTokenBatch(options.corrupted, model)];
   checkLengths(clean, corrupted);
-  const denoise = (options.direction ?? 'denoise') === 'denoise';
+  const denoise = direction === 'denoise';
   const { batchRows = 64, memoryBytes = DEFAULT_MEMORY_BYTES } = options;
   if (!Number.isInteger(batchRows) || batchRows < 1)
     throw new LimnError('usage/batch-size', `batchRows is a whole number of at least 1; given ${batchRows}.`);
@@ -101,6 +107,7 @@ export function checkPatchRequest(
     source: denoise ? clean : corrupted,
     axes,
     index: Object.fromEntries(axes.map((axis) => [axis, everything[axis]])),
+    direction,
     batchRows,
     memoryBytes,
   };
@@ -116,6 +123,11 @@ export function placesOf({ axes, index }: Pick<PatchRequest, 'axes' | 'index'>):
     );
 }
 
+/** Attention is causal: what a query gives to a later key is 0 in every run, and its score is never looked at. */
+export function changesNothing({ destination, source }: PatchPlace): boolean {
+  return destination !== undefined && source !== undefined && source > destination;
+}
+
 /** Places along the axes of a site's tensor: axes 1, 2, 3 of [B, T, H, …] or of [B, H, T, S]. */
 export function siteAxes(letters: string): readonly PatchAxis[] {
   if (letters === 'BHTS') return ['head', 'destination', 'source'];
@@ -124,12 +136,34 @@ export function siteAxes(letters: string): readonly PatchAxis[] {
 
 function checkAxes(name: string, letters: string, axes: readonly PatchAxis[]): void {
   const allowed = siteAxes(letters);
-  const wrong = axes.slice(1).find((axis) => !allowed.includes(axis));
-  if (axes[0] === 'layer' && wrong === undefined && new Set(axes).size === axes.length) return;
-  throw new LimnError('hooks/bad-axes', `a sweep over ${axes.join(', ') || 'nothing'} cannot be made at ${name}`, {
-    details: { site: name, axes, allowed: ['layer', ...allowed] },
-    hint: `Give 'layer' first, then any of ${allowed.join(', ')}, each once.`,
-  });
+  const given = Array.isArray(axes) ? axes : [];
+  const wrong = given.slice(1).find((axis) => !allowed.includes(axis));
+  if (given[0] === 'layer' && wrong === undefined && new Set(given).size === given.length) return;
+  throw new LimnError(
+    'hooks/bad-axes',
+    `a sweep over ${given.join(', ') || shownValue(axes)} cannot be made at ${name}`,
+    {
+      details: { site: name, axes, allowed: ['layer', ...allowed] },
+      hint: `Give 'layer' first, then any of ${allowed.join(', ')}, each once.`,
+    },
+  );
+}
+
+/** A choice among places that a sweep does not tell apart would choose nothing. */
+function checkApplies(name: string, letters: string, axes: readonly PatchAxis[], options: PatchOptions): void {
+  const position: PatchAxis = letters === 'BHTS' ? 'destination' : 'position';
+  for (const [option, axis] of [
+    ['positions', position],
+    ['heads', 'head'],
+  ] as const) {
+    if (options[option] === undefined || axes.includes(axis)) continue;
+    const over = siteAxes(letters).includes(axis) ? `, or go over '${axis}' as well` : '';
+    throw new LimnError(
+      'hooks/bad-axes',
+      `${option} were given, but the sweep of ${name} goes over ${axes.join(', ')} and patches ${over ? `all its ${option} together` : 'no heads'}`,
+      { details: { site: name, axes, option }, hint: `Leave out ${option}${over}.` },
+    );
+  }
 }
 
 function checkLengths(clean: TokenBatch, corrupted: TokenBatch): void {
@@ -147,11 +181,12 @@ function checkLengths(clean: TokenBatch, corrupted: TokenBatch): void {
 
 function chosen(what: string, given: readonly number[] | undefined, count: number, code: string): readonly number[] {
   if (given === undefined) return Array.from({ length: count }, (_, i) => i);
-  const bad = given.find((each) => !Number.isInteger(each) || each < 0 || each >= count);
-  if (bad === undefined && given.length > 0 && new Set(given).size === given.length) return given;
+  const list = typeof given === 'object' && given !== null ? Array.from(given) : [];
+  const fits = list.every((each) => Number.isInteger(each) && each >= 0 && each < count);
+  if (fits && list.length > 0 && new Set(list).size === list.length) return list;
   throw new LimnError(
     code,
-    `${what} are [${given.join(', ')}]; allowed are whole numbers from 0 to ${count - 1}, each once`,
+    `${what} are ${Array.isArray(given) ? `[${given.join(', ')}]` : shownValue(given)}; allowed are whole numbers from 0 to ${count - 1}, each once`,
     {
       details: { what, given, count },
     },

@@ -8,6 +8,7 @@ import { blockHook, parseHookName, type BlockSite } from './names.js';
 import { placeMask } from './patch-mask.js';
 import type { PatchMetric } from './patch-metric.js';
 import {
+  changesNothing,
   checkPatchRequest,
   placesOf,
   siteAxes,
@@ -52,25 +53,28 @@ export interface PatchTarget {
 /**
  * Patches one place after another and measures what it does; places of one layer are rows of one forward pass, which starts at
  * that layer. Two runs without patches come first. TransformerLens's `generic_activation_patch`.
- * @throws LimnError `hooks/bad-pairs`, `hooks/bad-axes`, `hooks/zero-difference` (`normalise` where clean and corrupted measure the same),
+ * @throws LimnError `hooks/bad-pairs`, `hooks/bad-axes`, `hooks/bad-option`, `hooks/not-finite` (a metric that is NaN, infinite or no
+ * number, with its place), `hooks/zero-difference` (`normalise` where clean and corrupted measure the same),
  * `hooks/…`, `tokens/…`, `usage/batch-size`, `usage/memory`, `memory/over-budget`, `gpu/…`; AbortedError
  */
 export async function genericActivationPatch(
   model: HookedModel,
   options: PatchTarget & PatchOptions,
 ): Promise<PatchSweep> {
-  const { metric, signal, onProgress, direction = 'denoise', normalise = false } = options;
+  const { metric, signal, onProgress, normalise = false } = options;
   const what = `Patching ${options.site}`;
   throwIfAborted(signal, what);
   const request = checkPatchRequest(model, options.site, options.axes, options);
-  const { base, index, axes } = request;
+  const { base, index, axes, direction } = request;
   const layers = index.layer ?? [];
   const places = placesOf(request);
+  // Where nothing can change, nothing is run, and the value of no patch stands.
+  const run = places.flatMap((place, at) => (changesNothing(place) ? [] : [{ place, at }]));
   const { B } = base;
   const perPrompt = new Float32Array(layers.length * places.length * B);
   const unpatched = { base: new Float32Array(B), source: new Float32Array(B) };
-  const sweep: Sweep = { model, options, request, places };
-  const total = layers.length * places.length * B;
+  const sweep: Sweep = { model, options, request, places: run.map(({ place }) => place) };
+  const total = layers.length * run.length * B;
   let done = 0;
   let way = 1;
   for (let first = 0; first < B;) {
@@ -79,12 +83,15 @@ export async function genericActivationPatch(
       const { count } = runs;
       for (const side of ['base', 'source'] as const) unpatched[side].set(runs.values[side], first);
       if (normalise && first + count === B) way = wayBetween(unpatched, metric);
+      for (let patch = 0; patch < layers.length * places.length; patch++)
+        perPrompt.set(runs.values.base, patch * B + first);
       for (const [i, layer] of layers.entries())
-        for (let start = 0; start < places.length;) {
+        for (let start = 0; start < run.length;) {
           throwIfAborted(signal, what);
           const rows = await patchedRows(sweep, runs, layer, start);
           Array.from(rows).forEach((value, r) => {
-            const patch = i * places.length + start + Math.floor(r / count);
+            const { at } = run[start + Math.floor(r / count)] as { at: number };
+            const patch = i * places.length + at;
             perPrompt[patch * B + first + (r % count)] = value;
           });
           start += rows.length / count;
@@ -141,7 +148,10 @@ async function patchedRows(
   });
   try {
     const prompts = Array.from({ length: count * runs.count }, (_, r) => runs.first + (r % runs.count));
-    return await measure(step, recorded, options, prompts);
+    return await measure(step, recorded, options, prompts, (r) => {
+      const place = Object.entries({ layer, ...places[start + Math.floor(r / runs.count)] });
+      return `${place.map(([axis, at]) => `${axis} ${at}`).join(', ')} patched in prompt ${prompts[r]}`;
+    });
   } finally {
     step.dispose();
   }

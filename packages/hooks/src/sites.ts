@@ -1,6 +1,7 @@
 // Runs the interventions and keeps the captures of one forward pass; a model's code only says "here is this site".
 import { LimnError, type Step } from '@limn/gpu';
 import { fromData, identity, selectRows, type Tensor } from '@limn/tensor';
+import { expectTensor } from './expected-tensor.js';
 import type { Intervention, InterventionContext } from './intervention.js';
 import type { Run, SkippedIntervention } from './model.js';
 import { parseHookName, tryParseHookName, type HookName, type SiteOwner } from './names.js';
@@ -92,16 +93,11 @@ export class Sites {
     if (where === undefined || where.some((chosen, i) => chosen === 1 && (positions[i] as number) >= 0)) this.fired++;
     // All its rows have ended. It is applied all the same, so that the steps of a generation share a plan.
     else this.skipped.push({ label: edit.label, at: site, reason: 'row', intervention: edit });
-    const edited = edit.apply(x, this.context(edit, site));
-    if (edited.shape.join() !== x.shape.join()) {
-      throw new LimnError(
-        'hooks/wrong-shape',
-        `intervention "${edit.label}" gave shape [${edited.shape.join(', ')}] at ${site}; expected [${x.shape.join(', ')}]`,
-        {
-          details: { site, given: edited.shape, expected: x.shape },
-        },
-      );
-    }
+    const edited = expectTensor(edit.apply(x, this.context(edit, site)), x.shape, {
+      who: `intervention "${edit.label}"`,
+      where: `at ${site}`,
+      details: { site },
+    });
     return where === undefined || edited === x ? edited : selectRows(this.step, this.mask(where, site, x), edited, x);
   }
 

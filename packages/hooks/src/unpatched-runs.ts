@@ -1,6 +1,7 @@
 // The two runs without patches behind a sweep: their metric, the base streams that patched passes start from, and what is patched in.
-import { LimnError, type Step } from '@limn/gpu';
+import { LimnError, shownValue, type Step } from '@limn/gpu';
 import { detach, keep, readFloats, reshape, type Tensor } from '@limn/tensor';
+import { expectTensor } from './expected-tensor.js';
 import type { HookedModel, Run } from './model.js';
 import { blockHook, parseHookName, type HookName } from './names.js';
 import type { PatchOptions, PatchRequest } from './patch-request.js';
@@ -27,7 +28,7 @@ export class UnpatchedRuns {
     request: PatchRequest,
     first: number,
   ): Promise<UnpatchedRuns> {
-    const { base, source, index, site, batchRows, memoryBytes } = request;
+    const { base, source, index, site, direction, batchRows, memoryBytes } = request;
     const layers = index.layer ?? [];
     const kept: Tensor[] = [];
     const { step, count, recorded } = recordWithin({
@@ -55,10 +56,11 @@ export class UnpatchedRuns {
           }),
         );
       const [tensors, sources] = [hold(baseRun, starts), hold(sourceRun, places)];
+      const [from, to] = direction === 'denoise' ? ['clean', 'corrupted'] : ['corrupted', 'clean'];
       const prompts = Array.from({ length: count }, (_, b) => first + b);
       const [ofBase, ofSource] = await Promise.all([
-        measure(step, baseRun, options, prompts),
-        measure(step, sourceRun, options, prompts),
+        measure(step, baseRun, options, prompts, (b) => `nothing patched in ${to} prompt ${prompts[b]}`),
+        measure(step, sourceRun, options, prompts, (b) => `nothing patched in ${from} prompt ${prompts[b]}`),
       ]);
       return new UnpatchedRuns(first, count, baseRun.lengths, { base: ofBase, source: ofSource }, tensors, sources);
     } catch (error) {
@@ -84,27 +86,52 @@ export class UnpatchedRuns {
   }
 }
 
-/** The metric of every row of a run. */
+/**
+ * The metric of every row of a run; `placeOf` names a row for messages.
+ * @throws LimnError `hooks/wrong-shape`, `hooks/not-finite`
+ */
 export async function measure(
   step: Step,
   { logits, B, T }: Run,
   { metric, logits: seen = 'last' }: PatchOptions,
   prompts: readonly number[],
+  placeOf: (row: number) => string,
 ): Promise<ArrayLike<number>> {
   const V = logits.shape[1] as number;
   const shaped = seen === 'last' ? logits : reshape(logits, [B, T, V]);
   if ('value' in metric) {
-    const values = metric.value(step, shaped, prompts);
-    if (values.shape.join() === `${B}`) return readFloats(step, values);
-    throw new LimnError(
-      'hooks/wrong-shape',
-      `the metric ${metric.name} gave shape [${values.shape.join(', ')}] for ${B} rows; expected [${B}]`,
-      { details: { metric: metric.name, given: values.shape, expected: [B] } },
-    );
+    const values = expectTensor(metric.value(step, shaped, prompts), [B], {
+      who: `the metric ${metric.name}`,
+      where: `for ${B} rows`,
+      details: { metric: metric.name },
+    });
+    return expectFinite(metric.name, await readFloats(step, values), placeOf);
   }
   const data = await readFloats(step, shaped);
   const size = data.length / B;
-  return prompts.map((prompt, r) => metric.onHost(data.subarray(r * size, (r + 1) * size), prompt));
+  const values = prompts.map((prompt, r) => metric.onHost(data.subarray(r * size, (r + 1) * size), prompt));
+  return expectFinite(metric.name, values, placeOf);
+}
+
+/** Sweeps keep the values of single prompts in f32. */
+function expectFinite(metric: string, values: ArrayLike<number>, placeOf: (row: number) => string): ArrayLike<number> {
+  const list: readonly unknown[] = Array.from(values);
+  const row = list.findIndex((value) => typeof value !== 'number' || !Number.isFinite(Math.fround(value)));
+  if (row < 0) return values;
+  const given = list[row];
+  for (const each of list) if (each instanceof Promise) each.catch(() => undefined);
+  const what = given instanceof Promise ? 'a promise' : shownValue(given);
+  throw new LimnError(
+    'hooks/not-finite',
+    `the metric ${metric} is ${what} with ${placeOf(row)}; it must be a finite f32 number`,
+    {
+      details: { metric, given: what, row },
+      hint:
+        typeof given === 'number'
+          ? 'Look for a division by zero or a logarithm of 0 in the metric, or for logits that hold NaN or infinity.'
+          : 'A metric gives its number at once: it must not be async, and gives a number and not text.',
+    },
+  );
 }
 
 /** Prompts whose base streams and source activations fit half of the budget. @throws LimnError `memory/over-budget` */

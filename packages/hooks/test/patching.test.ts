@@ -312,7 +312,7 @@ describe('control', () => {
     ['no answers', { metric: logitDifference([[], 3], 1) }, 'hooks/bad-rows'],
     ['a layer that is not there', { layers: [2] }, 'hooks/bad-layer'],
     ['a position that is not there', { positions: [4] }, 'hooks/bad-extent'],
-    ['a head twice', { heads: [1, 1] }, 'hooks/bad-extent'],
+    ['a head twice', { site: 'z', axes: ['layer', 'head'], heads: [1, 1] }, 'hooks/bad-extent'],
     ['no rows at once', { batchRows: 0 }, 'usage/batch-size'],
     ['no memory', { memoryBytes: Number.NaN }, 'usage/memory'],
     ['equal prompts and shares', { corrupted: clean, normalise: true }, 'hooks/zero-difference'],
