@@ -16,7 +16,7 @@ export interface ProvenanceRequest {
   readonly options: Provenance['options'];
   /** null where nothing is drawn at random. */
   readonly seed: number | null;
-  /** What was run: decides which kernels the adapter's plan has. */
+  /** What was run: decides which kernels the adapter's plan has. Empty where nothing was. */
   readonly prompts: readonly (readonly number[])[];
   /** Whether a BOS was put in front of the text; null where token ids were taken as they are. */
   readonly prependBos: boolean | null;
@@ -46,6 +46,11 @@ export function provenanceOf(
     commandLine: commandLine(words, env),
     kernelPlan: kernelPlan(model.hooked, prompts),
   };
+}
+
+/** For people: how the weights differ from those of the model's file, where they do; no line for raw f32. */
+export function weightsLine({ hooked: { info } }: Pick<OpenModel, 'hooked'>): readonly string[] {
+  return info.processing === 'none' ? [] : [`weights: ${info.processing}`];
 }
 
 /** The installed version of a dependency, from its package.json. */

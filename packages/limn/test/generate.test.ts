@@ -39,6 +39,14 @@ const onPocket = (...words: string[]): Promise<Result> =>
 const idsOf = ({ tokens }: Result): number[] => tokens.map(({ id }) => id);
 
 describe('limn generate', () => {
+  it('says on stderr what is not raw f32, as stdout is the text alone', async () => {
+    const words = ['generate', '--model', folder, '--tokens', '1,4', '--max-new-tokens', '1'];
+    const f16 = await runLimn([...words, '--weights', 'f16']);
+    expect(f16.stderr).toMatch(/^weights: f16$/m);
+    expect(f16.stdout).not.toContain('weights');
+    expect((await runLimn(words)).stderr).not.toContain('weights:');
+  });
+
   it("gives greedily what @limn/hooks' generate gives, with log-probabilities, text and provenance", async () => {
     const found = await onPocket('--top', '2', '--repetition-penalty', '1.3');
     using model = await openModel(await testGpu(), 'pocket');

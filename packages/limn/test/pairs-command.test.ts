@@ -41,9 +41,22 @@ describe('limn pairs on a file of ids', () => {
     const again = await runLimn([...words, '--no-preview', '--json']);
     expect(again.json()).toMatchObject({ ok: true, rows: 1, aligned: 1, lengths: [{ tokens: 5, pairs: 1 }] });
     expect(again.json()).not.toHaveProperty('preview');
+    expect(again.json()['provenance']).toMatchObject({ kernelPlan: '', options: { metrics: [] } });
     writeFileSync(out, 'mine');
     expect((await runLimn([...words, '--no-preview', '--json'])).json().error?.code).toBe('usage/output-exists');
     expect(readFileSync(out, 'utf8')).toBe('mine');
+  });
+
+  it('says with what the preview was computed', async () => {
+    const words = ['pairs', '--model', toy, '--data', path.join(toy, 'pairs.jsonl'), '--weights', 'f16'];
+    expect((await runLimn([...words, '--json'])).json()['provenance']).toMatchObject({
+      model: { weightProcessing: 'f16', weightsSha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      prependBos: false,
+      seed: null,
+      options: { data: path.join(toy, 'pairs.jsonl'), metrics: expect.arrayContaining(['logit-diff']) },
+      kernelPlan: expect.stringContaining('matmul'),
+    });
+    expect((await runLimn(words)).stdout).toMatch(/^weights: f16$/m);
   });
 
   it('tells all rows that cannot be used, and exits with 4', async () => {

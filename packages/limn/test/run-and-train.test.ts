@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { readSafetensorsHeader, readTensorF32 } from '@limn/gpt2';
 import { openFolder } from '@limn/gpt2/node';
+import type { Provenance } from '@limn/report';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runLimn } from './run-limn.js';
 import { writeToyModel } from './toy-model.js';
@@ -63,6 +64,44 @@ describe('limn run', () => {
     });
     // Its own earlier file may be replaced.
     expect(await runLimn(words)).toMatchObject({ exitCode: 0 });
+  });
+
+  it('says with what it computed, with and without a file: in JSON whole, on the terminal what is not raw f32', async () => {
+    const words = ['run', '--model', path.join(root, 'model'), '--tokens', '1,4,7'];
+    const raw = await runLimn([...words, '--json']);
+    const provenance = raw.json()['provenance'] as Provenance;
+    expect(provenance).toMatchObject({
+      versions: { limn: '0.1.0', node: process.versions.node },
+      model: { weightProcessing: 'none', weightsSha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+      prependBos: null,
+      seed: null,
+      options: { tokens: [1, 4, 7], capture: [] },
+      kernelPlan: expect.stringContaining('matmul'),
+    });
+    expect(provenance.commandLine).toContain('--tokens 1,4,7');
+    expect((await runLimn(words)).stdout).not.toContain('weights:');
+    const other = ['--processing', 'foldLayerNorm', '--weights', 'f16'];
+    expect((await runLimn([...words, ...other])).stdout).toMatch(/^weights: foldLayerNorm, f16$/m);
+    const processed = (await runLimn([...words, ...other, '--json'])).json()['provenance'] as Provenance;
+    expect(processed.model.weightProcessing).toBe('foldLayerNorm, f16');
+    expect(processed.model.weightsSha256).not.toBe(provenance.model.weightsSha256);
+  });
+
+  it('captures what a filter means: short names of every layer, patterns, full names', async () => {
+    const out = path.join(root, 'chosen.safetensors');
+    const words = ['run', '--model', path.join(root, 'model'), '--tokens', '1,4,7', '--json'];
+    const chosen = ['--capture', 'pattern', '--capture', '*.hook_mlp_out', '--capture', 'embed', '--out', out];
+    expect(Object.keys((await runLimn([...words, ...chosen])).json()['tensors'] as object)).toEqual([
+      'logits',
+      'hook_embed',
+      'blocks.0.attn.hook_pattern',
+      'blocks.0.hook_mlp_out',
+      'blocks.1.attn.hook_pattern',
+      'blocks.1.hook_mlp_out',
+    ]);
+    const misspelt = await runLimn([...words, '--capture', 'patern']);
+    expect([misspelt.exitCode, misspelt.json().error?.code]).toEqual([2, 'hooks/unknown-site']);
+    expect(misspelt.json().error?.hint).toContain('blocks.0.attn.hook_pattern');
   });
 });
 

@@ -1,5 +1,5 @@
 // `limn demo`: finds the circuits of two behaviours in pocket, measures them on held-out prompts, and writes one report of both.
-import { recordToJson, renderReport } from '@limn/report';
+import { recordToJson, renderReport, type Provenance } from '@limn/report';
 import type { Command } from 'commander';
 import { graphFile, describeFinding, figuresOf, type FindingFigures } from '../circuit-output.js';
 import { circuitRecord } from '../circuit-record.js';
@@ -47,7 +47,7 @@ async function run(options: DemoOptions, context: CommandContext): Promise<void>
     using model = await openModel(device.gpu, POCKET, { signal, onProgress: console.progress });
     const method = chooseMethod('eap-ig-inputs', { igSteps: IG_STEPS, igRule: 'left' });
     const records = [];
-    const figures: FindingFigures[] = [];
+    const figures: (FindingFigures & { readonly provenance: Provenance })[] = [];
     for (const task of DEMO_TASKS) {
       const sets = taskPairs({ task, discovery: options.pairs, evaluation: options.evalPairs, seed: options.seed });
       const found = await findCircuit({
@@ -78,7 +78,7 @@ async function run(options: DemoOptions, context: CommandContext): Promise<void>
       records.push(record);
       output.write(`${task}/graph.json`, graphFile(found, provenance));
       output.write(`${task}/result.json`, recordToJson(record));
-      figures.push(figuresOf(found));
+      figures.push({ ...figuresOf(found), provenance });
       for (const line of describeFinding(found)) console.say(line);
     }
     output.write('report.html', renderReport(records));

@@ -7,7 +7,7 @@ import { openDevice } from '../device.js';
 import { samplingOf, type SamplingOptions } from '../generation-request.js';
 import { openModel } from '../model-source.js';
 import { expectPrompt, promptBos, promptIds, type PromptOptions } from '../prompt-ids.js';
-import { provenanceOf } from '../provenance.js';
+import { provenanceOf, weightsLine } from '../provenance.js';
 import {
   integerOption,
   numberOption,
@@ -75,6 +75,8 @@ async function run(options: GenerateCommandOptions, context: CommandContext): Pr
     throw new LimnError('usage/no-tokenizer', `--stop: ${model.name} has no tokenizer, so its tokens have no text`);
   }
   const prompt = promptIds(options, model);
+  // stdout is the new text alone.
+  for (const line of weightsLine(model)) console.note(line);
   const request = {
     maxNewTokens: options.maxNewTokens,
     sampling,

@@ -14,6 +14,7 @@ import {
   type PairsPreview,
 } from '@limn/attribution';
 import { LimnError } from '@limn/gpu';
+import type { Provenance } from '@limn/report';
 import type { TextSplit } from '@limn/tasks/text';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
@@ -21,7 +22,8 @@ import { openDevice } from '../device.js';
 import { measurable } from '../measurable.js';
 import { openModel, type ModelTokenizer } from '../model-source.js';
 import { refuseForeignFile, writeFileWhole } from '../output.js';
-import { parseOptions, readPairs } from '../pairs-source.js';
+import { parseOptions, prependBosOf, readPairs, type PairSets } from '../pairs-source.js';
+import { provenanceOf, weightsLine } from '../provenance.js';
 import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { TASK_NAMES, drawTaskPairs, encoderOf, type TaskModel } from '../task-source.js';
 import { templatePairs } from '../template-source.js';
@@ -90,7 +92,8 @@ async function run(options: PairsOptions, context: CommandContext): Promise<void
     onNotice: (line) => console.note(line),
   });
   const speaker = { info: model.hooked.info, tokenizer: model.tokenizer, bos: options.bos };
-  const { pairs, report } = await findPairs(options, speaker);
+  const { pairs, report, bos } = await findPairs(options, speaker);
+  if (options.preview) for (const line of weightsLine(model)) console.say(line);
   for (const line of describeReport(report)) console.say(line);
   const content = options.out === undefined ? undefined : contentOf(pairs, options.out, model.tokenizer);
   if (options.out !== undefined && content !== undefined)
@@ -117,12 +120,29 @@ async function run(options: PairsOptions, context: CommandContext): Promise<void
     notes,
     ...(preview === undefined ? {} : { preview: figuresOf(preview) }),
     ...(options.out === undefined ? {} : { out: options.out }),
+    provenance: provenanceOf(device.gpu, model, context, {
+      options: sourceOptions(options, preview),
+      seed: options.data === undefined ? options.seed : null,
+      prompts: preview === undefined ? [] : pairs.map(({ clean }) => clean),
+      prependBos: prependBosOf({ bos }),
+    }),
   });
+}
+
+/** Where the pairs come from, and what was measured on them. */
+function sourceOptions(
+  { data, task, template, pairs, split }: PairsOptions,
+  preview: PairsPreview | undefined,
+): Provenance['options'] {
+  const source =
+    data !== undefined ? { data } : template !== undefined ? { template } : { task: task ?? '', pairs, split };
+  return { ...source, metrics: preview?.metrics.map(({ name }) => name) ?? [] };
 }
 
 interface FoundPairs {
   readonly pairs: readonly Pair[];
   readonly report: AlignmentReport;
+  readonly bos: PairSets['bos'];
 }
 
 /** The pairs that the options name, all checked. */
@@ -132,14 +152,15 @@ async function findPairs({ data, task, template, ...options }: PairsOptions, mod
     const parse = parseOptions(data, text, model);
     const report = checkAlignment(text, parse);
     refuseFaults(report, data);
-    return { pairs: parsePairs(text, parse).pairs, report };
+    const { pairs, bos } = parsePairs(text, parse);
+    return { pairs, report, bos };
   }
   const { pairs: n, seed, split } = options;
-  const pairs =
+  const { pairs, bos }: Pick<FoundPairs, 'pairs' | 'bos'> =
     template === undefined
-      ? drawTaskPairs(task ?? '', { n, seed, split }, model).pairs
-      : await templatePairs(template, seed, model);
-  return { pairs, report: checkAlignment(pairs, { model: model.info, tokenizer: writerOf(model.tokenizer) }) };
+      ? drawTaskPairs(task ?? '', { n, seed, split }, model)
+      : { pairs: await templatePairs(template, seed, model), bos: model.bos ? 'prepended' : 'none' };
+  return { pairs, bos, report: checkAlignment(pairs, { model: model.info, tokenizer: writerOf(model.tokenizer) }) };
 }
 
 /** What the record of a preview holds: all but the values of single pairs. */

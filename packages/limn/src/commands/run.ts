@@ -1,6 +1,6 @@
 // `limn run`: one forward pass; prints what comes next, and writes logits and captured hooks as safetensors.
 import { writeSafetensors, type WritableTensor } from '@limn/gpt2';
-import { parseHookName, tokenBatch, type HookName } from '@limn/hooks';
+import { selectSites, tokenBatch, type HookName } from '@limn/hooks';
 import { read } from '@limn/tensor';
 import { logSoftmax } from '@limn/tasks';
 import type { Command } from 'commander';
@@ -9,7 +9,7 @@ import { openDevice } from '../device.js';
 import { openModel } from '../model-source.js';
 import { refuseForeignFile, writeFileWhole } from '../output.js';
 import { expectPrompt, promptBos, promptIds, type PromptOptions } from '../prompt-ids.js';
-import { provenanceOf } from '../provenance.js';
+import { provenanceOf, weightsLine } from '../provenance.js';
 import { integerOption, tokenListOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { weightForm, withWeightOptions, type WeightOptions } from '../weight-options.js';
 
@@ -32,7 +32,7 @@ export function addRunCommand(program: Command, context: CommandContext): void {
     .option('--no-bos', 'put no BOS in front of --prompt')
     .option(
       '--capture <hook>',
-      'a hook site to write, e.g. blocks.0.attn.hook_z; may be given several times',
+      'a hook site to write, e.g. blocks.0.attn.hook_z; a short name means every layer (pattern, resid_post), * any characters; may be given several times',
       (name, all: readonly string[] = []) => [...all, name],
     )
     .option('--top <n>', 'how many next tokens to print', integerOption('--top', 1), 5)
@@ -52,7 +52,7 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
     onNotice: (line) => console.note(line),
   });
   const { info } = model.hooked;
-  const capture = [...new Set((options.capture ?? []).map((name) => parseHookName(name, info).name))];
+  const capture = selectSites(options.capture ?? [], info);
   const ids = promptIds(options, model);
   const tokens = tokenBatch([ids], info);
 
@@ -67,16 +67,17 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
   tensors.set('logits', { shape: [1, ids.length, info.vocabulary], data: logitValues as Float32Array });
   wanted.forEach(([name, tensor], i) => tensors.set(name, { shape: tensor.shape, data: values[i] as Float32Array }));
   const next = likeliest((logitValues as Float32Array).subarray((ids.length - 1) * info.vocabulary), options.top);
+  const provenance = provenanceOf(device.gpu, model, context, {
+    options: { tokens: [...ids], capture },
+    seed: null,
+    prompts: [ids],
+    prependBos: promptBos(options),
+  });
   if (options.out !== undefined) {
-    const provenance = provenanceOf(device.gpu, model, context, {
-      options: { tokens: [...ids], capture },
-      seed: null,
-      prompts: [ids],
-      prependBos: promptBos(options),
-    });
     writeFileWhole(options.out, writeSafetensors(tensors, { format: FORMAT, provenance: JSON.stringify(provenance) }));
   }
 
+  for (const line of weightsLine(model)) console.say(line);
   console.say(`after ${ids.map((id) => JSON.stringify(model.show(id))).join(' ')}`);
   for (const { id, probability } of next) {
     console.say(`  ${(100 * probability).toFixed(1).padStart(5)} %  ${JSON.stringify(model.show(id))}  (id ${id})`);
@@ -90,6 +91,7 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
     ...(options.out === undefined
       ? {}
       : { out: options.out, tensors: Object.fromEntries([...tensors].map(([name, { shape }]) => [name, shape])) }),
+    provenance,
   });
 }
 
