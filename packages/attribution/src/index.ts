@@ -66,6 +66,8 @@ export type {
 export { accuracy } from './accuracy.js';
 export type { ValueMetric } from './accuracy.js';
 export type { BaselineCurve, BaselineOptions, BaselinePoint } from './curve-baselines.js';
+export { graphToDot, renderSvg } from './graph-dot.js';
+export type { DotOptions, GraphvizRenderer } from './graph-dot.js';
 export { graphToJson, parseGraphJson } from './graph-json.js';
 export type { GraphJson, GraphJsonNode, GraphProvenance, ParsedGraph } from './graph-json.js';
 export {
