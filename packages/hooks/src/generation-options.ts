@@ -1,5 +1,5 @@
 // What a generation may be asked for, and the checks made before any work.
-import { LimnError } from '@limn/gpu';
+import { LimnError, shownValue } from '@limn/gpu';
 import { MAX_BINDING_BYTES, MAX_TOP_K } from '@limn/tensor';
 import type { Intervention } from './intervention.js';
 import type { ModelInfo } from './model.js';
@@ -88,17 +88,25 @@ const CAPACITY_UNIT = 16;
  * @throws LimnError `hooks/bad-generation`, `hooks/bad-sampling`, `tokens/too-long`
  */
 export function planGeneration(info: ModelInfo, lengths: readonly number[], options: GenerateOptions): GenerationPlan {
-  const { maxNewTokens, minNewTokens = 0, stopStrings = [], topLogProbabilities = 0 } = options;
-  const eosIds = options.eosIds ?? (info.eosId === undefined ? [] : [info.eosId]);
+  if (typeof options !== 'object' || options === null)
+    throw bad('generation', `the options are ${shownValue(options)}`, 'options such as { maxNewTokens: 20 }');
+  const { maxNewTokens, minNewTokens = 0, topLogProbabilities = 0 } = options;
+  const stopStrings = listOf('stopStrings', options.stopStrings ?? [], "'\\n'");
+  const eosIds = listOf('eosIds', options.eosIds ?? (info.eosId === undefined ? [] : [info.eosId]), '0');
   const sampling = options.sampling ?? { kind: 'greedy' };
   whole('maxNewTokens', maxNewTokens, 0);
   whole('minNewTokens', minNewTokens, 0, maxNewTokens);
   whole('topLogProbabilities', topLogProbabilities, 0, Math.min(MAX_TOP_K, info.vocabulary));
   for (const id of eosIds) whole('an id of eosIds', id, 0, info.vocabulary - 1);
-  if (stopStrings.includes('')) throw bad('generation', 'a stop string is empty', 'strings of one character or more');
-  if (stopStrings.length > 0 && !options.decode) {
+  for (const stop of stopStrings) {
+    if (typeof stop !== 'string' || stop === '')
+      throw bad('generation', `a stop string is ${shownValue(stop)}`, 'strings of one character or more');
+  }
+  if (stopStrings.length > 0 && options.decode === undefined) {
     throw bad('generation', 'stopStrings were given without decode', "a function that gives tokens' bytes");
   }
+  if (options.decode !== undefined && typeof options.decode !== 'function')
+    throw bad('generation', `decode is ${shownValue(options.decode)}`, "a function that gives tokens' bytes");
   if (minNewTokens > 0 && new Set(eosIds).size === info.vocabulary) {
     throw bad(
       'generation',
@@ -159,7 +167,8 @@ function checkSampling(sampling: Sampling, prompts: number): void {
     throw bad('sampling', `topP is ${topP}`, 'a number above 0 and up to 1');
   if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1))
     throw bad('sampling', `topK is ${topK}`, 'a whole number from 1');
-  if (!streams) return;
+  if (streams === undefined) return;
+  if (!isList(streams)) throw bad('sampling', `streams is ${shownValue(streams)}`, 'a list with one entry per prompt');
   if (streams.length !== prompts)
     throw bad('sampling', `streams has ${streams.length} entries for ${prompts} prompts`, 'one per prompt');
   const odd = streams.find((stream) => !(Number.isInteger(stream) && stream >= 0 && stream < 2 ** 32));
@@ -182,7 +191,16 @@ function checkRoom(lengths: readonly number[], newTokens: number, maxPositions: 
 function whole(what: string, value: number, least: number, most = Infinity): void {
   if (Number.isInteger(value) && value >= least && value <= most) return;
   const range = most === Infinity ? `from ${least}` : `from ${least} to ${most}`;
-  throw bad('generation', `${what} is ${value}`, `a whole number ${range}`);
+  throw bad('generation', `${what} is ${shownValue(value)}`, `a whole number ${range}`);
+}
+
+function isList(given: unknown): boolean {
+  return Array.isArray(given) || ArrayBuffer.isView(given);
+}
+
+function listOf<Each>(what: string, given: readonly Each[], example: string): readonly Each[] {
+  if (isList(given)) return Array.from(given);
+  throw bad('generation', `${what} is ${shownValue(given)}`, `a list, also of one, such as [${example}]`);
 }
 
 function bad(kind: 'generation' | 'sampling', what: string, allowed: string): LimnError {

@@ -15,6 +15,7 @@ import {
   type Tensor,
 } from '@limn/tensor';
 import type { ActivationCache, Position } from './activation-cache.js';
+import { chosenWord } from './chosen-word.js';
 import type { HookedModel, NormSite } from './model.js';
 import { blockHook, type HookName } from './names.js';
 import { accumulatedBias, outputMap } from './linear-maps.js';
@@ -37,16 +38,18 @@ export interface StackOptions {
 /** How finely: whole layers, heads (with MLPs whole), or heads and neurons. */
 export type Detail = 'component' | 'head' | 'neuron';
 
-/** The sites that a decomposition of the final stream and `applyLnToStack` read: the `names` of `runWithCache`. */
+/**
+ * The sites that a decomposition of the final stream and `applyLnToStack` read: the `names` of `runWithCache`.
+ * @throws LimnError `hooks/bad-option` for a detail that is none
+ */
 export function stackSites(model: HookedModel, detail: Detail): HookName[] {
   const inBlock = {
     component: ['hook_attn_out', 'hook_mlp_out'],
     head: ['attn.hook_z', 'hook_mlp_out'],
     neuron: ['attn.hook_z', 'mlp.hook_post'],
   } as const;
-  const blocks = Array.from({ length: model.info.layers }, (_, layer) =>
-    inBlock[detail].map((site) => blockHook(layer, site)),
-  );
+  const sites = inBlock[chosenWord('by', detail, ['component', 'head', 'neuron'])];
+  const blocks = Array.from({ length: model.info.layers }, (_, layer) => sites.map((site) => blockHook(layer, site)));
   return ['hook_embed', 'hook_pos_embed', ...blocks.flat(), 'ln_final.hook_scale'];
 }
 

@@ -2,6 +2,9 @@
 import { refusal } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import {
+  directLogitAttribution,
+  generate,
+  generateStream,
   genericActivationPatch,
   getActPatchAttnHeadOutAllPos,
   getActPatchAttnHeadPatternDestSrcPos,
@@ -15,6 +18,7 @@ import {
   scale,
   selectSites,
   tokenBatch,
+  topTokens,
   type PatchOptions,
   type PatchProgress,
 } from '../src/index.js';
@@ -164,7 +168,12 @@ describe('sweeps', () => {
     ],
     ['big answers', { metric: logitDifference(2, wrong([11n])) }, 'tokens/not-in-vocabulary', /11, a bigint/],
     ['layers that are no list', { layers: wrong(1) }, 'hooks/bad-layer', /layers are 1/],
-    ['a metric without numbers', { metric: hostMetric('m', () => Number.NaN) }, 'hooks/not-finite', /corrupted prompt 0/],
+    [
+      'a metric without numbers',
+      { metric: hostMetric('m', () => Number.NaN) },
+      'hooks/not-finite',
+      /corrupted prompt 0/,
+    ],
     ['a metric beyond f32', { metric: hostMetric('m', () => 1e39) }, 'hooks/not-finite', /1e\+39/],
     [
       'a metric of text',
@@ -242,5 +251,58 @@ describe('sweeps', () => {
       for (let source = 0; source < 4; source++)
         expect(row.values.data[source]).toBeCloseTo(at(destination, source) as number, 5);
     }
+  });
+});
+
+describe('generation', () => {
+  test.each<readonly [string, unknown, RegExp]>([
+    ['no options', undefined, /options are missing/],
+    ['null', null, /options are null/],
+    ['a number for options', 3, /options are 3/],
+    ['no number of tokens', {}, /maxNewTokens is missing/],
+    ['one end token that is no list', { maxNewTokens: 1, eosIds: 5 }, /eosIds is 5; allowed: a list/],
+    ['text for end tokens', { maxNewTokens: 1, eosIds: 'x' }, /eosIds is "x"; allowed: a list/],
+    [
+      'text for stop strings',
+      { maxNewTokens: 1, stopStrings: 'Olga', decode: () => 1 },
+      /stopStrings is "Olga".* a list/,
+    ],
+    ['a stop string that is a number', { maxNewTokens: 1, stopStrings: [5], decode: () => 1 }, /a stop string is 5/],
+    ['bytes that are no function', { maxNewTokens: 1, decode: 'utf-8' }, /decode is "utf-8"/],
+    [
+      'one stream that is no list',
+      { maxNewTokens: 1, sampling: { kind: 'sample', seed: 1, streams: 5 } },
+      /streams is 5/,
+    ],
+  ])('%s: refused at once', async (_, options, message) => {
+    for (const call of [generate, generateStream]) {
+      const error = await refusal(async () => call(model, prompts, wrong(options)));
+      expect(error.code).toMatch(/^hooks\/bad-(generation|sampling)$/);
+      expect(error.message).toMatch(message);
+    }
+  });
+
+  test('one intervention that is no list', async () => {
+    const options = { maxNewTokens: 1, interventions: wrong(scale('hook_embed', 2)) };
+    expect((await refusal(() => generate(model, prompts, options))).code).toBe('hooks/bad-option');
+  });
+});
+
+describe('answers', () => {
+  test('an attribution by something that is no part of a stream', async () => {
+    const error = await refusal(() => directLogitAttribution(model, prompts, { correct: 1, by: wrong('layer') }));
+    expect(error).toMatchObject({ code: 'hooks/bad-option', message: expect.stringContaining("'component'") });
+  });
+
+  test('the likeliest tokens of logits that have none', async () => {
+    for (const logits of [[1, Number.NaN, 3], [1, Infinity], [-Infinity, -Infinity], Float32Array.of(Number.NaN)])
+      expect((await refusal(() => topTokens(logits))).code).toBe('hooks/not-finite');
+    expect(topTokens([-Infinity, 2])).toEqual([
+      { id: 1, logit: 2, probability: 1 },
+      { id: 0, logit: -Infinity, probability: 0 },
+    ]);
+    expect([topTokens([1, 2], 0), topTokens([])]).toEqual([[], []]);
+    for (const count of [-1, 0.5, Number.NaN])
+      expect((await refusal(() => topTokens([1, 2], count))).code).toBe('hooks/bad-extent');
   });
 });
