@@ -10,6 +10,7 @@ import { addPairsCommand } from './commands/pairs.js';
 import { addMergeCommand } from './commands/merge.js';
 import { addRunCommand } from './commands/run.js';
 import { addTrainCommand } from './commands/train.js';
+import { addVerifyCommand } from './commands/verify.js';
 import { Console, type TextStream } from './console.js';
 import type { CommandContext } from './context.js';
 import { EXIT, exitCodeOf, isCoded, type ExitCode } from './exit-code.js';
@@ -94,6 +95,7 @@ function buildProgram(context: CommandContext, environment: Environment): Comman
   addCircuitCommand(program, context);
   addMergeCommand(program, context);
   addCompareCommand(program, context);
+  addVerifyCommand(program, context);
   for (const command of program.commands) command.copyInheritedSettings(program);
   return program;
 }
@@ -112,8 +114,15 @@ function explain(thrown: unknown, { console, env, signal }: CommandContext): Exi
   console.warn(`  code: ${code}`);
   if (code === 'internal' && error instanceof Error && error.stack !== undefined)
     console.warn(redact(error.stack, env));
-  console.result({ ok: false, exitCode, error: { code, message, ...(hint === undefined ? {} : { hint }) } });
+  const said = { code, message, ...(hint === undefined ? {} : { hint }) };
+  console.result({ ...resultOf(error), ok: false, exitCode, error: said });
   return exitCode;
+}
+
+/** What a command found out before it failed, as `verify` does whose figures differ. */
+function resultOf(error: unknown): object {
+  const result = isCoded(error) ? error.details?.['result'] : undefined;
+  return typeof result === 'object' && result !== null ? result : {};
 }
 
 /** Commander's message already names the nearest command or option. */
