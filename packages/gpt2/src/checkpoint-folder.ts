@@ -39,8 +39,9 @@ export function folderCheckpoints(folder: string, disk: Disk = nodeDisk): Requir
     async prepare(bytes, writes) {
       const present: number[] = [];
       for (const name of CHECKPOINT_FILES) {
-        const found = await stored(name);
-        if (found) present.push(found.bytes);
+        // One that cannot be read counts as none: `read` is to say so, and the one before may do.
+        const size = await files.size(name).catch(() => undefined);
+        if (size !== undefined) present.push(size);
       }
       // Both generations and the draft of the next, all at once, or as many files as there will ever be.
       const most = Math.min(present.length + writes, CHECKPOINT_FILES.length + 1);

@@ -44,13 +44,13 @@ export interface TrainingOptions {
   /** Gets an entry per report. */
   readonly log?: TrainingLog;
   /**
-   * Aborting stops behind the update under way and its evaluation, writes a checkpoint and throws the signal's reason. Where that checkpoint
-   * cannot be written, what the store throws comes in place of the reason: the run goes on from the checkpoint before it.
+   * Aborting stops behind the update under way and its evaluation, writes a checkpoint and throws the signal's reason; or, where the
+   * checkpoint cannot be written, what the store throws.
    */
   readonly signal?: AbortSignal;
   /**
-   * Told once, when a checkpoint was taken over or there is none, and there is room for those to come; nothing of this run has been written
-   * by then. Awaited before the first update; what it throws ends the run.
+   * Told once, when a checkpoint was taken over or there is none, and there is room for those to come; awaited before anything is written,
+   * and what it throws ends the run.
    */
   onStart?(start: { readonly resumedFrom: number }): void | Promise<void>;
   /** Told of every report. */
@@ -78,12 +78,11 @@ export interface TrainingResult {
 /**
  * Trains the model in place. With a checkpoint in the store it goes on from there. After a failure nothing of it is on the GPU but
  * the model, whose weights are those of some update; the store holds the last checkpoint.
- * @throws LimnError `weights/f16`, `weights/processed`, `checkpoint/…` when the stored one is damaged or belongs to other settings or,
- * without `allowDrift`, another machine,
- * before the first update when checkpoints of this size do not fit their store, or when another run is using it;
- * `training/setting`; `tokens/empty`, `tokens/too-long`, `tokens/not-in-vocabulary` for rows of `heldOut`, before the first update, or of a
- * batch; `training/diverged` when the loss is no number; `training/held-out-row` when a batch has a row that was to be
- * held out; what `batch`, the store and the log throw.
+ * @throws LimnError before the first update: `weights/f16`, `weights/processed`; `training/setting`; `checkpoint/damaged`,
+ * `checkpoint/format`, `checkpoint/other-settings`, without `allowDrift` `checkpoint/other-machine`, and from the store `checkpoint/no-room`,
+ * `checkpoint/too-large`, `checkpoint/in-use`. For rows of `heldOut` then, for those of a batch when it comes: `tokens/empty`,
+ * `tokens/too-long`, `tokens/not-in-vocabulary`; for a held-out row in a batch `training/held-out-row`. `training/diverged` when the loss or
+ * a weight is no number. What `batch`, `evaluate`, `onStart`, the store and the log throw.
  */
 export async function trainGpt2(model: Gpt2, options: TrainingOptions): Promise<TrainingResult> {
   expectRaw(model.info.processing, 'trained', 'none');

@@ -4,10 +4,17 @@ import os from 'node:os';
 import path from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { FaultyFs, recordResult } from '@limn/testing';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { takeFileLock, withFileLock, type FileLock } from '../src/file-lock.js';
 import { nodeDisk, type Disk } from '../src/node.js';
-import { birthOf, birthplace } from '../src/process-birth.js';
+import { birthOf, birthplace, HIDDEN } from '../src/process-birth.js';
+
+/** Where other processes are told of; as a file system that hides them has it, when it is not '/proc'. */
+const others = vi.hoisted(() => ({ proc: '/proc' }));
+vi.mock('../src/process-birth.js', async (original) => {
+  const own = await original<{ birthOf: (pid: number, proc?: string) => Promise<string | undefined> }>();
+  return { ...own, birthOf: (pid: number) => own.birthOf(pid, pid === process.pid ? '/proc' : others.proc) };
+});
 
 let root: string;
 let file: string;
@@ -93,6 +100,25 @@ describe('a holder', () => {
     const before = Date.now() / 1000 - 61;
     utimesSync(file, before, before);
     await (await take()).release();
+  });
+
+  describe('whose process is hidden', () => {
+    beforeEach(() => (others.proc = '/nowhere'));
+    afterEach(() => (others.proc = '/proc'));
+
+    test('lives while its id does and it touches its lock, and is dead without an id', async () => {
+      expect(await birthOf(parent)).toBe(HIDDEN);
+      expect(await birthOf(NOBODY)).toBeUndefined();
+      for (const birth of [parentBirth ?? HIDDEN, HIDDEN]) {
+        await leave(`${parent} ${host} token ${place} ${birth} 0`);
+        expect(await takeFileLock(file)).toEqual({ pid: parent, host });
+        const before = Date.now() / 1000 - 61;
+        utimesSync(file, before, before);
+        await (await take()).release();
+      }
+      await leave(`${NOBODY} ${host} token ${place} 12345 0`);
+      await (await take()).release();
+    });
   });
 
   test('that lives keeps its lock however long it has not touched it', async (context) => {

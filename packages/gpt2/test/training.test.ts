@@ -283,6 +283,19 @@ describe('the log file', () => {
     expect(await readTrainingLog(file)).toEqual([entry(1), entry(2)]);
   });
 
+  test('figures that are not finite come back as they were, also through a rewind', async () => {
+    const file = path.join(root, 'd.jsonl');
+    const strange = { ...entry(1), heldOutLoss: Number.NaN, metrics: { a: Infinity, b: -Infinity, c: 0.1 } };
+    const log = openTrainingLog(file);
+    await log.rewind(0);
+    await log.append(strange);
+    await openTrainingLog(file).rewind(1);
+    expect(await readTrainingLog(file)).toEqual([strange]);
+    expect(readFileSync(file, 'utf8')).toContain(
+      '"heldOutLoss":"NaN","metrics":{"a":"Infinity","b":"-Infinity","c":0.1}',
+    );
+  });
+
   test('a file that is not a log is read as an empty one; one that cannot be read is an error', async () => {
     const file = path.join(root, 'c.jsonl');
     writeFileSync(file, '\u0000\n[1]\nnull\n"text"\n{"step":1.5,"loss":2}\n');
