@@ -1,5 +1,6 @@
 // What a model takes on the GPU: planned from its steps before they run, measured while it reads a prompt and continues it.
 import { tensorsOf, type Gpt2 } from '@limn/gpt2';
+import { formatBytes, LimnError } from '@limn/gpu';
 import { generateStream, planGeneration, tokenBatch } from '@limn/hooks';
 
 /** A prompt and its continuation. */
@@ -18,6 +19,8 @@ export interface MemoryPlan {
   readonly decode: number;
   /** Weights, cache and the larger of the two. */
   readonly peak: number;
+  /** What buffers take beside the values in them, at most: it grows with their number, not with their size. */
+  readonly overhead: number;
 }
 
 /** What running it showed. */
@@ -31,8 +34,37 @@ export interface MemoryMeasurement {
   readonly decodeSeconds: number;
 }
 
-/** limn's own promise: a measured peak stays below this times the planned one. */
+/** limn's own promise: a measured peak is at most this times the planned one, and the overhead, which shows in the smallest models only. */
 export const PEAK_BOUND = 1.3;
+
+/** Buffers are sized, and uniforms of a dispatch placed, in multiples of this (WebGPU's offset alignment). */
+const ALIGNMENT = 256;
+/** The uniforms' buffer begins with this; beyond it, it doubles, with the one before still there. */
+const UNIFORM_BYTES = 65536;
+
+/** Of a step with so many dispatches, each of which makes at most one buffer of its own, beside `buffers` others and the one that is read. */
+function overheadOf(buffers: number, dispatches: number): number {
+  return ALIGNMENT * (buffers + dispatches + 1) + Math.max(UNIFORM_BYTES, 3 * ALIGNMENT * dispatches);
+}
+
+/** What limn promises not to pass. */
+export function allowedPeak({ peak, overhead }: Pick<MemoryPlan, 'peak' | 'overhead'>): number {
+  return PEAK_BOUND * peak + overhead;
+}
+
+/** @throws LimnError `gpu/memory-bound` for a peak beyond what limn promises */
+export function expectWithinBound({ peak, ratio }: MemoryMeasurement, plan: MemoryPlan): void {
+  const allowed = allowedPeak(plan);
+  if (peak <= allowed) return;
+  throw new LimnError(
+    'gpu/memory-bound',
+    `the measured peak of ${formatBytes(peak)} is ${ratio.toFixed(3)} of the planned ${formatBytes(plan.peak)}; limn promises at most ${formatBytes(allowed)}`,
+    {
+      details: { peak, planned: plan.peak, overhead: plan.overhead, allowed },
+      hint: 'This is a fault of limn. Report it with the lines above and the model.',
+    },
+  );
+}
 
 /** Ids of a prompt that no cache has seen: a walk through the vocabulary. */
 function promptOf({ vocabulary }: { readonly vocabulary: number }, length: number): number[] {
@@ -43,14 +75,13 @@ function promptOf({ vocabulary }: { readonly vocabulary: number }, length: numbe
 export function planMemory(model: Gpt2, { promptTokens, newTokens }: Passage): MemoryPlan {
   const { info, gpu } = model;
   const { capacity } = planGeneration(info, [promptTokens], { maxNewTokens: newTokens, eosIds: [] });
-  const weights = [...model.parameters().values()]
-    .flatMap(tensorsOf)
-    .reduce((sum, { storage }) => sum + storage.byteLength, 0);
+  const tensors = [...model.parameters().values()].flatMap(tensorsOf);
+  const weights = tensors.reduce((sum, { storage }) => sum + storage.byteLength, 0);
   using reading = gpu.step({ label: 'prefill' });
   const tokens = tokenBatch([promptOf(info, promptTokens)], info);
   const { cache } = model.prefill(reading, tokens, { logits: 'last', capacity });
   try {
-    const prefill = reading.plan().bytesLowerBound;
+    const { bytesLowerBound: prefill, dispatches } = reading.plan();
     let decode = 0;
     if (newTokens > 1) {
       using adding = gpu.step({ label: 'decode' });
@@ -58,7 +89,9 @@ export function planMemory(model: Gpt2, { promptTokens, newTokens }: Passage): M
       decode = adding.plan().bytesLowerBound;
     }
     const cached = 2 * info.layers * capacity * info.heads * info.headWidth * 4;
-    return { weights, cache: cached, prefill, decode, peak: weights + cached + Math.max(prefill, decode) };
+    const peak = weights + cached + Math.max(prefill, decode);
+    const overhead = overheadOf(tensors.length + 2 * info.layers, dispatches);
+    return { weights, cache: cached, prefill, decode, peak, overhead };
   } finally {
     cache.dispose();
   }

@@ -4,10 +4,11 @@ import os from 'node:os';
 import path from 'node:path';
 import { randomGpt2, saveGpt2 } from '@limn/gpt2';
 import { openFolder } from '@limn/gpt2/node';
-import { recordResult, testGpu } from '@limn/testing';
+import { recordResult, refusal, testGpu } from '@limn/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ModelExamination } from '../src/model-examination.js';
-import { PEAK_BOUND } from '../src/model-memory.js';
+import { EXIT, exitCodeOf } from '../src/exit-code.js';
+import { allowedPeak, expectWithinBound, PEAK_BOUND } from '../src/model-memory.js';
 import { runLimn } from './run-limn.js';
 
 const sizes = { vocabulary: 50, maxPositions: 24, width: 64, layers: 2, heads: 4 };
@@ -73,6 +74,27 @@ describe('doctor --model', () => {
     expect(stdout).toMatch(/^planned +weights 708 KiB; a prompt of \d+ tokens and \d+ more: .* peak \d+ KiB$/m);
     expect(stdout).toMatch(/^measured +peak \d+ KiB, 1\.\d{3} of the planned: within 1\.3$/m);
     expect(stdout).toMatch(/tokens a second$/m);
+  });
+
+  it('allows the smallest models what buffers take beside their values, and not a byte more', async () => {
+    const tiny = path.join(folder, 'tiny');
+    const sides = { vocabulary: 97, maxPositions: 16, width: 16, layers: 2, heads: 2 };
+    const model = await randomGpt2(await testGpu(), sides, 1);
+    await saveGpt2(model, openFolder(tiny));
+    model.dispose();
+    const { exitCode, stdout } = await runLimn(['doctor', '--model', tiny]);
+    expect(exitCode).toBe(0);
+    expect(stdout).toMatch(/^measured .* of the planned: within 1\.3 of it and [\d.]+ KiB that buffers take beside/m);
+    const { planned, measured } = await examined('--model', tiny);
+    // The uniforms' 64 KiB are more than the whole model.
+    expect(measured.ratio).toBeGreaterThan(PEAK_BOUND);
+    expect(measured.peak).toBeLessThanOrEqual(PEAK_BOUND * planned.peak + planned.overhead);
+    expect(planned.overhead).toBeLessThan(2 * 65536);
+    const allowed = allowedPeak(planned);
+    expectWithinBound({ ...measured, peak: allowed }, planned);
+    const error = await refusal(() => expectWithinBound({ ...measured, peak: allowed + 1 }, planned));
+    expect(error.code).toBe('gpu/memory-bound');
+    expect(exitCodeOf(error)).toBe(EXIT.failure);
   });
 
   it('refuses what the model has no room for, and a type that there is not', async () => {
