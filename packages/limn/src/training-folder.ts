@@ -94,7 +94,16 @@ export async function openTrainingFolder(target: string, resume: boolean): Promi
     log: openTrainingLog(log),
     entries: () => readTrainingLog(log),
     writeAbout: (about) => text(ABOUT, `${JSON.stringify({ schema: SCHEMA, version: 1, ...about }, null, 1)}\n`),
-    writePlot: async (title) => text(PLOT, trainingPlot(await readTrainingLog(log), title)),
+    writePlot: async (title) => {
+      // A loss that is no number has no place in a plot; the log has it.
+      const points = (await readTrainingLog(log)).map(({ step, loss, rate, heldOutLoss }) => ({
+        step,
+        loss,
+        rate,
+        ...(Number.isFinite(heldOutLoss) ? { heldOutLoss: heldOutLoss as number } : {}),
+      }));
+      await text(PLOT, trainingPlot(points, title));
+    },
     release,
   };
 }

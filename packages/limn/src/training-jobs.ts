@@ -1,4 +1,5 @@
 // What can be trained: pocket from its recipe, or a model of any size from a file of token ids. Batches depend on the step alone.
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { NewGpt2Config, TrainingRecipe } from '@limn/gpt2';
 import { LimnError, shownValue } from '@limn/gpu';
@@ -14,6 +15,8 @@ export interface TrainingJob {
   readonly recipe: TrainingRecipe;
   readonly steps: number;
   readonly seed: number;
+  /** Names the data that batches are drawn from; other data have another name, wherever they differ. */
+  readonly data: string;
   /** Rows of token ids of update `step`. */
   batch(step: number): readonly ArrayLike<number>[];
   /** Rows that no batch has; empty where none are held out. */
@@ -57,6 +60,7 @@ export function pocketJob(seed: number = RECIPE.init.seed, steps: number = RECIP
     },
     steps,
     seed,
+    data: `pocket ${seed}`,
     batch: (step) => rowsOf(corpus.batch(step)),
     heldOut: rowsOf(pocketCorpus(seed + 1).batch(0)),
     files,
@@ -97,10 +101,21 @@ export async function corpusJob(request: CorpusRequest): Promise<TrainingJob> {
     recipe: { warmup: Math.min(100, Math.floor(steps / 10)), weightDecay: 0.05, clipNorm: 1, ...request.recipe },
     steps,
     seed,
+    data: `${digestOf(documents, heldOut)} ${seed} ${rows}`,
     batch: (step) => Array.from({ length: rows }, (_, row) => draw(step, row)),
     heldOut,
     files: {},
   };
+}
+
+/** sha256 over lists of rows, each behind its length. */
+function digestOf(...lists: readonly (readonly Uint32Array[])[]): string {
+  const hash = createHash('sha256');
+  for (const rows of lists) {
+    hash.update(Uint32Array.of(rows.length));
+    for (const row of rows) hash.update(Uint32Array.of(row.length)).update(row);
+  }
+  return hash.digest('hex');
 }
 
 /** @throws LimnError `data/corpus` naming file, line and what is wrong with it. */

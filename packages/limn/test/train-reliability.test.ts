@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { TrainingLogEntry } from '@limn/gpt2';
+import { decodeCheckpoint, encodeCheckpoint, type StoredFile, type TrainingLogEntry } from '@limn/gpt2';
+import { CHECKPOINT_FILES, folderCheckpoints, writeAtomically } from '@limn/gpt2/node';
 import { LimnError, type Gpu } from '@limn/gpu';
 import { openNodeGpu } from '@limn/gpu/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -11,9 +12,17 @@ import { splitHeldOut } from '../src/held-out.js';
 import { MOST_LOSSES, onNewDevices } from '../src/new-devices.js';
 import { runLimn, type Outcome } from './run-limn.js';
 
+/** A document of the corpus that neither the first batch nor the last draws, nor the held-out rows. */
+const MIDDLE = 20;
 let root: string;
 let straight: Outcome;
 let whole: string;
+/** The corpus with another id in that document. */
+let otherCorpus: string;
+const storedFile = (bytes: Uint8Array): StoredFile => ({
+  bytes: bytes.length,
+  read: async (start, end) => Uint8Array.from(bytes.subarray(start, end)),
+});
 const words = (out: string, ...extra: readonly string[]): string[] => {
   const sizes = ['--vocabulary', '11', '--positions', '8', '--layers', '1', '--heads', '2', '--width', '8'];
   const run = [
@@ -43,6 +52,9 @@ beforeAll(async () => {
     Array.from({ length: 4 + (i % 9) }, (_, t) => (i * 3 + t * t) % 11),
   );
   writeFileSync(path.join(root, 'corpus.jsonl'), `${documents.map((ids) => JSON.stringify(ids)).join('\n')}\n`);
+  otherCorpus = path.join(root, 'other.jsonl');
+  const changed = documents.map((ids, i) => (i === MIDDLE ? [...ids.slice(0, -1), 10] : ids));
+  writeFileSync(otherCorpus, `${changed.map((ids) => JSON.stringify(ids)).join('\n')}\n`);
   whole = path.join(root, 'whole');
   straight = await runLimn(words(whole));
 });
@@ -116,6 +128,38 @@ describe('limn train', () => {
     expect(withoutSpeed(whole)).toEqual(before);
     const about = JSON.parse(readFileSync(path.join(whole, 'training.json'), 'utf8')) as { losses: unknown[] };
     expect(about.losses).toHaveLength(6);
+  });
+
+  it('a run that has ended keeps its record, its log and all else when going on from it is refused', async () => {
+    const files = (): Record<string, string> =>
+      Object.fromEntries(readdirSync(whole).map((name) => [name, readFileSync(path.join(whole, name), 'latin1')]));
+    const [newest, previous] = CHECKPOINT_FILES.map((name) => path.join(whole, name)) as [string, string];
+    const kept = [newest, previous].map((file) => readFileSync(file));
+    const refused = async (...extra: readonly string[]): Promise<string | undefined> => {
+      const before = files();
+      expect(JSON.parse(before['training.json'] as string)).toMatchObject({ state: 'finished' });
+      const { json } = await runLimn(words(whole, '--resume', ...extra));
+      expect(files()).toEqual(before);
+      return json().error?.code;
+    };
+    expect(await refused('--rate', '0.5')).toBe('checkpoint/other-settings');
+    expect(await refused('--data', otherCorpus)).toBe('checkpoint/other-settings');
+    const release = await folderCheckpoints(whole).claim();
+    expect(await refused()).toBe('checkpoint/in-use');
+    await release();
+    const sound = await decodeCheckpoint(storedFile(kept[0] as Buffer));
+    const content = encodeCheckpoint({ ...sound, plan: `${sound.plan} ` });
+    await writeAtomically(newest, content);
+    expect(await refused()).toBe('checkpoint/other-machine');
+    for (const file of [newest, previous]) writeFileSync(file, 'damaged');
+    expect(await refused()).toBe('checkpoint/damaged');
+    [newest, previous].forEach((file, i) => writeFileSync(file, kept[i] as Buffer));
+  });
+
+  it('a rate that f32 does not hold is refused before there is a folder', async () => {
+    const out = path.join(root, 'fast');
+    const outcome = await runLimn(words(out, '--rate', '1e300'));
+    expect([outcome.exitCode, outcome.json().error?.code, existsSync(out)]).toEqual([2, 'training/setting', false]);
   });
 
   it.each([

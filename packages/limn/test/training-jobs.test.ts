@@ -1,8 +1,11 @@
 // A corpus of one's own with a line that is no list of ids: the error names file, line and place, and is short whatever stands there.
 import { LimnError } from '@limn/gpu';
 import { refusal } from '@limn/testing';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { expect, test } from 'vitest';
-import { parseCorpus } from '../src/training-jobs.js';
+import { corpusJob, parseCorpus, pocketJob, type CorpusRequest } from '../src/training-jobs.js';
 
 const sizes = { vocabulary: 11 };
 
@@ -24,4 +27,36 @@ test.each([
   expect([error.code, error.details]).toEqual(['data/corpus', { file: 'c.jsonl', line: 2 }]);
   expect(error.message).toContain('c.jsonl:2');
   expect(error.message.length).toBeLessThan(300);
+});
+
+test('data have a name, which a change anywhere in the corpus, the seed, the rows and the split change', async () => {
+  const root = mkdtempSync(path.join(os.tmpdir(), 'limn-jobs-'));
+  const documents = Array.from({ length: 40 }, (_, i) =>
+    Array.from({ length: 4 + (i % 9) }, (__, t) => (i * 3 + t * t) % 11),
+  );
+  const nameOf = async (lines: readonly (readonly number[])[], changes: Partial<CorpusRequest> = {}) => {
+    const file = path.join(root, 'c.jsonl');
+    writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    const own = { vocabulary: 11, maxPositions: 8, width: 8, layers: 1, heads: 2 };
+    const request = { file, sizes: own, steps: 60, seed: 0, rows: 4, recipe: { rate: 1e-3 }, heldOut: 0.1, ...changes };
+    return (await corpusJob(request)).data;
+  };
+  try {
+    const name = await nameOf(documents);
+    expect(await nameOf(documents)).toBe(name);
+    const names = new Set([name]);
+    for (let i = 0; i < documents.length; i++)
+      names.add(
+        await nameOf(
+          documents.map((line, at) =>
+            at === i ? [...line.slice(0, -1), (line.at(-1) as number) === 0 ? 1 : 0] : line,
+          ),
+        ),
+      );
+    for (const changes of [{ seed: 1 }, { rows: 5 }, { heldOut: 0 }]) names.add(await nameOf(documents, changes));
+    expect(names.size).toBe(1 + documents.length + 3);
+  } finally {
+    rmSync(root, { recursive: true, force: true });
+  }
+  expect(pocketJob(1).data).not.toBe(pocketJob(2).data);
 });

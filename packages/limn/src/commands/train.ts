@@ -154,19 +154,21 @@ async function trainOn(
     adapter: { ...adapter, source },
     commandLine: commandLine(words, env),
   };
-  await folder.writeAbout({ state: 'running', ...about });
   const model = await randomGpt2(gpu, job.sizes, job.seed);
   try {
     const result = await trainGpt2(model, {
       batch: (step) => job.batch(step),
       steps: job.steps,
       recipe: job.recipe,
+      data: job.data,
       every: 10,
       checkpoint: { store: folder.checkpoints, every: options.checkpointEvery, allowDrift: options.allowDrift },
       ...(job.heldOut.length > 0 ? { heldOut: job.heldOut } : {}),
       evaluateEvery: options.evaluateEvery ?? options.checkpointEvery,
       log: folder.log,
       signal,
+      // The record of an earlier run stays while its checkpoint may yet be refused.
+      onStart: () => folder.writeAbout({ state: 'running', ...about }),
       onProgress: (progress) => console.progress(eventOf(job, progress)),
       onNotice: (notice) => console.note(notice),
     }).catch(async (error: unknown) => {
