@@ -1,6 +1,7 @@
 // Checks a run's request against the model before any work: names, reach, order of reads, rows; and says what each site is needed for.
 import { LimnError, shownValue } from '@limn/gpu';
 import { endLayerOf } from './end-layer.js';
+import { givenInterventions, givenList } from './given-list.js';
 import type { Intervention } from './intervention.js';
 import type { ModelInfo, RunInput, RunOptions } from './model.js';
 import { blockHook, hookNames, parseHookName, tryParseHookName, type HookName } from './names.js';
@@ -90,12 +91,11 @@ export function planRun(
     );
   };
 
-  const capture = listed('capture', options.capture, "'blocks.0.hook_mlp_out'");
+  const capture = givenList('capture', options.capture ?? [], "'blocks.0.hook_mlp_out'");
   const captured = new Set(capture.map((name) => resolve(name, 'capture')));
   const kept = new Set(captured);
   const edits = new Map<HookName, Intervention[]>();
-  const interventions = listed('interventions', options.interventions, 'edit');
-  interventions.forEach(checkIntervention);
+  const interventions = givenInterventions(options.interventions);
   refuseExcluded(info, interventions);
   for (const edit of interventions) {
     checkExtent(edit);
@@ -135,27 +135,6 @@ export function planRun(
     phase: options.phase ?? 'prompt',
     pasts: past,
   };
-}
-
-/** @throws LimnError `hooks/bad-option` for anything but a list */
-function listed<Each>(what: string, given: readonly Each[] | undefined, example: string): readonly Each[] {
-  if (given === undefined || Array.isArray(given)) return given ?? [];
-  throw new LimnError('hooks/bad-option', `${what} is ${shownValue(given)}; it must be a list`, {
-    details: { what, given: shownValue(given) },
-    hint: `One alone stands in brackets too: ${what}: [${example}].`,
-  });
-}
-
-/** @throws LimnError `hooks/bad-option` for what has no site or no function, such as the list that `withAdapter` gives */
-function checkIntervention(given: unknown, place: number): void {
-  const { at, apply } = Object(given) as Partial<Intervention>;
-  if (typeof at === 'string' && typeof apply === 'function') return;
-  throw new LimnError('hooks/bad-option', `intervention ${place} is ${shownValue(given)}, which is no intervention`, {
-    details: { place, given: shownValue(given) },
-    hint: Array.isArray(given)
-      ? 'Spread a list into the list: interventions: [...withAdapter(name, changes)].'
-      : 'Make it with patch, scale, add, ablate, interpolate, freeze, replaceMlp or intervene.',
-  });
 }
 
 /** −1 marks padding, so a negative position would edit exactly what is not there. */
