@@ -5,10 +5,14 @@ Made with: python make-upstream.py --eap DIR/src --model wave --out eap-ig-upstr
 where DIR is a checkout of hannamw/EAP-IG (main of 2025-07-24), with torch, transformer_lens and safetensors installed. pairs.json is a
 list of {clean, corrupted, correct, incorrect} as token ids, here from
            npx tsx test/golden/pocket-pairs.ts > pairs.json
+With --check, it instead loads graph files of ours by the reference's Graph.from_json and measures them, for test/interop.test.ts:
+           npx tsx --conditions=limn-source test/golden/check-graphs.ts DIR
+           python make-upstream.py --eap DIR/src --model wave --check DIR/wave-*.json --out checked-wave.json
+           python make-upstream.py … --model pocket … --check DIR/pocket-*.json --out checked-pocket.json
 Everything runs in float64, one pair a batch (so that the reference's division by the batch size changes nothing); a second process
 in float32 tells what the reference itself loses to rounding.
 """
-import argparse, functools, json, math, os, random, subprocess, sys, tempfile, types
+import argparse, functools, hashlib, json, math, os, random, subprocess, sys, tempfile, types
 
 parser = argparse.ArgumentParser()
 parser.add_argument('--eap', required=True)
@@ -16,6 +20,7 @@ parser.add_argument('--model', choices=['wave', 'pocket'], required=True)
 parser.add_argument('--weights')
 parser.add_argument('--pairs')
 parser.add_argument('--out', required=True)
+parser.add_argument('--check', nargs='+', help='graph files to load and measure')
 parser.add_argument('--float32', action='store_true', help='scores only, in float32')
 args = parser.parse_args()
 
@@ -166,6 +171,32 @@ methods = {
 }
 if args.model == 'pocket':
     del methods['exact'], methods['exact/zero'], methods['EAP/zero'], methods['EAP/mean-positional']
+
+def check(file):
+    text = open(file, 'rb').read()
+    graph = G.Graph.from_json(file)
+    names = [name for name in graph.nodes if name != 'logits']
+    in_file = json.loads(text)['nodes']
+    extra = {}
+    if graph.neurons_in_graph is not None:
+        # Its loader puts a head's row at every head of the layer, so that the last head's stays: counted, and put right.
+        extra['neuronsAsLoaded'] = int(graph.neurons_in_graph.sum())
+        for i, name in enumerate(names):
+            graph.neurons_in_graph[i] = torch.tensor(in_file[name]['neurons'])
+    graph.prune()
+    extra['edges'] = graph.count_included_edges()
+    extra['weightedEdges'] = graph.weighted_edge_count()
+    if graph.nodes_scores is not None:
+        extra['nodeScores'] = [None if math.isnan(x) else x for x in graph.nodes_scores.tolist()]
+    values = {short: E.evaluate_graph(model, graph, loader(pairs), functools.partial(metric, loss=False), quiet=True, skip_clean=False)
+              for short, metric in metrics.items()}
+    return dict(name=os.path.basename(file).removesuffix('.json'), sha256=hashlib.sha256(text).hexdigest(), **extra,
+                perExample={short: [float(x) for x in value.flatten()] for short, value in values.items()})
+
+
+if args.check:
+    json.dump([check(file) for file in args.check], open(args.out, 'w'), indent=1)
+    sys.exit()
 
 scores, nodes = {}, {}
 graphs = {}
