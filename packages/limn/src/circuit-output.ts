@@ -95,10 +95,12 @@ function doubtsOf({ curves, shown, stability, pruned }: Findings): FindingFigure
   };
 }
 
+/** '91 %', '0 %', without a sign on what rounds to none. */
+const percent = (f: number | null): string => (f === null ? 'undefined' : `${Math.round(100 * f) + 0} %`);
+
 /** The same in words, in the order in which a reader asks: other pairs, chance, no gradients, another search. */
 function doubtsInWords(found: Findings): string[] {
   const { band, controls, jaccard } = doubtsOf(found);
-  const percent = (f: number | null): string => (f === null ? 'undefined' : `${(100 * f).toFixed(0)} %`);
   const random = controls[RANDOM];
   const delta = controls[DELTA];
   const parts = [
@@ -116,7 +118,6 @@ export function describeFinding(found: Findings): string[] {
   const { graph } = scores;
   const { clean, corrupted } = curves.baselines;
   const { state } = ablationWords(method);
-  const percent = (f: number | null): string => (f === null ? 'undefined' : `${(100 * f).toFixed(0)} %`);
   const smallest = curves.smallest
     .map(({ threshold, n }) => `${percent(threshold)} with ${n === null ? 'no size tested' : `the top ${n}`}`)
     .join(', ');
