@@ -1,4 +1,4 @@
-// From the stable code of an error to the exit code of the process: 0 ok, 1 failure, 2 usage, 3 no GPU, memory or disk, 4 bad data, 130 interrupted.
+// From the stable code of an error to the exit code of the process: 0 ok, 1 failure, 2 usage, 3 no GPU, memory, disk or network, 4 bad data, 130 interrupted.
 
 /** The exit codes of `limn`, by name. */
 export const EXIT = { ok: 0, failure: 1, usage: 2, resource: 3, data: 4, interrupted: 130 } as const;
@@ -51,6 +51,9 @@ const SINGLE: Readonly<Record<string, ExitCode>> = {
   'hub/bad-id': EXIT.usage,
   'hub/cache': EXIT.resource,
   'hub/disk-space': EXIT.resource,
+  'hub/rate-limited': EXIT.resource,
+  'hub/unavailable': EXIT.resource,
+  'hub/unreachable': EXIT.resource,
 };
 
 /** Meaning of the part before the slash; a family that is not here is a failure of limn itself. */

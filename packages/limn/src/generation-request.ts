@@ -33,3 +33,21 @@ export function samplingOf({ temperature, topK, topP, seed, repetitionPenalty }:
     ...penalty,
   };
 }
+
+/**
+ * Refuses more new tokens than a model has positions for; a prompt that alone is too long is for the model to refuse. The last new token
+ * needs no position, as it is not read.
+ * @throws LimnError `usage/bad-number`
+ */
+export function expectRoom(maxNewTokens: number, promptTokens: number, maxPositions: number): void {
+  const most = maxPositions - promptTokens + 1;
+  if (most < 1 || maxNewTokens <= most) return;
+  throw new LimnError(
+    'usage/bad-number',
+    `--max-new-tokens ${maxNewTokens}: the model has ${maxPositions} positions and the prompt ${promptTokens} tokens, so at most ${most} can follow`,
+    {
+      details: { option: '--max-new-tokens', given: maxNewTokens, most },
+      hint: `give --max-new-tokens ${most} or fewer, or a shorter prompt`,
+    },
+  );
+}

@@ -77,7 +77,7 @@ export async function examineModel(gpu: Gpu, name: string, options: ExaminationO
       onPlan: (line: string) => onLine?.('plan', line),
       ...(budgetBytes === undefined ? {} : { budgetBytes }),
     };
-    model = (await openModel(gpu, name, controls)).hooked;
+    model = (await openModel(gpu, name, controls).catch((error: unknown) => namingShapes(error, name))).hooked;
   }
   try {
     const loadSeconds = (performance.now() - started) / 1000;
@@ -117,6 +117,21 @@ function describePlanned(plan: MemoryPlan, promptTokens: number, newTokens: numb
     `weights ${formatBytes(plan.weights)}; a prompt of ${promptTokens} tokens and ${newTokens} more: ` +
     `${formatBytes(plan.cache)} of keys and values, ${formatBytes(plan.prefill)} of other values to read it, ` +
     `${formatBytes(plan.decode)} a token; peak ${formatBytes(plan.peak)}`
+  );
+}
+
+/** Throws an error on; one about a name that the hub did not give a model for comes with the shapes that need no hub. */
+function namingShapes(error: unknown, name: string): never {
+  if (!(error instanceof LimnError) || !error.code.startsWith('hub/')) throw error;
+  const { code, message, details, hint } = error;
+  throw new LimnError(
+    code,
+    `${message} ${name} is none of the shapes that need no download: ${sizeNames.join(', ')}.`,
+    {
+      details,
+      cause: error,
+      ...(hint === undefined ? {} : { hint }),
+    },
   );
 }
 

@@ -1,5 +1,6 @@
 // A model by name: `pocket`, which comes with limn, a Hugging Face GPT-2 folder, or an id of the Hugging Face Hub.
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   describePlan,
@@ -11,7 +12,7 @@ import {
   type WeightForm,
 } from '@limn/gpt2';
 import { openFolder, openModel as openModelFiles } from '@limn/gpt2/node';
-import type { Gpu } from '@limn/gpu';
+import { LimnError, shownValue, type Gpu } from '@limn/gpu';
 import { modelFolder } from '@limn/pocket';
 import type { PipelineControls } from './pipeline.js';
 
@@ -45,10 +46,11 @@ export interface OpenModelControls extends PipelineControls, WeightForm, Pick<Lo
  * `pocket`; a folder that is there; else what `openModel` of `@limn/gpt2/node` makes of the name: a path or an address stays what it is, and
  * an id is looked for in the shared Hugging Face cache and then on the hub. Only ids and addresses lead to the network.
  * @throws LimnError `files/…`, `config/…`, `safetensors/…`, `weights/…`, `tokenizer/…` or `hub/…`, naming file and cure: exit code 4;
- * `load/…`, `gpu/out-of-memory`: exit code 3.
+ * `load/…`, `gpu/out-of-memory`, and `hub/…` of a network that does not answer: exit code 3; `usage/model-name`: exit code 2.
  */
 export async function openModel(gpu: Gpu, name: string, controls: OpenModelControls = {}): Promise<OpenModel> {
   const { signal, onProgress, onNotice, onPlan = onNotice, weights, processing, budgetBytes } = controls;
+  expectName(name);
   const bundled = name === POCKET && !existsSync(name);
   const files = bundled ? openFolder(fileURLToPath(modelFolder())) : await filesOf(name, controls);
   const { model, tokenizer } = await loadGpt2(gpu, files, {
@@ -69,8 +71,25 @@ export async function openModel(gpu: Gpu, name: string, controls: OpenModelContr
   };
 }
 
+function expectName(name: unknown): asserts name is string {
+  if (typeof name === 'string' && name !== '') return;
+  throw new LimnError('usage/model-name', `a model is opened by its name; given: ${shownValue(name)}`, {
+    hint: "Give 'pocket', a folder, or an id of the hub such as 'gpt2'.",
+  });
+}
+
 async function filesOf(name: string, { signal, onProgress, onNotice }: OpenModelControls): Promise<ModelFiles> {
-  if (existsSync(name)) return openFolder(name);
+  if (existsSync(name)) {
+    if (statSync(name).isDirectory()) return openFolder(name);
+    throw new LimnError(
+      'files/not-a-folder',
+      `${name} is a file; a model is opened by the folder that holds its files`,
+      {
+        details: { name },
+        hint: `Give ${path.dirname(name)}, with config.json beside the weights.`,
+      },
+    );
+  }
   return openModelFiles(name, {
     ...(signal === undefined ? {} : { signal }),
     ...(onNotice === undefined ? {} : { onNotice }),

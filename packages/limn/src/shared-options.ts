@@ -26,14 +26,14 @@ export function integerOption(name: string, least: number): (text: string) => nu
   };
 }
 
-/** A number above zero. */
-export function numberOption(name: string): (text: string) => number {
+/** A number above zero; `hint` says what to do instead. */
+export function numberOption(name: string, hint = `for example ${name} 0.001`): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value;
     throw new LimnError('usage/bad-number', `${name} ${text}: expected a number above zero`, {
       details: { option: name, given: text },
-      hint: `for example ${name} 0.001`,
+      hint,
     });
   };
 }

@@ -29,6 +29,9 @@ describe('exitCodeOf', () => {
     [new LimnError('load/over-budget', ''), EXIT.resource],
     [new LimnError('hub/wrong-digest', ''), EXIT.data],
     [new LimnError('hub/disk-space', ''), EXIT.resource],
+    [new LimnError('hub/unreachable', ''), EXIT.resource],
+    [new LimnError('hub/rate-limited', ''), EXIT.resource],
+    [new LimnError('hub/not-found', ''), EXIT.data],
     [new LimnError('weights/not-finite', ''), EXIT.data],
     [new LimnError('tokens/too-long', ''), EXIT.data],
     [new LimnError('data/pairs-length-mismatch', ''), EXIT.data],
@@ -47,9 +50,9 @@ describe('exitCodeOf', () => {
     }
     expect(families.size).toBeGreaterThan(5);
     const failures = [...families].filter((family) => exitCodeOf(new LimnError(`${family}/x`, '')) === EXIT.failure);
-    // These are mistakes of a program, not of the person at the terminal.
+    // These are mistakes of a program, not of the person at the terminal; `verify` says that a program is wrong.
     expect(failures.sort()).toEqual(
-      failures.filter((family) => ['gpu', 'hooks', 'tensor', 'testing', 'training'].includes(family)).sort(),
+      failures.filter((family) => ['gpu', 'hooks', 'tensor', 'testing', 'training', 'verify'].includes(family)).sort(),
     );
   });
 });

@@ -39,6 +39,18 @@ const onPocket = (...words: string[]): Promise<Result> =>
 const idsOf = ({ tokens }: Result): number[] => tokens.map(({ id }) => id);
 
 describe('limn generate', () => {
+  it('refuses more new tokens than there are positions as wrong usage, and says how many can follow', async () => {
+    const words = ['generate', '--model', folder, '--tokens', '1,4', '--json', '--max-new-tokens'];
+    const many = await runLimn([...words, '100000']);
+    expect([many.exitCode, many.json().error?.code]).toEqual([2, 'usage/bad-number']);
+    // Five positions, of which the prompt takes two; the last new token is not read.
+    expect(many.json().error?.message).toContain('at most 4 can follow');
+    expect((await runLimn([...words, '4'])).exitCode).toBe(0);
+    expect((await runLimn([...words, '5'])).exitCode).toBe(2);
+    const long = await runLimn(['generate', '--model', folder, '--tokens', '1,1,1,1,1,1', '--json']);
+    expect([long.exitCode, long.json().error?.code]).toEqual([4, 'tokens/too-long']);
+  });
+
   it('says on stderr what is not raw f32, as stdout is the text alone', async () => {
     const words = ['generate', '--model', folder, '--tokens', '1,4', '--max-new-tokens', '1'];
     const f16 = await runLimn([...words, '--weights', 'f16']);
@@ -104,8 +116,6 @@ describe('limn generate', () => {
     expect([refused.exitCode, refused.json().error?.code]).toEqual([2, 'usage/no-tokenizer']);
     const text = await runLimn(['generate', '--json', '--model', folder, '--prompt', 'x']);
     expect([text.exitCode, text.json().error?.code]).toEqual([2, 'usage/no-tokenizer']);
-    const long = await runLimn(['generate', '--json', '--model', folder, '--tokens', '1,4', '--max-new-tokens', '30']);
-    expect([long.exitCode, long.json().error?.code]).toEqual([4, 'tokens/too-long']);
     const top = await runLimn(['generate', '--json', ...words, '--top', '65']);
     expect([top.exitCode, top.json().error?.code]).toEqual([2, 'hooks/bad-generation']);
   });

@@ -4,7 +4,9 @@ import os from 'node:os';
 import path from 'node:path';
 import { readSafetensorsHeader } from '@limn/gpt2';
 import { openFolder } from '@limn/gpt2/node';
+import { refusal } from '@limn/testing';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { openModel } from '../src/model-source.js';
 import { runLimn } from './run-limn.js';
 import { writeToyModel } from './toy-model.js';
 
@@ -42,6 +44,22 @@ describe('a model of the hub', () => {
     const outcome = await runLimn(['run', '--model', 'some/other', '--tokens', '1', '--json']);
     expect(outcome.exitCode).toBe(4);
     expect(outcome.json().error).toMatchObject({ code: 'hub/offline' });
+  });
+
+  it('that doctor is asked for is answered with the shapes that need no hub', async () => {
+    const outcome = await runLimn(['doctor', '--model', 'gpt3', '--json']);
+    expect(outcome.exitCode).toBe(4);
+    expect(outcome.json().error).toMatchObject({ code: 'hub/offline' });
+    expect(outcome.json().error?.message).toContain('gpt2, gpt2-medium, gpt2-large, gpt2-xl');
+  });
+
+  it('is opened by its folder, not by its file, and not by nothing', async () => {
+    const file = path.join(root, 'models--some--toy/snapshots', commit, 'model.safetensors');
+    const outcome = await runLimn(['run', '--model', file, '--tokens', '1', '--json']);
+    expect([outcome.exitCode, outcome.json().error?.code]).toEqual([4, 'files/not-a-folder']);
+    expect(outcome.json().error?.hint).toContain(path.dirname(file));
+    for (const name of [null, undefined, '', 5])
+      expect(await refusal(openModel(undefined as never, name as never))).toMatchObject({ code: 'usage/model-name' });
   });
 
   it('whose name cannot be one is refused before anything is asked', async () => {

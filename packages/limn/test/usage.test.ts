@@ -61,7 +61,13 @@ describe('usage', () => {
       'a temperature of zero',
       ['generate', '--model', 'm', '--prompt', 'x', '--temperature', '0'],
       'usage/bad-number',
-      '--temperature',
+      'leave --temperature out',
+    ],
+    [
+      'a penalty of zero',
+      ['generate', '--model', 'm', '--prompt', 'x', '--repetition-penalty', '0'],
+      'usage/bad-number',
+      '--repetition-penalty 1.2',
     ],
     ['a share of nothing', ['generate', '--model', 'm', '--prompt', 'x', '--top-p', '0'], 'usage/bad-number', '0.95'],
     ...['much', '-1', '0', '2 GiB x', '1e9', '2PiB', ''].map((size): [string, string[], string, string] => [

@@ -4,7 +4,7 @@ import { generateStream, type GeneratedToken } from '@limn/hooks';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
-import { samplingOf, type SamplingOptions } from '../generation-request.js';
+import { expectRoom, samplingOf, type SamplingOptions } from '../generation-request.js';
 import { openModel } from '../model-source.js';
 import { expectPrompt, promptBos, promptIds, type PromptOptions } from '../prompt-ids.js';
 import { provenanceOf, weightsLine } from '../provenance.js';
@@ -36,7 +36,10 @@ export function addGenerateCommand(program: Command, context: CommandContext): v
     .option(
       '--temperature <t>',
       'draw tokens, with the logits divided by this (default: the likeliest token)',
-      numberOption('--temperature'),
+      numberOption(
+        '--temperature',
+        'leave --temperature out: then the likeliest token is taken, which is the limit at 0',
+      ),
     )
     .option('--top-k <n>', 'draw among the likeliest n only', integerOption('--top-k', 1))
     .option(
@@ -47,8 +50,8 @@ export function addGenerateCommand(program: Command, context: CommandContext): v
     .option('--seed <n>', 'draw with these random numbers (default: 0)', integerOption('--seed', 0))
     .option(
       '--repetition-penalty <x>',
-      'make tokens that are there already less likely, from 1 up',
-      numberOption('--repetition-penalty'),
+      'above 1: make tokens that are there already less likely; below 1: likelier (default: 1)',
+      numberOption('--repetition-penalty', 'for example --repetition-penalty 1.2; 1 changes nothing'),
     )
     .option(
       '--stop <text>',
@@ -75,6 +78,7 @@ async function run(options: GenerateCommandOptions, context: CommandContext): Pr
     throw new LimnError('usage/no-tokenizer', `--stop: ${model.name} has no tokenizer, so its tokens have no text`);
   }
   const prompt = promptIds(options, model);
+  expectRoom(options.maxNewTokens, prompt.length, model.hooked.info.maxPositions);
   // stdout is the new text alone.
   for (const line of weightsLine(model)) console.note(line);
   const request = {
