@@ -7,13 +7,17 @@ The loss is the mean cross-entropy of tokens 1..T-1.
 """
 
 import copy
+import json
 import pathlib
 
 import torch
+import transformers
 from safetensors.torch import save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
 here = pathlib.Path(__file__).parent
+# Read by a test: every golden file names what made it.
+metadata = {"madeBy": json.dumps({"command": "python make-golden.py", "torch": torch.__version__.split("+")[0], "transformers": transformers.__version__})}
 cases = {
     "tied-tanh": dict(vocab_size=37, n_positions=13, n_embd=24, n_layer=3, n_head=3, n_inner=40, activation_function="gelu_new"),
     "untied-erf": dict(
@@ -47,5 +51,5 @@ for number, (name, options) in enumerate(cases.items()):
             out[f"{label}.hidden.{i}"] = hidden.detach()
         for key, parameter in twin.named_parameters():
             out[f"{label}.grad.{key}"] = parameter.grad
-    save_file({key: value.contiguous().clone() for key, value in out.items()}, here / name / "golden.safetensors")
+    save_file({key: value.contiguous().clone() for key, value in out.items()}, here / name / "golden.safetensors", metadata=metadata)
     print(name, float(result.loss))

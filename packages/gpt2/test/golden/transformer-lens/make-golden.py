@@ -24,6 +24,7 @@ center_writing_weights, center_unembed, fold_value_biases):
 
 import copy
 import importlib.metadata
+import json
 import pathlib
 
 import torch
@@ -33,7 +34,12 @@ from transformer_lens.pretrained.weight_conversions.gpt2 import convert_gpt2_wei
 from transformers import GPT2Config, GPT2LMHeadModel
 
 here = pathlib.Path(__file__).parent
-second = importlib.metadata.version("transformer-lens").startswith("2.")
+version = importlib.metadata.version("transformer-lens")
+second = version.startswith("2.")
+# Read by a test: every golden file names what made it.
+made_by = {"command": f"PYTHONPATH=<transformer-lens {version}> python make-golden.py" if second else "python make-golden.py"}
+made_by |= {name: importlib.metadata.version(name).split("+")[0] for name in ("torch", "transformers", "transformer-lens")}
+metadata = {"madeBy": json.dumps(made_by)}
 L, H, C, M, V, T, B = 3, 3, 12, 20, 17, 6, 2
 
 torch.manual_seed(2026)
@@ -119,7 +125,7 @@ if second:
             else:
                 worst[f"{variant}/{name}"] = float((value - third[f"{variant}/{name}"].double()).abs().max())
     assert max(worst.values()) < 1e-5, worst
-    save_file(moved, here / "golden-2.safetensors")
+    save_file(moved, here / "golden-2.safetensors", metadata=metadata)
     print(len(moved), "tensors;", "worst of the others:", sorted(worst.items(), key=lambda item: -item[1])[:3])
     raise SystemExit
 
@@ -148,5 +154,5 @@ for prefix, source, base in (("sweep", clean, corrupted), ("sweep.noise", corrup
             with torch.no_grad():
                 out[f"{prefix}/{name}"] = getattr(patching, f"get_act_patch_{name}")(model, base, cache, metric)
 
-save_file({name: value.detach().to(torch.float32).contiguous().clone() for name, value in out.items()}, here / "golden.safetensors")
+save_file({name: value.detach().to(torch.float32).contiguous().clone() for name, value in out.items()}, here / "golden.safetensors", metadata=metadata)
 print(len(out), "tensors", (here / "golden.safetensors").stat().st_size, "bytes")

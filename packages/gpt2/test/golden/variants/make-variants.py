@@ -10,10 +10,13 @@ import pathlib
 import shutil
 
 import torch
+import transformers
 from safetensors.torch import save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
 here = pathlib.Path(__file__).parent
+# Read by a test: every golden file names what made it.
+metadata = {"madeBy": json.dumps({"command": "python make-variants.py", "torch": torch.__version__.split("+")[0], "transformers": transformers.__version__})}
 small = dict(vocab_size=19, n_positions=6, n_embd=8, n_layer=2, n_head=2)
 cases = {
     # name: config, dtype, how it is written
@@ -65,5 +68,5 @@ for number, (name, (options, dtype, form)) in enumerate(cases.items()):
         read = GPT2LMHeadModel.from_pretrained(folder, dtype=precision, attn_implementation="eager").eval()
         with torch.no_grad():
             out[f"{label}.logits"] = read(tokens).logits.contiguous()
-    save_file(out, folder / "golden.safetensors")
+    save_file(out, folder / "golden.safetensors", metadata=metadata)
     print(name, json.loads((folder / "config.json").read_text()).get("dtype"), sorted(path.name for path in folder.iterdir()))
