@@ -31,10 +31,12 @@ export function abortableFiles(files: ModelFiles, signal: AbortSignal | undefine
     const either = anySignal(signal, own);
     return unlessAborted(either, () => act(either));
   };
+  const readSmall = files.readSmall?.bind(files);
   return {
     label: files.label,
     read: (name, start, end, own) => until(own, (either) => files.read(name, start, end, either)),
     size: (name, own) => until(own, (either) => files.size(name, either)),
     list: (own) => until(own, (either) => files.list(either)),
+    ...(readSmall ? { readSmall: (name, most, own) => until(own, (either) => readSmall(name, most, either)) } : {}),
   };
 }

@@ -48,9 +48,9 @@ export function parseConfig(text: string, file = 'config.json', onNotice?: (noti
     throw new LimnError('config/not-json', `${file} holds no JSON object`);
   }
   const fields = new Map(Object.entries(json));
-  const bad = (field: string, allowed: string, hint?: string): LimnError =>
-    new LimnError('config/bad-value', `${file}: ${field} is ${shownValue(fields.get(field))}; allowed: ${allowed}`, {
-      details: { field, given: shownValue(fields.get(field)), allowed },
+  const bad = (field: string, allowed: string, hint?: string, given = shownValue(fields.get(field))): LimnError =>
+    new LimnError('config/bad-value', `${file}: ${field} is ${given}; allowed: ${allowed}`, {
+      details: { field, given, allowed },
       ...(hint === undefined ? {} : { hint }),
     });
   const count = (field: string, fallback?: number, most = 2 ** 31): number => {
@@ -82,7 +82,10 @@ export function parseConfig(text: string, file = 'config.json', onNotice?: (noti
     architectures != null &&
     !(Array.isArray(architectures) && architectures.every((a) => a === 'GPT2LMHeadModel' || a === 'GPT2Model'))
   ) {
-    throw bad('architectures', '["GPT2LMHeadModel"] or ["GPT2Model"]');
+    const named = Array.isArray(architectures)
+      ? `[${architectures.slice(0, 4).map(shownValue).join(', ')}]`
+      : undefined;
+    throw bad('architectures', '["GPT2LMHeadModel"] or ["GPT2Model"]', undefined, named);
   }
   const activation = fields.get('activation_function') ?? 'gelu_new';
   const gelu = typeof activation === 'string' ? geluForms.get(activation) : undefined;

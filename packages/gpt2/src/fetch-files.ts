@@ -2,7 +2,7 @@
 import { LimnError } from '@limn/gpu';
 import { anySignal, unlessAborted } from './abortable-files.js';
 import { isSameVersion, versionOf, type FileVersion } from './file-version.js';
-import { cutRange, missingFile, shortFile, type ModelFiles } from './files.js';
+import { cutRange, missingFile, shortFile, tooLarge, type ModelFiles } from './files.js';
 import { folderAddress, type FolderAddress } from './folder-address.js';
 import { withoutSilence } from './silence.js';
 
@@ -12,26 +12,38 @@ const SILENCE = 60_000;
 const gone = [404, 410];
 /** Statuses of a server that knows no HEAD. */
 const methodUnknown = [405, 501];
+/** Bytes of a whole file whose length nobody states: from a server without ranges it lies in memory. */
+const mostUnstated = 2 ** 31;
+
+/** Files below an address. */
+export interface AddressFiles extends ModelFiles {
+  /** Asks whether a file is there, without its size. @throws LimnError `files/not-found`, `files/fetch` */
+  probe(name: string): Promise<void>;
+}
 
 /**
  * Files below an address. The names are taken from `names`, since a server does not list a folder. A server without ranges is borne
  * with: it sends whole files, which are then kept. A connection that says nothing for `silence` milliseconds (60,000) counts as broken;
  * `signal` ends every read, as the signal of a read ends that one.
- * A file that is replaced on the server between two reads is noticed by Last-Modified, ETag or size.
+ * A file that is replaced on the server between two reads is noticed by Last-Modified, ETag or size. Of lengths, those of GET count; that
+ * of HEAD is taken where GET states none. A whole file whose length nobody states may have 2 GiB.
  * @throws LimnError `files/bad-address`; `files/changed`; `files/fetch` with the status, if the server does not answer with the bytes asked for: a web page, another
- * range, a compressed part; `files/short`; `files/not-found`, also with `details.status` 403; a signal's reason when aborted.
+ * range, a compressed part, another length than HEAD states; `files/too-large`; `files/short`; `files/not-found`, also with `details.status` 403; a signal's reason when aborted.
  */
 export function fetchFiles(
   base: string | URL,
   names: readonly string[],
   fetcher: typeof fetch = globalThis.fetch,
   options: { readonly silence?: number; readonly signal?: AbortSignal } = {},
-): ModelFiles {
+): AddressFiles {
   const { silence = SILENCE } = options;
   const address = folderAddress(base);
   const { label } = address;
+  /** By what GET answered. */
   const sizes = new Map<string, number>();
-  /** What the first answer about a file said of the time and version of its contents. */
+  /** By what HEAD answered, which some servers get wrong. */
+  const headSizes = new Map<string, number>();
+  /** What the first GET answered about a file, of the time and version of its contents. */
   const versions = new Map<string, FileVersion>();
   /** Whole files of a server without ranges. */
   const whole = new Map<string, Blob>();
@@ -61,6 +73,7 @@ export function fetchFiles(
     const page = /^text\/html\b/i.test(type);
     if (response.ok && !page) {
       const [before, now] = [versions.get(name), versionOf(response)];
+      if (init.method === 'HEAD') return response;
       if (!before) versions.set(name, now);
       if (!before || isSameVersion(before, now)) return response;
     }
@@ -97,21 +110,41 @@ export function fetchFiles(
       throw wrong(name, `broke off: ${String((cause as Error).message)}`, { reason: String(cause) });
     }
   };
-  /** The body as the whole file. */
+  /** The body as the whole file; one of more than `most` bytes is refused, by its stated length before anything is taken. */
   const wholeOf = async (
     name: string,
     response: Response,
     signal: AbortSignal | undefined,
+    most = Infinity,
   ): Promise<Uint8Array<ArrayBuffer>> => {
-    const known = sizes.get(name) ?? Infinity;
-    const bytes = await bytesOf(name, response, known, signal);
-    if (bytes.length > known) throw changedFile(address, name);
+    const [before, stated, head] = [sizes.get(name), statedLength(response), headSizes.get(name)];
+    const known = before ?? stated;
+    let fault: LimnError | undefined;
+    if (before !== undefined && stated !== undefined && before !== stated) fault = changedFile(address, name);
+    else if (known !== undefined && known > most) fault = tooLarge(label, name, known, most);
+    if (fault) {
+      discard(response);
+      throw fault;
+    }
+    const bound = Math.min(most, known ?? head ?? mostUnstated);
+    const bytes = await bytesOf(name, response, bound, signal);
+    const { length } = bytes;
+    if (before !== undefined && length !== before) throw changedFile(address, name);
+    if (known === undefined && head !== undefined && length !== head && bound === head) {
+      const sent = length > head ? `more than ${head}` : length;
+      throw wrong(name, `says that it has ${head} bytes (HEAD), but sends ${sent} (GET)`, {
+        stated: head,
+        sent: length,
+      });
+    }
+    if (length > bound) throw tooLarge(label, name, undefined, bound);
+    if (stated !== undefined && length < stated) throw shortFile(label, name, stated, length);
+    sizes.set(name, length);
     return bytes;
   };
   const keep = async (name: string, response: Response, signal: AbortSignal | undefined): Promise<Blob> => {
     const blob = new Blob([await wholeOf(name, response, signal)]);
     whole.set(name, blob);
-    sizes.set(name, blob.size);
     return blob;
   };
   /** Bytes [from, to) of a file, and its size; the server may have answered with more. */
@@ -143,26 +176,47 @@ export function fetchFiles(
     if (to > blob.size) throw shortFile(label, name, to, blob.size);
     return new Uint8Array(await blob.slice(from, to).arrayBuffer());
   };
-  const size = async (name: string, signal: AbortSignal | undefined): Promise<number> => {
-    const known = sizes.get(name);
-    if (known !== undefined) return known;
-    const answer = await ask(name, { method: 'HEAD' }, signal).catch((cause: unknown) => {
+  /** Undefined where the server knows no HEAD. */
+  const head = (name: string, signal: AbortSignal | undefined): Promise<Response | undefined> =>
+    ask(name, { method: 'HEAD' }, signal).catch((cause: unknown) => {
       if (cause instanceof LimnError && methodUnknown.includes(cause.details['status'] as number)) return undefined;
       throw cause;
     });
-    const stated = answer?.headers.has('content-encoding') ? undefined : answer?.headers.get('content-length');
-    const length = Number(stated ?? Number.NaN);
-    // A server that compresses, does not say or knows no HEAD gives the length with a part.
-    if (!Number.isSafeInteger(length)) await range(name, 0, 1, signal);
-    else sizes.set(name, length);
-    const found = sizes.get(name);
-    if (found === undefined) throw wrong(name, 'does not say how long it is');
-    return found;
+  const size = async (name: string, signal: AbortSignal | undefined): Promise<number> => {
+    const known = sizes.get(name);
+    if (known !== undefined) return known;
+    const first = await ask(name, { headers: { range: 'bytes=0-0' } }, signal).catch((cause: unknown) => {
+      // There is no first byte of an empty file.
+      if (cause instanceof LimnError && cause.details['status'] === 416) return undefined;
+      throw cause;
+    });
+    const total = /^bytes \d+-\d+\/(\d+)$/.exec(first?.headers.get('content-range') ?? '')?.[1];
+    const length = total === undefined && first?.status !== 206 ? first && statedLength(first) : Number(total);
+    if (length !== undefined && Number.isSafeInteger(length)) {
+      if (first) discard(first);
+      sizes.set(name, length);
+      return length;
+    }
+    const answer = await head(name, signal);
+    const said = answer && statedLength(answer);
+    if (said !== undefined) headSizes.set(name, said);
+    if (first?.status === 200 && said === undefined) return (await keep(name, first, signal)).size;
+    if (first) discard(first);
+    if (said === undefined) throw wrong(name, 'does not say how long it is');
+    return said;
   };
   return {
     label,
     size: (name, own) => size(name, anySignal(options.signal, own)),
     list: async () => names,
+    probe: async (name) => {
+      if (await head(name, options.signal)) return;
+      discard(await ask(name, { headers: { range: 'bytes=0-0' } }, options.signal));
+    },
+    readSmall: async (name, most, own) => {
+      const signal = anySignal(options.signal, own);
+      return wholeOf(name, await ask(name, {}, signal), signal, most);
+    },
     read: async (name, start, end, own) => {
       const signal = anySignal(options.signal, own);
       signal?.throwIfAborted();
@@ -197,6 +251,13 @@ function changedFile({ label, describe }: FolderAddress, name: string): LimnErro
     details: { label, name },
     hint: 'Open the model again.',
   });
+}
+
+/** Content-Length, where it counts the bytes of the file. */
+function statedLength({ headers }: Response): number | undefined {
+  const stated = headers.has('content-encoding') ? null : headers.get('content-length');
+  const length = Number(stated ?? Number.NaN);
+  return Number.isSafeInteger(length) && length >= 0 ? length : undefined;
 }
 
 /** Ends an answer that nobody will read. */

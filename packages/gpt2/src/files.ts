@@ -15,6 +15,11 @@ export interface ModelFiles {
   size(name: string, signal?: AbortSignal): Promise<number>;
   /** Names of the files that exist. */
   list(signal?: AbortSignal): Promise<readonly string[]>;
+  /**
+   * A whole file of at most `most` bytes; nothing is taken behind the piece that passes them. For sources that may not know a file's size before
+   * its end; others are asked for the size first. @throws LimnError `files/too-large`
+   */
+  readSmall?(name: string, most: number, signal?: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
 }
 
 /** A source that can also be written; a file appears under its name only when it is complete. */
@@ -58,25 +63,24 @@ export function shortFile(label: string, name: string, wanted: number, size: num
   );
 }
 
+/** Error for a file that is larger than a sound one ever is; `size` is undefined where only this much is known. */
+export function tooLarge(label: string, name: string, size: number | undefined, most: number): LimnError {
+  const has = size === undefined ? `more than ${most} bytes, and no more` : `${size} bytes; at most ${most}`;
+  return new LimnError('files/too-large', `${name} in ${label} has ${has} make sense`, {
+    details: { label, name, size, most },
+    hint: 'The file is not what its name says. Copy or download it again.',
+  });
+}
+
 /**
- * A whole file, unless it is larger than a sound one ever is.
+ * A whole file, unless it is larger than a sound one ever is. Nothing is taken behind the piece of it that passes `most` bytes.
  * @throws LimnError `files/too-large`, and what `read` throws.
  */
 export async function readSmall(files: ModelFiles, name: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
-  const refuse = (size: number): never => {
-    throw new LimnError('files/too-large', `${name} in ${files.label} has ${size} bytes; at most ${most} make sense`, {
-      details: { label: files.label, name, size, most },
-      hint: 'The file is not what its name says. Copy or download it again.',
-    });
-  };
-  const size = await files.size(name).catch((cause: unknown) => {
-    // A server that does not say how long a file is may still send it.
-    if (cause instanceof LimnError && cause.code === 'files/fetch') return 0;
-    throw cause;
-  });
-  if (size > most) refuse(size);
-  const bytes = await files.read(name);
-  return bytes.length > most ? refuse(bytes.length) : bytes;
+  if (files.readSmall) return files.readSmall(name, most);
+  const size = await files.size(name);
+  if (size > most) throw tooLarge(files.label, name, size, most);
+  return files.read(name, 0, size);
 }
 
 /**

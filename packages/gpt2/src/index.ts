@@ -3,7 +3,7 @@
 export { decodeCheckpoint, encodeCheckpoint, type Checkpoint } from './checkpoint.js';
 export * from './checkpoint-store.js';
 export * from './config.js';
-export { fetchFiles } from './fetch-files.js';
+export { fetchFiles, type AddressFiles } from './fetch-files.js';
 export type { FileContent, FileSink, StoredFile } from './file-content.js';
 export * from './files.js';
 export { describePlan, planLoad, type LoadPlan, type PlannedWeight } from './load-plan.js';

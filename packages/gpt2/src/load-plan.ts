@@ -1,5 +1,5 @@
 // What loading a model will take, counted from the headers before anything is allocated, and the refusal of what does not fit.
-import { formatBytes, LimnError, type Gpu } from '@limn/gpu';
+import { formatBytes, LimnError, shownValue, type Gpu } from '@limn/gpu';
 import { BLOCK_BYTES } from '@limn/tensor';
 import { abortableFiles } from './abortable-files.js';
 import { parseConfig, type Gpt2Config } from './config.js';
@@ -9,7 +9,7 @@ import { staysTied } from './process-weights.js';
 import { chunkBytes } from './tensor-values.js';
 import { addedWeights, describeForm, storageOf, storedBytes, type WeightForm } from './weight-form.js';
 import { isBlockedWeight, isLinearWeight } from './weight-names.js';
-import { findWeights, type FoundWeights, type LinearOrientation } from './weights.js';
+import { findWeights, isOutIn, type FoundWeights, type LinearOrientation } from './weights.js';
 
 /** A config has a few thousand bytes; room for long lists of labels. */
 const maxConfigBytes = 2 ** 24;
@@ -110,7 +110,7 @@ function hostBytesOf(
 ): number {
   const piece = entry.dtype === 'F32' ? 0 : Math.min(chunkBytes, entry.end - entry.begin);
   const packed = storageOf(name, { weights: weights ?? 'f32' }) === 'f16' ? Math.min(f32 / 2, BLOCK_BYTES) : 0;
-  return Math.max(f32 + piece, f32 + packed, orientation === 'out-in' && isLinearWeight(name) ? 2 * f32 : 0);
+  return Math.max(f32 + piece, f32 + packed, isOutIn(orientation) && isLinearWeight(name) ? 2 * f32 : 0);
 }
 
 /**
@@ -120,7 +120,7 @@ function hostBytesOf(
  */
 export function checkPlan(plan: LoadPlan, gpu: Gpu, budgetBytes?: number): void {
   if (budgetBytes !== undefined && !(budgetBytes >= plan.gpuBytes)) {
-    throw new LimnError('load/over-budget', `${describePlan(plan)}; the budget is ${formatBytes(budgetBytes)}`, {
+    throw new LimnError('load/over-budget', `${describePlan(plan)}; the budget is ${shownBytes(budgetBytes)}`, {
       details: { needed: plan.gpuBytes, budget: budgetBytes, parameters: plan.parameters, source: plan.source },
       hint: 'Nothing was allocated. Raise budgetBytes (--memory-budget on the command line), free other models, or take a smaller one.',
     });
@@ -139,6 +139,10 @@ export function checkPlan(plan: LoadPlan, gpu: Gpu, budgetBytes?: number): void 
     );
   }
 }
+
+/** Bytes in words; what is no number of bytes as it is. */
+const shownBytes = (bytes: number): string =>
+  typeof bytes === 'number' && bytes >= 0 ? formatBytes(bytes) : `${shownValue(bytes)}, which is no number of bytes`;
 
 /** One line: what the plan takes. */
 export function describePlan(plan: LoadPlan): string {

@@ -21,7 +21,7 @@ export interface LoadOptions extends WeightForm {
   readonly budgetBytes?: number;
   /** Called with what loading takes before anything is allocated; `describePlan` makes a line of it. Throwing stops the load. */
   readonly onPlan?: (plan: LoadPlan) => void;
-  /** Called with what the user should know: fields of config.json that limn does not read. */
+  /** Called with what the user should know: fields of config.json that limn does not read, and a head that it does not mention. */
   readonly onNotice?: (notice: string) => void;
   /** Stops the load, also in the middle of a read. */
   readonly signal?: AbortSignal;
@@ -56,7 +56,7 @@ export async function loadGpt2(gpu: Gpu, source: ModelFiles, options: LoadOption
 async function load(gpu: Gpu, source: ModelFiles, options: LoadOptions): Promise<LoadedGpt2> {
   const config = await readConfig(source, options.onNotice);
   const tokenizer = await ModelTokenizer.open(source, config.bosId, config.vocabulary);
-  const found = await findWeights(source, config, options.orientation);
+  const found = await findWeights(source, config, options.orientation, options.onNotice);
   const { entries } = found;
   const plan = planOf(source.label, config, found, options);
   options.onPlan?.(plan);
@@ -69,6 +69,11 @@ async function load(gpu: Gpu, source: ModelFiles, options: LoadOptions): Promise
   );
   const { tied, processing } = plan;
   const model = new Gpt2(gpu, { ...config, tied }, { tied, processing, ...uploaded });
+  if (options.signal?.aborted) {
+    // Aborted after the last read, as by its own onProgress.
+    model.dispose();
+    options.signal.throwIfAborted();
+  }
   return { model, source: source.label, ...(tokenizer ? { tokenizer } : {}) };
 }
 

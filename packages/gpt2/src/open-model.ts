@@ -1,6 +1,6 @@
 // Opens a model by name in a browser: an id of the Hugging Face Hub, kept in the browser's storage, or the address of a folder.
 import { LimnError } from '@limn/gpu';
-import { fetchFiles } from './fetch-files.js';
+import { fetchFiles, type AddressFiles } from './fetch-files.js';
 import { missingFile, type ModelFiles } from './files.js';
 import type { HubCache } from './hub/cache.js';
 import { webDirectory } from './hub/directory.js';
@@ -71,13 +71,13 @@ export async function openAddress(
   url: URL,
   { fetch: fetcher, signal }: Pick<OpenModelOptions, 'fetch' | 'signal'>,
 ): Promise<ModelFiles> {
-  const filesOf = (names: readonly string[]): ModelFiles => fetchFiles(url, names, fetcher, signal ? { signal } : {});
+  const filesOf = (names: readonly string[]): AddressFiles => fetchFiles(url, names, fetcher, signal ? { signal } : {});
   const probe = filesOf([]);
   /** What a store that may not be listed said of what it lacks. */
   const refusals = new Map<string, LimnError>();
   const isThere = async (name: string): Promise<boolean> => {
     try {
-      await probe.size(name);
+      await probe.probe(name);
       return true;
     } catch (cause) {
       if (!(cause instanceof LimnError)) throw cause;

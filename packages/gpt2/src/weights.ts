@@ -1,5 +1,5 @@
 // Reads the weights of a Hugging Face GPT-2 folder: one file or shards, any prefix, tied or untied, checked and fingerprinted.
-import { LimnError } from '@limn/gpu';
+import { LimnError, shownValue } from '@limn/gpu';
 import type { Gpt2Config } from './config.js';
 import { missingFile, readSmall, type ModelFiles } from './files.js';
 import { headerLimits, type SafetensorsEntry } from './safetensors-entry.js';
@@ -25,15 +25,33 @@ export interface FoundWeights {
 export type LinearOrientation = 'in-out' | 'out-in';
 
 /**
+ * Whether an orientation is [out, in]: the one place where the option is compared.
+ * @throws LimnError `weights/bad-orientation`
+ */
+export function isOutIn(orientation: LinearOrientation = 'in-out'): boolean {
+  if (orientation === 'in-out' || orientation === 'out-in') return orientation === 'out-in';
+  throw new LimnError(
+    'weights/bad-orientation',
+    `orientation is ${shownValue(orientation)}; allowed: 'in-out', 'out-in'`,
+    {
+      details: { given: shownValue(orientation), allowed: ['in-out', 'out-in'] },
+      hint: "GPT-2's own files are 'in-out', the default.",
+    },
+  );
+}
+
+/**
  * Finds every weight of a model in a folder and checks names and shapes before any data is read.
  * @throws LimnError `files/not-found`, `files/short`, `files/too-large`, `weights/…`: no-safetensors, missing, unexpected, duplicate,
- * shape, bad-index, tie-mismatch; or `safetensors/…`.
+ * shape, bad-index, bad-orientation, tie-mismatch; or `safetensors/…`. `onNotice` is told of a head that config.json does not mention.
  */
 export async function findWeights(
   files: ModelFiles,
   config: Gpt2Config,
-  orientation: LinearOrientation = 'in-out',
+  orientation?: LinearOrientation,
+  onNotice?: (notice: string) => void,
 ): Promise<FoundWeights> {
+  const outIn = isOutIn(orientation);
   const found = new Map<string, SafetensorsEntry>();
   for (const file of await weightFiles(files)) {
     for (const entry of (await readSafetensorsHeader(files, file)).tensors.values()) {
@@ -63,6 +81,10 @@ export async function findWeights(
       },
     );
   }
+  if (config.tied === undefined && !tied)
+    onNotice?.(
+      `${files.label}: config.json does not say tie_word_embeddings, and lm_head.weight differs from wte.weight; it is loaded untied, with the head of the file. transformers would tie it.`,
+    );
   if (tied) found.delete('lm_head.weight');
 
   const shapes = weightShapes(config, tied);
@@ -91,7 +113,7 @@ export async function findWeights(
   const entries = new Map<string, SafetensorsEntry>();
   for (const [name, shape] of shapes) {
     const entry = found.get(name) as SafetensorsEntry;
-    const stored = orientation === 'out-in' && isLinearWeight(name) ? [...shape].reverse() : shape;
+    const stored = outIn && isLinearWeight(name) ? [...shape].reverse() : shape;
     if (entry.shape.join() !== stored.join()) {
       const flipped = isLinearWeight(name) && entry.shape.join() === [...stored].reverse().join();
       throw new LimnError(
@@ -100,7 +122,7 @@ export async function findWeights(
         {
           details: { name, shape: entry.shape, expected: stored },
           hint: flipped
-            ? `It looks transposed: pass orientation '${orientation === 'in-out' ? 'out-in' : 'in-out'}'.`
+            ? `It looks transposed: pass orientation '${outIn ? 'in-out' : 'out-in'}'.`
             : 'config.json and the weights must belong to the same model.',
         },
       );
@@ -112,14 +134,15 @@ export async function findWeights(
 
 /**
  * Reads one found weight as f32 in [in, out] orientation.
- * @throws LimnError `files/short`, `safetensors/dtype`, `weights/not-finite` naming tensor and index of the first NaN or infinity.
+ * @throws LimnError `files/short`, `safetensors/dtype`, `weights/bad-orientation`, `weights/not-finite` naming tensor and index of the first NaN or infinity.
  */
 export async function readWeight(
   files: ModelFiles,
   name: string,
   entry: SafetensorsEntry,
-  orientation: LinearOrientation = 'in-out',
+  orientation?: LinearOrientation,
 ): Promise<HostTensor> {
+  const outIn = isOutIn(orientation);
   const data = await readTensorF32(files, entry);
   let at = 0;
   while (at < data.length && Number.isFinite(data[at])) at++;
@@ -130,7 +153,7 @@ export async function readWeight(
       hint: 'The checkpoint is damaged or its training diverged. Load an earlier one.',
     });
   }
-  if (orientation === 'in-out' || !isLinearWeight(name)) return { shape: entry.shape, data };
+  if (!outIn || !isLinearWeight(name)) return { shape: entry.shape, data };
   const [rows, columns] = entry.shape as [number, number];
   const turned = new Float32Array(data.length);
   for (let r = 0; r < rows; r++)

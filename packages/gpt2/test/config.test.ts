@@ -176,7 +176,8 @@ describe('config', () => {
     const files = { ...memoryFiles({ 'config.json': '{}' }), size: async () => 2 ** 24 + 1 };
     expect((await refusal(planLoad(files))).code).toBe('files/too-large');
     const grown = memoryFiles({ 'config.json': new Uint8Array(2 ** 24 + 1) });
-    expect((await refusal(planLoad({ ...grown, size: async () => 2 }))).code).toBe('files/too-large');
+    // What a source has beyond the size that it states is not read.
+    expect((await refusal(planLoad({ ...grown, size: async () => 2 }))).code).toBe('config/not-json');
   });
 
   test('heads that do not divide the width, and text that is not JSON', async () => {
@@ -193,4 +194,9 @@ describe('config', () => {
     expect((await refusal(() => parseConfig(deep))).message).toContain('n_embd is a list of 1');
     expect((await refusal(() => parse({ activation_function: 'x'.repeat(1e6) }))).message.length).toBeLessThan(500);
   });
+});
+
+test('the architectures that are refused are named', () => {
+  const text = JSON.stringify({ model_type: 'gpt2', architectures: ['GPT2ForSequenceClassification', 5] });
+  expect(() => parseConfig(text)).toThrow('architectures is ["GPT2ForSequenceClassification", 5]; allowed');
 });

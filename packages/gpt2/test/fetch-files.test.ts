@@ -82,10 +82,10 @@ test.each<[changed: boolean, what: string, first: Record<string, string>, then: 
   [false, 'the tag of compressed contents', { etag: 'W/"a-gzip"' }, { etag: '"a"' }],
   [false, 'no tag', { etag: '"a"' }, {}],
 ])('a file that is replaced while it is read: %s for %s', async (changed, _what, first, then) => {
-  const versions = serve((_name, init) => {
-    if (init?.method === 'HEAD')
-      return new Response(null, { headers: { 'content-length': String(weights.length), ...first } });
-    const headers = { 'content-range': `bytes 0-7/${weights.length}`, ...then };
+  let asked = 0;
+  const versions = serve(() => {
+    const range = `bytes 0-${asked === 0 ? 0 : 7}/${weights.length}`;
+    const headers = { 'content-range': range, ...(asked++ === 0 ? first : then) };
     return new Response(weights.slice(0, 8), { status: 206, headers });
   });
   const source = fetchFiles(base, wanted, versions);
@@ -126,9 +126,84 @@ test('a body without an end is not taken into memory', async () => {
   });
   const source = fetchFiles(base, wanted, endless);
   expect((await refusal(source.read('model.safetensors', 0, 8))).code).toBe('files/short');
-  await source.size('config.json');
-  expect((await refusal(source.read('config.json'))).code).toBe('files/changed');
+  const { length } = files.get('config.json') as Uint8Array;
+  expect(await source.size('config.json')).toBe(length);
+  const other = await refusal(source.read('config.json'));
+  expect([other.code, other.details['stated'], other.details['sent']]).toEqual(['files/fetch', length, 2 ** 16]);
+  expect(other.message).toContain(`has ${length} bytes (HEAD), but sends more than ${length} (GET)`);
   expect(sent).toBeLessThan(2 ** 20);
+});
+
+test('a config without a stated length or an end: files/too-large at its bound, and the server is asked for no more', async () => {
+  let [sent, ended] = [0, 0];
+  const piece = 2 ** 20;
+  const endless = serve((name, init) => {
+    if (name !== 'config.json') return undefined;
+    if (init?.method === 'HEAD') return new Response(null);
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull: (controller) => {
+          sent += piece;
+          controller.enqueue(new Uint8Array(piece).fill(32));
+        },
+        cancel: () => void ended++,
+      },
+      { highWaterMark: 0 },
+    );
+    return new Response(body);
+  });
+  const source = await openModel(base, { fetch: endless });
+  expect(await source.list()).toEqual(wanted);
+  const error = await refusal(planLoad(source));
+  expect([error.code, error.details['name']]).toEqual(['files/too-large', 'config.json']);
+  expect(sent).toBe(2 ** 24 + piece);
+  expect(ended).toBe(1);
+  const stop = new AbortController();
+  expect((await refusal(planLoad(source, { signal: stop.signal }))).code).toBe('files/too-large');
+  expect(sent).toBe(2 * (2 ** 24 + piece));
+});
+
+test.each<[what: string, head: string | undefined]>([
+  ['0', '0'],
+  ['five too many', String(weights.length + 5)],
+  ['none', undefined],
+])('HEAD says a wrong length, %s: those of GET count', async (_what, head) => {
+  const liar = serve((_name, init) =>
+    init?.method === 'HEAD'
+      ? new Response(null, head === undefined ? {} : { headers: { 'content-length': head } })
+      : undefined,
+  );
+  const source = await openModel(base, { fetch: liar });
+  expect((await planLoad(source)).tied).toBe(true);
+  expect(await source.size('model.safetensors')).toBe(weights.length);
+  const without = serve((name) => {
+    const held = files.get(name);
+    return held && new Response(held.slice(), { headers: { 'content-length': String(held.length) } });
+  });
+  const plain: typeof fetch = async (input, init) => (init?.method === 'HEAD' ? liar : without)(input, init);
+  expect((await planLoad(await openModel(base, { fetch: plain }))).tied).toBe(true);
+});
+
+test('GET states no length: a short body is told from what HEAD said, an empty file from none, and two of GET from each other', async () => {
+  const chunked = (bytes: Uint8Array<ArrayBuffer>): typeof fetch =>
+    serve((_name, init) => (init?.method === 'HEAD' ? undefined : new Response(bytes)));
+  const short = fetchFiles(base, wanted, chunked(weights.slice(0, 100)));
+  expect(await short.size('model.safetensors')).toBe(weights.length);
+  const error = await refusal(short.read('model.safetensors', 0, 8));
+  expect([error.code, error.details['stated'], error.details['sent']]).toEqual(['files/fetch', weights.length, 100]);
+  const empty = serve((_name, init) =>
+    init?.method === 'HEAD'
+      ? new Response(null, { headers: { 'content-length': '0' } })
+      : new Response(null, { status: 416 }),
+  );
+  expect(await fetchFiles(base, wanted, empty).size('config.json')).toBe(0);
+  let asked = 0;
+  const grown = serve(
+    () => new Response('x'.repeat(10), { headers: { 'content-length': asked++ === 0 ? '9' : '10' } }),
+  );
+  const source = fetchFiles(base, wanted, grown);
+  expect(await source.size('config.json')).toBe(9);
+  expect((await refusal(source.read('config.json'))).code).toBe('files/changed');
 });
 
 const ranged = (init: RequestInit | undefined): boolean => new Headers(init?.headers).has('range');

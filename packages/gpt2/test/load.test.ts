@@ -55,6 +55,27 @@ describe('load and save', () => {
     unread.dispose();
   });
 
+  test('an abort by the last onProgress ends the load; processing: null and an orientation that is none are refused', async () => {
+    const gpu = await testGpu();
+    const model = await randomGpt2(gpu, sizes, 3);
+    const files = memoryFiles({});
+    await saveGpt2(model, files);
+    model.dispose();
+    const before = gpu.counters.snapshot().bytesLive;
+    const stop = new AbortController();
+    const load = loadGpt2(gpu, files, {
+      signal: stop.signal,
+      onProgress: ({ done, total }) => void (done === total && stop.abort(new Error('enough'))),
+    });
+    await expect(load).rejects.toThrow('enough');
+    for (const [options, code] of [
+      [{ processing: null }, 'weights/bad-processing'],
+      [{ orientation: 'out_in' }, 'weights/bad-orientation'],
+    ] as const)
+      expect((await refusal(loadGpt2(gpu, files, options as never))).code).toBe(code);
+    expect(gpu.counters.snapshot().bytesLive).toBe(before);
+  });
+
   test('a server with and without ranges gives the same model', async () => {
     const gpu = await testGpu();
     const model = await randomGpt2(gpu, sizes, 2);

@@ -62,6 +62,21 @@ describe('weights', () => {
     expect((await refusal(findWeights(folder(tensors()), { ...config, tied: false }))).code).toBe('weights/missing');
   });
 
+  test('an orientation that is none is refused, however it is written; a head that config.json does not mention is told of', async () => {
+    for (const orientation of ['out_in', 'OUT-IN', null, 5]) {
+      const error = await refusal(findWeights(folder(tensors()), config, orientation as never));
+      expect(error.code).toBe('weights/bad-orientation');
+      expect(error.message).toContain("allowed: 'in-out', 'out-in'");
+    }
+    const said: string[] = [];
+    const note = (notice: string): void => void said.push(notice);
+    expect((await findWeights(folder(tensors('different')), undecided, undefined, note)).tied).toBe(false);
+    expect(said).toEqual([expect.stringMatching(/does not say tie_word_embeddings.*loaded untied/)]);
+    await findWeights(folder(tensors('equal')), undecided, undefined, note);
+    await findWeights(folder(tensors('different')), { ...undecided, tied: false }, undefined, note);
+    expect(said.length).toBe(1);
+  });
+
   test('nn.Linear orientation is turned on request and suggested when shapes show it', async () => {
     const turned = new Map(
       [...tensors()].map(([name, { shape, data }]) => {
