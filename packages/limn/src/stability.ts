@@ -12,9 +12,6 @@ const RESAMPLES = 100;
 /** Scores of single pairs are kept up to this many bytes: 240 pairs of GPT-2 small, at 280 kB each. */
 const KEPT_BYTES = 64 * 2 ** 20;
 
-/** Stability, or why there is none. */
-export type StabilityFinding = { readonly found: SelectionStability } | { readonly missing: string };
-
 /** Why the scores of single pairs are not kept; undefined where they are. */
 export function whyNoExamples(request: {
   readonly method: MethodName;
