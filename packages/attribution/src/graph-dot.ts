@@ -16,6 +16,7 @@ export interface DotOptions {
 
 /** What {@link renderSvg} asks of Graphviz: an instance of @viz-js/viz has it. */
 export interface GraphvizRenderer {
+  /** The file that Graphviz makes of its text; throws where it cannot. */
   renderString(dot: string, options: { readonly format: 'svg'; readonly engine: 'dot' }): string;
 }
 
