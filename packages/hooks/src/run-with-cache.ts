@@ -1,8 +1,9 @@
 // One call, one forward pass: runWithCache keeps chosen activations, runWithHooks edits with functions. Both run the step and free it.
-import { LimnError, throwIfAborted, type Step } from '@limn/gpu';
+import { LimnError, shownValue, throwIfAborted, type Step } from '@limn/gpu';
 import type { Tensor } from '@limn/tensor';
 import { ActivationCache } from './activation-cache.js';
 import { intervene } from './edits.js';
+import { givenInterventions, givenList } from './given-list.js';
 import { readArray, type HostArray } from './host-array.js';
 import type { Intervention, InterventionContext } from './intervention.js';
 import type { HookedModel, LogitRows, Run, RunOptions, SkippedIntervention } from './model.js';
@@ -14,7 +15,7 @@ import { selectSites, type NameFilter, type Reach } from './short-names.js';
 export interface OneRunOptions {
   /** Which logits to bring back. Default `all`; `none` with `stopAtLayer`. */
   readonly logits?: LogitRows;
-  /** Stop before this block, 0…layers: `resid` of the result is what would enter it. */
+  /** Stop before this block, 0…layers, or −1…−layers from the end: `resid` of the result is what would enter it. */
   readonly stopAtLayer?: number;
   readonly interventions?: readonly Intervention[];
   readonly signal?: AbortSignal;
@@ -94,7 +95,8 @@ export async function runWithCache(
   tokens: Tokens,
   options: CacheOptions = {},
 ): Promise<CachedRunResult> {
-  const { names, interventions = [], stopAtLayer, logits } = options;
+  const { names, stopAtLayer, logits } = options;
+  const interventions = givenInterventions(options.interventions);
   const capture = names === undefined ? [] : selectSites(names, model.info, reachOf(stopAtLayer, true));
   const request = { interventions, capture };
   if (stopAtLayer !== undefined || logits !== 'none')
@@ -117,12 +119,22 @@ export async function runWithCache(
  */
 export async function runWithHooks(model: HookedModel, tokens: Tokens, options: HooksOptions): Promise<RunResult> {
   const { stopAtLayer, logits } = options;
-  const interventions = options.hooks.flatMap(([at, hook], i) =>
+  const given = givenList('hooks', options.hooks, "['mlp_out', (x, ctx) => …]");
+  const wrong = given.findIndex((each) => !Array.isArray(each) || typeof each[1] !== 'function');
+  if (wrong >= 0)
+    throw new LimnError(
+      'hooks/bad-option',
+      `hook ${wrong + 1} is ${shownValue(given[wrong])}, which is no pair of a site and a function`,
+      {
+        hint: "Give pairs: hooks: [['mlp_out', (x, ctx) => …]].",
+      },
+    );
+  const hooks = given.flatMap(([at, hook], i) =>
     selectSites(at, model.info, reachOf(stopAtLayer, logits !== 'none')).map((name) =>
       intervene(name, `hook ${i + 1}`, (x, ctx) => hook(x, ctx) ?? x),
     ),
   );
-  return once(model, tokens, options, { interventions: [...(options.interventions ?? []), ...interventions] });
+  return once(model, tokens, options, { interventions: [...givenInterventions(options.interventions), ...hooks] });
 }
 
 function reachOf(stopAtLayer: number | undefined, final: boolean): Reach {

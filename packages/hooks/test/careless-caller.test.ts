@@ -194,3 +194,19 @@ describe('answers', () => {
       expect((await refusal(() => topTokens([1, 2], count))).code).toBe('hooks/bad-extent');
   });
 });
+
+test.each<readonly [string, unknown, RegExp]>([
+  ['missing', {}, /hooks is missing/],
+  ['one pair', { hooks: ['mlp_out', () => undefined] }, /hook 1 is "mlp_out"/],
+  ['a pair without a function', { hooks: [['mlp_out']] }, /hook 1 is a list of 1/],
+  ['one intervention', { hooks: [], interventions: scale('hook_embed', 2) }, /interventions is/],
+])('hooks: %s', async (_, options, message) => {
+  const error = await refusal(() => runWithHooks(model, prompts, wrong(options)));
+  expect(error.code).toBe('hooks/bad-option');
+  expect(error.message).toMatch(message);
+});
+
+test('one intervention of a run without logits', async () => {
+  const options = { logits: 'none', interventions: wrong(scale('hook_embed', 2)) } as const;
+  expect((await refusal(() => runWithCache(model, prompts, options))).code).toBe('hooks/bad-option');
+});
