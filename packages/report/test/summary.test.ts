@@ -66,7 +66,7 @@ test('what the figures are doubted by', () => {
 
 test('a record without doubts, as older ones are, says none', () => {
   const { stability: _s, bands: _b, also: _a, pruned: _p, ...old } = record;
-  const curves = old.curves.map(({ baselines: _, ...curve }) => ({
+  const curves = old.curves.map(({ baselines: _random, ...curve }) => ({
     ...curve,
     points: curve.points.map(({ band: _band, also: _also, ...point }) => point),
   }));
