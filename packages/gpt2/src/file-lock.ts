@@ -31,9 +31,16 @@ export interface FileLock {
 /** Locks that this thread holds, by what stands in their files. */
 const held = new Set<string>();
 
+/** When a process began, `HIDDEN`, or undefined for one that is gone. */
+type Births = (pid: number) => Promise<string | undefined>;
+
 /** Takes the lock, or tells who has it; a dead holder's is taken over. Its folder is made. Throws what the disk throws. */
-export async function takeFileLock(file: string, disk: Disk = nodeDisk): Promise<FileLock | LockHolder> {
-  const birth = (await birthOf(process.pid)) ?? HIDDEN;
+export async function takeFileLock(
+  file: string,
+  disk: Disk = nodeDisk,
+  births: Births = birthOf,
+): Promise<FileLock | LockHolder> {
+  const birth = (await births(process.pid)) ?? HIDDEN;
   const me = [process.pid, os.hostname(), randomBytes(8).toString('hex'), await birthplace(), birth, threadId].join(
     ' ',
   );
@@ -42,7 +49,7 @@ export async function takeFileLock(file: string, disk: Disk = nodeDisk): Promise
     if (await make(file, me, disk)) break;
     const holder = await contentsOf(file, disk);
     if (holder === undefined) continue;
-    if (!(await isDead(file, holder, disk))) {
+    if (!(await isDead(file, holder, disk, births))) {
       const [pid, host = 'unknown'] = holder.split(' ');
       return { pid: Number(pid), host };
     }
@@ -150,7 +157,7 @@ async function removeDead(file: string, holder: string, disk: Disk): Promise<voi
  * On this machine a holder lives as long as a process of its id that began when it did. Elsewhere, and where processes do not tell when they
  * began, it lives as long as it touches its lock.
  */
-async function isDead(file: string, holder: string, disk: Disk): Promise<boolean> {
+async function isDead(file: string, holder: string, disk: Disk, births: Births): Promise<boolean> {
   if (held.has(holder)) return false;
   const [pid = '', host, , place, birth, thread] = holder.split(' ');
   // Where there are no links, the name comes in the moment after the file.
@@ -158,7 +165,7 @@ async function isDead(file: string, holder: string, disk: Disk): Promise<boolean
   if (host === os.hostname()) {
     const told = place !== undefined && place !== 'unknown';
     if (told && place === (await birthplace())) {
-      const found = await birthOf(Number(pid));
+      const found = await births(Number(pid));
       const tells = found !== HIDDEN && birth !== HIDDEN;
       if (found === undefined || (tells && found !== birth)) return true;
       const own = Number(pid) === process.pid;

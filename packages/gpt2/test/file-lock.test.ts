@@ -4,17 +4,13 @@ import os from 'node:os';
 import path from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { FaultyFs, recordResult } from '@limn/testing';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { takeFileLock, withFileLock, type FileLock } from '../src/file-lock.js';
 import { nodeDisk, type Disk } from '../src/node.js';
 import { birthOf, birthplace, HIDDEN } from '../src/process-birth.js';
 
-/** Where other processes are told of; as a file system that hides them has it, when it is not '/proc'. */
-const others = vi.hoisted(() => ({ proc: '/proc' }));
-vi.mock('../src/process-birth.js', async (original) => {
-  const own = await original<{ birthOf: (pid: number, proc?: string) => Promise<string | undefined> }>();
-  return { ...own, birthOf: (pid: number) => own.birthOf(pid, pid === process.pid ? '/proc' : others.proc) };
-});
+/** Births as a file system that hides other users' processes tells them. */
+const hiding = (pid: number): Promise<string | undefined> => birthOf(pid, pid === process.pid ? '/proc' : '/nowhere');
 
 let root: string;
 let file: string;
@@ -23,8 +19,8 @@ beforeAll(() => (root = mkdtempSync(path.join(os.tmpdir(), 'limn-lock-'))));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 beforeEach(() => (file = path.join(root, `${made++}/a.lock`)));
 
-const take = async (disk?: Disk): Promise<FileLock> => {
-  const taken = await takeFileLock(file, disk);
+const take = async (disk?: Disk, births?: typeof hiding): Promise<FileLock> => {
+  const taken = await takeFileLock(file, disk, births);
   if ('release' in taken) return taken;
   throw new Error(`held by process ${taken.pid}`);
 };
@@ -102,23 +98,18 @@ describe('a holder', () => {
     await (await take()).release();
   });
 
-  describe('whose process is hidden', () => {
-    beforeEach(() => (others.proc = '/nowhere'));
-    afterEach(() => (others.proc = '/proc'));
-
-    test('lives while its id does and it touches its lock, and is dead without an id', async () => {
-      expect(await birthOf(parent)).toBe(HIDDEN);
-      expect(await birthOf(NOBODY)).toBeUndefined();
-      for (const birth of [parentBirth ?? HIDDEN, HIDDEN]) {
-        await leave(`${parent} ${host} token ${place} ${birth} 0`);
-        expect(await takeFileLock(file)).toEqual({ pid: parent, host });
-        const before = Date.now() / 1000 - 61;
-        utimesSync(file, before, before);
-        await (await take()).release();
-      }
-      await leave(`${NOBODY} ${host} token ${place} 12345 0`);
-      await (await take()).release();
-    });
+  test('whose process is hidden lives while its id does and it touches its lock, and is dead without an id', async () => {
+    expect(await hiding(parent)).toBe(HIDDEN);
+    expect(await hiding(NOBODY)).toBeUndefined();
+    for (const birth of [parentBirth ?? HIDDEN, HIDDEN]) {
+      await leave(`${parent} ${host} token ${place} ${birth} 0`);
+      expect(await takeFileLock(file, nodeDisk, hiding)).toEqual({ pid: parent, host });
+      const before = Date.now() / 1000 - 61;
+      utimesSync(file, before, before);
+      await (await take(nodeDisk, hiding)).release();
+    }
+    await leave(`${NOBODY} ${host} token ${place} 12345 0`);
+    await (await take(nodeDisk, hiding)).release();
   });
 
   test('that lives keeps its lock however long it has not touched it', async (context) => {
