@@ -103,7 +103,17 @@ describe('runs', () => {
 
 describe('functions at sites', () => {
   const unheard: unknown[] = [];
-  const hear = (reason: unknown): void => void unheard.push(reason);
+  /** Collects rejections that nobody handles, in Node and in a page, until the function it gives is called. */
+  const listen = (): (() => void) => {
+    const hear = (reason: unknown): void => void unheard.push(reason);
+    if (typeof process.on === 'function') {
+      process.on('unhandledRejection', hear);
+      return () => void process.off('unhandledRejection', hear);
+    }
+    const heard = (event: PromiseRejectionEvent): void => hear(event.reason);
+    addEventListener('unhandledrejection', heard);
+    return () => removeEventListener('unhandledrejection', heard);
+  };
 
   test.each<readonly [string, () => unknown, string]>([
     ['a promise', () => Promise.resolve(1), 'must not be async'],
@@ -112,7 +122,7 @@ describe('functions at sites', () => {
     ['an object', () => ({}), '@limn/tensor'],
     ['an array on the host', () => ({ shape: [2, 4, 15], data: new Float32Array(120) }), '@limn/tensor'],
   ])('%s instead of a tensor is refused by label and site', async (_, apply, hint) => {
-    process.on('unhandledRejection', hear);
+    const stop = listen();
     const hooked = await refusal(() => runWithHooks(model, prompts, { hooks: [['mlp_out', wrong(apply)]] }));
     expect(hooked).toMatchObject({ code: 'hooks/wrong-shape', hint: expect.stringContaining(hint) });
     expect(hooked.message).toContain('"hook 1"');
@@ -122,7 +132,7 @@ describe('functions at sites', () => {
     expect(edited.code).toBe('hooks/wrong-shape');
     expect(edited.message).toMatch(/"mine" gave .* at blocks\.1\.hook_mlp_out; expected a tensor \[2, 4, 15\]/);
     await new Promise((resolve) => setTimeout(resolve, 1));
-    process.off('unhandledRejection', hear);
+    stop();
     expect(unheard).toEqual([]);
   });
 
