@@ -26,7 +26,7 @@ beforeAll(() => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 const circuit = (out: string, words: readonly string[], signal?: AbortSignal) =>
-  runLimn([...toyCircuit(model, out), '--metric', 'logit-diff', ...words, '--json'], signal);
+  runLimn([...toyCircuit(model, out), '--metric', 'logit-diff', '--draws', '0', ...words, '--json'], signal);
 
 describe('scores of the toy', () => {
   it.each([

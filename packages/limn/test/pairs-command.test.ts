@@ -205,7 +205,7 @@ describe("tasks as text, on a random model with GPT-2's vocabulary", () => {
   };
 
   it.for(TEXT_TASKS)('circuit --task $id', async ({ id, metric }, context) => {
-    context.skip(!LONG && id !== 'ioi' && id !== 'sva', 'LIMN_LONG=1 runs every task');
+    context.skip(!LONG && id !== 'ioi', 'LIMN_LONG=1 runs every task');
     const out = path.join(root, id);
     const record = await circuit(out, ['--task', id, '--pairs', '3', '--eval-pairs', '2']);
     expect(record.task).toMatchObject({ name: id, pairs: 2, searchPairs: 3, heldOut: true });
