@@ -51,7 +51,12 @@ test('a page opens a model of the hub', async (context) => {
       stored: expect.arrayContaining([`${digest}.done`, `${hub.commit}.json`, 'main']) as unknown,
     };
     expect(await open()).toEqual(expected);
-    expect(hub.asked(/^\/model\.safetensors/).map(({ range }) => range)).toEqual([undefined, 'bytes=600000-']);
+    // The connection breaks behind 600,000 bytes; of these a busy page may have been handed fewer, and it goes on behind what it has.
+    const [whole, rest, ...more] = hub.asked(/^\/model\.safetensors/).map(({ range }) => range);
+    expect([whole, more]).toEqual([undefined, []]);
+    const [, from] = /^bytes=(\d+)-$/.exec(rest ?? '') ?? [];
+    expect(Number(from)).toBeGreaterThan(0);
+    expect(Number(from)).toBeLessThanOrEqual(600_000);
     // A reload finds it in the storage.
     expect(await open()).toEqual(expected);
     expect(hub.asked(/^\/model\.safetensors/).length).toBe(2);
