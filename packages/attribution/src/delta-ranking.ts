@@ -1,11 +1,12 @@
 // A ranking without gradients, to hold scores against: every edge out of u gets the mean over examples of Σ_t ‖Δ_u[t]‖₂, t over real positions.
-import { type Step, throwIfAborted } from '@limn/gpu';
-import { recordWithin, tokenBatch } from '@limn/hooks';
+import type { Step } from '@limn/gpu';
+import { tokenBatch } from '@limn/hooks';
 import type { HookedModel, Run } from '@limn/hooks';
 import { readFloats, square, sum } from '@limn/tensor';
 import { expectLengths, settleAblation } from './ablation.js';
 import type { Ablation } from './ablation.js';
 import { buildGraph } from './graph.js';
+import { inBatches } from './in-batches.js';
 import { nodeDeltas, outputCaptures, OutputWeights } from './node-outputs.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
@@ -34,9 +35,9 @@ export async function deltaRanking(
   pairs: readonly Pair[],
   options: DeltaRankingOptions = {},
 ): Promise<Scores> {
-  const { signal, onProgress, perExample = false } = options;
+  const { perExample = false } = options;
   const ablation = settleAblation(options.ablation);
-  const { batchSize, memoryBytes } = settleControls(options);
+  const controls = { ...options, ...settleControls(options) };
   checkPairs(pairs, { model: model.info });
   expectLengths(
     ablation,
@@ -47,41 +48,34 @@ export async function deltaRanking(
   const norms: Float64Array[] = [];
   let kept: OutputWeights | undefined;
   try {
-    let most = batchSize;
-    while (norms.length < pairs.length) {
-      throwIfAborted(signal, 'Ranking by |Δ|');
-      const start = norms.length;
-      const wanted = Math.min(most, pairs.length - start);
-      const { step, count, recorded } = recordWithin({
+    await inBatches(
+      model.gpu,
+      pairs,
+      {
         what: 'Ranking by |Δ|',
         unit: 'pair',
-        memoryBytes,
-        most: wanted,
-        open: () => model.gpu.step({ label: 'delta ranking', ...(signal ? { signal } : {}) }),
-        record: (step, count) => {
+        label: 'delta ranking',
+        record(step, batch) {
           const weights = kept ?? OutputWeights.within(step, model);
-          return { weights, ...squaredNorms(step, model, weights, pairs.slice(start, start + count), ablation) };
+          return { weights, ...squaredNorms(step, model, weights, batch, ablation) };
         },
-      });
-      if (count < wanted) most = count;
-      try {
-        kept ??= recorded.weights.keep(step);
-        const squares = await Promise.all(recorded.squares.map((tensor) => readFloats(step, tensor)));
-        const { T, lengths } = recorded;
-        for (const [b, length] of lengths.entries()) {
-          const own = new Float64Array(graph.nForward);
-          let u = 0;
-          for (const block of squares)
-            for (let s = 0; s < block.length / (lengths.length * T); s++, u++)
-              for (let t = 0; t < length; t++)
-                own[u] = (own[u] ?? 0) + Math.sqrt(block[(s * lengths.length + b) * T + t] ?? Number.NaN);
-          norms.push(own);
-        }
-      } finally {
-        step.dispose();
-      }
-      onProgress?.({ unit: 'pairs', done: norms.length, total: pairs.length });
-    }
+        async take(step, recorded) {
+          kept ??= recorded.weights.keep(step);
+          const squares = await Promise.all(recorded.squares.map((tensor) => readFloats(step, tensor)));
+          const { T, lengths } = recorded;
+          for (const [b, length] of lengths.entries()) {
+            const own = new Float64Array(graph.nForward);
+            let u = 0;
+            for (const block of squares)
+              for (let s = 0; s < block.length / (lengths.length * T); s++, u++)
+                for (let t = 0; t < length; t++)
+                  own[u] = (own[u] ?? 0) + Math.sqrt(block[(s * lengths.length + b) * T + t] ?? Number.NaN);
+            norms.push(own);
+          }
+        },
+      },
+      controls,
+    );
   } finally {
     kept?.dispose();
   }

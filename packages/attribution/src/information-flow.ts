@@ -1,7 +1,7 @@
 // Information-flow routes: importance of u at v = max(0, ‖x_v‖₁ − ‖x_v − z_u‖₁), normalised over v's sources, mean over positions; clean run only. Ferrando & Voita, arXiv 2403.00824 §3.
-import { blockHook, recordWithin, tokenBatch } from '@limn/hooks';
+import { blockHook, tokenBatch } from '@limn/hooks';
 import type { HookedModel, HookName } from '@limn/hooks';
-import { type Step, throwIfAborted } from '@limn/gpu';
+import type { Step } from '@limn/gpu';
 import {
   abs,
   add,
@@ -21,6 +21,7 @@ import {
 import { ExampleSum } from './example-sum.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
+import { inBatches } from './in-batches.js';
 import { layersOf, nodeOutputs, outputCaptures, OutputWeights } from './node-outputs.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
@@ -49,8 +50,7 @@ export async function informationFlow(
   pairs: readonly Pair[],
   options: InformationFlowOptions = {},
 ): Promise<Scores> {
-  const { signal, onProgress } = options;
-  const { batchSize, memoryBytes } = settleControls(options);
+  const controls = { ...options, ...settleControls(options) };
   checkPairs(pairs, { model: model.info });
   const graph = buildGraph(model.info);
   const edges = [...graph.edges()].map(({ u, v }) => graph.dense(u, v));
@@ -64,35 +64,28 @@ export async function informationFlow(
   );
   const weights = await OutputWeights.of(model);
   try {
-    let most = batchSize;
-    for (let done = 0; done < pairs.length;) {
-      throwIfAborted(signal, 'Information-flow routes');
-      const wanted = Math.min(most, pairs.length - done);
-      const { step, count, recorded } = recordWithin({
+    await inBatches(
+      model.gpu,
+      pairs,
+      {
         what: 'Information-flow routes',
         unit: 'pair',
-        memoryBytes,
-        most: wanted,
-        open: () => model.gpu.step({ label: 'information flow', ...(signal ? { signal } : {}) }),
-        record: (step, count) => recordShares(step, model, graph, weights, pairs.slice(done, done + count)),
-      });
-      if (count < wanted) most = count;
-      try {
-        const shares = await Promise.all(recorded.map(({ shares }) => readFloats(step, shares)));
-        const matrices = new Float32Array(count * graph.nForward * graph.nBackward);
-        for (const [i, { slots }] of recorded.entries())
-          for (const [at, share] of (shares[i] as Float32Array).entries())
-            for (const v of slots) {
-              const u = Math.floor(at / count);
-              matrices[(at % count) * graph.nForward * graph.nBackward + graph.dense(u, v)] = share;
-            }
-        total.add(matrices, done);
-      } finally {
-        step.dispose();
-      }
-      done += count;
-      onProgress?.({ unit: 'pairs', done, total: pairs.length });
-    }
+        label: 'information flow',
+        record: (step, batch) => recordShares(step, model, graph, weights, batch),
+        async take(step, recorded, start, count) {
+          const shares = await Promise.all(recorded.map(({ shares }) => readFloats(step, shares)));
+          const matrices = new Float32Array(count * graph.nForward * graph.nBackward);
+          for (const [i, { slots }] of recorded.entries())
+            for (const [at, share] of (shares[i] as Float32Array).entries())
+              for (const v of slots) {
+                const u = Math.floor(at / count);
+                matrices[(at % count) * graph.nForward * graph.nBackward + graph.dense(u, v)] = share;
+              }
+          total.add(matrices, start);
+        },
+      },
+      controls,
+    );
   } finally {
     weights.dispose();
   }

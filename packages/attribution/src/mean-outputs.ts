@@ -1,8 +1,9 @@
 // What every source node writes on average over some prompts: over all positions, or for each position of prompts of one length.
-import { LimnError, type Step, throwIfAborted } from '@limn/gpu';
-import { recordWithin, tokenBatch } from '@limn/hooks';
+import { LimnError, type Step } from '@limn/gpu';
+import { tokenBatch } from '@limn/hooks';
 import type { HookedModel, HookName } from '@limn/hooks';
 import { expand, fromData, matmul, persistent, readFloats, reshape, type Tensor } from '@limn/tensor';
+import { inBatches } from './in-batches.js';
 import { outputCaptures } from './node-outputs.js';
 import { settleControls } from './run-options.js';
 import type { RunControls } from './run-options.js';
@@ -85,8 +86,8 @@ export async function meanOutputs(
   prompts: readonly (readonly number[])[],
   options: MeanOptions = {},
 ): Promise<MeanOutputs> {
-  const { positional = false, signal, onProgress } = options;
-  const { batchSize, memoryBytes } = settleControls(options);
+  const { positional = false } = options;
+  const controls = { ...options, ...settleControls(options) };
   const lengths = [...new Set(prompts.map(({ length }) => length))];
   if (lengths.length === 0 || (positional && lengths.length > 1))
     throw new LimnError(
@@ -102,18 +103,15 @@ export async function meanOutputs(
   const positions = positional ? (lengths[0] as number) : 1;
   const names = outputCaptures(model);
   const sums = new Map<HookName, Float64Array>();
-  let most = batchSize;
-  for (let done = 0; done < prompts.length;) {
-    throwIfAborted(signal, 'Mean outputs');
-    const wanted = Math.min(most, prompts.length - done);
-    const { step, count, recorded } = recordWithin({
+  await inBatches(
+    model.gpu,
+    prompts,
+    {
       what: 'Mean outputs',
       unit: 'prompt',
-      memoryBytes,
-      most: wanted,
-      open: () => model.gpu.step({ label: 'mean outputs', ...(signal ? { signal } : {}) }),
-      record: (step, count) => {
-        const tokens = tokenBatch(prompts.slice(done, done + count), model.info);
+      label: 'mean outputs',
+      record(step, batch) {
+        const tokens = tokenBatch(batch, model.info);
         const run = model.run(step, { tokens }, { capture: names, logits: 'none' });
         const weights = fromData(step, positionWeights(run.lengths, run.T, positional), [positions, run.B * run.T], {
           label: 'weights of the mean',
@@ -123,22 +121,18 @@ export async function meanOutputs(
           return matmul(step, weights, reshape(x, [run.B * run.T, x.size / (run.B * run.T)]));
         });
       },
-    });
-    if (count < wanted) most = count;
-    try {
-      const values = await Promise.all(recorded.map((tensor) => readFloats(step, tensor)));
-      for (const [i, name] of names.entries()) {
-        const part = values[i] as Float32Array;
-        const sum = sums.get(name) ?? new Float64Array(part.length);
-        for (const [j, x] of part.entries()) sum[j] = (sum[j] as number) + x;
-        sums.set(name, sum);
-      }
-    } finally {
-      step.dispose();
-    }
-    done += count;
-    onProgress?.({ unit: 'prompts', done, total: prompts.length });
-  }
+      async take(step, recorded) {
+        const values = await Promise.all(recorded.map((tensor) => readFloats(step, tensor)));
+        for (const [i, name] of names.entries()) {
+          const part = values[i] as Float32Array;
+          const sum = sums.get(name) ?? new Float64Array(part.length);
+          for (const [j, x] of part.entries()) sum[j] = (sum[j] as number) + x;
+          sums.set(name, sum);
+        }
+      },
+    },
+    controls,
+  );
   const means = [...sums].map(([name, sum]) => ({ name, mean: Float32Array.from(sum, (x) => x / prompts.length) }));
   const digests = await Promise.all(
     means.map(async ({ name, mean }) => `${name} ${await sha256Hex(new Uint8Array(mean.buffer))}`),

@@ -1,10 +1,11 @@
 // What a model makes of the pairs before any scoring: metric and accuracy of the clean and the corrupted prompts, from two forward passes.
-import { throwIfAborted, type Step } from '@limn/gpu';
-import { recordWithin, tokenBatch, type HookedModel } from '@limn/hooks';
+import type { Step } from '@limn/gpu';
+import { tokenBatch, type HookedModel } from '@limn/hooks';
 import { readFloats, type Tensor } from '@limn/tensor';
 import { accuracy } from './accuracy.js';
 import { denominatorFlags, type CurveFlag } from './curve-flags.js';
 import { MetricSum, type MetricValues } from './evaluation-base.js';
+import { inBatches } from './in-batches.js';
 import { checkAnswers, type Metric } from './metrics.js';
 import { checkPairs } from './pair-checks.js';
 import type { Pair } from './pairs.js';
@@ -59,34 +60,29 @@ export async function previewPairs(
   pairs: readonly Pair[],
   options: PreviewOptions,
 ): Promise<PairsPreview> {
-  const { metrics, signal, onProgress } = options;
-  const { batchSize, memoryBytes } = settleControls(options);
+  const { metrics } = options;
+  const controls = { ...options, ...settleControls(options) };
   checkPairs(pairs, { model: model.info });
   checkAnswers(pairs, metrics);
   const measured = [...metrics.filter(({ name }) => name !== accuracy.name), accuracy];
   const sides = SIDES.map(() => new MetricSum(measured, pairs.length));
-  let most = batchSize;
-  for (let start = 0; start < pairs.length;) {
-    throwIfAborted(signal, 'The preview');
-    const wanted = Math.min(most, pairs.length - start);
-    const { step, count, recorded } = recordWithin({
+  await inBatches(
+    model.gpu,
+    pairs,
+    {
       what: 'The preview',
       unit: 'pair',
-      memoryBytes,
-      most: wanted,
-      open: () => model.gpu.step({ label: 'preview', ...(signal ? { signal } : {}) }),
-      record: (step, count) => recordSides(step, model, pairs.slice(start, start + count), measured),
-    });
-    if (count < wanted) most = count;
-    try {
-      const losses = await Promise.all(recorded.map((side) => Promise.all(side.map((loss) => readFloats(step, loss)))));
-      for (const [s, side] of sides.entries()) side.add(losses[s] ?? [], start);
-    } finally {
-      step.dispose();
-    }
-    start += count;
-    onProgress?.({ unit: 'pairs', done: start, total: pairs.length });
-  }
+      label: 'preview',
+      record: (step, batch) => recordSides(step, model, batch, measured),
+      async take(step, recorded, start) {
+        const losses = await Promise.all(
+          recorded.map((side) => Promise.all(side.map((loss) => readFloats(step, loss)))),
+        );
+        for (const [s, side] of sides.entries()) side.add(losses[s] ?? [], start);
+      },
+    },
+    controls,
+  );
   const [clean, corrupted] = sides.map((side) => side.values()) as [MetricValues, MetricValues];
   const of = pairs.filter(hasBoth).length;
   const right = (side: MetricValues): number =>
