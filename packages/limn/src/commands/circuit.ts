@@ -5,8 +5,8 @@ import { LimnError, type Gpu } from '@limn/gpu';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
+import { openGivenModel } from '../given-model.js';
 import { chooseMethod, type MethodChoice, type MethodSettings } from '../methods.js';
-import { openModel } from '../model-source.js';
 import { openOutputFolder } from '../output.js';
 import { filePairs, prependBosOf } from '../pairs-source.js';
 import { DEFAULT_DRAWS, findCircuit, scoreCircuitShards, type CircuitRequest, type ShardPlan } from '../pipeline.js';
@@ -22,7 +22,7 @@ import {
 import { folderShards, removeShards, shardFolderOf } from '../shard-folder.js';
 import { kernelPlan } from '../kernel-plan.js';
 import { TASK_NAMES, taskSets } from '../task-source.js';
-import { weightForm, withWeightOptions, type WeightOptions } from '../weight-options.js';
+import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 import { CIRCUIT_FILES, circuitFiles, describeFinding, figuresOf } from '../circuit-output.js';
 
 interface CircuitOptions extends SharedOptions, WeightOptions, MethodSettings {
@@ -130,12 +130,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
   const output = openOutputFolder(options.out, CIRCUIT_FILES);
   try {
     using device = await openDevice(context);
-    using model = await openModel(device.gpu, options.model, {
-      ...weightForm(options),
-      signal,
-      onProgress: console.progress,
-      onNotice: (line) => console.note(line),
-    });
+    using model = await openGivenModel(device.gpu, options.model, options, context);
     const speaker = { info: model.hooked.info, tokenizer: model.tokenizer, bos: options.bos };
     const sets =
       options.task === undefined

@@ -18,10 +18,10 @@ import type { Command } from 'commander';
 import { correlationLines, crossLines, overlapLines } from '../comparison-text.js';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
+import { openGivenModel } from '../given-model.js';
 import { pairsOf, readGraphs, type NamedGraph } from '../graph-source.js';
-import { openModel } from '../model-source.js';
 import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
-import { weightForm, withWeightOptions, type WeightOptions } from '../weight-options.js';
+import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 
 interface CompareOptions extends SharedOptions, WeightOptions {
   readonly edges?: number;
@@ -113,12 +113,7 @@ async function runOnAll(
   const { console, signal } = context;
   const ablation = oneAblation(graphs);
   using device = await openDevice(context);
-  using model = await openModel(device.gpu, options.model as string, {
-    ...weightForm(options),
-    signal,
-    onProgress: console.progress,
-    onNotice: (line) => console.note(line),
-  });
+  using model = await openGivenModel(device.gpu, options.model as string, options, context);
   const { info } = model.hooked;
   for (const { file, parsed } of graphs) {
     const weights = parsed.provenance?.['weightsSha256'];

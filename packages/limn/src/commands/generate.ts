@@ -4,8 +4,8 @@ import { generateStream, type GeneratedToken } from '@limn/hooks';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
+import { openGivenModel } from '../given-model.js';
 import { expectRoom, samplingOf, type SamplingOptions } from '../generation-request.js';
-import { openModel } from '../model-source.js';
 import { expectPrompt, promptBos, promptIds, type PromptOptions } from '../prompt-ids.js';
 import { provenanceOf, weightsLine } from '../provenance.js';
 import {
@@ -16,7 +16,7 @@ import {
   withSharedOptions,
   type SharedOptions,
 } from '../shared-options.js';
-import { weightForm, withWeightOptions, type WeightOptions } from '../weight-options.js';
+import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 
 interface GenerateCommandOptions extends SharedOptions, WeightOptions, PromptOptions, SamplingOptions {
   readonly model: string;
@@ -67,12 +67,7 @@ async function run(options: GenerateCommandOptions, context: CommandContext): Pr
   expectPrompt(options);
   const sampling = samplingOf(options);
   using device = await openDevice(context);
-  using model = await openModel(device.gpu, options.model, {
-    ...weightForm(options),
-    signal,
-    onProgress: console.progress,
-    onNotice: (line) => console.note(line),
-  });
+  using model = await openGivenModel(device.gpu, options.model, options, context);
   const { tokenizer } = model;
   if (tokenizer === undefined && options.stop !== undefined) {
     throw new LimnError('usage/no-tokenizer', `--stop: ${model.name} has no tokenizer, so its tokens have no text`);

@@ -19,15 +19,16 @@ import type { TextSplit } from '@limn/tasks/text';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
+import { openGivenModel } from '../given-model.js';
 import { measurable } from '../measurable.js';
-import { openModel, type ModelTokenizer } from '../model-source.js';
+import type { ModelTokenizer } from '../model-source.js';
 import { refuseForeignFile, writeFileWhole } from '../output.js';
 import { parseOptions, prependBosOf, readPairs, type PairSets } from '../pairs-source.js';
 import { provenanceOf, weightsLine } from '../provenance.js';
 import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { TASK_NAMES, drawTaskPairs, encoderOf, type TaskModel } from '../task-source.js';
 import { templatePairs } from '../template-source.js';
-import { weightForm, withWeightOptions, type WeightOptions } from '../weight-options.js';
+import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 
 const SPLITS: readonly TextSplit[] = ['train', 'held-out', 'all'];
 const METRIC_NAMES = METRICS.map(({ name }) => name);
@@ -85,12 +86,7 @@ async function run(options: PairsOptions, context: CommandContext): Promise<void
       { hint: 'for example: limn pairs --model pocket --task ioi' },
     );
   using device = await openDevice(context);
-  using model = await openModel(device.gpu, options.model, {
-    ...weightForm(options),
-    signal,
-    onProgress: console.progress,
-    onNotice: (line) => console.note(line),
-  });
+  using model = await openGivenModel(device.gpu, options.model, options, context);
   const speaker = { info: model.hooked.info, tokenizer: model.tokenizer, bos: options.bos };
   const { pairs, report, bos } = await findPairs(options, speaker);
   if (options.preview) for (const line of weightsLine(model)) console.say(line);

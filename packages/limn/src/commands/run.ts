@@ -6,12 +6,12 @@ import { logSoftmax } from '@limn/tasks';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
-import { openModel } from '../model-source.js';
+import { openGivenModel } from '../given-model.js';
 import { refuseForeignFile, writeFileWhole } from '../output.js';
 import { expectPrompt, promptBos, promptIds, type PromptOptions } from '../prompt-ids.js';
 import { provenanceOf, weightsLine } from '../provenance.js';
 import { integerOption, tokenListOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
-import { weightForm, withWeightOptions, type WeightOptions } from '../weight-options.js';
+import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 
 /** In the metadata of every file that this command writes; how it knows its own. */
 const FORMAT = 'limn.activations';
@@ -45,12 +45,7 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
   expectPrompt(options);
   if (options.out !== undefined) refuseForeignFile(options.out, isActivations);
   using device = await openDevice(context);
-  using model = await openModel(device.gpu, options.model, {
-    ...weightForm(options),
-    signal,
-    onProgress: console.progress,
-    onNotice: (line) => console.note(line),
-  });
+  using model = await openGivenModel(device.gpu, options.model, options, context);
   const { info } = model.hooked;
   const capture = selectSites(options.capture ?? [], info);
   const ids = promptIds(options, model);

@@ -3,8 +3,9 @@ import { LimnError } from '@limn/gpu';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
+import { openGivenModel } from '../given-model.js';
 import { EXIT, exitCodeOf, isCoded } from '../exit-code.js';
-import { openModel, type OpenModel } from '../model-source.js';
+import type { OpenModel } from '../model-source.js';
 import { filePairs, type PairSets } from '../pairs-source.js';
 import { describeFigures, verifyGpt2 } from '../published-gpt2.js';
 import { nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
@@ -33,13 +34,7 @@ async function verify({ model: name, data }: VerifyOptions, context: CommandCont
   if (name === undefined) throw notVerified('no weights were given', '--model DIR with the weights of GPT-2 small');
   if (data === undefined) throw notVerified('no pairs were given', '--data greater_than_eap_ig.csv');
   using device = await openDevice(context);
-  using model = await orNotVerified(
-    openModel(device.gpu, name, {
-      signal,
-      onProgress: console.progress,
-      onNotice: (line) => console.note(line),
-    }),
-  );
+  using model = await orNotVerified(openGivenModel(device.gpu, name, {}, context));
   const { evaluation } = await orNotVerified(pairsFor(model, data));
   const figures = await verifyGpt2(model.hooked, evaluation, { signal, onProgress: console.progress });
   for (const line of describeFigures(figures)) console.say(line);
