@@ -1,5 +1,6 @@
 // Scores of examples added up in float64, in the order of the pairs and of the parts of their paths; a value that is no number stops the run and names its pair.
 import { LimnError } from '@limn/gpu';
+import type { Graph } from './graph.js';
 
 /** What the numbers of one example are. */
 export interface ExampleLayout {
@@ -9,6 +10,15 @@ export interface ExampleLayout {
   readonly indices: ArrayLike<number>;
   /** What number `index` is the score of. */
   name(index: number): string;
+}
+
+/** A dense [nForward, nBackward] matrix per example. */
+export function edgeLayout(graph: Graph): ExampleLayout {
+  return {
+    size: graph.nForward * graph.nBackward,
+    indices: [...graph.edges()].map(({ u, v }) => graph.dense(u, v)),
+    name: (edge) => graph.denseName(edge),
+  };
 }
 
 /** Σ over examples, and the examples themselves when they are asked for. */

@@ -18,7 +18,7 @@ import {
   sum,
   type Tensor,
 } from '@limn/tensor';
-import { ExampleSum } from './example-sum.js';
+import { edgeLayout, ExampleSum } from './example-sum.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
 import { inBatches } from './in-batches.js';
@@ -53,15 +53,7 @@ export async function informationFlow(
   const controls = { ...options, ...settleControls(options) };
   checkPairs(pairs, { model: model.info });
   const graph = buildGraph(model.info);
-  const edges = [...graph.edges()].map(({ u, v }) => graph.dense(u, v));
-  const total = new ExampleSum(
-    {
-      size: graph.nForward * graph.nBackward,
-      indices: edges,
-      name: (edge) => graph.denseName(edge),
-    },
-    options.perExample === true,
-  );
+  const total = new ExampleSum(edgeLayout(graph), options.perExample === true);
   const weights = await OutputWeights.of(model);
   try {
     await inBatches(

@@ -229,9 +229,12 @@ function drawPairs(
   update: number,
   { pairsPerUpdate, seed }: { readonly pairsPerUpdate: number; readonly seed: number },
 ): Pair[] {
+  const orders = new Map<number, Uint32Array>();
   return Array.from({ length: pairsPerUpdate }, (_, i) => {
     const at = update * pairsPerUpdate + i;
-    const order = permutation(pairs.length, { seed, stream: 2 ** 20 + Math.floor(at / pairs.length) });
+    const pass = Math.floor(at / pairs.length);
+    const order = orders.get(pass) ?? permutation(pairs.length, { seed, stream: 2 ** 20 + pass });
+    orders.set(pass, order);
     return pairs[order[at % pairs.length] as number] as Pair;
   });
 }
