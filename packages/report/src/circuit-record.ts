@@ -76,6 +76,33 @@ const pruned = object({
   }),
 });
 
+/**
+ * The marked circuit without one edge or one node, pruned again: `kept` edges, its mean metric and f, and both minus those of the
+ * circuit. `needed`: the metric moves away from the clean run; `idle`: not by more than the tolerance; `harmful`: towards it or beyond;
+ * `unknown`: the metric is no finite number, and null.
+ */
+const drop = object({
+  name: text({ longest: 60 }),
+  kept: whole(),
+  value: orNull(finite),
+  change: orNull(finite),
+  faithfulness: orNull(finite),
+  faithfulnessChange: orNull(finite),
+  verdict: oneOf('needed', 'idle', 'harmful', 'unknown'),
+});
+
+/**
+ * Minimality of the marked circuit: every edge and every node but `input` and `logits` dropped alone, on the pairs of the measurement.
+ * `value` and `faithfulness` are those of the circuit in the same evaluation; a change of the metric up to `tolerance` is none.
+ */
+const knockOut = object({
+  value: orNull(finite),
+  faithfulness: orNull(finite),
+  tolerance: finite,
+  edges: list(drop, { most: 50_000 }),
+  nodes: list(drop, { most: 50_000 }),
+});
+
 /** The edges of one circuit, as indices into `edges`. */
 const drawn = object({ n: whole(1), selection: oneOf('absolute', 'signed'), edges: list(whole(), { most: 50_000 }) });
 
@@ -150,6 +177,7 @@ export const optionalCircuitFields = {
   agreement,
   stability,
   pruned,
+  knockOut,
   /** The ends of further metrics, by name: of the whole model and of the empty circuit. */
   also: record(object({ clean: finite, corrupted: finite }), { most: 10 }),
   /** How the bands of the curves were drawn. */
@@ -193,3 +221,13 @@ export type PairRecord = Infer<typeof pair>;
  * @useDeclaredType
  */
 export type DrawnCircuit = Infer<typeof drawn>;
+/**
+ * What every edge and node of the marked circuit is worth to it: each dropped alone.
+ * @useDeclaredType
+ */
+export type KnockOutRecord = Infer<typeof knockOut>;
+/**
+ * The marked circuit without one edge or node.
+ * @useDeclaredType
+ */
+export type DropRecord = Infer<typeof drop>;

@@ -6,7 +6,9 @@ export type {
   BaselineRecord,
   CurveRecord,
   DrawnCircuit,
+  DropRecord,
   EdgeRow,
+  KnockOutRecord,
   PairRecord,
   PointRecord,
 } from './circuit-record.js';

@@ -1,6 +1,7 @@
 // The record of one result: who computed it, with what, how to compute it again, and what came out. One schema for every kind.
 import { circuitFields, optionalCircuitFields } from './circuit-record.js';
 import { ReportError } from './error.js';
+import { edgeParts } from './number-text.js';
 import { anyJson, object, oneOf, orNull, record, text, whole, yesNo } from './schema.js';
 import type { Infer, Issue, Json } from './schema.js';
 import { maskSecrets } from './secrets.js';
@@ -139,6 +140,7 @@ function inconsistencies(result: CircuitRecord): Issue[] {
         allowed: `indices below ${result.edges.length}`,
       });
   });
+  issues.push(...strayDrops(result));
   result.pairs.forEach(({ clean, corrupted }, p) => {
     if (clean.length !== corrupted.length)
       issues.push({
@@ -148,6 +150,22 @@ function inconsistencies(result: CircuitRecord): Issue[] {
       });
   });
   return issues;
+}
+
+/** Drops of what the marked circuit does not have, or that stand twice. */
+function strayDrops({ knockOut, edges }: CircuitRecord): Issue[] {
+  if (!knockOut) return [];
+  const marked = edges.flatMap(([name, , inGraph]) => (inGraph ? [name] : []));
+  const nodes = marked.flatMap((name) => edgeParts(name).slice(0, 2));
+  const inner = new Set(nodes.filter((node) => node !== 'input' && node !== 'logits'));
+  // What is found is taken out, so that a second drop of it is stray as well.
+  const stray = (unit: 'edges' | 'nodes', left: Set<string>): Issue[] =>
+    knockOut[unit].flatMap(({ name }, i) =>
+      left.delete(name)
+        ? []
+        : [{ path: `/knockOut/${unit}/${i}/name`, given: name, allowed: `${unit} of the marked circuit, each once` }],
+    );
+  return [...stray('edges', new Set(marked)), ...stray('nodes', inner)];
 }
 
 /** Order of computation: input, then per layer the heads and the MLP (side by side in a parallel block), then logits. */

@@ -22,6 +22,13 @@ function changed(path: readonly (string | number)[], value: unknown): unknown {
   return copy;
 }
 
+const drops = sample().knockOut!;
+
+test('a record without what later versions of limn added, as older ones are, is accepted', () => {
+  const { knockOut: _k, stability: _s, bands: _b, also: _a, pruned: _p, ...old } = sample();
+  expect(checkRecord(old)).toBe(old);
+});
+
 test('a sound record is accepted and comes back from its text unchanged', () => {
   const record = sample();
   expect(checkRecord(record)).toBe(record);
@@ -59,6 +66,12 @@ describe('what is refused, with its place', () => {
     [['pruned', 'nodes', 0, 'name'], 'logits', '/pruned/nodes/0/name'],
     [['curves', 0, 'baselines', 0, 'draws'], 0, '/curves/0/baselines/0/draws'],
     [['curves', 0, 'points', 0, 'band', 'low'], Infinity, '/curves/0/points/0/band/low'],
+    [['knockOut', 'edges', 0, 'name'], 'm0->m1', '/knockOut/edges/0/name'],
+    [['knockOut', 'edges', 1], drops.edges[0], '/knockOut/edges/1/name'],
+    [['knockOut', 'nodes', 0, 'name'], 'logits', '/knockOut/nodes/0/name'],
+    [['knockOut', 'nodes', 0, 'verdict'], 'harmless', '/knockOut/nodes/0/verdict'],
+    [['knockOut', 'edges', 0, 'value'], Number.NaN, '/knockOut/edges/0/value'],
+    [['knockOut', 'tolerance'], null, '/knockOut/tolerance'],
     [['pairs', 0, 'corrupted'], ['one'], '/pairs/0'],
     [['pairs', 0, 'clean', 0], 'x'.repeat(100_000_000), '/pairs/0/clean/0'],
     [['provenance', 'model', 'weightsSha256'], 'abc', '/provenance/model/weightsSha256'],

@@ -62,6 +62,41 @@ const words: Readonly<Record<string, { clean: string; corrupted: string; correct
     ],
   };
 
+/** Drops that cost in proportion to |score|; the smallest do nothing, and the largest hindering edge does harm. */
+function knockOutOf(
+  names: readonly string[],
+  scores: readonly number[],
+  circuit: readonly number[],
+  faithfulness: number,
+): NonNullable<CircuitRecord['knockOut']> {
+  const value = 0.95 * faithfulness - 0.04;
+  const drop = (name: string, loss: number) => ({
+    name,
+    kept: circuit.length - 1,
+    value: value - 0.95 * loss,
+    change: -0.95 * loss,
+    faithfulness: faithfulness - loss,
+    faithfulnessChange: -loss,
+    verdict: loss === 0 ? ('idle' as const) : loss < 0 ? ('harmful' as const) : ('needed' as const),
+  });
+  const worth = (i: number): number => {
+    const score = scores[i] ?? 0;
+    return Math.abs(score) < 0.12 ? 0 : score / 4;
+  };
+  const ends = (i: number): string[] => (names[i] ?? '').replace(/<.>$/, '').split('->');
+  const nodes = [...new Set(circuit.flatMap(ends))].filter((node) => node !== 'input' && node !== 'logits');
+  return {
+    value,
+    faithfulness,
+    tolerance: 2 ** -20,
+    edges: circuit.map((i) => drop(names[i] ?? '', worth(i))),
+    nodes: nodes.map((node) => {
+      const own = circuit.filter((i) => ends(i).includes(node));
+      return drop(node, own.reduce((sum, i) => sum + worth(i), 0) / 2);
+    }),
+  };
+}
+
 export function sample({
   layers = 4,
   heads = 4,
@@ -195,6 +230,7 @@ export function sample({
       selected: order.absolute.slice(0, n + 20).map((i, rank) => [i, Math.max(0.05, 1 - rank / (n + 20))] as const),
     },
     pruned: { edges: ['m1->m2', 'input->m1'], nodes: [{ name: 'm1', reason: 'unfed' }] },
+    knockOut: knockOutOf(names, scores, [...circuit], faithful(n, 0)),
     areas: { cpr: 0.934, cmd: 0.061, logArea: 0.58 },
     smallest: [
       { threshold: 0.85, n },
