@@ -1,18 +1,14 @@
 // Checks all rows of a pairs file before any work: those that cannot be used, with both prompts side by side, and what is odd about the others.
 import { LimnError } from '@limn/gpu';
 import { checkPair } from './pair-checks.js';
+import type { RefusedRow } from './pair-refusals.js';
 import { align, sideBySide, suggestAlignment } from './pair-alignment.js';
 import { pairRows } from './pair-rows.js';
 import type { Pair, ParsePairsOptions } from './pairs.js';
 import { tokenLengths, type TokenLength } from './token-lengths.js';
 
-/** A row that cannot be used. */
-export interface RowFault {
-  /** File and line, or the number of the pair. */
-  readonly where: string;
-  /** As `parsePairs` would throw it: `data/pairs-…`. */
-  readonly code: string;
-  readonly message: string;
+/** A row that cannot be used; of a list, `where` is the number of the pair. */
+export interface RowFault extends RefusedRow {
   /** Of misaligned prompts, the first position at which their tokens differ. */
   readonly firstDifference?: number | undefined;
   /** Of misaligned prompts, both rows of tokens, the first difference marked `→`. */

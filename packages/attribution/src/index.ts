@@ -85,6 +85,7 @@ export { agreement, gradientRatio, kendallTauB, meanRanks, pearson, topOverlap }
 export type { Agreement } from './agreement.js';
 export { checkPairs, parsePairs } from './pairs.js';
 export type { Pair, PairLimits, PairTokenizer, ParsePairsOptions, ParsedPairs } from './pairs.js';
+export type { RefusedRow } from './pair-refusals.js';
 export { formatOf } from './pair-rows.js';
 export type { PairsFormat } from './pair-rows.js';
 export { pairsToCsv, pairsToJsonLines } from './write-pairs.js';

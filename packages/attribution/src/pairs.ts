@@ -1,8 +1,8 @@
 // Pairs files: JSON lines of { clean, corrupted, correct, incorrect } or the EAP-IG repository's CSV, checked against the model before any work.
 import { LimnError } from '@limn/gpu';
-import { pairRows, type PairsFormat } from './pair-rows.js';
-
 import { checkPairs } from './pair-checks.js';
+import { noneLeft, refusedRow, refuseRows, type RefusedRow } from './pair-refusals.js';
+import { pairRows, type PairsFormat } from './pair-rows.js';
 
 export { checkPairs };
 
@@ -51,11 +51,17 @@ export interface ParsePairsOptions {
   readonly corruptedColumn?: string | undefined;
   /** Ids of verb forms, for CSV files of subject–verb agreement, whose column `plural` says 0 or 1. */
   readonly verbs?: { readonly singular: readonly number[]; readonly plural: readonly number[] } | undefined;
+  /** Leave out the rows that cannot be used, and name them in `refused`. Default false: they are all named in one error. */
+  readonly skipBadRows?: boolean | undefined;
 }
 
 /** Pairs as read, and how. */
 export interface ParsedPairs {
   readonly pairs: readonly Pair[];
+  /** File and line of every pair. */
+  readonly places: readonly string[];
+  /** Rows that were left out; empty unless `skipBadRows` asks for it. */
+  readonly refused: readonly RefusedRow[];
   /** 'prepended' when at least one text prompt got a BOS. */
   readonly bos: 'prepended' | 'none';
   /** The metric that all labels of a CSV file were made for: 'prob-diff' where they are years, numbers of a subject, or lists of answers. */
@@ -67,20 +73,37 @@ export interface ParsedPairs {
  * above it, incorrect the other ones of the hundred), or JSON of ids or texts: [correct, incorrect], [[correct …], [incorrect …]],
  * {"correct": […], "incorrect": […]}. In place of `label` there may be the columns that the EAP-IG repository uses (correct_idx and incorrect_idx, …).
  *
+ * A file with rows that cannot be used is refused as a whole, by the code of the first of them and with all of them named; `skipBadRows` leaves them out.
+ *
  * @throws LimnError naming file and line, and in CSV the column: `data/pairs-empty`, `data/pairs-json`, `data/pairs-csv`, `data/pairs-csv-header`,
  * `data/pairs-label`, `data/pairs-field`, `data/pairs-no-tokenizer`, `data/pairs-no-bos`, `data/pairs-answer` (not one token), `data/pairs-unknown-id`,
- * `data/pairs-too-long`, `data/pairs-too-large`, `data/pairs-length-mismatch`
+ * `data/pairs-too-long`, `data/pairs-too-large`, `data/pairs-length-mismatch`; `data/pairs-quarantined` where `skipBadRows` leaves no pair
  */
 export function parsePairs(text: string, options: ParsePairsOptions): ParsedPairs {
   const pairs: Pair[] = [];
+  const places: string[] = [];
+  const faults: { readonly where: string; readonly error: LimnError }[] = [];
   let prepended = false;
   let probDiff = true;
-  for (const { read, metric } of pairRows(text, options)) {
-    if (read instanceof LimnError) throw read;
+  for (const { where, read, metric } of pairRows(text, options)) {
+    if (read instanceof LimnError) {
+      faults.push({ where, error: read });
+      continue;
+    }
     pairs.push(read.pair);
+    places.push(where);
     prepended ||= read.prepended;
     probDiff &&= metric === 'prob-diff';
   }
+  const refused = faults.map(refusedRow);
+  if (options.skipBadRows !== true) refuseRows(faults, refused);
+  else if (pairs.length === 0 && refused.length > 0) throw noneLeft(options.file ?? 'pairs', refused);
   checkPairs(pairs, options);
-  return { pairs, bos: prepended ? 'prepended' : 'none', ...(probDiff ? { metric: 'prob-diff' } : {}) };
+  return {
+    pairs,
+    places,
+    refused,
+    bos: prepended ? 'prepended' : 'none',
+    ...(probDiff ? { metric: 'prob-diff' } : {}),
+  };
 }

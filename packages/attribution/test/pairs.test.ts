@@ -35,6 +35,8 @@ describe('pairs files', () => {
         { clean: [1, 2], corrupted: [1, 3], correct: [4], incorrect: [6] },
         { clean: [0, 1, 2], corrupted: [0, 1, 3], correct: [4], incorrect: [6, 7] },
       ],
+      places: ['pairs.jsonl:1', 'pairs.jsonl:3'],
+      refused: [],
       bos: 'prepended',
     });
     const model = { vocabulary: 8, maxPositions: 6 };
@@ -109,5 +111,61 @@ describe('pairs files', () => {
     expect(() => checkPairs([{ clean: [1], corrupted: [1, 2], correct: [], incorrect: [] }], options)).toThrow(
       expect.objectContaining({ code: 'data/pairs-length-mismatch' }),
     );
+  });
+});
+
+describe('bad rows among good ones', () => {
+  const bad = [
+    line({ clean: [1, 2, 3] }),
+    '{"clean": [NaN, 2]}',
+    line({ correct: [' sat on'] }),
+    line({ clean: [1, 1, 1, 1, 1, 1, 1], corrupted: [1, 1, 1, 1, 1, 1, 2] }),
+  ];
+  const text = [line({}), bad[0], bad[1], line({ clean: [1, 3] }), bad[2], bad[3]].join('\n');
+  const codes = ['data/pairs-length-mismatch', 'data/pairs-json', 'data/pairs-answer', 'data/pairs-too-long'];
+  const lines = [2, 3, 5, 6].map((number) => `pairs.jsonl:${number}`);
+
+  it('refuse the file by the first of them, and all are named', () => {
+    const refuse = () => parsePairs(text, options);
+    expect(refuse).toThrow(expect.objectContaining({ code: codes[0] }));
+    expect(refuse).toThrow(
+      '3 more rows cannot be used: pairs.jsonl:3 (data/pairs-json), pairs.jsonl:5 (data/pairs-answer), pairs.jsonl:6 (data/pairs-too-long)',
+    );
+  });
+
+  it('are left out by name where that is asked for, and the others keep their places', () => {
+    const { pairs, places, refused } = parsePairs(text, { ...options, skipBadRows: true });
+    expect(pairs.map(({ clean }) => clean)).toEqual([
+      [1, 2],
+      [1, 3],
+    ]);
+    expect(places).toEqual(['pairs.jsonl:1', 'pairs.jsonl:4']);
+    expect(refused.map(({ where }) => where)).toEqual(lines);
+    expect(refused.map(({ code }) => code)).toEqual(codes);
+    expect(refused[1]?.message).toContain('pairs.jsonl:3 is not JSON');
+  });
+
+  it('are an error where nothing else is there', () => {
+    const skip = { ...options, skipBadRows: true };
+    expect(() => parsePairs(bad.join('\n'), skip)).toThrow(expect.objectContaining({ code: 'data/pairs-quarantined' }));
+    expect(() => parsePairs('', skip)).toThrow(expect.objectContaining({ code: 'data/pairs-empty' }));
+  });
+
+  it('of a CSV file are left out as well: labels, fields, years', () => {
+    const csv = [
+      'clean,corrupted,label',
+      ' the cat, the dog,"[4, 6]"',
+      ' the cat, the dog,NaN',
+      ' the cat, the dog',
+      ' the, the cat,"[4, 6]"',
+      ' the dog, the cat,"[6, 4]"',
+    ].join('\n');
+    const { pairs, refused } = parsePairs(csv, { ...options, file: 'p.csv', skipBadRows: true });
+    expect(pairs).toHaveLength(2);
+    expect(refused.map(({ where, code }) => [where, code])).toEqual([
+      ['p.csv:3', 'data/pairs-label'],
+      ['p.csv:4', 'data/pairs-csv'],
+      ['p.csv:5', 'data/pairs-length-mismatch'],
+    ]);
   });
 });

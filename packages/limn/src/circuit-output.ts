@@ -4,6 +4,7 @@ import { ablationWords, recordToJson, renderReport, type CircuitRecord, type Pro
 import { circuitRecord, type Findings } from './circuit-record.js';
 import { DELTA, RANDOM } from './curve-controls.js';
 import { doubts } from './flags.js';
+import { leftOutLines, type LeftOutPair } from './left-out.js';
 import type { OutputLayout } from './output.js';
 import { headlineCurve, type ShownCircuit } from './shown-circuit.js';
 
@@ -27,6 +28,8 @@ export interface FindingFigures {
     readonly pruned: number;
   };
   readonly flags: CircuitRecord['flags'];
+  /** Pairs that were left out, and why. */
+  readonly leftOut: readonly LeftOutPair[];
 }
 
 /** Names and contents. `show` gives the text of a token id. */
@@ -69,7 +72,7 @@ export function graphFile({ scores, shown, method, metric, task }: Findings, pro
 
 /** The figures of {@link describeFinding}, for programs. */
 export function figuresOf(found: Findings): FindingFigures {
-  const { task, metric, curves, shown, scores, flags } = found;
+  const { task, metric, curves, shown, scores, flags, leftOut } = found;
   return {
     task: task.name,
     metric: metric.name,
@@ -78,6 +81,7 @@ export function figuresOf(found: Findings): FindingFigures {
     smallest: curves.smallest,
     doubts: doubtsOf(found),
     flags,
+    leftOut,
   };
 }
 
@@ -136,6 +140,7 @@ export function describeFinding(found: Findings): string[] {
     ...doubtsInWords(found),
     `  edges needed: ${smallest}`,
     `  strongest edges: ${strongest.map(({ name, score }) => `${name} ${score >= 0 ? '+' : '−'}${Math.abs(score).toPrecision(2)}`).join(', ')}`,
+    ...leftOutLines(found.leftOut),
     ...doubts(flags).map((text) => `  note: ${text}`),
   ];
 }

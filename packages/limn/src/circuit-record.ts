@@ -11,6 +11,7 @@ import type {
   SelectionStability,
 } from '@limn/attribution';
 import type { BaselineRecord, CircuitRecord, EdgeRow, PointRecord, Provenance } from '@limn/report';
+import type { LeftOutPair } from './left-out.js';
 import type { MethodChoice } from './methods.js';
 import { headlineCircuits, type ShownCircuit } from './shown-circuit.js';
 
@@ -42,6 +43,8 @@ export interface Findings {
   readonly values?: { readonly clean: readonly number[]; readonly corrupted: readonly number[] };
   readonly exact?: { readonly scores: Scores; readonly agreement: Agreement };
   readonly flags: CircuitRecord['flags'];
+  /** Pairs that were left out, every one. */
+  readonly leftOut: readonly LeftOutPair[];
 }
 
 /** `show` gives the text of a token id. */

@@ -1,6 +1,7 @@
 // What a reader should know before believing a figure of a circuit record.
-import type { FaithfulnessCurves, QuarantinedPair } from '@limn/attribution';
+import type { FaithfulnessCurves } from '@limn/attribution';
 import type { CircuitRecord } from '@limn/report';
+import type { LeftOutPair } from './left-out.js';
 import type { MethodChoice } from './methods.js';
 import type { PairSets } from './pairs-source.js';
 import { FAITHFUL } from './shown-circuit.js';
@@ -15,6 +16,7 @@ const FOR_THE_REPORT = new Set([
   'not-reached',
   'chosen-on-evaluation',
   'stability-unknown',
+  'pairs-left-out',
 ]);
 
 /** What puts the figures on the terminal in doubt. */
@@ -33,17 +35,31 @@ export function stabilityFlags(missing: string | undefined): CircuitRecord['flag
   ];
 }
 
-/** Pairs that the scores were made without. */
-export function quarantineFlags(quarantined: readonly QuarantinedPair[], pairs: number): CircuitRecord['flags'] {
-  if (quarantined.length === 0) return [];
-  const named = quarantined.slice(0, 4).map(({ pair, code }) => `pair ${pair + 1} (${code})`);
-  const more = quarantined.length > named.length ? ' …' : '';
-  return [
-    {
-      code: 'pairs-left-out',
-      text: `The search could not score ${quarantined.length} of its ${pairs} pairs: ${named.join(', ')}${more}.`,
-    },
-  ];
+/** Most characters of one flag, and most flags of this kind: a record holds 10,000 and 100. */
+const [FLAG_LENGTH, FLAGS] = [8000, 60];
+const LEFT_OUT = {
+  search: 'The scores were made without',
+  measurement: 'Faithfulness was measured without',
+  both: 'The circuit was found and measured without',
+} as const;
+
+/** Pairs that were left out, every one by name, with as many flags as that takes. */
+export function leftOutFlags(pairs: readonly LeftOutPair[]): CircuitRecord['flags'] {
+  const flags = (['both', 'search', 'measurement'] as const).flatMap((of) => {
+    const own = pairs.filter((pair) => pair.of === of);
+    const texts: string[] = [];
+    for (const { where, code, reason } of own) {
+      const named = `${where}: ${reason} (${code})`;
+      const last = texts.at(-1);
+      if (last === undefined || last.length + named.length > FLAG_LENGTH) texts.push(named);
+      else texts[texts.length - 1] = `${last}; ${named}`;
+    }
+    const count = own.length === 1 ? 'one pair' : `${own.length} pairs`;
+    return texts.map((text) => ({ code: 'pairs-left-out', text: `${LEFT_OUT[of]} ${count}: ${text}.` }));
+  });
+  if (flags.length <= FLAGS) return flags;
+  const text = `${pairs.length} pairs were left out in all: more than can be named here. \`limn pairs\` names them.`;
+  return [...flags.slice(0, FLAGS), { code: 'pairs-left-out', text }];
 }
 
 /** The curves' own flags, and those that follow from the pairs, the metric and the method. */

@@ -113,6 +113,7 @@ export async function pairsOf({ name, file, record }: NamedGraph, model: TaskMod
       ...(typeof evalData === 'string' ? { evaluationFile: evalData } : {}),
       ...model,
       bos: options['bos'] !== 'none',
+      skipBadPairs: options['skipBadPairs'] === true,
     });
   throw new LimnError('data/graph-pairs', `${name}: no record beside ${file} says which pairs it was measured on`, {
     details: { file },

@@ -8,6 +8,7 @@ export { IG_RULES, type IgRule } from '@limn/attribution';
 export { POCKET, openModel, type OpenModel, type OpenModelControls } from './model-source.js';
 export { TASK_NAMES, drawTaskPairs, taskSets, type DrawnPairs, type TaskModel } from './task-source.js';
 export { filePairs, taskPairs, type FileRequest, type PairSets, type TaskRequest } from './pairs-source.js';
+export type { LeftOutOf, LeftOutPair } from './left-out.js';
 export { provenanceOf, type ProvenanceRequest } from './provenance.js';
 export { corpusJob, pocketJob, type CorpusRequest, type TrainingJob } from './training-jobs.js';
 export { diagnose, type Diagnosis, type SelfTest } from './commands/doctor.js';

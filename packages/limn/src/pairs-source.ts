@@ -6,6 +6,7 @@ import type { ModelInfo } from '@limn/hooks';
 import { generatePairs, taskOf, type MetricName } from '@limn/tasks';
 import { agreementVerbs } from '@limn/tasks/text';
 import { encodeAt } from './known-text.js';
+import { leftOut, type LeftOutPair } from './left-out.js';
 import type { ModelTokenizer } from './model-source.js';
 import { encoderOf } from './task-source.js';
 
@@ -23,6 +24,10 @@ export interface PairSets {
   readonly heldOut: boolean;
   /** Whether a BOS was put in front of text, for the record. */
   readonly bos: 'prepended' | 'none' | 'in the ids';
+  /** File and line of every pair, where they come from a file. */
+  readonly places?: { readonly discovery: readonly string[]; readonly evaluation: readonly string[] };
+  /** Pairs that the sets are without. */
+  readonly leftOut?: readonly LeftOutPair[];
 }
 
 /** How many pairs of a task, and from which seed. */
@@ -56,17 +61,20 @@ export interface FileRequest {
   readonly info: ModelInfo;
   readonly tokenizer?: ModelTokenizer | undefined;
   readonly bos: boolean;
+  /** Leave out rows that cannot be used, by name, in place of refusing the file. */
+  readonly skipBadPairs?: boolean | undefined;
 }
 
 /**
  * Pairs of a file, JSON lines or CSV; measured on the same ones unless there is a second file.
- * @throws LimnError `data/pairs-file` for one that cannot be read, `data/pairs-…` naming file and line
+ * @throws LimnError `data/pairs-file` for one that cannot be read, `data/pairs-…` naming file and line of every bad row; where bad rows are
+ * left out and nothing else is there, `data/pairs-quarantined`
  */
 export async function filePairs(request: FileRequest): Promise<PairSets> {
   const { file, evaluationFile } = request;
   const parse = async (name: string): Promise<ParsedPairs> => {
     const text = await readPairs(name);
-    return parsePairs(text, parseOptions(name, text, request));
+    return parsePairs(text, { ...parseOptions(name, text, request), skipBadRows: request.skipBadPairs });
   };
   const discovery = await parse(file);
   const evaluation = evaluationFile === undefined ? discovery : await parse(evaluationFile);
@@ -80,6 +88,11 @@ export async function filePairs(request: FileRequest): Promise<PairSets> {
     evaluation: evaluation.pairs,
     heldOut: evaluationFile !== undefined,
     bos: discovery.bos,
+    places: { discovery: discovery.places, evaluation: evaluation.places },
+    leftOut: [
+      ...discovery.refused.map((row) => leftOut(evaluationFile === undefined ? 'both' : 'search', row)),
+      ...(evaluationFile === undefined ? [] : evaluation.refused.map((row) => leftOut('measurement', row))),
+    ],
   };
 }
 

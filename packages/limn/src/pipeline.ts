@@ -27,7 +27,8 @@ import type { MetricName } from '@limn/tasks';
 import type { Findings } from './circuit-record.js';
 import type { ProgressEvent } from './console.js';
 import { controlsOf, type CurveControls } from './curve-controls.js';
-import { flagsOf, quarantineFlags, stabilityFlags } from './flags.js';
+import { flagsOf, leftOutFlags, stabilityFlags } from './flags.js';
+import { leftOut, placeOf, scoreUsable, usableSets, type LeftOutPair } from './left-out.js';
 import { measurable } from './measurable.js';
 import { METRIC_DESCRIPTIONS, type MethodChoice } from './methods.js';
 import type { PairSets } from './pairs-source.js';
@@ -66,18 +67,28 @@ export interface CircuitRequest extends PipelineControls {
   readonly shards?: ShardPlan | undefined;
   /** Random connected circuits per size to hold the curve against; 0 for none. Default 3. */
   readonly draws?: number | undefined;
+  /** Go on without pairs that the metric or the model cannot take, or whose scores are no numbers. */
+  readonly skipBadPairs?: boolean | undefined;
   /** Also scores every edge exactly, to compare with. Costs one run per edge and pair. */
   readonly compareWithExact?: boolean;
 }
 
 /** Scores every edge, selects circuits at the sizes of the contract, and measures each on the evaluation pairs. */
-export async function findCircuit(request: CircuitRequest): Promise<Findings> {
+export async function findCircuit(given: CircuitRequest): Promise<Findings> {
+  const request = await withUsablePairs(given);
   const ablation = await ablationOf(request);
   try {
     return await findUnder(ablation, request);
   } finally {
     if (typeof ablation === 'object') ablation.dispose();
   }
+}
+
+/** The request with the pairs that can be used, where it asks for that. */
+async function withUsablePairs<Request extends CircuitRequest>(request: Request): Promise<Request> {
+  if (request.skipBadPairs !== true) return request;
+  const { model, sets, signal } = request;
+  return { ...request, sets: await usableSets({ model, sets, metric: metricByName(request.metric), signal }) };
 }
 
 /** What removed edges carry: means are taken over the corrupted prompts of the search, which no measurement sees. */
@@ -104,7 +115,7 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
     sharded: request.shards !== undefined,
     graph: buildGraph(model.info),
   });
-  const { scores, quarantined } = await scoresOf(request, { ...scoring, perExample: missing === undefined });
+  const { scores, bad } = await scoresOf(request, { ...scoring, perExample: missing === undefined });
   const measured = await faithfulnessCurves(model, scores, sets.evaluation, {
     ...controls('faithfulness', 'pairs', sets.evaluation.length),
     selector: method.selector,
@@ -127,12 +138,13 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
           method: 'exact',
         })
       : undefined;
+  const without = [...(sets.leftOut ?? []), ...bad];
   return {
     title: sets.title,
     task: {
       name: sets.name,
       pairs: sets.evaluation.length,
-      searchPairs: sets.discovery.length,
+      searchPairs: sets.discovery.length - bad.length,
       heldOut: sets.heldOut,
       title: sets.title,
       description: sets.description,
@@ -148,11 +160,8 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
     pairs: sets.evaluation,
     values,
     ...(exact === undefined ? {} : { exact: { scores: exact, agreement: agreement(scores, exact) } }),
-    flags: [
-      ...flagsOf(curves, sets, metric.name, method),
-      ...stabilityFlags(missing),
-      ...quarantineFlags(quarantined, sets.discovery.length),
-    ],
+    flags: [...flagsOf(curves, sets, metric.name, method), ...stabilityFlags(missing), ...leftOutFlags(without)],
+    leftOut: without,
   };
 }
 
@@ -171,26 +180,42 @@ function heldAgainst(
 
 type Scoring = Pick<ScoreEdgesOptions, 'metric' | 'ablation' | 'perExample' | 'signal' | 'onProgress'>;
 
-/** Scores of the search's pairs, whole or from shards. */
+/** Scores of the search's pairs, whole or from shards, and the pairs that they are without. */
 async function scoresOf(
-  { model, sets, method, shards }: CircuitRequest,
+  { model, sets, method, shards, skipBadPairs }: CircuitRequest,
   scoring: Scoring,
-): Promise<{ readonly scores: Scores; readonly quarantined: readonly QuarantinedPair[] }> {
+): Promise<{ readonly scores: Scores; readonly bad: readonly LeftOutPair[] }> {
+  const { discovery, places } = sets;
   const options = { ...scoring, method: method.name, steps: method.igSteps, rule: method.igRule };
-  if (shards === undefined) return { scores: await scoreEdges(model, sets.discovery, options), quarantined: [] };
-  const { perExample: _perExample, ...sharded } = options;
-  const { scores, quarantined } = await scoreInShards(model, sets.discovery, { ...sharded, ...cut(shards) });
-  return { scores: scores as Scores, quarantined };
+  if (shards !== undefined) {
+    const { perExample: _perExample, ...sharded } = options;
+    const { scores, quarantined } = await scoreInShards(model, discovery, { ...sharded, ...cut(shards) });
+    return { scores: scores as Scores, bad: shardsWithout(quarantined, places?.discovery) };
+  }
+  return skipBadPairs === true
+    ? scoreUsable(model, discovery, places?.discovery, options)
+    : { scores: await scoreEdges(model, discovery, options), bad: [] };
 }
 
-/** One part of the shards of a search, without what comes after the scores. */
+/** The pairs that shards were made without, by their places in the file. */
+export function shardsWithout(
+  quarantined: readonly QuarantinedPair[],
+  places: readonly string[] | undefined,
+): readonly LeftOutPair[] {
+  return quarantined.map(({ pair, code, reason }) =>
+    leftOut('search', { where: placeOf(places, pair), code, message: reason }),
+  );
+}
+
+/** One part of the shards of a search, without what comes after the scores; `leftOut` are the pairs that it is without. */
 export async function scoreCircuitShards(
-  request: CircuitRequest & { readonly shards: ShardPlan },
-): Promise<ShardedScores> {
+  given: CircuitRequest & { readonly shards: ShardPlan },
+): Promise<ShardedScores & { readonly leftOut: readonly LeftOutPair[] }> {
+  const request = await withUsablePairs(given);
   const { model, sets, method, shards, signal, onProgress } = request;
   const ablation = await ablationOf(request);
   try {
-    return await scoreInShards(model, sets.discovery, {
+    const scored = await scoreInShards(model, sets.discovery, {
       metric: metricByName(request.metric),
       method: method.name,
       steps: method.igSteps,
@@ -200,6 +225,8 @@ export async function scoreCircuitShards(
       onProgress: named(`scores by ${method.name}`, onProgress),
       ...cut(shards),
     });
+    const { discovery } = sets.places ?? {};
+    return { ...scored, leftOut: [...(sets.leftOut ?? []), ...shardsWithout(scored.quarantined, discovery)] };
   } finally {
     if (typeof ablation === 'object') ablation.dispose();
   }

@@ -7,6 +7,7 @@ import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { openGivenModel } from '../given-model.js';
 import { chooseMethod, type MethodChoice, type MethodSettings } from '../methods.js';
+import { leftOutLines } from '../left-out.js';
 import { openOutputFolder } from '../output.js';
 import { filePairs, prependBosOf } from '../pairs-source.js';
 import { DEFAULT_DRAWS, findCircuit, scoreCircuitShards, type CircuitRequest, type ShardPlan } from '../pipeline.js';
@@ -37,6 +38,7 @@ interface CircuitOptions extends SharedOptions, WeightOptions, MethodSettings {
   readonly seed: number;
   readonly draws: number;
   readonly bos: boolean;
+  readonly skipBadPairs?: boolean;
   readonly out: string;
   readonly resume?: boolean;
   readonly shard?: PartOf;
@@ -92,6 +94,10 @@ export function addCircuitCommand(program: Command, context: CommandContext): vo
       DEFAULT_DRAWS,
     )
     .option('--no-bos', 'put no BOS in front of text')
+    .option(
+      '--skip-bad-pairs',
+      'go on without rows that cannot be read and pairs that give no numbers; each is named (default: the file is refused)',
+    )
     .option('--out <dir>', 'where the three files go', 'limn-out')
     .option('--resume', 'keep the scores of pairs in DIR.shards as they are finished, and go on from what is there')
     .option(
@@ -131,17 +137,26 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
   try {
     using device = await openDevice(context);
     using model = await openGivenModel(device.gpu, options.model, options, context);
+    const { draws, skipBadPairs } = options;
     const speaker = { info: model.hooked.info, tokenizer: model.tokenizer, bos: options.bos };
     const sets =
       options.task === undefined
-        ? await filePairs({ file: options.data as string, evaluationFile: options.evalData, ...speaker })
+        ? await filePairs({ file: options.data as string, evaluationFile: options.evalData, skipBadPairs, ...speaker })
         : taskSets(
             { task: options.task, discovery: options.pairs, evaluation: options.evalPairs, seed: options.seed },
             speaker,
           );
     const metric = options.metric ?? sets.metric;
-    const { draws } = options;
-    const request = { model: model.hooked, sets, metric, method, draws, signal, onProgress: console.progress };
+    const request = {
+      model: model.hooked,
+      sets,
+      metric,
+      method,
+      draws,
+      skipBadPairs,
+      signal,
+      onProgress: console.progress,
+    };
     const shards = options.resume || options.shard ? shardsOf(options, device.gpu, request) : undefined;
     if (options.shard && shards) {
       await scorePart({ ...request, shards }, options, context);
@@ -195,17 +210,17 @@ async function scorePart(
   { out, shard }: CircuitOptions,
   { console }: CommandContext,
 ): Promise<void> {
-  const { shards, quarantined } = await scoreCircuitShards(request);
+  const { shards, quarantined, leftOut } = await scoreCircuitShards(request);
   const { index, of } = shard as PartOf;
   const folder = shardFolderOf(out);
   console.say(`part ${index + 1} of ${of}: ${shards.done} of ${shards.total} shards are in ${folder}`);
-  for (const { pair, code, reason } of quarantined) console.say(`  left out: pair ${pair + 1}: ${reason} (${code})`);
+  for (const line of leftOutLines(leftOut)) console.say(line);
   console.say(
     shards.done === shards.total
       ? 'all parts are there: run the same command with --resume and without --shard'
       : '`limn merge` brings the shards of other folders here',
   );
-  console.result({ ok: true, command: 'circuit', shards: { ...shards, folder }, quarantined });
+  console.result({ ok: true, command: 'circuit', shards: { ...shards, folder }, quarantined, leftOut });
 }
 
 /**
