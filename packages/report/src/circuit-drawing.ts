@@ -2,8 +2,10 @@
 import { scaleLinear } from 'd3-scale';
 import type { CircuitRecord } from './record.js';
 import type { DrawnCircuit } from './circuit-record.js';
-import { arrowLength, fewHeads, layOut, portSpread } from './circuit-layout.js';
-import type { PlacedEdge, PlacedNode } from './circuit-layout.js';
+import { arrowLength, layOut, portSpread } from './circuit-layout.js';
+import type { PlacedEdge } from './circuit-layout.js';
+import { fewHeads } from './circuit-rows.js';
+import type { PlacedNode } from './circuit-rows.js';
 import { html } from './markup.js';
 import type { Markup } from './markup.js';
 import { decimalsFor, edgeParts, nodeLabel, numberText, scoreText, sizeText, spokenNode } from './number-text.js';
@@ -32,7 +34,7 @@ export function circuitDrawing(record: CircuitRecord, id: string): Markup {
   const width = scaleLinear([0, largest], [1, 9]).clamp(true);
   const layout = layOut(
     record.graph,
-    drawn.map((index) => ({ index, name: record.edges[index]?.[0] ?? '' })),
+    drawn.map((index) => ({ index, name: record.edges[index]?.[0] ?? '', weight: strength(index) })),
   );
   const now = new Set(circuits[shown]?.edges);
   const active = new Set([...now].flatMap((index) => edgeParts(record.edges[index]?.[0] ?? '').slice(0, 2)));
@@ -111,17 +113,23 @@ function edgeShape(
   const [name, score] = record.edges[index] ?? ['', 0, false];
   const [from, to, slot] = edgeParts(name);
   const w = width(Math.abs(score ?? 0));
-  const half = 3.2 + w / 2;
+  const half = (w < 2 ? 2.4 : 3.2) + w / 2;
+  // Weak edges step back, so that the strong ones are seen among hundreds.
+  const ink = (0.4 + (0.55 * (w - 1)) / 8).toFixed(2);
   const helps = (score ?? 0) >= 0;
   const head = helps
     ? `M${x} ${y} l${-half} ${arrowLength} h${2 * half} z`
     : `M${x - half - 1} ${y + 1.5} h${2 * half + 2} v3.2 h${-2 * half - 2} z`;
   const into = slot ? `${nodeLabel(to)} ${slot}` : nodeLabel(to);
   return html`<g class="edge ${helps ? 'helps' : 'hinders'} ${!shown && 'off'}" data-edge="${index}"
-    ><path class="reach" d="${path}" /><path class="way" d="${path}" stroke-width="${w.toFixed(1)}" /><path
-      class="head"
-      d="${head}"
-    /><title>${nodeLabel(from)} → ${into}: ${numberText(score)}</title></g
+    ><path class="reach" d="${path}" /><path
+      class="way"
+      d="${path}"
+      stroke-width="${w.toFixed(1)}"
+      stroke-opacity="${ink}"
+    /><path class="head" d="${head}" fill-opacity="${ink}" /><title>
+      ${nodeLabel(from)} → ${into}: ${numberText(score)}
+    </title></g
   >`;
 }
 

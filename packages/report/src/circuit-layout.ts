@@ -1,18 +1,8 @@
-// Where the nodes of a circuit stand and how its edges run: input below, logits above, one row for the heads of a layer
-// and one lane for the MLPs; an edge that passes other rows goes through the gaps between their nodes.
+// How the edges of a circuit run: upwards, and through the gaps between the nodes of the rows that they pass.
 import { curveBumpY, line } from 'd3-shape';
+import { margin, placeNodes } from './circuit-rows.js';
+import type { Graph, PlacedNode, WeighedEdge } from './circuit-rows.js';
 import { edgeParts } from './number-text.js';
-
-/** A node's box; x and y are its centre. `q`, `k` and `v` enter a head at their own ports below it. */
-export interface PlacedNode {
-  readonly name: string;
-  readonly x: number;
-  readonly y: number;
-  readonly width: number;
-  readonly height: number;
-  /** 0 is `input`, the last is `logits`. */
-  readonly row: number;
-}
 
 export interface PlacedEdge {
   /** Index into the record's edges. */
@@ -29,70 +19,19 @@ export interface Layout {
   readonly edges: readonly PlacedEdge[];
 }
 
-interface Graph {
-  readonly layers: number;
-  readonly heads: number;
-  readonly block: 'sequential' | 'parallel';
-}
-
 /** `length` in px that the arrowhead takes from the edge's end. */
 export const arrowLength = 9;
 /** Distance of the q and v ports from the middle of a head's box, as a part of its width. */
 export const portSpread = 0.3;
-const margin = 14;
 /** Free px kept between an edge and a node that it passes. */
 const clearance = 7;
 
-/** A drawing of at most so many heads a layer is shown whole in narrow windows, too. */
-export const fewHeads = 4;
-
-/** Every node of the model, whether or not a circuit has it: the picture stays put when the circuit changes. */
-export function placeNodes({ layers, heads, block }: Graph): { width: number; height: number; nodes: PlacedNode[] } {
-  const lanes = heads + 1;
-  const pitch = Math.min(108, Math.max(58, 700 / lanes));
-  const boxWidth = Math.min(64, pitch * 0.68);
-  // Taller boxes hold the larger letters that a drawing needs when it is shrunk to a narrow window.
-  const nodeHeight = heads <= fewHeads ? 38 : 30;
-  const width = lanes * pitch + 2 * margin + 0.5 * pitch;
-  const rowsPerLayer = block === 'sequential' ? 2 : 1;
-  const rows = layers * rowsPerLayer + 2;
-  const rowPitch = layers <= 6 ? nodeHeight + 46 : nodeHeight + 30;
-  const height = (rows - 1) * rowPitch + nodeHeight + 2 * margin;
-  const y = (row: number): number => height - margin - nodeHeight / 2 - row * rowPitch;
-  const lane = (i: number, layer: number): number => margin + (i + 0.5) * pitch + (layer % 2) * 0.5 * pitch;
-  const bar = { x: width / 2, width: width - 2 * margin, height: nodeHeight };
-  const nodes: PlacedNode[] = [{ name: 'input', ...bar, y: y(0), row: 0 }];
-  for (let layer = 0; layer < layers; layer++) {
-    const row = 1 + layer * rowsPerLayer;
-    for (let head = 0; head < heads; head++)
-      nodes.push({
-        name: `a${layer}.h${head}`,
-        x: lane(head, layer),
-        y: y(row),
-        width: boxWidth,
-        height: nodeHeight,
-        row,
-      });
-    const mlpRow = row + rowsPerLayer - 1;
-    nodes.push({
-      name: `m${layer}`,
-      x: lane(heads, layer),
-      y: y(mlpRow),
-      width: boxWidth * 1.15,
-      height: nodeHeight,
-      row: mlpRow,
-    });
-  }
-  nodes.push({ name: 'logits', ...bar, y: y(rows - 1), row: rows - 1 });
-  return { width, height, nodes };
-}
-
 /** Edges are given strongest first: they get the straightest way. */
-export function layOut(graph: Graph, edges: readonly { readonly index: number; readonly name: string }[]): Layout {
-  const { width, height, nodes } = placeNodes(graph);
+export function layOut(graph: Graph, edges: readonly (WeighedEdge & { readonly index: number })[]): Layout {
+  const { width, height, nodes } = placeNodes(graph, edges);
   const byName = new Map(nodes.map((node) => [node.name, node]));
-  const byRow = new Map<number, PlacedNode[]>();
-  for (const node of nodes) byRow.set(node.row, [...(byRow.get(node.row) ?? []), node]);
+  const byRow: PlacedNode[][] = [];
+  for (const node of nodes) (byRow[node.row] ??= []).push(node);
   const ends = edges.flatMap(({ index, name }) => {
     const [from, to, slot] = edgeParts(name);
     const source = byName.get(from);
@@ -124,31 +63,71 @@ export function layOut(graph: Graph, edges: readonly { readonly index: number; r
     const x0 = isBar(source) ? (isBar(destination) ? width - margin - 20 : x1 + offset) : (startX[i] ?? source.x);
     const y0 = source.y - source.height / 2;
     const y1 = destination.y + destination.height / 2;
-    const points: [number, number][] = [[x0, y0]];
-    for (let row = source.row + 1; row < destination.row; row++) {
-      const obstacles = byRow.get(row) ?? [];
-      if (!obstacles.some((node) => overlaps(node, x0, x1))) continue;
-      const { y: rowY = 0, height: rowHeight = 0 } = obstacles[0] ?? {};
-      const straight = x0 + ((x1 - x0) * (y0 - rowY)) / (y0 - y1);
-      const gap = nearestGap(straight, obstacles, width);
-      const key = `${row} ${gap.name}`;
+    const points = passing([x0, y0], [x1, y1 + arrowLength], byRow.slice(source.row + 1, destination.row), (row, x) => {
+      const gap = nearestGap(x, row, width);
+      const key = `${row[0]?.row} ${gap.name}`;
       const nth = used.get(key) ?? 0;
-      if (gap.moved) used.set(key, nth + 1);
-      const x = gap.moved ? gap.x + (nth % 2 ? 1 : -1) * Math.ceil(nth / 2) * Math.min(6, gap.room / 8) : straight;
-      const clear = Math.max(gap.left, Math.min(gap.right, x));
-      points.push([clear, rowY + rowHeight / 2 + 3], [clear, rowY - rowHeight / 2 - 3]);
-    }
-    points.push([x1, y1 + arrowLength]);
-    return { index: edge.index, path: round(bump(points) ?? ''), end: [Math.round(x1 * 10) / 10, y1] };
+      used.set(key, nth + 1);
+      const beside = gap.x + (nth % 2 ? 1 : -1) * Math.ceil(nth / 2) * Math.min(6, gap.room / 8);
+      return Math.max(gap.left, Math.min(gap.right, beside));
+    });
+    return {
+      index: edge.index,
+      path: round(bump(points.map(([x, y]): [number, number] => [x, y])) ?? ''),
+      end: [Math.round(x1 * 10) / 10, y1],
+    };
   });
   return { width, height, nodes, edges: placed };
 }
 
-/** Could a curve between the two x's meet this node? Where none could, the curve keeps its one long bend. */
-const overlaps = ({ x, width }: PlacedNode, a: number, b: number): boolean =>
-  x + width / 2 + clearance > Math.min(a, b) && x - width / 2 - clearance < Math.max(a, b);
+type Point = readonly [x: number, y: number];
 
-/** The free stretch between two nodes of a row that is nearest to x. */
+/** Points of a curve that bends as little as the rows on its way let it: it is held only where it would run into a node. */
+function passing(
+  from: Point,
+  to: Point,
+  rows: readonly (readonly PlacedNode[])[],
+  gapIn: (row: readonly PlacedNode[], x: number) => number,
+): Point[] {
+  const held = new Map<readonly PlacedNode[], Point[]>();
+  let points = [from, to];
+  // Holding a curve in one row moves it in others; every round holds one more.
+  for (;;) {
+    const hit = rows.find((row) => !held.has(row) && row.some((node) => meets(points, node)));
+    if (!hit) return points;
+    const { y = 0, height = 0 } = hit[0] ?? {};
+    const x = gapIn(hit, xAt(points, y));
+    held.set(hit, [
+      [x, y + height / 2 + 3],
+      [x, y - height / 2 - 3],
+    ]);
+    points = [from, ...rows.flatMap((row) => held.get(row) ?? []), to];
+  }
+}
+
+/** Whether the curve through the points comes nearer to a node than the clearance. */
+function meets(points: readonly Point[], { x, y, width, height }: PlacedNode): boolean {
+  const reach = width / 2 + clearance;
+  const sides = [-1, -0.5, 0, 0.5, 1].map((part) => xAt(points, y + part * (height / 2 + 3)) - x);
+  return Math.min(...sides) < reach && Math.max(...sides) > -reach;
+}
+
+/** x where the curve is at height y. A piece of d3's bump has its handles at half height: x = s(t), y = 3/2 t − 3/2 t² + t³ of the way. */
+function xAt(points: readonly Point[], y: number): number {
+  const i = points.findIndex((point, k) => k > 0 && point[1] <= y);
+  const [[x0, y0], [x1, y1]] = [points[i - 1] ?? points[0] ?? [0, 0], points[i] ?? points.at(-1) ?? [0, 0]];
+  const way = y0 === y1 ? 0 : (y0 - y) / (y0 - y1);
+  let [low, high] = [0, 1];
+  // 20 halvings place t to a millionth.
+  for (let k = 0; k < 20; k++) {
+    const t = (low + high) / 2;
+    if (1.5 * t - 1.5 * t * t + t * t * t < way) low = t;
+    else high = t;
+  }
+  return x0 + (x1 - x0) * low * low * (3 - 2 * low);
+}
+
+/** The free stretch between two nodes of a row that is nearest to x, and where to pass it. */
 function nearestGap(x: number, obstacles: readonly PlacedNode[], width: number) {
   const walls = [...obstacles]
     .sort((a, b) => a.x - b.x)
@@ -159,11 +138,10 @@ function nearestGap(x: number, obstacles: readonly PlacedNode[], width: number) 
   });
   const distance = (gap: { left: number; right: number }): number => Math.max(gap.left - x, x - gap.right, 0);
   const best = gaps.reduce((a, b) => (distance(b) < distance(a) ? b : a));
-  const inside = Math.min(best.right, Math.max(best.left, x));
   const room = best.right - best.left;
-  const moved = inside !== x;
-  const edgeSide = x < best.left ? best.left + Math.min(room / 2, 10) : best.right - Math.min(room / 2, 10);
-  return { ...best, room, moved, x: moved ? edgeSide : x };
+  const side = Math.min(room / 2, 10);
+  const edgeSide = x <= best.left ? best.left + side : x >= best.right ? best.right - side : x;
+  return { ...best, room, x: edgeSide };
 }
 
 /** x of each edge at one of its nodes: side by side in the order of the other ends, over `part` of the node's width. */

@@ -1,6 +1,7 @@
 // The drawing: every node has its own place, every edge runs upwards from its source into its own slot, and none runs through a node.
 import { describe, expect, test } from 'vitest';
-import { layOut, placeNodes, portSpread } from '../src/circuit-layout.js';
+import { layOut, portSpread } from '../src/circuit-layout.js';
+import { placeNodes } from '../src/circuit-rows.js';
 import { edgeParts } from '../src/number-text.js';
 import { edgeNames } from './sample.js';
 
@@ -10,18 +11,18 @@ describe.each([
   { layers: 1, heads: 1, block: 'sequential' as const },
   { layers: 3, heads: 5, block: 'parallel' as const },
 ])('$layers layers of $heads heads, $block', (graph) => {
-  const { nodes, width, height } = placeNodes(graph);
   const names = edgeNames(graph.layers, graph.heads).filter(
     (name) => graph.block === 'sequential' || !/^a(\d+)\.h\d+->m\1$/.test(name),
   );
   const some = names.filter((_, i) => i % Math.ceil(names.length / 300) === 0);
   const layout = layOut(
     graph,
-    some.map((name, index) => ({ name, index })),
+    some.map((name, index) => ({ name, index, weight: 1 + (index % 7) })),
   );
+  const { nodes, width, height } = layout;
 
   test('nodes lie inside the picture and do not touch', () => {
-    expect(nodes).toHaveLength(graph.layers * (graph.heads + 1) + 2);
+    expect(placeNodes(graph).nodes).toHaveLength(graph.layers * (graph.heads + 1) + 2);
     const outside = nodes.filter(
       (n) =>
         Math.abs(n.x - width / 2) + n.width / 2 > width / 2 || Math.abs(n.y - height / 2) + n.height / 2 > height / 2,
@@ -52,10 +53,16 @@ describe.each([
         { length: numbers.length / 2 },
         (_, i) => [numbers[2 * i]!, numbers[2 * i + 1]!] as const,
       );
-      const through = points.filter((_, i) => i % 3 === 0).slice(1, -1);
+      const bezier = (i: number, t: number, c: 0 | 1): number => {
+        const [a, b, d, e] = [points[i]![c], points[i + 1]![c], points[i + 2]![c], points[i + 3]![c]];
+        return (1 - t) ** 3 * a + 3 * t * (1 - t) ** 2 * b + 3 * t * t * (1 - t) * d + t ** 3 * e;
+      };
+      const through = Array.from({ length: (points.length - 1) / 3 }, (_, piece) =>
+        Array.from({ length: 21 }, (__, k) => [bezier(3 * piece, k / 20, 0), bezier(3 * piece, k / 20, 1)] as const),
+      ).flat();
       const passed = nodes.filter((n) => n.row > source.row && n.row < destination.row);
       const hit = passed.filter((n) =>
-        through.some(([x, y]) => Math.abs(x - n.x) < n.width / 2 && Math.abs(y - n.y) < n.height / 2 + 2),
+        through.some(([x, y]) => Math.abs(x - n.x) < n.width / 2 && Math.abs(y - n.y) < n.height / 2),
       );
       const downwards = points.filter(([, y], k) => k > 0 && y > points[k - 1]![1] + 0.1);
       if (hit.length || downwards.length) wrong.push({ edge: some[index], hit, downwards });
