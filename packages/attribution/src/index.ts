@@ -117,6 +117,7 @@ export { informationFlow } from './information-flow.js';
 export type { InformationFlowOptions } from './information-flow.js';
 export { learnedMasks } from './learned-masks.js';
 export type { LearnedMaskOptions, LearnedMasks } from './learned-masks.js';
+export type { MaskCheckpoints } from './mask-checkpoint.js';
 export { scoreNodes } from './score-nodes.js';
 export type { NodeMethodName, NodeScores, NodeScoringOptions } from './score-nodes.js';
 export { cleanCorrupted } from './clean-corrupted.js';

@@ -24,6 +24,8 @@ import type { Ablation } from './ablation.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
 import { logistic, openProbability, sampleGates } from './hard-concrete.js';
+import { maskKey, maskText, readMasks } from './mask-checkpoint.js';
+import type { MaskCheckpoints } from './mask-checkpoint.js';
 import { checkAnswers, checkDifferentiable } from './metrics.js';
 import type { Metric } from './metrics.js';
 import { meanNodeOutputs, OutputWeights } from './node-outputs.js';
@@ -55,6 +57,8 @@ export interface LearnedMaskOptions extends RunControls {
   readonly start?: number | undefined;
   /** Of the draws of gates and pairs. Default 0; the same seed gives the same bits. */
   readonly seed?: number | undefined;
+  /** Keep the state while learning, and go on from what is kept: to the same bits. */
+  readonly checkpoints?: MaskCheckpoints | undefined;
 }
 
 /** Learnt gates. */
@@ -69,6 +73,8 @@ export interface LearnedMasks {
  * Minimises mean loss + λ · E[open edges] / edges over log α, with gates drawn from the hard concrete distribution at every update, each
  * gate one for all pairs and positions: x_v = x_v + Σ_u (1 − z_uv)(z'_u − ẑ_u). `selectThreshold(scores, 0.5)` is the learnt circuit, and
  * the ranking of scores gives one of any size. Cost: a forward and a backward of the densely restricted model an update.
+ * With `checkpoints` a run that was stopped, wherever that was, goes on to the same bits; a text that is damaged or of other settings is not
+ * taken, and written over.
  * @throws LimnError `usage/mask-option`, `usage/metric`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/mean-length`, `data/score-not-finite`,
  * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
@@ -79,7 +85,7 @@ export async function learnedMasks(
 ): Promise<LearnedMasks> {
   const { metric, signal, onProgress } = options;
   const { memoryBytes } = settleControls(options);
-  const settings = settle(options, pairs.length);
+  const { every, ...settings } = settle(options, pairs.length);
   const ablation = settleAblation(options.ablation);
   checkPairs(pairs, { model: model.info });
   checkAnswers(pairs, [metric]);
@@ -90,6 +96,10 @@ export async function learnedMasks(
   );
   const graph = buildGraph(model.info);
   const sites = slotSites(graph);
+  const { checkpoints } = options;
+  const key =
+    checkpoints &&
+    (await maskKey(model, pairs, { ...checkpoints, metric: metric.name, ablation, settings, memoryBytes }));
   const gates = sites.map(({ at, columns, sources }) =>
     persistent(model.gpu, [columns.length, sources], new Float32Array(columns.length * sources).fill(settings.start), {
       label: `log α at ${at}`,
@@ -100,8 +110,27 @@ export async function learnedMasks(
   ]);
   const weights = await OutputWeights.of(model);
   const history: { loss: number; edges: number }[] = [];
+  let kept = 0;
+  const keep = async (update: number): Promise<void> => {
+    if (checkpoints === undefined || key === undefined || update === kept) return;
+    const values = await Promise.all(gates.map((gate) => model.gpu.read(gate.storage, 'f32')));
+    const state = { update, gates: values, optimiser: await optimiser.state(), history };
+    await checkpoints.store.write(key, await maskText(state, key));
+    kept = update;
+  };
   try {
-    for (let update = 0; update < settings.updates; update++) {
+    if (checkpoints && key !== undefined) {
+      const found = await readMasks(await checkpoints.store.read(key), key, await optimiser.state());
+      if (found) {
+        for (const [i, gate] of gates.entries()) model.gpu.write(gate.storage, found.gates[i] as Float32Array);
+        optimiser.load(found.optimiser);
+        history.push(...found.history);
+        kept = found.update;
+      }
+    }
+    for (let update = kept; update < settings.updates; update++) {
+      // Between two updates the state is whole; within one the last checkpoint stands.
+      if (signal?.aborted === true) await keep(update);
       throwIfAborted(signal, 'Learning masks');
       const batch = drawPairs(pairs, update, settings);
       const noise = gates.map((gate, i) =>
@@ -132,8 +161,10 @@ export async function learnedMasks(
       } finally {
         step.dispose();
       }
+      if ((update + 1) % every === 0) await keep(update + 1);
       onProgress?.({ unit: 'updates', done: update + 1, total: settings.updates });
     }
+    await keep(settings.updates);
     return { scores: await readScores(model, graph, sites, gates), history };
   } finally {
     weights.dispose();
@@ -241,7 +272,8 @@ function drawPairs(
 
 function settle(options: LearnedMaskOptions, pairs: number) {
   const { updates = 200, sparsity = 1, rate = 0.1, start = 2, seed = 0 } = options;
-  const { pairsPerUpdate = Math.min(8, pairs) } = options;
+  const { pairsPerUpdate = Math.min(8, pairs), checkpoints } = options;
+  const every = checkpoints?.every ?? 10;
   const bad = Object.entries({
     updates: Number.isInteger(updates) && updates >= 1,
     pairsPerUpdate: Number.isInteger(pairsPerUpdate) && pairsPerUpdate >= 1,
@@ -249,13 +281,15 @@ function settle(options: LearnedMaskOptions, pairs: number) {
     rate: Number.isFinite(rate) && rate > 0,
     start: Number.isFinite(start),
     seed: Number.isSafeInteger(seed) && seed >= 0,
+    checkpoints: Number.isInteger(every) && every >= 1,
   }).find(([, allowed]) => !allowed);
   if (bad) {
     const [name] = bad as [keyof LearnedMaskOptions, boolean];
-    throw new LimnError('usage/mask-option', `${name} cannot be ${String(options[name])}.`, {
-      details: { option: name, given: String(options[name]) },
-      hint: 'Updates, pairs per update and seed are whole numbers; sparsity is not negative, the rate is above 0.',
+    const given = name === 'checkpoints' ? `every ${every} updates` : String(options[name]);
+    throw new LimnError('usage/mask-option', `${name} cannot be ${given}.`, {
+      details: { option: name, given },
+      hint: 'Updates, pairs per update, updates between checkpoints and seed are whole numbers; sparsity is not negative, the rate is above 0.',
     });
   }
-  return { updates, pairsPerUpdate, sparsity, rate, start, seed };
+  return { updates, pairsPerUpdate, sparsity, rate, start, seed, every };
 }

@@ -131,6 +131,38 @@ describe('learning', () => {
     expect(await edges(8)).toBeLessThan(await edges(0.05));
   });
 
+  it('goes on from a checkpoint to the same bits: stopped between two, at one, and at the end', async () => {
+    const run = (more: object) => learnedMasks(model, pairs, { ...options, updates: 5, ...more });
+    const whole = await run({});
+    const texts = new Map<string, string>();
+    const store = {
+      read: (key: string) => Promise.resolve(texts.get(key)),
+      write: (key: string, text: string) => Promise.resolve(void texts.set(key, text)),
+    };
+    const checkpoints = { store, machine: 'this one', every: 2 };
+    for (const stop of [3, 4]) {
+      const controller = new AbortController();
+      const onProgress = ({ done }: { done: number }) => void (done === stop && controller.abort());
+      await expect(run({ checkpoints, signal: controller.signal, onProgress })).rejects.toThrow();
+      expect(texts.size).toBe(1);
+    }
+    const seen: number[] = [];
+    const resumed = await run({ checkpoints, onProgress: ({ done }: { done: number }) => void seen.push(done) });
+    expect(seen).toEqual([5]);
+    expect(resumed.scores.values).toEqual(whole.scores.values);
+    expect(resumed.history).toEqual(whole.history);
+    const again = await run({ checkpoints, onProgress: () => expect.unreachable('nothing is left to learn') });
+    expect(again.scores.values).toEqual(whole.scores.values);
+    // Another run's text is not taken, and neither is one that lost its end.
+    const [key, text] = [...texts][0] as [string, string];
+    await run({ checkpoints, seed: 3, updates: 1 });
+    expect(texts.size).toBe(2);
+    texts.set(key, text.slice(0, -9));
+    const anew = await run({ checkpoints });
+    expect(anew.scores.values).toEqual(whole.scores.values);
+    expect(texts.get(key)).toBe(text);
+  });
+
   it('stops when asked, frees what it made, and refuses settings that are none', async () => {
     const run = (more: object) => learnedMasks(model, pairs, { ...options, updates: 3, ...more });
     await run({});
@@ -138,7 +170,14 @@ describe('learning', () => {
     const controller = new AbortController();
     await expect(run({ signal: controller.signal, onProgress: () => controller.abort() })).rejects.toThrow();
     expect(model.gpu.counters.snapshot().bytesLive).toBe(before);
-    for (const bad of [{ updates: 0 }, { sparsity: -1 }, { rate: Number.NaN }, { seed: 0.5 }, { pairsPerUpdate: 0 }])
+    for (const bad of [
+      { updates: 0 },
+      { sparsity: -1 },
+      { rate: Number.NaN },
+      { seed: 0.5 },
+      { pairsPerUpdate: 0 },
+      { checkpoints: { every: 0 } },
+    ])
       await expect(run(bad)).rejects.toThrow(expect.objectContaining({ code: 'usage/mask-option' }));
     await expect(run({ memoryBytes: 1000 })).rejects.toThrow(expect.objectContaining({ code: 'memory/over-budget' }));
   });
