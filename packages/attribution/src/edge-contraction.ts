@@ -49,9 +49,9 @@ export function edgeContraction(graph: Graph, positions?: number): Contraction {
   };
 }
 
-/** Heads per pull-back: its result [3, heads, rows, T, C] must stay a quarter of what one binding may hold. */
+/** Heads per pull-back: its result [3, heads, examples, T, C] must stay a quarter of what one binding may hold. */
 function headsAtOnce({ info, gpu }: HookedModel, runs: readonly GradientRun[]): number {
-  const rows = Math.max(...runs.map(({ run }) => run.B));
+  const rows = Math.max(...runs.map(({ run, weights }) => run.B / weights.length));
   const bytesPerHead = 3 * rows * (runs[0]?.run.T ?? 1) * info.width * 4;
   const limit = gpu.capabilities.limits.maxStorageBufferBindingSize / 4;
   return Math.max(1, Math.min(info.heads, Math.floor(limit / bytesPerHead)));

@@ -18,7 +18,7 @@ import {
   type RunOptions,
   type TokenBatch,
 } from '@limn/hooks';
-import { embed, fromData, headPullback, slice, toF32, type RowBlocks, type Tensor } from '@limn/tensor';
+import { embed, fromData, slice, toF32, type RowBlocks, type Tensor } from '@limn/tensor';
 import type { Gpt2Config } from './config.js';
 import { Gpt2Forward, letters } from './forward.js';
 import { disposeParameters, readParameter, type Gpt2Parameters } from './parameters.js';
@@ -89,7 +89,7 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
   }
 
   pullbackCaptures(layer: number): readonly HookName[] {
-    return [blockHook(layer, 'hook_resid_pre')];
+    return [blockHook(layer, 'hook_resid_pre'), ...letters.map((letter) => blockHook(layer, `attn.hook_${letter}`))];
   }
 
   pullback(
@@ -97,18 +97,24 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
     layer: number,
     gradients: { readonly q: Tensor; readonly k: Tensor; readonly v: Tensor },
     run: Run,
-    { heads, repeats = 1 }: PullbackOptions = {},
+    { heads = { start: 0, count: this.config.heads }, repeats = 1 }: PullbackOptions = {},
   ): Tensor {
-    const { start, count } = heads ?? { start: 0, count: this.config.heads };
-    const chosen = Array.from({ length: count }, (_, i) => start + i);
-    const { gamma, eps } = this.layerNorm(`h.${layer}.ln_1`);
-    const weights = this.w(`h.${layer}.attn.c_attn.weight`);
-    const outer = letters.map((letter) => {
-      const d = gradients[letter];
-      const part = d.shape[2] === count ? d : slice(step, d, 2, start, count);
-      return headPullback(step, part, weights, { ...this.columns(letter), heads: chosen });
-    });
-    return slotGradients(step, run.at(blockHook(layer, 'hook_resid_pre')), outer, { gamma, eps, repeats });
+    return slotGradients(
+      step,
+      run.at(blockHook(layer, 'hook_resid_pre')),
+      letters.map((letter) => ({
+        gradient: gradients[letter],
+        value: run.at(blockHook(layer, `attn.hook_${letter}`)),
+        offset: this.columns(letter).offset,
+      })),
+      {
+        layerNorm: this.layerNorm(`h.${layer}.ln_1`),
+        weights: this.w(`h.${layer}.attn.c_attn.weight`),
+        bias: this.w(`h.${layer}.attn.c_attn.bias`),
+        heads,
+        repeats,
+      },
+    );
   }
 
   /** The linear maps of every block. */

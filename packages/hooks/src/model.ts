@@ -174,8 +174,9 @@ export interface HookedModel {
   pullbackCaptures(layer: number): readonly HookName[];
   /**
    * Gradients at the inputs of one layer's q, k and v slots from gradients at hook_q, hook_k and hook_v [B, T, H, K] of a run in which
-   * all heads saw the same stream: g̃ = W_X^h·dX_h, then (g̃∘γ − mean − x̂·mean(g̃∘γ∘x̂))/s. Result [3, H, B, T, C]; for a range of
-   * heads [3, count, B, T, C]; with repeats, whose rows are k·(B / repeats) + b, summed over them: [3, H, B / repeats, T, C].
+   * all heads saw the same stream and nothing was put in the place of q, k or v: g̃ = W_X^h·dX_h, then (g̃∘γ − mean −
+   * x̂·mean(g̃∘γ∘x̂))/s. Result [3, H, B, T, C]; for a range of heads [3, count, B, T, C]; with repeats, whose rows are
+   * k·(B / repeats) + b, summed over them: [3, H, B / repeats, T, C].
    */
   pullback(
     step: Step,

@@ -62,7 +62,7 @@ export {
   type SamplingLimits,
 } from './ops/sampling.js';
 export { selectRows } from './ops/select-rows.js';
-export { slotPullback } from './ops/slot-pullback.js';
+export { slotFold, slotPullback, type FoldedSlots, type SlotFoldOptions } from './ops/slot-pullback.js';
 export { MAX_TOP_K, topK } from './ops/top-k.js';
 export { abs, exp, log, reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh, type UnaryName } from './ops/unary.js';
 export { unembed } from './ops/unembed.js';

@@ -1,9 +1,9 @@
-// slots[(part · heads + h), row] = Σ_k (g − Σ g / C − x̂ Σ g x̂ / C) / s at k · rows + row,  g = γ · outer[…, h]: LayerNorm's backward for many heads that read one stream, summed over repeats of the rows
+// slots[(part · heads + h), row] = g − Σ g / C − Σ_k x̂_k tilts_k,  g = γ · outer[row, h]: LayerNorm's backward for many heads that read one stream, after slot_fold
 // uses: reduce
-// hat [repeats · rows, width]: x̂, the normalised stream
-// scale [repeats · rows]: s = √(σ² + ε)
+// hat [repeats · rows, width]: x̂, the normalised stream, at k · rows + row
 // gamma [width]
-// outer [repeats · rows, heads, width]: gradient behind the LayerNorm of each head
+// outer [rows, heads, width]: the folded gradient of each head's projection, behind the LayerNorm
+// tilts [rows, heads, repeats]: Σ g_k x̂_k / (C s_k)
 // slots [parts · heads, rows, width], other parts untouched
 struct Params {
   rows: u32,
@@ -16,9 +16,9 @@ struct Params {
 override WG: u32 = 64u;
 
 @group(0) @binding(0) var<storage, read> hat: array<f32>;
-@group(0) @binding(1) var<storage, read> scale: array<f32>;
-@group(0) @binding(2) var<storage, read> gamma: array<f32>;
-@group(0) @binding(3) var<storage, read> outer: array<f32>;
+@group(0) @binding(1) var<storage, read> gamma: array<f32>;
+@group(0) @binding(2) var<storage, read> outer: array<f32>;
+@group(0) @binding(3) var<storage, read> tilts: array<f32>;
 @group(0) @binding(4) var<storage, read_write> slots: array<f32>;
 @group(0) @binding(5) var<uniform> params: Params;
 
@@ -34,24 +34,19 @@ fn slot_pullback(
   }
   let head = index / params.rows;
   let row = index % params.rows;
+  let slot = row * params.heads + head;
+  let source = slot * params.width;
   let place = ((params.part * params.heads + head) * params.rows + row) * params.width;
-  for (var k = 0u; k < params.repeats; k++) {
-    let from_row = k * params.rows + row;
-    let source = (from_row * params.heads + head) * params.width;
-    let base = from_row * params.width;
-    var sum_g = 0.0;
-    var sum_gx = 0.0;
-    for (var j = lane; j < params.width; j += WG) {
-      let g = outer[source + j] * gamma[j];
-      sum_g += g;
-      sum_gx += g * hat[base + j];
+  var sum_g = 0.0;
+  for (var j = lane; j < params.width; j += WG) {
+    sum_g += outer[source + j] * gamma[j];
+  }
+  let mean_g = workgroup_sum(sum_g, lane) / f32(params.width);
+  for (var j = lane; j < params.width; j += WG) {
+    var slope = outer[source + j] * gamma[j] - mean_g;
+    for (var k = 0u; k < params.repeats; k++) {
+      slope -= tilts[slot * params.repeats + k] * hat[(k * params.rows + row) * params.width + j];
     }
-    let mean_g = workgroup_sum(sum_g, lane) / f32(params.width);
-    let mean_gx = workgroup_sum(sum_gx, lane) / f32(params.width);
-    // A lane adds to its own places only.
-    for (var j = lane; j < params.width; j += WG) {
-      let slope = (outer[source + j] * gamma[j] - mean_g - hat[base + j] * mean_gx) / scale[from_row];
-      slots[place + j] = select(slots[place + j] + slope, slope, k == 0u);
-    }
+    slots[place + j] = slope;
   }
 }
