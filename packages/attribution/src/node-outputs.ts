@@ -44,12 +44,12 @@ export function sourcesOfSublayer(sublayer: Sublayer, { heads }: { readonly head
   return sublayer.kind === 'heads' ? { first, count: heads } : { first: first + heads, count: 1 };
 }
 
-/** The part of the blocks that holds the sources of `range` below `before`, in their order; nothing is copied that can be used whole. */
+/** The part of the blocks that holds the sources of a range, of which those below `before`, in their order; nothing is copied that can be used whole. */
 export function* partsOf(
   step: Step,
   blocks: readonly SourceBlock[],
   { first, count }: SourceRange,
-  before: number,
+  before = Number.POSITIVE_INFINITY,
 ): Generator<{ readonly first: number; readonly count: number; readonly tensor: Tensor }> {
   const end = Math.min(first + count, before);
   for (const block of blocks) {

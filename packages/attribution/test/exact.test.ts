@@ -1,12 +1,91 @@
-// Gradient scores against what they approximate: for small changes of the input, every q, k and v slot agrees with patching it.
+// Exact patching by its definition and by its work; and gradient scores against it, which they approximate: for small changes of the input, every q, k and v slot agrees.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpt2 } from '@limn/gpt2';
-import { referenceEap, referenceRandom } from '@limn/testing';
-import { buildGraph, eap, eapIgInputs, exactEdges, exactSweep, agreement, logitDiff } from '../src/index.js';
+import type { LimnError } from '@limn/gpu';
+import { referenceEap, referenceRandom, testGpu, ToyModel } from '@limn/testing';
+import {
+  agreement,
+  buildGraph,
+  Circuit,
+  eap,
+  eapIgInputs,
+  evaluateCircuits,
+  exactEdges,
+  exactSweep,
+  logitDiff,
+} from '../src/index.js';
 import type { Pair, Scores } from '../src/index.js';
 import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
 import { NO_POCKET, openPocket, POCKET } from './pocket.js';
 import { generatePairs } from '@limn/tasks';
+
+describe('the work of exact patching', () => {
+  const sizes = { ...AWKWARD, layers: 3 };
+  const graph = buildGraph({ ...sizes, block: 'sequential' });
+  const [pair] = awkwardPairs(4, sizes).slice(3) as [Pair];
+  let model: Gpt2;
+  beforeAll(async () => {
+    model = await gpt2Of(referenceEap.randomModel(sizes, 3));
+  });
+  afterAll(() => model.dispose());
+
+  const counted = async (of: Gpt2, memoryBytes?: number) => {
+    of.gpu.counters.reset();
+    const { values } = await exactEdges(of, [pair], { metric: logitDiff, memoryBytes });
+    const { submits, dispatches } = of.gpu.counters.snapshot();
+    return { values, submits, dispatches };
+  };
+
+  it('is a step per layer for its heads and one for its MLP, one for the logits; the number of heads changes no dispatch', async () => {
+    const { values, submits, dispatches } = await counted(model);
+    expect(submits).toBe(2 + 2 * 3 + 1); // the weights and the clean run before them
+    expect(dispatches).toBe(421);
+    const wide = await gpt2Of(referenceEap.randomModel({ ...sizes, heads: 6, headWidth: 12 }, 3));
+    const more = await counted(wide);
+    wide.dispose();
+    expect(more.submits).toBe(submits);
+    // The weights of three more heads in each of three layers are looked at: seven tensors each, of which W_O is copied.
+    expect(more.dispatches).toBe(dispatches + 8 * 3 * 3);
+    expect((await counted(model)).values).toEqual(values); // the same bits
+  });
+
+  it('is the same in single edges, where a budget holds no more', async () => {
+    const refusal = await counted(model, 60_000).catch((error: unknown) => error as LimnError);
+    const { bytesNeeded } = (refusal as LimnError).details as { bytesNeeded: number };
+    const whole = await counted(model);
+    const single = await counted(model, bytesNeeded);
+    expect(single.submits).toBeGreaterThan(6 * whole.submits);
+    for (const { u, v } of graph.edges()) {
+      const i = graph.dense(u, v);
+      // differences of losses of about 5: 5e-7 each
+      expect(Math.abs((single.values[i] as number) - (whole.values[i] as number)), graph.edgeName(u, v)).toBeLessThan(
+        2e-6,
+      );
+    }
+  });
+});
+
+it('is the full circuit without the edge, in a parallel block as well', async () => {
+  const toy = new ToyModel(await testGpu(), {
+    layers: 2,
+    heads: 2,
+    headWidth: 5,
+    mlpWidth: 11,
+    vocabulary: 29,
+    maxPositions: 9,
+  });
+  const graph = buildGraph(toy.info);
+  const pairs = awkwardPairs(2, { ...AWKWARD, vocabulary: 29 });
+  const { values } = await exactEdges(toy, pairs, { metric: logitDiff });
+  const edges = [...graph.edges()];
+  const without = edges.map((one) => Circuit.where(graph, (u, v) => u !== one.u || v !== one.v));
+  const { clean, circuits } = await evaluateCircuits(toy, without, pairs, { metrics: [logitDiff] });
+  for (const [n, { u, v }] of edges.entries()) {
+    const lost = (clean.mean['logit-diff'] as number) - (circuits[n]?.mean['logit-diff'] as number);
+    expect(Math.abs((values[graph.dense(u, v)] as number) - lost), graph.edgeName(u, v)).toBeLessThan(2e-6);
+  }
+  expect(Math.max(...values.map((x) => (Number.isNaN(x) ? 0 : Math.abs(x))))).toBeGreaterThan(1e-3);
+});
 
 describe('every q, k and v slot of 3 heads of 24 against exact patching', () => {
   // Token embeddings that differ little: then the change of the loss is its first order, with a remainder in proportion.

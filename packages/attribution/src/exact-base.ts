@@ -1,0 +1,121 @@
+// What exact patching starts from: the clean run of a batch, its losses, the streams that slots read, what heads wrote, and Δ of every source.
+import { blockHook, tokenBatch } from '@limn/hooks';
+import type { HookedModel, HookName, Run } from '@limn/hooks';
+import type { Step } from '@limn/gpu';
+import { concat, detach, keep, readFloats, slice, type Tensor } from '@limn/tensor';
+import { expectLengths } from './ablation.js';
+import type { Ablation } from './ablation.js';
+import type { Metric } from './metrics.js';
+import { headResults, layersOf, nodeDeltas, outputCaptures, partsOf } from './node-outputs.js';
+import type { OutputWeights, SourceBlock, SourceRange } from './node-outputs.js';
+import type { Pair } from './pairs.js';
+
+/** The clean run of a batch, and Δ of every source: kept on the GPU while its edges are patched. */
+export class CleanBase {
+  private constructor(
+    readonly lengths: readonly number[],
+    readonly T: number,
+    /** Clean losses per metric, [B]. */
+    readonly losses: readonly Float32Array[],
+    /** Clean logits [B, V], for metrics that compare with them. */
+    readonly logits: Tensor,
+    /** [B, T, C] by site: what slots read, and what their nodes write. */
+    readonly sites: ReadonlyMap<HookName, Tensor>,
+    /** Per layer [H, B, T, C]. */
+    readonly results: readonly Tensor[],
+    readonly deltas: readonly SourceBlock[],
+  ) {}
+
+  static async of(
+    model: HookedModel,
+    weights: OutputWeights,
+    pairs: readonly Pair[],
+    metrics: readonly Metric[],
+    { ablation, signal }: { readonly ablation: Ablation; readonly signal: AbortSignal | undefined },
+  ): Promise<CleanBase> {
+    const step = model.gpu.step({ label: 'exact: clean run', ...(signal ? { signal } : {}) });
+    const kept: Tensor[] = [];
+    const hold = (x: Tensor): Tensor => {
+      const own = keep(step, detach(x));
+      kept.push(own);
+      return own;
+    };
+    try {
+      const names = streamSites(model);
+      const runOf = (which: 'clean' | 'corrupted'): Run =>
+        model.run(
+          step,
+          {
+            tokens: tokenBatch(
+              pairs.map((pair) => pair[which]),
+              model.info,
+            ),
+          },
+          { capture: [...new Set([...outputCaptures(model), ...names])], logits: which === 'clean' ? 'last' : 'none' },
+        );
+      const clean = runOf('clean');
+      expectLengths(ablation, clean.lengths);
+      const runs = ablation === 'patch' ? { clean, corrupted: runOf('corrupted') } : { clean };
+      const deltas = nodeDeltas(step, model, weights, runs, ablation).map(({ first, tensor }) => ({
+        first,
+        tensor: hold(tensor),
+      }));
+      const logits = hold(clean.logits);
+      const sites = new Map(names.map((name) => [name, hold(clean.at(name))]));
+      const results = layersOf(model.info).map((layer) =>
+        hold(headResults(step, weights, layer, clean.at(blockHook(layer, 'attn.hook_z')))),
+      );
+      const losses = metrics.map((metric) => readFloats(step, metric.loss(step, logits, pairs, logits)));
+      return new CleanBase(clean.lengths, clean.T, await Promise.all(losses), logits, sites, results, deltas);
+    } catch (error) {
+      for (const tensor of kept) tensor.dispose();
+      throw error;
+    } finally {
+      step.dispose();
+    }
+  }
+
+  at(name: HookName): Tensor {
+    return this.sites.get(name) as Tensor;
+  }
+
+  /** Δ of neighbouring sources, [S, B, T, C]. */
+  deltaOf(step: Step, sources: SourceRange): Tensor {
+    const parts = [...partsOf(step, this.deltas, sources)];
+    return joined(
+      step,
+      parts.map(({ tensor, count }) => part(step, tensor, 0, count)),
+    );
+  }
+
+  /** What neighbouring heads of a layer wrote, [heads, B, T, C]. */
+  resultsOf(step: Step, layer: number, heads: SourceRange): Tensor {
+    return part(step, this.results[layer] as Tensor, heads.first, heads.count);
+  }
+
+  dispose(): void {
+    for (const { tensor } of this.deltas) tensor.dispose();
+    for (const tensor of [...this.sites.values(), ...this.results, this.logits]) tensor.dispose();
+  }
+}
+
+/** Streams that slots read and that patched runs start from. */
+function streamSites({ info }: HookedModel): HookName[] {
+  const perLayer = layersOf(info).flatMap((layer) => [
+    blockHook(layer, 'hook_resid_pre'),
+    ...(info.block === 'sequential' ? [blockHook(layer, 'hook_resid_mid')] : []),
+    blockHook(layer, 'hook_mlp_out'),
+    blockHook(layer, 'hook_resid_post'),
+  ]);
+  return [...new Set(perLayer)];
+}
+
+/** Parts along the first axis as one; a single one as it is. */
+export function joined(step: Step, parts: readonly Tensor[]): Tensor {
+  return parts.length === 1 ? (parts[0] as Tensor) : concat(step, parts, 0);
+}
+
+/** Neighbouring entries of the first axis; nothing is copied where they are all there are. */
+function part(step: Step, x: Tensor, first: number, count: number): Tensor {
+  return count === x.shape[0] ? x : slice(step, x, 0, first, count);
+}
