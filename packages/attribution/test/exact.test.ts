@@ -1,7 +1,6 @@
 // Exact patching by its definition and by its work; and gradient scores against it, which they approximate: for small changes of the input, every q, k and v slot agrees.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpt2 } from '@limn/gpt2';
-import type { LimnError } from '@limn/gpu';
 import { referenceEap, referenceRandom, testGpu, ToyModel } from '@limn/testing';
 import {
   agreement,
@@ -20,7 +19,7 @@ import { NO_POCKET, openPocket, POCKET } from './pocket.js';
 import { generatePairs } from '@limn/tasks';
 
 describe('the work of exact patching', () => {
-  const sizes = { ...AWKWARD, layers: 3 };
+  const sizes = { layers: 3, heads: 2, width: 8, headWidth: 4, mlpWidth: 9, vocabulary: 23, positions: 7 };
   const graph = buildGraph({ ...sizes, block: 'sequential' });
   const [pair] = awkwardPairs(4, sizes).slice(3) as [Pair];
   let model: Gpt2;
@@ -39,26 +38,24 @@ describe('the work of exact patching', () => {
   it('is a step per layer for its heads and one for its MLP, one for the logits; the number of heads changes no dispatch', async () => {
     const { values, submits, dispatches } = await counted(model);
     expect(submits).toBe(2 + 2 * 3 + 1); // the weights and the clean run before them
-    expect(dispatches).toBe(421);
-    const wide = await gpt2Of(referenceEap.randomModel({ ...sizes, heads: 6, headWidth: 12 }, 3));
+    expect(dispatches).toBe(397);
+    const wide = await gpt2Of(referenceEap.randomModel({ ...sizes, heads: 4, headWidth: 2 }, 3));
     const more = await counted(wide);
     wide.dispose();
     expect(more.submits).toBe(submits);
-    // The weights of three more heads in each of three layers are looked at: seven tensors each, of which W_O is copied.
-    expect(more.dispatches).toBe(dispatches + 8 * 3 * 3);
+    // The weights of two more heads in each of three layers are looked at: seven tensors each, of which W_O is copied.
+    expect(more.dispatches).toBe(dispatches + 8 * 2 * 3);
     expect((await counted(model)).values).toEqual(values); // the same bits
   });
 
-  it('is the same in single edges, where a budget holds no more', async () => {
-    const refusal = await counted(model, 60_000).catch((error: unknown) => error as LimnError);
-    const { bytesNeeded } = (refusal as LimnError).details as { bytesNeeded: number };
+  it('is the same where a budget holds only some heads or inputs of one source', async () => {
     const whole = await counted(model);
-    const single = await counted(model, bytesNeeded);
-    expect(single.submits).toBeGreaterThan(6 * whole.submits);
+    const tight = await counted(model, 6_500); // what is kept takes 6,272
+    expect(tight.submits).toBe(2 + 63); // for 100 edges
     for (const { u, v } of graph.edges()) {
       const i = graph.dense(u, v);
       // differences of losses of about 5: 5e-7 each
-      expect(Math.abs((single.values[i] as number) - (whole.values[i] as number)), graph.edgeName(u, v)).toBeLessThan(
+      expect(Math.abs((tight.values[i] as number) - (whole.values[i] as number)), graph.edgeName(u, v)).toBeLessThan(
         2e-6,
       );
     }
@@ -132,24 +129,28 @@ describe('every q, k and v slot of 3 heads of 24 against exact patching', () => 
 });
 
 describe('pocket', () => {
-  it('EAP-IG agrees with exact patching on 8 held-out pairs, at q, k and v alike', async (context) => {
-    context.skip(!POCKET, NO_POCKET);
-    const model = await openPocket();
-    const pairs = generatePairs('ioi', { seed: 5, n: 8, split: 'held-out' });
-    const scores = await eapIgInputs(model, pairs, { metric: logitDiff, steps: 5, rule: 'midpoint' });
-    const [exact] = (await exactSweep(model, pairs, { metrics: [logitDiff] })) as [Scores];
-    const { graph } = exact;
-    for (const input of ['q', 'k', 'v'] as const) {
-      const only = ({ values }: Scores): Scores => ({
-        graph,
-        values: values.map((x, i) => {
-          const slot = graph.slots[i % graph.nBackward];
-          return slot?.kind === 'head' && slot.input === input ? x : Number.NaN;
-        }),
-      });
-      // The paper finds r = .88 to .98 with the absolute scores of GPT-2's tasks; here they are .95 to .999; a swapped slot has none.
-      expect(agreement(only(scores), only(exact)).pearson ?? 0, input).toBeGreaterThan(0.85);
-    }
-    model.dispose();
-  });
+  it.for(['sva', 'ioi'])(
+    'EAP-IG agrees with exact patching on 8 held-out pairs of %s, at q, k and v alike',
+    async (task, context) => {
+      context.skip(!POCKET, NO_POCKET);
+      context.skip(task !== 'sva' && process.env['LIMN_LONG'] !== '1', 'LIMN_LONG=1 takes longer prompts as well');
+      const model = await openPocket();
+      const pairs = generatePairs(task, { seed: 5, n: 8, split: 'held-out' });
+      const scores = await eapIgInputs(model, pairs, { metric: logitDiff, steps: 5, rule: 'midpoint' });
+      const [exact] = (await exactSweep(model, pairs, { metrics: [logitDiff] })) as [Scores];
+      const { graph } = exact;
+      for (const input of ['q', 'k', 'v'] as const) {
+        const only = ({ values }: Scores): Scores => ({
+          graph,
+          values: values.map((x, i) => {
+            const slot = graph.slots[i % graph.nBackward];
+            return slot?.kind === 'head' && slot.input === input ? x : Number.NaN;
+          }),
+        });
+        // The paper finds r = .88 to .98 with the absolute scores of GPT-2's tasks; here they are .93 to .999; a swapped slot has none.
+        expect(agreement(only(scores), only(exact)).pearson ?? 0, input).toBeGreaterThan(0.85);
+      }
+      model.dispose();
+    },
+  );
 });
