@@ -1,7 +1,7 @@
 // C = epilogue(alpha · op(A) op(B)) over strided, two-level batches: the one way that ops run a matmul kernel.
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Grid, type Kernel, type Step, type Storage, type UniformsOf } from '@limn/gpu';
-import { groupsOf } from '../grid.js';
+import { groupsOf, perElement } from '../grid.js';
 import { chooseMatmul, type MatmulPlan } from './choose-matmul.js';
 
 /** GPT-2's gelu_new ('tanh') or the exact form ('erf'). */
@@ -84,6 +84,8 @@ const combine = defineKernel(shaders.matmulCombine, {
   work: (u) => u.batch * u.m * u.n * u.splits,
 });
 
+const pack = defineKernel(shaders.packRows, { grid: perElement });
+
 /** Records the product. Shapes and placements are the caller's responsibility: ops check them. */
 export function multiply(step: Step, call: Multiplication): void {
   const { m, n, k, a, b, c, bias, gelu, residual, alpha = 1, outerCount = 1, innerCount = 1, label = 'matmul' } = call;
@@ -92,6 +94,11 @@ export function multiply(step: Step, call: Multiplication): void {
   const transposeB = b.transposed === true;
   const shape = { m, n, k, batch, transposeA, transposeB, alignedA: isAligned(a), alignedB: isAligned(b) };
   const plan = call.plan ?? chooseMatmul(step.gpu.capabilities, shape);
+  if (plan.packA) {
+    const { packA: _, ...rest } = plan;
+    multiply(step, { ...call, a: packed(step, a, transposeA ? [k, m] : [m, k]), plan: rest });
+    return;
+  }
   const chunk = plan.splits === 1 ? k : CHUNK_UNIT * Math.ceil(k / plan.splits / CHUNK_UNIT);
   const splits = Math.ceil(k / chunk);
   const flags = (bias ? 1 : 0) | (residual ? 2 : 0) | (call.accumulate ? 4 : 0);
@@ -160,6 +167,18 @@ export function multiply(step: Step, call: Multiplication): void {
     { m, n, batch, inner_count: innerCount, splits, ...target, ...epilogue },
     { label: `${label} sum` },
   );
+}
+
+/** One matrix of rows × columns as it is stored, in rows of whole vec4s. */
+function packed(
+  step: Step,
+  { storage, offset = 0, row, transposed = false }: Operand,
+  [rows, columns]: [number, number],
+): Operand {
+  const stride = 4 * Math.ceil(columns / 4);
+  const y = step.allocate(4 * rows * stride, 'packed rows');
+  step.dispatch(pack, { x: storage, y }, { size: rows * stride, offset, row, columns, stride });
+  return { storage: y, row: stride, transposed };
 }
 
 /** Whether a kernel may read the operand as vec4. */

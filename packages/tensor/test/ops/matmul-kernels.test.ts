@@ -204,11 +204,77 @@ describe('chooseMatmul', () => {
           for (let bits = 0; bits < 16; bits++) {
             const flag = (i: number) => ((bits >> i) & 1) === 1;
             const [transposeA, transposeB, alignedA, alignedB] = [flag(0), flag(1), flag(2), flag(3)];
-            const shape = { m, n: 64, k, batch: 2, transposeA, transposeB, alignedA, alignedB };
-            const plan = chooseMatmul(adapter, shape);
-            expect(possibleMatmuls(adapter, shape)).toContain(plan.kernel);
-            expect(plan).toEqual(chooseMatmul(adapter, shape));
+            for (const batch of [1, 2]) {
+              const shape = { m, n: 64, k, batch, transposeA, transposeB, alignedA, alignedB };
+              const plan = chooseMatmul(adapter, shape);
+              const runs = plan.packA ? { ...shape, alignedA: true } : shape;
+              expect(possibleMatmuls(adapter, runs)).toContain(plan.kernel);
+              expect(plan).toEqual(chooseMatmul(adapter, shape));
+            }
           }
+  });
+
+  it('copies an unaligned a to whole vec4s on software adapters, where it is one matrix and the product worth it', async () => {
+    const { capabilities } = await testGpu();
+    const software = { ...capabilities, adapter: { ...capabilities.adapter, isFallback: true } };
+    const of = (about: Partial<MatmulShape>, adapter = software) =>
+      chooseMatmul(adapter, {
+        m: 50,
+        n: 768,
+        k: 16_752,
+        batch: 1,
+        transposeA: false,
+        transposeB: false,
+        alignedA: false,
+        alignedB: true,
+        ...about,
+      });
+    expect(of({})).toEqual({ ...of({ alignedA: true }), packA: true });
+    expect(of({ transposeA: true }).packA).toBe(true);
+    for (const other of [{ alignedA: true }, { alignedB: false }, { batch: 2 }, { m: 1 }, { n: 16 }])
+      expect(of(other)).not.toHaveProperty('packA');
+    expect(of({}, { ...software, adapter: { ...software.adapter, isFallback: false } })).not.toHaveProperty('packA');
+  });
+
+  it.each([
+    { m: 5, n: 40, k: 23, transposed: false },
+    { m: 18, n: 33, k: 16, transposed: false },
+    { m: 19, n: 32, k: 7, transposed: true },
+  ])('a packed product of $m × $n × $k, transposed: $transposed, is that of rows at any distance', async (about) => {
+    const { m, n, k, transposed } = about;
+    const gpu = await testGpu();
+    const [a, b] = [random.normals(m * k), random.normals(k * n)];
+    const [rows, columns] = transposed ? [k, m] : [m, k];
+    const [offset, row] = [3, columns + 2];
+    // What lies between the rows is no number: it must not be read into a sum.
+    const stored = new Float32Array(offset + rows * row).fill(NaN);
+    a.forEach((value, i) => (stored[offset + Math.floor(i / columns) * row + (i % columns)] = value));
+    const width = 4 * Math.ceil(n / 4);
+    const aligned = new Float32Array(k * width);
+    b.forEach((value, i) => (aligned[Math.floor(i / n) * width + (i % n)] = value));
+    const run = async (): Promise<Float32Array> => {
+      using step = gpu.step();
+      const canaries = withCanaries(step);
+      const c = allocate(step, [m, n], 'c');
+      multiply(step, {
+        m,
+        n,
+        k,
+        a: { storage: fromData(step, stored, [stored.length]).storage, offset, row, transposed },
+        b: { storage: fromData(step, aligned, [k, width]).storage, row: width },
+        c: { storage: c.storage, row: n },
+        plan: { kernel: 'register', splits: 1, packA: true },
+      });
+      return (await canaries.read([c]))[0] as Float32Array;
+    };
+    const got = await run();
+    expectSameBits(got, await run(), 'packed product');
+    const single = { batch: 1, m, n, k, transposeA: transposed, transposeB: false };
+    expectClose(got, referenceMatmul.matmulForward(a, b, single, {}), {
+      kernel: 'pack_rows',
+      case: `${m}×${n}×${k}${transposed ? ' transposed' : ''}`,
+      n: k,
+    });
   });
 
   it('folds a grid beyond 65,535 workgroups', async () => {
