@@ -2,12 +2,11 @@
 import { blockHook, lastRows, tokenBatch } from '@limn/hooks';
 import type { HookedModel, HookName, Run } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
-import { add, detach, fill, keep, readFloats, reshape, slice, sub, sum, type Tensor } from '@limn/tensor';
+import { add, detach, keep, readFloats, reshape, slice, sub, sum, type Tensor } from '@limn/tensor';
 import type { Metric } from './metrics.js';
 import { expectLengths } from './ablation.js';
 import type { Ablation } from './ablation.js';
-import type { MeanOutputs } from './mean-outputs.js';
-import { layersOf, meanNodeOutputs, nodeOutputs, outputCaptures } from './node-outputs.js';
+import { constantNodeOutputs, layersOf, nodeOutputs, outputCaptures } from './node-outputs.js';
 import type { OutputWeights, SourceBlock } from './node-outputs.js';
 import type { Pair } from './pairs.js';
 
@@ -68,7 +67,7 @@ export class EvaluationBase {
       const ablated =
         ablation === 'patch'
           ? corruptedRun(step, model, weights, pairs)
-          : constantRun(step, model, clean, ablation === 'zero' ? undefined : { weights, means: ablation });
+          : constantRun(step, model, weights, ablation, clean);
       const cleanLogits = hold(clean.logits);
       const emptyLogits = model.logits(step, ablated.last, lastRows(clean.lengths, clean.T));
       const read = (logits: Tensor): Promise<Float32Array[]> =>
@@ -154,27 +153,29 @@ function corruptedRun(step: Step, model: HookedModel, weights: OutputWeights, pa
 function constantRun(
   step: Step,
   model: HookedModel,
+  weights: OutputWeights,
+  ablation: Exclude<Ablation, 'patch'>,
   { B, T, lengths }: Run,
-  mean: { readonly weights: OutputWeights; readonly means: MeanOutputs } | undefined,
 ): AblatedRun {
   const { info } = model;
+  const [input, ...perLayer] = constantNodeOutputs(step, model, weights, ablation, [B, T]) as [
+    SourceBlock,
+    ...SourceBlock[],
+  ];
   const shape = [B, T, info.width];
-  const blocks = mean && meanNodeOutputs(step, model, mean.weights, mean.means, [B, T]);
-  const embed = blocks ? reshape((blocks[0] as SourceBlock).tensor, shape) : fill(step, shape, 0, 'zero');
-  const outputs = layersOf(info).map(
-    (layer) => blocks?.[layer + 1]?.tensor ?? fill(step, [info.heads + 1, ...shape], 0, 'zero'),
-  );
-  const plus = (stream: Tensor, x: Tensor | undefined): Tensor => (x ? add(step, stream, x) : stream);
+  const embed = reshape(input.tensor, shape);
+  const outputs = perLayer.map(({ tensor }) => tensor);
+  const plus = (stream: Tensor, x: () => Tensor): Tensor => (ablation === 'zero' ? stream : add(step, stream, x()));
   const beforeHeads: Tensor[] = [];
   const beforeMlp: Tensor[] = [];
-  let stream = plus(model.positions(step, lengths, T), blocks && embed);
-  for (const layer of layersOf(info)) {
+  let stream = plus(model.positions(step, lengths, T), () => embed);
+  for (const [layer, own] of outputs.entries()) {
     beforeHeads.push(stream);
-    const own = blocks && (outputs[layer] as Tensor);
-    const heads = own && sum(step, slice(step, own, 0, 0, info.heads), { axes: 0 });
-    const after = plus(add(step, stream, model.attentionBias(layer)), heads);
+    const after = plus(add(step, stream, model.attentionBias(layer)), () =>
+      sum(step, slice(step, own, 0, 0, info.heads), { axes: 0 }),
+    );
     beforeMlp.push(info.block === 'sequential' ? after : stream);
-    stream = plus(after, own && reshape(slice(step, own, 0, info.heads, 1), shape));
+    stream = plus(after, () => reshape(slice(step, own, 0, info.heads, 1), shape));
   }
   return { embed, beforeHeads, beforeMlp, last: stream, outputs };
 }

@@ -28,8 +28,7 @@ import { maskKey, maskText, readMasks } from './mask-checkpoint.js';
 import type { MaskCheckpoints } from './mask-checkpoint.js';
 import { checkAnswers, checkDifferentiable } from './metrics.js';
 import type { Metric } from './metrics.js';
-import { meanNodeOutputs, OutputWeights } from './node-outputs.js';
-import type { SourceBlock } from './node-outputs.js';
+import { constantNodeOutputs, OutputWeights } from './node-outputs.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import { recordNodeOutputs, restrictSite, slotSites } from './restrict-to-circuit.js';
@@ -193,13 +192,10 @@ export function maskedLoss(
   const prompts = (which: 'clean' | 'corrupted') => pairs.map((pair) => pair[which]);
   const tokens = tokenBatch(prompts('clean'), model.info);
   const clean = metric.usesClean ? detach(model.run(step, { tokens }, { logits: 'last' }).logits) : undefined;
-  const shape = [tokens.B, tokens.T] as const;
   const ablated =
     ablation === 'patch'
       ? recordNodeOutputs(step, model, weights, prompts('corrupted'))
-      : ablation === 'zero'
-        ? zeroOutputs(step, model, shape)
-        : meanNodeOutputs(step, model, weights, ablation, shape);
+      : constantNodeOutputs(step, model, weights, ablation, [tokens.B, tokens.T]);
   const interventions = sites.map((site, i) =>
     restrictSite(graph, site, ablated, {
       kind: 'learned-mask',
@@ -213,18 +209,6 @@ export function maskedLoss(
   );
   const { logits } = model.run(step, { tokens }, { interventions, logits: lastRows(tokens.lengths, tokens.T) });
   return metric.loss(step, logits, pairs, clean);
-}
-
-/** Blocks of zeros in the place of every node's output. */
-function zeroOutputs(step: Step, { info }: HookedModel, [B, T]: readonly [number, number]): SourceBlock[] {
-  const block = (first: number, sources: number): SourceBlock => ({
-    first,
-    tensor: fill(step, [sources, B, T, info.width], 0, 'zero'),
-  });
-  return [
-    block(0, 1),
-    ...Array.from({ length: info.layers }, (_, layer) => block(1 + layer * (info.heads + 1), info.heads + 1)),
-  ];
 }
 
 async function readScores(

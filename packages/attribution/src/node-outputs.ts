@@ -2,9 +2,21 @@
 import type { HookedModel, HookName, Run } from '@limn/hooks';
 import { blockHook } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
-import { concat, detach, keep, matmul, permute, reshape, scale, slice, stack, sub, type Tensor } from '@limn/tensor';
+import {
+  concat,
+  detach,
+  fill,
+  keep,
+  matmul,
+  permute,
+  reshape,
+  scale,
+  slice,
+  stack,
+  sub,
+  type Tensor,
+} from '@limn/tensor';
 import type { Ablation } from './ablation.js';
-import type { MeanOutputs } from './mean-outputs.js';
 
 /** Outputs of neighbouring sources. */
 export interface SourceBlock {
@@ -158,18 +170,24 @@ function ablatedOutput(
   return ablation === 'patch' ? detach((corrupted as Run).at(name)) : ablation.at(step, name, shape);
 }
 
-/** Every source's mean output for a batch [B, T], in blocks as {@link nodeOutputs}. */
-export function meanNodeOutputs(
+/** What every source writes when all are ablated by constants, zero or their means, for a batch [B, T]: in blocks as {@link nodeOutputs}. */
+export function constantNodeOutputs(
   step: Step,
   model: HookedModel,
   weights: OutputWeights,
-  means: MeanOutputs,
+  ablation: Exclude<Ablation, 'patch'>,
   [B, T]: readonly [number, number],
 ): SourceBlock[] {
-  const { heads, headWidth, width } = model.info;
-  return blocks(step, model, weights, (name) =>
-    means.at(step, name, name.endsWith('hook_z') ? [B, T, heads, headWidth] : [B, T, width]),
-  );
+  const { layers, heads, headWidth, width } = model.info;
+  if (ablation !== 'zero')
+    return blocks(step, model, weights, (name) =>
+      ablation.at(step, name, name.endsWith('hook_z') ? [B, T, heads, headWidth] : [B, T, width]),
+    );
+  const zeros = (first: number, sources: number): SourceBlock => ({
+    first,
+    tensor: fill(step, [sources, B, T, width], 0, 'zero'),
+  });
+  return [zeros(0, 1), ...layersOf({ layers }).map((layer) => zeros(1 + layer * (heads + 1), heads + 1))];
 }
 
 function blocks(step: Step, model: HookedModel, weights: OutputWeights, at: (name: HookName) => Tensor): SourceBlock[] {
