@@ -2,28 +2,17 @@
 import { scaleLinear } from 'd3-scale';
 import type { CircuitRecord } from './record.js';
 import type { DrawnCircuit } from './circuit-record.js';
+import { drawable, mostDrawn } from './drawable.js';
 import { arrowLength, layOut, portSpread } from './circuit-layout.js';
 import type { PlacedEdge } from './circuit-layout.js';
 import { fewHeads } from './circuit-rows.js';
 import type { PlacedNode } from './circuit-rows.js';
 import { html } from './markup.js';
+import { sizeOf } from './live-data.js';
 import type { Markup } from './markup.js';
+import { sizeFigures } from './size-figures.js';
+import { oftenOf } from './edge-table.js';
 import { decimalsFor, edgeParts, nodeLabel, numberText, scoreText, sizeText, spokenNode } from './number-text.js';
-
-/** More edges than this cannot be told apart in a drawing: larger circuits are read in the table. */
-export const mostDrawn = 400;
-
-/** Circuits of the record that can be drawn; shown at first is the one that `edges` marks, or the largest below it. */
-export function drawable(record: CircuitRecord): { circuits: DrawnCircuit[]; shown: number } {
-  const marked = record.edges.flatMap(([, , inGraph], i) => (inGraph ? [i] : []));
-  const own: DrawnCircuit = { n: Math.max(1, record.circuit.n), selection: record.circuit.selection, edges: marked };
-  const given = record.circuits.filter(({ edges }) => edges.length > 0 && edges.length <= mostDrawn);
-  const isOwn = (c: DrawnCircuit): boolean => c.n === own.n && c.selection === own.selection;
-  const circuits = given.some(isOwn) || !marked.length || marked.length > mostDrawn ? [...given] : [...given, own];
-  circuits.sort((a, b) => a.selection.localeCompare(b.selection) || a.n - b.n);
-  const within = circuits.filter((c) => c.selection === own.selection && c.n <= own.n);
-  return { circuits, shown: Math.max(0, circuits.indexOf(within.at(-1) ?? own)) };
-}
 
 export function circuitDrawing(record: CircuitRecord, id: string): Markup {
   const { circuits, shown } = drawable(record);
@@ -37,6 +26,7 @@ export function circuitDrawing(record: CircuitRecord, id: string): Markup {
     drawn.map((index) => ({ index, name: record.edges[index]?.[0] ?? '', weight: strength(index) })),
   );
   const now = new Set(circuits[shown]?.edges);
+  const often = oftenOf(record);
   const active = new Set([...now].flatMap((index) => edgeParts(record.edges[index]?.[0] ?? '').slice(0, 2)));
   if (!circuits.length)
     return html`<p class="note">
@@ -55,7 +45,7 @@ export function circuitDrawing(record: CircuitRecord, id: string): Markup {
           aria-label="Circuit with ${now.size} edges from input, below, to logits, above"
         >
           <g class="edges">
-            ${[...layout.edges].reverse().map((edge) => edgeShape(edge, record, width, now.has(edge.index)))}
+            ${[...layout.edges].reverse().map((edge) => edgeShape(edge, record, width, [!now.has(edge.index) && 'off', often && `again${Math.floor(4 * (often.get(edge.index) ?? 0))}`]))}
           </g>
           <g class="nodes">${layout.nodes.map((node) => nodeShape(node, active.has(node.name)))}</g>
         </svg>
@@ -87,28 +77,31 @@ function controls(record: CircuitRecord, circuits: readonly DrawnCircuit[], show
         aria-describedby="${id}-says"
       />
       <button type="button" data-step="1" aria-label="Larger circuit">+</button>
+      ${record.stability && html`<label><input type="checkbox" data-again /> ink by how often found again</label>`}
       ${kinds.length > 1 && html`<span class="choice" role="radiogroup" aria-label="Edges chosen">${kinds.map(choice)}</span>`}
     </div>
     <output id="${id}-says" data-says
-      >${sizeText({ n, kept: circuits[shown]?.edges.length ?? 0, edgeCount: record.graph.edgeCount, faithfulness: faithfulnessOf(record, selection, n) })}</output
+      >${sizeText({ n, kept: circuits[shown]?.edges.length ?? 0, edgeCount: record.graph.edgeCount })}</output
     >
+    <dl class="figures" data-figures>
+      ${sizeFigures(sizeOf(record, { n, selection })).map(
+        ([name, value]) =>
+          html`<div>
+            <dt>${name}</dt>
+            <dd>${value}</dd>
+          </div>`,
+      )}
+    </dl>
   </div>`;
 }
 
 const checked = html`checked`;
 
-/** Faithfulness of the circuit of that selection and size, where it was evaluated. */
-export function faithfulnessOf({ curves, circuit }: CircuitRecord, selection: string, n: number): number | null {
-  const points = curves.filter((curve) => curve.selection === selection).flatMap((curve) => curve.points);
-  const own = circuit.selection === selection && circuit.n === n ? circuit.faithfulness : null;
-  return points.find((point) => point.n === n)?.faithfulness ?? own;
-}
-
 function edgeShape(
   { index, path, end: [x, y] }: PlacedEdge,
   record: CircuitRecord,
   width: (s: number) => number,
-  shown: boolean,
+  classes: readonly (string | false | undefined)[],
 ): Markup {
   const [name, score] = record.edges[index] ?? ['', 0, false];
   const [from, to, slot] = edgeParts(name);
@@ -121,7 +114,7 @@ function edgeShape(
     ? `M${x} ${y} l${-half} ${arrowLength} h${2 * half} z`
     : `M${x - half - 1} ${y + 1.5} h${2 * half + 2} v3.2 h${-2 * half - 2} z`;
   const into = slot ? `${nodeLabel(to)} ${slot}` : nodeLabel(to);
-  return html`<g class="edge ${helps ? 'helps' : 'hinders'} ${!shown && 'off'}" data-edge="${index}"
+  return html`<g class="edge ${helps ? 'helps' : 'hinders'} ${classes.filter(Boolean).join(' ')}" data-edge="${index}"
     ><path class="reach" d="${path}" /><path
       class="way"
       d="${path}"
@@ -195,6 +188,9 @@ function legend(width: (s: number) => number, largest: number): Markup {
     </li>
     <li>${sample(0.05)}${sample(0.4)}${sample(1)} width: |score|, up to ${numberText(largest)}</li>
     <li><b class="ports">q k v</b> where an edge enters a head: query, key or value</li>
-    <li class="only-live">point at a node, or move with Tab and the arrow keys; Enter keeps it, Esc lets go</li>
+    <li class="only-live">
+      point at a node or an edge, click to keep it; or Tab to the drawing: ↑ ↓ follow the strongest edge, ← → its
+      neighbours, Enter keeps, Esc leaves
+    </li>
   </ul>`;
 }

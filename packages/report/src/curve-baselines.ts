@@ -7,7 +7,7 @@ import { numberText, ratioText } from './number-text.js';
 import type { CircuitRecord } from './record.js';
 
 /** Baselines of the record's curves that have a point. */
-export function baselinesOf({ curves }: CircuitRecord): readonly BaselineRecord[] {
+export function baselinesOf({ curves }: Pick<CircuitRecord, 'curves'>): readonly BaselineRecord[] {
   return curves.flatMap(({ baselines = [] }) => baselines).filter(({ points }) => points.length > 0);
 }
 

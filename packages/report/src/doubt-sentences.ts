@@ -1,5 +1,6 @@
-// What a record says about how far its own figures can be trusted, in sentences: bands, controls, stability, further metrics.
+// What a record says about how far its own figures can be trusted, in sentences: bands, controls, stability, knock-outs, further metrics.
 import { baselinesOf } from './curve-baselines.js';
+import { knockOutSentence } from './knock-out-plot.js';
 import { numberText, percentText, ratioText } from './number-text.js';
 import type { CircuitRecord } from './record.js';
 
@@ -8,7 +9,14 @@ const STABLE = 0.95;
 
 /** Only what the record holds; an older record gives none. */
 export function doubtSentences(record: CircuitRecord): string[] {
-  return [bandOf(record), controls(record), stability(record), further(record)].filter(Boolean);
+  const { knockOut } = record;
+  return [
+    bandOf(record),
+    controls(record),
+    stability(record),
+    knockOut ? knockOutSentence(knockOut) : '',
+    further(record),
+  ].filter(Boolean);
 }
 
 /** The headline curve's point of the marked circuit. */

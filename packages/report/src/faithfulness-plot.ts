@@ -56,7 +56,7 @@ export function faithfulnessPlot(record: CircuitRecord, id: string): Markup {
       <div class="scroll" tabindex="0" role="region" aria-label="Evaluated sizes">
         ${plotTable(
           record,
-          series.map(({ selection, points }) => ({ name: names[selection], points })),
+          series.map(({ selection, points }) => ({ name: names[selection], selection, points })),
         )}
       </div>
     </details>`;
@@ -157,7 +157,9 @@ function mark(point: PointRecord, selection: Selection, x: number, y: number): M
         ${says}no faithfulness, ${point.reason ?? 'no reason recorded'}
       </title></g
     >`;
-  return html`<g>${shape(selection, x, y)}<title>${says}${ratioText(point.faithfulness)}</title></g>`;
+  return html`<g data-at="${selection} ${point.n}"
+    >${shape(selection, x, y)}<title>${says}${ratioText(point.faithfulness)}</title></g
+  >`;
 }
 
 /** One sentence a reader who cannot see the plot needs, and what the plot leaves out. */

@@ -50,10 +50,14 @@ export function nodeLabel(node: string): string {
 export const spokenNode = (node: string): string =>
   node.replace(/^a(\d+)\.h(\d+)$/, 'Layer $1, head $2').replace(/^m(\d+)$/, 'MLP of layer $1');
 
-/** 'top 12 of 479 edges, 11 left after pruning · faithfulness 0.91' */
-export function sizeText(size: { n: number; kept: number; edgeCount: number; faithfulness: number | null }): string {
-  const { n, kept, edgeCount, faithfulness } = size;
+/** 'top 12 of 479 edges, 11 left after pruning' */
+export function sizeText({ n, kept, edgeCount }: { n: number; kept: number; edgeCount: number }): string {
   const pruned = kept === n ? '' : `, ${numberText(kept, 9)} left after pruning`;
-  const faithful = faithfulness === null ? '' : ` · faithfulness ${ratioText(faithfulness)}`;
-  return `top ${numberText(n, 9)} of ${numberText(edgeCount, 9)} edges${pruned}${faithful}`;
+  return `top ${numberText(n, 9)} of ${numberText(edgeCount, 9)} edges${pruned}`;
+}
+
+/** '1.2 → MLP 3', '0.1 → 2.3 q'. */
+export function edgeText(name: string): string {
+  const [from, to, slot] = edgeParts(name);
+  return `${nodeLabel(from)} → ${nodeLabel(to)}${slot && ` ${slot}`}`;
 }

@@ -1,9 +1,11 @@
 // renderReport: records in, one HTML file out, which needs no network and runs nothing but its own script.
 import { ablationWords } from './ablation-words.js';
-import { circuitDrawing, drawable, faithfulnessOf } from './circuit-drawing.js';
-import { edgeTable, firstRows } from './edge-table.js';
+import { circuitDrawing } from './circuit-drawing.js';
+import { edgeTable } from './edge-table.js';
 import { ReportError } from './error.js';
 import { faithfulnessPlot } from './faithfulness-plot.js';
+import { knockOutPlot } from './knock-out-plot.js';
+import { liveData } from './live-data.js';
 import { Markup, html, scriptJson } from './markup.js';
 import { nodeLabel, numberText, percentText } from './number-text.js';
 import { script, style } from './page-assets.generated.js';
@@ -114,6 +116,13 @@ function section(record: CircuitRecord, i: number): Markup {
       <h3>The circuit</h3>
       ${circuitDrawing(record, id)} ${prunedAway(record)}
     </figure>
+    ${
+      record.knockOut &&
+      html`<figure>
+        <h3>What every part is worth</h3>
+        ${knockOutPlot(record.knockOut)}
+      </figure>`
+    }
     <figure>
       <h3>How faithful it is</h3>
       ${faithfulnessPlot(record, id)}
@@ -202,23 +211,3 @@ function agreement(a: NonNullable<CircuitRecord['agreement']>): Markup {
     </tbody>
   </table>`;
 }
-
-/** What the page's script needs: edge names (checked against their grammar) and numbers, no text of the data. */
-function liveData(record: CircuitRecord) {
-  const { circuits, shown } = drawable(record);
-  return {
-    edges: record.edges,
-    ...(record.stability ? { often: record.stability.selected } : {}),
-    edgeCount: record.graph.edgeCount,
-    circuits: circuits.map(({ n, selection, edges }) => ({
-      n,
-      selection,
-      edges,
-      faithfulness: faithfulnessOf(record, selection, n),
-    })),
-    shown,
-    rows: firstRows,
-  };
-}
-
-export type LiveData = ReturnType<typeof liveData>;

@@ -5,6 +5,7 @@ import { html } from './markup.js';
 import type { Markup } from './markup.js';
 import { numberText, percentText, ratioText } from './number-text.js';
 import type { CircuitRecord } from './record.js';
+import { rangeText } from './size-figures.js';
 
 interface Row {
   readonly chosen: string;
@@ -13,15 +14,17 @@ interface Row {
   readonly f: string;
   readonly range: string;
   readonly also: PointRecord['also'];
+  /** Selection and size of a circuit of the curve. */
+  readonly of: string | false;
 }
 
 /** `series` are the curves by how their circuits are chosen. */
 export function plotTable(
   record: CircuitRecord,
-  series: readonly { readonly name: string; readonly points: readonly PointRecord[] }[],
+  series: readonly { readonly name: string; readonly selection: string; readonly points: readonly PointRecord[] }[],
 ): Markup {
   const rows: Row[] = [
-    ...series.flatMap(({ name, points }) =>
+    ...series.flatMap(({ name, selection, points }) =>
       points.map((p) => ({
         chosen: name,
         n: p.n,
@@ -29,6 +32,7 @@ export function plotTable(
         f: p.faithfulness === null ? `– (${p.reason ?? 'no reason recorded'})` : ratioText(p.faithfulness),
         range: p.band ? rangeText(p.band) : '',
         also: p.also,
+        of: `${selection} ${p.n}`,
       })),
     ),
     ...baselinesOf(record).flatMap((baseline) =>
@@ -39,6 +43,7 @@ export function plotTable(
         f: ratioText(p.faithfulness),
         range: baseline.draws > 1 ? rangeText(p) : '',
         also: undefined,
+        of: false as const,
       })),
     ),
   ];
@@ -58,8 +63,8 @@ export function plotTable(
     </thead>
     <tbody>
       ${rows.map(
-        ({ chosen, n, kept, f, range, also }) =>
-          html`<tr>
+        ({ chosen, n, kept, f, range, also, of }) =>
+          html`<tr ${of && html`data-at="${of}"`}>
             <td>${chosen}</td>
             <td class="number">${numberText(n, 9)}</td>
             <td class="number">${percentText(n / record.graph.edgeCount)}</td>
@@ -72,9 +77,6 @@ export function plotTable(
     </tbody>
   </table>`;
 }
-
-const rangeText = ({ low, high }: { readonly low: number | null; readonly high: number | null }): string =>
-  low === null || high === null ? '–' : `${ratioText(low)} to ${ratioText(high)}`;
 
 /** Every metric is higher where the model is better; the divergence is negated for it. */
 export const metricName = (name: string): string => (name === 'kl' ? '−KL' : name);

@@ -62,12 +62,13 @@ const words: Readonly<Record<string, { clean: string; corrupted: string; correct
     ],
   };
 
-/** Drops that cost in proportion to |score|; the smallest do nothing, and the largest hindering edge does harm. */
+/** Drops of the strongest edges that cost in proportion to their score: the weak do nothing, and those that hinder do harm. */
 function knockOutOf(
   names: readonly string[],
   scores: readonly number[],
   circuit: readonly number[],
   faithfulness: number,
+  most = 300,
 ): NonNullable<CircuitRecord['knockOut']> {
   const value = 0.95 * faithfulness - 0.04;
   const drop = (name: string, loss: number) => ({
@@ -81,17 +82,18 @@ function knockOutOf(
   });
   const worth = (i: number): number => {
     const score = scores[i] ?? 0;
-    return Math.abs(score) < 0.12 ? 0 : score / 4;
+    return Math.abs(score) < 0.25 ? 0 : score / 4;
   };
   const ends = (i: number): string[] => (names[i] ?? '').replace(/<.>$/, '').split('->');
-  const nodes = [...new Set(circuit.flatMap(ends))].filter((node) => node !== 'input' && node !== 'logits');
+  const tried = circuit.slice(0, most);
+  const nodes = [...new Set(tried.flatMap(ends))].filter((node) => node !== 'input' && node !== 'logits');
   return {
     value,
     faithfulness,
     tolerance: 2 ** -20,
-    edges: circuit.map((i) => drop(names[i] ?? '', worth(i))),
+    edges: tried.map((i) => drop(names[i] ?? '', worth(i))),
     nodes: nodes.map((node) => {
-      const own = circuit.filter((i) => ends(i).includes(node));
+      const own = tried.filter((i) => ends(i).includes(node));
       return drop(node, own.reduce((sum, i) => sum + worth(i), 0) / 2);
     }),
   };
@@ -230,7 +232,7 @@ export function sample({
       selected: order.absolute.slice(0, n + 20).map((i, rank) => [i, Math.max(0.05, 1 - rank / (n + 20))] as const),
     },
     pruned: { edges: ['m1->m2', 'input->m1'], nodes: [{ name: 'm1', reason: 'unfed' }] },
-    knockOut: knockOutOf(names, scores, [...circuit], faithful(n, 0)),
+    knockOut: knockOutOf(names, scores, order.absolute.slice(0, n), faithful(n, 0)),
     areas: { cpr: 0.934, cmd: 0.061, logArea: 0.58 },
     smallest: [
       { threshold: 0.85, n },

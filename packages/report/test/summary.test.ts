@@ -64,13 +64,33 @@ test('what the figures are doubted by', () => {
   expect(said).toContain('It gives the right answer on 75 % of the pairs, the whole model on 97 %');
 });
 
+test('what every part is worth', () => {
+  const { knockOut } = record;
+  if (!knockOut) throw new Error('the sample has no knock-outs');
+  const said = (edges: typeof knockOut.edges): string | undefined =>
+    summarise({ ...record, knockOut: { ...knockOut, edges } }).sentences.find((s) => s.startsWith('Dropped'));
+  const { edges } = knockOut;
+  const of = (verdict: string): number => edges.filter((drop) => drop.verdict === verdict).length;
+  expect(said(edges)).toBe(
+    `Dropped one at a time, ${of('needed')} of 64 edges are needed, ${of('idle')} change nothing, ${of('harmful')} make it better by going; ` +
+      'the edge that costs most is MLP 3 → logits (−0.577), the node 2.1 (−0.563).',
+  );
+  const [first] = edges;
+  if (!first) throw new Error('no edge was dropped');
+  const gone = { value: null, change: null, faithfulness: null, faithfulnessChange: null, verdict: 'unknown' as const };
+  expect(said([{ ...first, ...gone }])).toBe(
+    'Dropped one at a time, 0 of 1 edges are needed, 1 leave no finite metric.',
+  );
+  expect(said([])).toBeUndefined();
+});
+
 test('a record without doubts, as older ones are, says none', () => {
-  const { stability: _s, bands: _b, also: _a, pruned: _p, ...old } = record;
+  const { stability: _s, bands: _b, also: _a, pruned: _p, knockOut: _k, ...old } = record;
   const curves = old.curves.map(({ baselines: _random, ...curve }) => ({
     ...curve,
     points: curve.points.map(({ band: _band, also: _also, ...point }) => point),
   }));
   const { sentences } = summarise({ ...old, curves });
-  expect(sentences).toHaveLength(summarise(record).sentences.length - 4);
-  expect(sentences.join(' ')).not.toMatch(/drawn again|random|Jaccard|nats/);
+  expect(sentences).toHaveLength(summarise(record).sentences.length - 5);
+  expect(sentences.join(' ')).not.toMatch(/drawn again|random|Jaccard|nats|Dropped/);
 });

@@ -8,3 +8,14 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   made.append(...content);
   return made;
 }
+
+/** A line of small print. */
+export function note(...content: (Node | string)[]): HTMLParagraphElement {
+  const made = element('p', ...content);
+  made.className = 'note';
+  return made;
+}
+
+/** The content of a list of names and values. */
+export const definitions = (pairs: readonly (readonly [name: string, value: string])[]): HTMLElement[] =>
+  pairs.map(([name, value]) => element('div', element('dt', name), element('dd', value)));

@@ -1,6 +1,9 @@
 // The script inside a report page: finds each record's section and brings its drawing, table and copy buttons to life.
-import type { LiveData } from '../page.js';
+import type { LiveData } from '../live-data.js';
 import { liveDrawing } from './drawing.js';
+import { liveReading } from './reading.js';
+import { shownCircuit } from './shown.js';
+import { liveSize } from './size.js';
 import { liveTable } from './table.js';
 import { copyButton } from './copy.js';
 
@@ -9,8 +12,13 @@ for (const section of document.querySelectorAll<HTMLElement>('[data-record]')) {
   const json = section.querySelector('script[type="application/json"]')?.textContent;
   if (!json) continue;
   const data = JSON.parse(json) as LiveData;
-  liveDrawing(section, data);
-  liveTable(section, data);
+  const shown = shownCircuit(section.id, data);
+  if (shown) {
+    liveSize(section, data, shown);
+    const reading = liveReading(section, data, shown);
+    if (reading) liveDrawing(section, data, shown, reading);
+  }
+  liveTable(section, data, shown);
   const command = section.querySelector('[data-command]');
   copyButton(section.querySelector('[data-copy]'), () => command?.textContent ?? '');
 }

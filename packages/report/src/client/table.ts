@@ -1,13 +1,14 @@
 // The table of edges: sorting by any column, filtering, and rows made only as they are asked for, so that 32,000 edges stay quick.
 import { decimalsFor, edgeParts, nodeLabel, numberText, oftenText, scoreText } from '../number-text.js';
-import type { LiveData } from '../page.js';
+import type { LiveCircuit, LiveData } from '../live-data.js';
 import { copyButton } from './copy.js';
 import { element } from './elements.js';
+import type { ShownCircuit } from './shown.js';
 
 type Key = 'from' | 'to' | 'slot' | 'score' | 'exact' | 'in' | 'often';
 const more = 250;
 
-export function liveTable(section: HTMLElement, data: LiveData): void {
+export function liveTable(section: HTMLElement, data: LiveData, circuit: ShownCircuit | undefined): void {
   const body = section.querySelector<HTMLElement>('[data-rows]');
   const find = section.querySelector<HTMLInputElement>('[data-find]');
   const slot = section.querySelector<HTMLSelectElement>('[data-slot]');
@@ -17,7 +18,9 @@ export function liveTable(section: HTMLElement, data: LiveData): void {
   if (!body || !find || !slot || !only || !count || !button) return;
   const exact = section.querySelector('[data-key="exact"]') !== null;
   const often = data.often && new Map(data.often.map(([index, share]) => [index, share]));
-  const rows = data.edges.map(([name, score, inGraph, reference], index) => {
+  // Without a circuit that can be drawn, the marked one.
+  let inside: ReadonlySet<number> = new Set(data.edges.flatMap(([, , marked], index) => (marked ? [index] : [])));
+  const rows = data.edges.map(([name, score, , reference], index) => {
     const [from, to, as] = edgeParts(name);
     const words = `${name} ${nodeLabel(from)} ${nodeLabel(to)}`.toLowerCase();
     return {
@@ -28,7 +31,6 @@ export function liveTable(section: HTMLElement, data: LiveData): void {
       slot: as,
       score,
       exact: reference ?? null,
-      in: inGraph,
       often: often?.get(index) ?? 0,
       words,
     };
@@ -38,18 +40,19 @@ export function liveTable(section: HTMLElement, data: LiveData): void {
   let sort: { key: Key; down: boolean } = { key: 'score', down: true };
   let shown = data.rows;
   let selected: Row[] = [];
+  let drawnFor: LiveCircuit | undefined;
 
   const value = (row: Row, key: Key): number | string => {
     if (key === 'score' || key === 'exact') return Math.abs(row[key] ?? -1);
     if (key === 'often') return row.often;
-    return key === 'in' ? Number(row.in) : key === 'slot' ? row.slot : order(row[key]);
+    return key === 'in' ? Number(inside.has(row.index)) : key === 'slot' ? row.slot : order(row[key]);
   };
 
   function select(): void {
     const words = (find?.value ?? '').toLowerCase().split(/\s+/).filter(Boolean);
     selected = rows.filter(
       (row) =>
-        (!only?.checked || row.in) &&
+        (!only?.checked || inside.has(row.index)) &&
         (!slot?.value || row.slot === slot.value.replace('-', '')) &&
         words.every((word) => row.words.includes(word)),
     );
@@ -68,7 +71,7 @@ export function liveTable(section: HTMLElement, data: LiveData): void {
     const cells = (row: Row, rank: number): HTMLTableRowElement => {
       const texts = [String(rank), nodeLabel(row.from), nodeLabel(row.to), row.slot, scoreText(row.score, decimals)];
       if (exact) texts.push(scoreText(row.exact, decimals));
-      const made = [...texts, row.in ? 'yes' : ''].map((text) => element('td', text));
+      const made = [...texts, inside.has(row.index) ? 'yes' : ''].map((text) => element('td', text));
       for (const cell of made.slice(4, -1)) cell.className = 'number';
       if (often) {
         const cell = element('td', oftenText(row.often));
@@ -103,12 +106,25 @@ export function liveTable(section: HTMLElement, data: LiveData): void {
   });
   copyButton(section.querySelector('[data-csv]'), () => {
     const line = (row: Row): string =>
-      [row.name, row.score ?? '', ...(exact ? [row.exact ?? ''] : []), row.in, ...(often ? [row.often] : [])].join(',');
+      [
+        row.name,
+        row.score ?? '',
+        ...(exact ? [row.exact ?? ''] : []),
+        inside.has(row.index),
+        ...(often ? [row.often] : []),
+      ].join(',');
     return [`edge,score,${exact ? 'exact,' : ''}in_circuit${often ? ',found_again' : ''}`, ...selected.map(line)].join(
       '\n',
     );
   });
-  select();
+  if (!circuit) return select();
+  circuit.follow((shown) => {
+    // A pick changes nothing here.
+    if (drawnFor === shown.circuit) return;
+    drawnFor = shown.circuit;
+    inside = new Set(shown.circuit.edges);
+    select();
+  });
 }
 
 /** Nodes in the order of computation, as text that sorts so. */
