@@ -1,4 +1,5 @@
 // Where learning masks stands, as text that tells damage: log α, AdamW's counts and moments, and the history; all that the next update depends on.
+import { sha256 } from '@limn/gpu';
 import type { HookedModel } from '@limn/hooks';
 import type { AdamWState } from '@limn/tensor';
 import { ablationName } from './ablation.js';
@@ -6,7 +7,6 @@ import type { Ablation } from './ablation.js';
 import type { Pair } from './pairs.js';
 import { isShardIntact } from './score-shard.js';
 import type { ShardStore } from './score-shards.js';
-import { sha256Hex } from './sha256.js';
 
 /** Where masks are kept while they are learnt, and how often. */
 export interface MaskCheckpoints {
@@ -44,7 +44,7 @@ export function maskKey(
   const { architecture, fingerprint, processing } = model.info;
   const { metric, ablation, settings, memoryBytes, machine } = run;
   const means = typeof ablation === 'object' ? ablation.digest : null;
-  return sha256Hex(
+  return sha256(
     JSON.stringify([
       [FORMAT, 1, machine, architecture, fingerprint, processing],
       [metric, ablationName(ablation), means, settings, memoryBytes],
@@ -66,7 +66,7 @@ export async function maskText({ update, gates, optimiser, history }: MaskState,
     moments,
     history,
   });
-  return `${body}\n${await sha256Hex(body)}\n`;
+  return `${body}\n${await sha256(body)}\n`;
 }
 
 /** The state of that key; undefined for no text, for text that is damaged or cut off, and for another run's. */

@@ -1,5 +1,5 @@
 // What every source node writes on average over some prompts: over all positions, or for each position of prompts of one length.
-import { LimnError, type Step } from '@limn/gpu';
+import { LimnError, sha256, type Step } from '@limn/gpu';
 import { tokenBatch } from '@limn/hooks';
 import type { HookedModel, HookName } from '@limn/hooks';
 import { expand, fromData, matmul, persistent, readFloats, reshape, type Tensor } from '@limn/tensor';
@@ -7,7 +7,6 @@ import { inBatches } from './in-batches.js';
 import { outputCaptures } from './node-outputs.js';
 import { settleControls } from './run-options.js';
 import type { RunControls } from './run-options.js';
-import { sha256Hex } from './sha256.js';
 
 /** How means are taken. */
 export interface MeanOptions extends RunControls {
@@ -135,9 +134,9 @@ export async function meanOutputs(
   );
   const means = [...sums].map(([name, sum]) => ({ name, mean: Float32Array.from(sum, (x) => x / prompts.length) }));
   const digests = await Promise.all(
-    means.map(async ({ name, mean }) => `${name} ${await sha256Hex(new Uint8Array(mean.buffer))}`),
+    means.map(async ({ name, mean }) => `${name} ${await sha256(new Uint8Array(mean.buffer))}`),
   );
-  const digest = await sha256Hex(digests.join('\n'));
+  const digest = await sha256(digests.join('\n'));
   const sites = new Map(
     means.map(({ name, mean }) => [
       name,

@@ -1,8 +1,7 @@
 // One shard of a scoring run: the mean over its pairs and what was left out, as text that tells damage, and the sum of many.
-import { LimnError } from '@limn/gpu';
+import { LimnError, sha256 } from '@limn/gpu';
 import type { Graph } from './graph.js';
 import type { Scores } from './scores.js';
-import { sha256Hex } from './sha256.js';
 
 /** A pair that was left out. */
 export interface QuarantinedPair {
@@ -29,13 +28,13 @@ const FORMAT = 'limn.score-shard';
 export async function shardText({ examples, values, quarantined }: ScoreShard, key: string): Promise<string> {
   const edges = values && [...values].filter((x) => !Number.isNaN(x));
   const body = JSON.stringify({ format: FORMAT, version: 1, key, examples, quarantined, edges: edges ?? null });
-  return `${body}\n${await sha256Hex(body)}\n`;
+  return `${body}\n${await sha256(body)}\n`;
 }
 
 /** Whether a shard's text is whole: its digest is that of its body. */
 export async function isShardIntact(text: string): Promise<boolean> {
   const [body = '', digest = ''] = text.split('\n');
-  return (await sha256Hex(body)) === digest;
+  return (await sha256(body)) === digest;
 }
 
 /** The shard of that key from its text; undefined for no text, and for text that is damaged, cut off, or of another key or graph. */

@@ -1,5 +1,5 @@
 // Scoring in shards of pairs that are kept as they finish: a run that was killed goes on, several processes share one, and a bad pair costs itself only.
-import { LimnError, throwIfAborted } from '@limn/gpu';
+import { LimnError, sha256, throwIfAborted } from '@limn/gpu';
 import type { HookedModel } from '@limn/hooks';
 import { ablationName, settleAblation } from './ablation.js';
 import { buildGraph } from './graph.js';
@@ -11,7 +11,6 @@ import type { ScoreEdgesOptions } from './score-edges.js';
 import { mergeShards, readShard, shardText } from './score-shard.js';
 import type { QuarantinedPair, ScoreShard } from './score-shard.js';
 import type { Scores } from './scores.js';
-import { sha256Hex } from './sha256.js';
 
 /** Where shards are kept, by key: a folder, a database, the browser's storage. `write` must be atomic; a key is a hex digest. */
 export interface ShardStore {
@@ -78,7 +77,7 @@ export async function scoreInShards(
     throwIfAborted(signal, 'Scoring in shards');
     const start = s * shardSize;
     const own = pairs.slice(start, start + shardSize);
-    const key = await sha256Hex(JSON.stringify([identity, own.map((pair) => pairIdentity(pair))]));
+    const key = await sha256(JSON.stringify([identity, own.map((pair) => pairIdentity(pair))]));
     const kept = await readShard(await store.read(key), key, graph);
     if (kept) {
       found++;

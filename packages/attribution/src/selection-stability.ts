@@ -60,8 +60,9 @@ export function selectionStability(scores: Scores, options: StabilityOptions): S
     return edgesOf(select({ graph, values }));
   });
   const frequency = new Float64Array(graph.nForward * graph.nBackward).fill(Number.NaN);
-  for (const edge of dense) frequency[edge] = 0;
-  for (const edges of found) for (const edge of edges) frequency[edge] = (frequency[edge] ?? 0) + 1 / resamples;
+  const timesFound = new Uint32Array(frequency.length);
+  for (const edges of found) for (const edge of edges) timesFound[edge] = (timesFound[edge] ?? 0) + 1;
+  for (const edge of dense) frequency[edge] = (timesFound[edge] ?? 0) / resamples;
   const own = edgesOf(circuit);
   const withAll = found.map((edges) => jaccard(edges, own));
   let pairwise = 0;

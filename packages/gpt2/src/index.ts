@@ -31,4 +31,4 @@ export { type CheckpointOptions } from './training-resume.js';
 export { checkRecipe, type TrainingRecipe } from './training-update.js';
 export { describeForm, type WeightForm } from './weight-form.js';
 export { weightShapes, type HostTensor } from './weight-names.js';
-export { Fingerprint, findWeights, readWeight, sha256, type FoundWeights, type LinearOrientation } from './weights.js';
+export { Fingerprint, findWeights, readWeight, type FoundWeights, type LinearOrientation } from './weights.js';

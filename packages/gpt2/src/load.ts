@@ -1,5 +1,5 @@
 // Makes models: from a Hugging Face folder, or with random weights.
-import type { Gpu } from '@limn/gpu';
+import { sha256, type Gpu } from '@limn/gpu';
 import { abortableFiles } from './abortable-files.js';
 import { formatConfig, newConfig, type NewGpt2Config } from './config.js';
 import type { ModelFiles } from './files.js';
@@ -11,7 +11,7 @@ import type { SafetensorsEntry } from './safetensors-entry.js';
 import { ModelTokenizer } from './tokenizer.js';
 import { describeForm, expectRaw, type WeightForm } from './weight-form.js';
 import type { HostTensor } from './weight-names.js';
-import { findWeights, readWeight, sha256, type LinearOrientation } from './weights.js';
+import { findWeights, readWeight, type LinearOrientation } from './weights.js';
 
 /** How to load. */
 export interface LoadOptions extends WeightForm {

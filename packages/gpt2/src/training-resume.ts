@@ -1,12 +1,11 @@
 // Takes a run up where a checkpoint left it, or refuses: other settings, other data, another machine.
-import { LimnError } from '@limn/gpu';
+import { LimnError, sha256 } from '@limn/gpu';
 import { damaged } from './checkpoint.js';
 import { latestCheckpoint, type CheckpointStore } from './checkpoint-store.js';
 import type { TensorPieces } from './safetensors-write.js';
 import { shapeOf, writeParameter } from './parameters.js';
 import { lossOfPart, partsOf, targetsOf, type TrainingRows } from './training-loss.js';
 import type { Updater } from './training-update.js';
-import { sha256 } from './weights.js';
 
 /** Where and how often checkpoints are written. */
 export interface CheckpointOptions {

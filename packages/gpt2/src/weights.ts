@@ -1,5 +1,5 @@
 // Reads the weights of a Hugging Face GPT-2 folder: one file or shards, any prefix, tied or untied, checked and fingerprinted.
-import { LimnError, shownValue } from '@limn/gpu';
+import { LimnError, sha256, shownValue } from '@limn/gpu';
 import type { Gpt2Config } from './config.js';
 import { missingFile, readSmall, type ModelFiles } from './files.js';
 import { headerLimits, type SafetensorsEntry } from './safetensors-entry.js';
@@ -174,13 +174,6 @@ export class Fingerprint {
   async digest(): Promise<string> {
     return sha256(new TextEncoder().encode(`${[...this.lines].sort().join('\n')}\n`));
   }
-}
-
-/** Lower-case hex sha256 of the bytes of a view. */
-export async function sha256(view: ArrayBufferView): Promise<string> {
-  const bytes = new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength);
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
-  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 function unravel(flat: number, shape: readonly number[]): number[] {

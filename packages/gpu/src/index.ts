@@ -30,6 +30,7 @@ export {
 } from './kernel.js';
 export { openGpu, type OpenOptions } from './open.js';
 export type { PlanReport } from './plan.js';
+export { sha256 } from './sha256.js';
 export { shownValue } from './shown-value.js';
 export { Step } from './step.js';
 export type { CopyRange, DispatchOptions, StepOptions } from './step-options.js';
