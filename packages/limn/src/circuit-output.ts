@@ -1,10 +1,11 @@
 // The three files of a circuit, and the few lines a person reads on the terminal.
-import { graphToJson } from '@limn/attribution';
+import { graphToJson, type Drop, type Minimality, type SmallestCircuit } from '@limn/attribution';
 import { ablationWords, recordToJson, renderReport, type CircuitRecord, type Provenance } from '@limn/report';
-import { circuitRecord, type Findings } from './circuit-record.js';
+import { circuitRecord, type Findings, type UnitFindings } from './circuit-record.js';
 import { DELTA, RANDOM } from './curve-controls.js';
 import { doubts } from './flags.js';
 import { leftOutLines, type LeftOutPair } from './left-out.js';
+import type { LearntMasks } from './learnt-masks.js';
 import type { OutputLayout } from './output.js';
 import { headlineCurve, type ShownCircuit } from './shown-circuit.js';
 
@@ -27,9 +28,24 @@ export interface FindingFigures {
     readonly jaccard?: number;
     readonly pruned: number;
   };
+  /** Where circuits were chosen by nodes or neurons: how many of how many are in the circuit shown. */
+  readonly chosen?: { readonly unit: string; readonly units: number; readonly of: number };
+  /** Where masks were learnt. */
+  readonly masks?: LearntMasks;
+  /** Where a smallest circuit was searched for. */
+  readonly search?: Pick<SmallestCircuit, 'threshold' | 'found' | 'setbacks' | 'passesFrom'>;
+  /** Where parts were dropped: how many of each verdict, and the edges that the circuit does not need. */
+  readonly knockOut?: KnockOutFigures;
   readonly flags: CircuitRecord['flags'];
   /** Pairs that were left out, and why. */
   readonly leftOut: readonly LeftOutPair[];
+}
+
+/** What dropping every part alone came to. */
+export interface KnockOutFigures {
+  readonly edges: Readonly<Record<Drop['verdict'], number>>;
+  readonly nodes: Readonly<Record<Drop['verdict'], number>>;
+  readonly dispensable: readonly string[];
 }
 
 /** Names and contents. `show` gives the text of a token id. */
@@ -47,10 +63,13 @@ export function circuitFiles(
 }
 
 /** EAP-IG's schema, with what upstream leaves out under `limn`. */
-export function graphFile({ scores, shown, method, metric, task }: Findings, provenance: Provenance): string {
+export function graphFile({ scores, shown, method, metric, task, units }: Findings, provenance: Provenance): string {
+  const chosen = units?.chosen.get(shown.n);
+  const { circuit } = shown;
   const graph = graphToJson({
     scores,
-    circuit: shown.circuit,
+    circuit: chosen?.neurons ? { circuit, neurons: chosen.neurons } : circuit,
+    nodeScores: units?.scores,
     provenance: {
       loss: `negated ${metric.name}`,
       metric: metric.name,
@@ -59,7 +78,14 @@ export function graphFile({ scores, shown, method, metric, task }: Findings, pro
       pairs: task.pairs,
       batch: 'mean over pairs',
       ablation: method.ablation,
-      selection: { by: method.selector, ranking: 'absolute', n: shown.n, kept: shown.kept },
+      ...(method.masks === undefined ? {} : { masks: method.masks }),
+      selection: {
+        by: method.selector,
+        ranking: 'absolute',
+        n: shown.n,
+        kept: shown.kept,
+        ...(units === undefined ? {} : { unit: units.unit, units: chosen?.units ?? 0 }),
+      },
       weightsSha256: provenance.model.weightsSha256,
       weightProcessing: provenance.model.weightProcessing,
       seed: provenance.seed,
@@ -80,9 +106,55 @@ export function figuresOf(found: Findings): FindingFigures {
     circuit: { n: shown.n, kept: shown.kept, edgeCount: scores.graph.edgeCount, faithfulness: shown.faithfulness },
     smallest: curves.smallest,
     doubts: doubtsOf(found),
+    ...(found.units === undefined ? {} : { chosen: chosenOf(found.units, shown.n) }),
+    ...(found.masks === undefined ? {} : { masks: found.masks }),
+    ...(found.search === undefined ? {} : { search: searchFigures(found.search) }),
+    ...(found.knockOut === undefined ? {} : { knockOut: knockOutFigures(found.knockOut) }),
     flags,
     leftOut,
   };
+}
+
+function chosenOf({ unit, scores, chosen }: UnitFindings, n: number) {
+  const of = unit === 'node' ? scores.values.length : (scores.neurons?.length ?? 0);
+  return { unit, units: chosen.get(n)?.units ?? 0, of };
+}
+
+const searchFigures = ({ threshold, found, setbacks, passesFrom }: SmallestCircuit) => ({
+  threshold,
+  found,
+  setbacks,
+  passesFrom,
+});
+
+function knockOutFigures({ edges, nodes, dispensable }: Minimality): KnockOutFigures {
+  const count = (drops: readonly Drop[]) => {
+    const of = (verdict: Drop['verdict']): number => drops.filter((drop) => drop.verdict === verdict).length;
+    return { needed: of('needed'), idle: of('idle'), harmful: of('harmful') };
+  };
+  return { edges: count(edges), nodes: count(nodes), dispensable };
+}
+
+/** Lines about what was learnt, searched and dropped, where that was asked for. */
+function furtherLines({ masks, search, knockOut }: Findings): string[] {
+  const lines: string[] = [];
+  if (masks)
+    lines.push(
+      `  masks: ${masks.edges} edges open after ${masks.updates} updates, at a loss of ${masks.loss.toPrecision(3)}`,
+    );
+  if (search?.found) {
+    const { found, evaluated } = search;
+    lines.push(`  smallest with ${percent(search.threshold)}: size ${found.n}, of ${evaluated.length} sizes run`);
+  }
+  if (knockOut) {
+    const { edges, nodes } = knockOutFigures(knockOut);
+    const of = (what: string, all: number, drops: typeof edges): string =>
+      `${drops.needed} of ${all} ${what} are needed, ${drops.idle} idle, ${drops.harmful} harmful`;
+    lines.push(
+      `  dropped one at a time: ${of('edges', knockOut.edges.length, edges)}; ${of('nodes', knockOut.nodes.length, nodes)}`,
+    );
+  }
+  return lines;
 }
 
 function doubtsOf({ curves, shown, stability, pruned }: Findings): FindingFigures['doubts'] {
@@ -133,11 +205,14 @@ export function describeFinding(found: Findings): string[] {
   const measured = metric.name === 'kl' ? '−kl' : metric.name;
   const pruned =
     shown.kept === shown.n ? '' : ` (${method.selector === 'greedy' ? 'the first' : 'the top'} ${shown.n}, pruned)`;
+  const units = found.units && chosenOf(found.units, shown.n);
+  const choice = units ? ` (the top ${units.units} of ${units.of} ${units.unit}s, pruned)` : pruned;
   return [
     `${title} (${task.pairs} pairs)`,
     `  ${measured}: ${clean.toFixed(3)} on clean prompts, ${corrupted.toFixed(3)} ${state}`,
-    `  circuit: ${shown.kept} of ${graph.edgeCount} edges${pruned} keep ${percent(shown.faithfulness)} of that difference`,
+    `  circuit: ${shown.kept} of ${graph.edgeCount} edges${choice} keep ${percent(shown.faithfulness)} of that difference`,
     ...doubtsInWords(found),
+    ...furtherLines(found),
     `  edges needed: ${smallest}`,
     `  strongest edges: ${strongest.map(({ name, score }) => `${name} ${score >= 0 ? '+' : '−'}${Math.abs(score).toPrecision(2)}`).join(', ')}`,
     ...leftOutLines(found.leftOut),

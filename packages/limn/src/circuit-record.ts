@@ -4,16 +4,31 @@ import type {
   BaselineCurve,
   BootstrapOptions,
   CurvePoint,
+  Drop,
   FaithfulnessCurves,
+  Minimality,
+  NodeScores,
   Pair,
   PruneReport,
   Scores,
   SelectionStability,
+  SmallestCircuit,
 } from '@limn/attribution';
-import type { BaselineRecord, CircuitRecord, EdgeRow, PointRecord, Provenance } from '@limn/report';
+import type {
+  BaselineRecord,
+  CircuitRecord,
+  DropRecord,
+  EdgeRow,
+  KnockOutRecord,
+  PointRecord,
+  Provenance,
+} from '@limn/report';
+import type { Unit } from './circuit-request.js';
 import type { LeftOutPair } from './left-out.js';
+import type { LearntMasks } from './learnt-masks.js';
 import type { MethodChoice } from './methods.js';
 import { headlineCircuits, type ShownCircuit } from './shown-circuit.js';
+import type { ChosenUnits } from './unit-curves.js';
 
 /** The whole table of edges is kept up to this size; beyond it, the edges of largest |score|. GPT-2 small has 32,491. */
 const EDGES_KEPT = 40_000;
@@ -21,6 +36,14 @@ const EDGES_KEPT = 40_000;
 const EDGES_DRAWN = 1000;
 /** Pairs shown to the reader. */
 const PAIRS_SHOWN = 24;
+
+/** Circuits that were chosen by nodes or neurons. */
+export interface UnitFindings {
+  readonly unit: Exclude<Unit, 'edge'>;
+  readonly scores: NodeScores;
+  /** What was chosen at each size of the headline curve. */
+  readonly chosen: ReadonlyMap<number, ChosenUnits>;
+}
 
 /** Everything found out about one task. */
 export interface Findings {
@@ -33,11 +56,19 @@ export interface Findings {
   /** The circuit that graph.json marks and that the page opens on. */
   readonly shown: ShownCircuit;
   /** What pruning took from the shown circuit. */
-  readonly pruned: PruneReport;
+  readonly pruned: Pick<PruneReport, 'edges' | 'nodes'>;
   /** How the bands of the curves were drawn. */
   readonly bands?: Required<{ readonly [K in keyof BootstrapOptions]: number }>;
   /** The shown circuit selected again from resampled pairs. */
   readonly stability?: SelectionStability;
+  /** Where circuits were chosen by nodes or neurons. */
+  readonly units?: UnitFindings;
+  /** The smallest circuit of the threshold that was asked for. */
+  readonly search?: SmallestCircuit;
+  /** Where masks were learnt. */
+  readonly masks?: LearntMasks;
+  /** Every edge and node of the shown circuit dropped alone. */
+  readonly knockOut?: Minimality;
   /** Pairs that the faithfulness was measured on, with the metric of each. */
   readonly pairs: readonly Pair[];
   readonly values?: { readonly clean: readonly number[]; readonly corrupted: readonly number[] };
@@ -95,6 +126,7 @@ export function circuitRecord(found: Findings, provenance: Provenance, show: (id
     ...(found.bands === undefined ? {} : { bands: found.bands }),
     ...(found.stability === undefined ? {} : { stability: stabilityRecord(found.stability, indexOf) }),
     pruned: { edges: found.pruned.edges, nodes: found.pruned.nodes },
+    ...(found.knockOut === undefined ? {} : { knockOut: knockOutRecord(found.knockOut) }),
     areas: curves.areas,
     smallest: curves.smallest,
     pairs: found.pairs.slice(0, PAIRS_SHOWN).map((pair, i) => ({
@@ -133,6 +165,18 @@ function pointRecord({ n, kept, fraction, faithfulness, value, reason, also, ban
       ? {}
       : { band: { low: band.low, high: band.high, ...(band.reason === undefined ? {} : { reason: band.reason }) } }),
   };
+}
+
+const finiteOrNull = (x: number): number | null => (Number.isFinite(x) ? x : null);
+
+function knockOutRecord({ value, faithfulness, tolerance, edges, nodes }: Minimality): KnockOutRecord {
+  const drop = ({ unit: _unit, ...dropped }: Drop): DropRecord => ({
+    ...dropped,
+    value: finiteOrNull(dropped.value),
+    change: finiteOrNull(dropped.change),
+    verdict: Number.isFinite(dropped.change) ? dropped.verdict : 'unknown',
+  });
+  return { value: finiteOrNull(value), faithfulness, tolerance, edges: edges.map(drop), nodes: nodes.map(drop) };
 }
 
 function baselineRecord({ name, points }: BaselineCurve): BaselineRecord {

@@ -1,6 +1,8 @@
 // What a reader should know before believing a figure of a circuit record.
-import type { FaithfulnessCurves } from '@limn/attribution';
+import type { FaithfulnessCurves, SmallestCircuit } from '@limn/attribution';
 import type { CircuitRecord } from '@limn/report';
+import type { UnitFindings } from './circuit-record.js';
+import type { LearntMasks } from './learnt-masks.js';
 import type { LeftOutPair } from './left-out.js';
 import type { MethodChoice } from './methods.js';
 import type { PairSets } from './pairs-source.js';
@@ -17,6 +19,9 @@ const FOR_THE_REPORT = new Set([
   'chosen-on-evaluation',
   'stability-unknown',
   'pairs-left-out',
+  'masks-learnt',
+  'chosen-by-nodes',
+  'chosen-by-neurons',
 ]);
 
 /** What puts the figures on the terminal in doubt. */
@@ -68,6 +73,7 @@ export function flagsOf(
   { evaluation, heldOut }: Pick<PairSets, 'evaluation' | 'heldOut'>,
   metric: string,
   method: MethodChoice,
+  searched?: number,
 ): CircuitRecord['flags'] {
   const flags = [...curves.flags];
   const flag = (code: string, text: string): void => void flags.push({ code, text });
@@ -84,11 +90,71 @@ export function flagsOf(
   }
   const missed = curves.smallest.filter(({ n }) => n === null).map(({ threshold }) => threshold);
   if (missed.length > 0) flag('not-reached', `No tested size reaches a faithfulness of ${missed.join(' or ')}.`);
-  if (!missed.includes(FAITHFUL)) {
+  const kept = searched ?? FAITHFUL;
+  if (!missed.includes(kept)) {
+    const how = searched === undefined ? 'smallest tested one' : 'smallest that a search found';
     flag(
       'chosen-on-evaluation',
-      `The circuit shown is the smallest tested one that keeps ${FAITHFUL} of the behaviour; its size was chosen on the pairs that measure it.`,
+      `The circuit shown is the ${how} that keeps ${kept} of the behaviour; its size was chosen on the pairs that measure it.`,
     );
   }
   return flags;
+}
+
+/** What the sizes of a curve are where circuits were not chosen by edges. */
+export function unitFlags(units: UnitFindings | undefined, n: number): CircuitRecord['flags'] {
+  if (units === undefined) return [];
+  const { unit, scores, chosen } = units;
+  const of = unit === 'node' ? scores.values.length : (scores.neurons?.length ?? 0);
+  const size =
+    unit === 'node'
+      ? 'Sizes are the edges between chosen nodes'
+      : 'Sizes are edges, each weighted by the share of neurons that its source keeps';
+  return [
+    {
+      code: `chosen-by-${unit}s`,
+      text: `The circuits were chosen by ${unit}s, which bring every edge out of them: the one shown by the top ${chosen.get(n)?.units ?? 0} of ${of}. ${size}; MIB’s areas are not defined for them.`,
+    },
+  ];
+}
+
+/** A number of open gates that moves by more than this in the last tenth of the updates has not settled. */
+const SETTLED = 0.02;
+
+/** How the learning of masks ended. */
+export function maskFlags(masks: LearntMasks | undefined): CircuitRecord['flags'] {
+  if (masks === undefined) return [];
+  const { updates, loss, expected, edges, drift } = masks;
+  const flags = [
+    {
+      code: 'masks-learnt',
+      text: `After ${updates} updates the loss is ${Number(loss.toPrecision(4))} with ${Number(expected.toPrecision(4))} edges expected open; ${edges} are open more often than not, which is the circuit that was learnt and a size of the curve.`,
+    },
+  ];
+  if (edges === 0)
+    return [
+      ...flags,
+      { code: 'masks-empty', text: 'Not one gate stayed open: the circuits shown rank closed gates only.' },
+    ];
+  if (drift <= SETTLED) return flags;
+  const moved = `The number of open edges still moved by ${Math.round(100 * drift)} % in the last tenth of the updates: the masks have not settled.`;
+  return [...flags, { code: 'masks-unsettled', text: moved }];
+}
+
+/** What a search for the smallest circuit left open. */
+export function searchFlags(search: SmallestCircuit | undefined): CircuitRecord['flags'] {
+  if (search === undefined) return [];
+  const { threshold, found, setbacks, passesFrom } = search;
+  if (found === null)
+    return [
+      { code: 'threshold-not-reached', text: `No size that the search ran reaches a faithfulness of ${threshold}.` },
+    ];
+  if (setbacks.length === 0) return [];
+  const beyond = passesFrom === null ? 'no size' : `size ${passesFrom}`;
+  return [
+    {
+      code: 'search-setbacks',
+      text: `Faithfulness does not only rise with size: of the sizes beyond the one found (${found.n}), ${setbacks.length} that were run fall below ${threshold} again, and from ${beyond} on all pass. Smaller ones that were not run may pass as well.`,
+    },
+  ];
 }

@@ -1,9 +1,17 @@
 // limn as a library: the composed pipeline that the command line, the examples and the benches are made of.
-export { findCircuit, type CircuitRequest, type PipelineControls, type ShardPlan } from './pipeline.js';
+export { findCircuit } from './pipeline.js';
+export { UNITS, type CircuitRequest, type PipelineControls, type ShardPlan, type Unit } from './circuit-request.js';
 export { FAITHFUL, circuitToShow, headlineCircuits, headlineCurve, type ShownCircuit } from './shown-circuit.js';
 export { circuitRecord, type Findings } from './circuit-record.js';
 export { describeFinding, graphFile } from './circuit-output.js';
-export { chooseMethod, type MethodChoice, type MethodSettings } from './methods.js';
+export {
+  CIRCUIT_METHODS,
+  chooseMethod,
+  type CircuitMethod,
+  type MaskSettings,
+  type MethodChoice,
+  type MethodSettings,
+} from './methods.js';
 export { IG_RULES, type IgRule } from '@limn/attribution';
 export { POCKET, openModel, type OpenModel, type OpenModelControls } from './model-source.js';
 export { TASK_NAMES, drawTaskPairs, taskSets, type DrawnPairs, type TaskModel } from './task-source.js';

@@ -1,5 +1,12 @@
 // A scoring method with its settings, and what methods and metrics are called for people.
-import type { AblationName, IgRule, MethodName, Selector } from '@limn/attribution';
+import {
+  METHODS,
+  type AblationName,
+  type IgRule,
+  type MethodName,
+  type NodeMethodName,
+  type Selector,
+} from '@limn/attribution';
 import { LimnError } from '@limn/gpu';
 import type { MetricName } from '@limn/tasks';
 
@@ -9,28 +16,67 @@ export const METRIC_DESCRIPTIONS: Readonly<Record<MetricName, string>> = {
   kl: 'minus the divergence of the next-token distribution from that of the clean run, −KL(clean ‖ patched), in nats; 0 at best',
 };
 
-const TITLES: Readonly<Record<MethodName, string>> = {
+/** What a search can score by: the scorers of single passes, and masks that are learnt over many. */
+export type CircuitMethod = MethodName | 'learned-masks';
+/** All of them. */
+export const CIRCUIT_METHODS: readonly CircuitMethod[] = [...METHODS, 'learned-masks'];
+
+const TITLES: Readonly<Record<CircuitMethod, string>> = {
   eap: 'EAP: edge attribution patching',
   'eap-ig-inputs': 'EAP-IG: edge attribution patching with integrated gradients over the inputs',
   'eap-ig-activations': 'EAP-IG over activations: gradients integrated while each edge’s own source moves',
   'clean-corrupted': 'Mean of the gradients at the clean and the corrupted input',
   'information-flow': 'Information-flow routes: what each source brings to the stream that a node reads',
   exact: 'Exact patching of every edge',
+  'learned-masks': 'Learned masks: a gate for every edge, closed by gradient where the loss does not need it',
 };
 
+/** Methods that score nodes and neurons as well. */
+const NODE_METHODS: readonly NodeMethodName[] = ['eap', 'eap-ig-inputs', 'eap-ig-activations', 'clean-corrupted'];
+
+/** The method, where its gradients score nodes. @throws LimnError `usage/unit` */
+export function nodeMethod(name: CircuitMethod): NodeMethodName {
+  const found = NODE_METHODS.find((method) => method === name);
+  if (found !== undefined) return found;
+  throw new LimnError(
+    'usage/unit',
+    `${name} scores edges only; nodes and neurons are scored by ${NODE_METHODS.join(', ')}`,
+    {
+      details: { method: name, allowed: NODE_METHODS },
+      hint: 'leave out --unit, or choose --method eap-ig-inputs',
+    },
+  );
+}
+
 /** Methods that integrate along a path, and the rule that their reference implementation has. */
-const PATH_RULES: Partial<Readonly<Record<MethodName, IgRule>>> = {
+const PATH_RULES: Partial<Readonly<Record<CircuitMethod, IgRule>>> = {
   'eap-ig-inputs': 'left',
   'eap-ig-activations': 'right',
 };
 
+/** How masks are learnt. */
+export interface MaskSettings {
+  /** Optimiser steps. */
+  readonly updates: number;
+  /** λ: loss units that the whole graph costs; larger gives smaller circuits. */
+  readonly sparsity: number;
+  /** AdamW's rate. */
+  readonly rate: number;
+  /** Pairs of each step; 8, or all, where it is left out. */
+  readonly pairsPerUpdate?: number;
+  /** Of the draws of gates and pairs. */
+  readonly seed: number;
+}
+
 /** A method with its settings, and how circuits are chosen and ablated. */
 export interface MethodChoice {
-  readonly name: MethodName;
+  readonly name: CircuitMethod;
   readonly title: string;
   /** Points on the path of integrated gradients, for the methods that have one. */
   readonly igSteps?: number;
   readonly igRule?: IgRule;
+  /** For learned masks. */
+  readonly masks?: MaskSettings;
   readonly selector: Selector;
   readonly ablation: AblationName;
 }
@@ -39,16 +85,49 @@ export interface MethodChoice {
 export interface MethodSettings {
   readonly igSteps?: number | undefined;
   readonly igRule?: IgRule | undefined;
+  readonly maskUpdates?: number | undefined;
+  readonly maskSparsity?: number | undefined;
+  readonly maskRate?: number | undefined;
+  readonly maskPairs?: number | undefined;
+  /** Of what a method draws at random. */
+  readonly seed?: number | undefined;
   readonly selector?: Selector | undefined;
   readonly ablation?: AblationName | undefined;
 }
 
+/** What each setting of one kind of method is called on the command line. */
+const PATH_SETTINGS = { igSteps: '--ig-steps', igRule: '--ig-rule' } as const;
+const MASK_SETTINGS = {
+  maskUpdates: '--mask-updates',
+  maskSparsity: '--mask-sparsity',
+  maskRate: '--mask-rate',
+  maskPairs: '--mask-pairs',
+} as const;
+
 /**
- * The method with every setting that it has a use for: 5 points where it has a path; greedy selection for information-flow, whose
- * scores cannot be compared across destinations, else top-n.
+ * Refuses settings that a method has no use for.
+ * @throws LimnError `usage/method-setting`
+ */
+export function expectSettingsOf(name: CircuitMethod, settings: MethodSettings): void {
+  const kinds = [
+    { names: PATH_SETTINGS, of: Object.keys(PATH_RULES), what: 'a path of integrated gradients' },
+    { names: MASK_SETTINGS, of: ['learned-masks'], what: 'masks to learn' },
+  ];
+  for (const { names, of, what } of kinds)
+    for (const [setting, option] of Object.entries(names))
+      if (settings[setting as keyof MethodSettings] !== undefined && !of.includes(name))
+        throw new LimnError('usage/method-setting', `${option} is for ${of.join(' and ')}; ${name} has no ${what}`, {
+          details: { option, method: name, methods: of },
+          hint: `leave out ${option}, or choose --method ${of[0] ?? ''}`,
+        });
+}
+
+/**
+ * The method with every setting that it has a use for: 5 points where it has a path; 200 updates at λ = 1 and a rate of .1 where masks are
+ * learnt; greedy selection for information-flow, whose scores cannot be compared across destinations, else top-n.
  * @throws LimnError `usage/selector`
  */
-export function chooseMethod(name: MethodName, settings: MethodSettings): MethodChoice {
+export function chooseMethod(name: CircuitMethod, settings: MethodSettings): MethodChoice {
   const { igSteps = 5, igRule, selector, ablation = 'patch' } = settings;
   const rule = PATH_RULES[name];
   if (name === 'information-flow' && selector === 'top-n')
@@ -61,7 +140,19 @@ export function chooseMethod(name: MethodName, settings: MethodSettings): Method
     name,
     title: TITLES[name],
     ...(rule === undefined ? {} : { igSteps, igRule: igRule ?? rule }),
+    ...(name === 'learned-masks' ? { masks: maskSettings(settings) } : {}),
     selector: selector ?? (name === 'information-flow' ? 'greedy' : 'top-n'),
     ablation,
+  };
+}
+
+function maskSettings(settings: MethodSettings): MaskSettings {
+  const { maskUpdates = 200, maskSparsity = 1, maskRate = 0.1, maskPairs, seed = 0 } = settings;
+  return {
+    updates: maskUpdates,
+    sparsity: maskSparsity,
+    rate: maskRate,
+    ...(maskPairs === undefined ? {} : { pairsPerUpdate: maskPairs }),
+    seed,
   };
 }

@@ -14,7 +14,7 @@ import {
 import { openFolder, openModel as openModelFiles } from '@limn/gpt2/node';
 import { LimnError, shownValue, type Gpu } from '@limn/gpu';
 import { modelFolder } from '@limn/pocket';
-import type { PipelineControls } from './pipeline.js';
+import type { PipelineControls } from './circuit-request.js';
 
 export type { ModelTokenizer } from '@limn/gpt2';
 

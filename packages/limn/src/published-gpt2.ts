@@ -11,7 +11,7 @@ import {
   type ScoreEdgesOptions,
 } from '@limn/attribution';
 import type { HookedModel } from '@limn/hooks';
-import type { PipelineControls } from './pipeline.js';
+import type { PipelineControls } from './circuit-request.js';
 
 /** One published figure beside what was measured. */
 export interface VerifiedFigure {

@@ -37,3 +37,12 @@ export function circuitToShow(curves: FaithfulnessCurves): ShownCircuit {
   const small = all.filter(({ fraction }) => fraction <= SMALL);
   return (small.length > 0 ? small : all).reduce((best, point) => (f(point) > f(best) ? point : best));
 }
+
+/** The headline circuit with these edges; undefined where there is none. */
+export function shownAt(curves: FaithfulnessCurves, circuit: Circuit): ShownCircuit | undefined {
+  const edges = new Set([...circuit.edges()].map(({ u, v }) => circuit.graph.dense(u, v)));
+  return headlineCircuits(curves).find(
+    (point) =>
+      point.kept === edges.size && [...point.circuit.edges()].every(({ u, v }) => edges.has(circuit.graph.dense(u, v))),
+  );
+}

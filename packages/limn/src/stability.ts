@@ -1,11 +1,7 @@
 // How far the shown circuit depends on which pairs it was found on, and why that is not always known.
-import {
-  selectionStability,
-  type MethodName,
-  type Scores,
-  type SelectionStability,
-  type Selector,
-} from '@limn/attribution';
+import { selectionStability, type Scores, type SelectionStability, type Selector } from '@limn/attribution';
+import type { Unit } from './circuit-request.js';
+import type { CircuitMethod } from './methods.js';
 
 /** Circuits selected again, each from pairs drawn with replacement. */
 const RESAMPLES = 100;
@@ -14,14 +10,17 @@ const KEPT_BYTES = 64 * 2 ** 20;
 
 /** Why the scores of single pairs are not kept; undefined where they are. */
 export function whyNoExamples(request: {
-  readonly method: MethodName;
+  readonly method: CircuitMethod;
+  readonly unit?: Unit | undefined;
   readonly pairs: number;
   readonly sharded: boolean;
   readonly graph: { readonly nForward: number; readonly nBackward: number };
 }): string | undefined {
-  const { method, pairs, sharded, graph } = request;
+  const { method, unit = 'edge', pairs, sharded, graph } = request;
   const bytes = pairs * graph.nForward * graph.nBackward * Float32Array.BYTES_PER_ELEMENT;
   if (pairs < 2) return 'one pair cannot be resampled';
+  if (unit !== 'edge') return 'it is known for choices of edges only';
+  if (method === 'learned-masks') return 'masks are learnt from all pairs together';
   if (method === 'exact') return 'exact patching keeps no scores of single pairs';
   if (sharded) return 'shards keep no scores of single pairs';
   if (bytes > KEPT_BYTES)

@@ -1,0 +1,168 @@
+// `limn circuit --unit`, `--threshold` and `--knock-out` on the toy: what is written equals what the library gives, and what does not go together is refused.
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { evaluateCircuits, logitDiff, minimality, normalisedFaithfulness, parseGraphJson } from '@limn/attribution';
+import { openNodeGpu } from '@limn/gpu/node';
+import { recordFromJson, type CircuitRecord } from '@limn/report';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openModel } from '../src/model-source.js';
+import { runLimn } from './run-limn.js';
+import { writeToyModel } from './toy-model.js';
+
+const pairs = [7, 6, 5, 8].map((third) => ({
+  clean: [1, 4, third, 2, 9],
+  corrupted: [1, 4, 3, 2, 9],
+  correct: [8],
+  incorrect: [5],
+}));
+let root: string;
+let model: string;
+let data: string;
+beforeAll(() => {
+  root = mkdtempSync(path.join(os.tmpdir(), 'limn-units-'));
+  model = path.join(root, 'model');
+  writeToyModel(model);
+  data = path.join(root, 'pairs.jsonl');
+  writeFileSync(data, pairs.map((pair) => JSON.stringify(pair)).join('\n'));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const circuit = (out: string, ...more: readonly string[]) =>
+  runLimn(
+    ['circuit', '--model', model, '--data', data, '--metric', 'logit-diff', '--method', 'eap', '--draws', '2'].concat(
+      ['--out', path.join(root, out)],
+      more,
+    ),
+  );
+const text = (out: string, name: string): string => readFileSync(path.join(root, out, name), 'utf8');
+const recordOf = (out: string): CircuitRecord => recordFromJson(text(out, 'result.json'));
+const graphOf = (out: string) => parseGraphJson(text(out, 'graph.json'));
+const codes = ({ flags }: CircuitRecord): string[] => flags.map(({ code }) => code);
+
+async function withToy<T>(use: (toy: Awaited<ReturnType<typeof openModel>>['hooked']) => Promise<T>): Promise<T> {
+  const gpu = await openNodeGpu();
+  try {
+    using toy = await openModel(gpu, model);
+    return await use(toy.hooked);
+  } finally {
+    gpu.dispose();
+  }
+}
+
+describe.each(['node', 'neuron'] as const)('circuits chosen by %ss', (unit) => {
+  it('are measured at sizes of their own, written with their scores, and said to be what they are', async () => {
+    const outcome = await circuit(unit, '--unit', unit);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const record = recordOf(unit);
+    const { circuit: own, neurons, nodeScores, provenance, scores } = graphOf(unit);
+    expect(own.edgeCount).toBe(record.circuit.kept);
+    expect(provenance?.['selection']).toMatchObject({ unit, n: record.circuit.n });
+    expect(nodeScores?.values.every(Number.isFinite)).toBe(true);
+    expect(nodeScores?.neurons !== undefined).toBe(unit === 'neuron');
+    expect(neurons !== undefined).toBe(unit === 'neuron');
+    // ∂L/∂z_u = Σ_v g_v: a node's score is the sum of those of its edges; in f32, sums of at most 20 terms below 0.1.
+    for (const [u] of scores.graph.nodes.entries()) {
+      const out = [...scores.graph.edges()].filter((edge) => edge.u === u);
+      const sum = out.reduce((total, { v }) => total + (scores.values[scores.graph.dense(u, v)] ?? NaN), 0);
+      expect(nodeScores?.values[u]).toBeCloseTo(sum, 5);
+    }
+    // The whole graph is the last size, and keeps everything.
+    const [headline] = record.curves;
+    expect(record.curves).toHaveLength(1);
+    expect(headline?.points.at(-1)).toMatchObject({ n: record.graph.edgeCount, fraction: 1 });
+    expect(headline?.points.at(-1)?.faithfulness).toBeCloseTo(1, 4);
+    const ns = headline?.points.map(({ n }) => n) ?? [];
+    expect(ns).toEqual([...new Set(ns)].sort((a, b) => a - b));
+    expect(codes(record)).toEqual(expect.arrayContaining([`chosen-by-${unit}s`, 'stability-unknown']));
+    expect(record.areas).toMatchObject({ cpr: null, cmd: null });
+    expect(text(unit, 'report.html')).toContain(`chosen-by-${unit}s`);
+    expect(outcome.stdout).toMatch(new RegExp(`the top \\d+ of \\d+ ${unit}s`));
+    expect(record.provenance.options).toMatchObject({ unit });
+  });
+
+  it('the file’s circuit, run by itself, is as faithful as the record says', async () => {
+    const { circuit: own, neurons } = graphOf(unit);
+    const { clean, empty, circuits } = await withToy((toy) =>
+      evaluateCircuits(toy, [neurons ? { circuit: own, neurons } : own], pairs, { metrics: [logitDiff] }),
+    );
+    const value = (values: typeof clean | undefined): number => values?.mean['logit-diff'] ?? NaN;
+    const f = normalisedFaithfulness(value(circuits[0]), value(clean), value(empty)).value;
+    expect(recordOf(unit).circuit.faithfulness).toBeCloseTo(f ?? NaN, 5);
+  });
+});
+
+describe('the smallest circuit of a threshold', () => {
+  it('is searched for, shown, and a point of the curve; none before it reaches it', async () => {
+    const outcome = await circuit('searched', '--threshold', '0.7', '--json');
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const record = recordOf('searched');
+    const { search } = outcome.json() as { search?: { threshold: number; found: { n: number; faithfulness: number } } };
+    expect(search?.threshold).toBe(0.7);
+    expect(record.circuit.faithfulness).toBeGreaterThanOrEqual(0.7);
+    const points = record.curves[0]?.points ?? [];
+    expect(points.find(({ n }) => n === record.circuit.n)?.faithfulness).toBeCloseTo(
+      search?.found.faithfulness ?? NaN,
+      5,
+    );
+    for (const { n, faithfulness } of points) if (n < record.circuit.n) expect(faithfulness).toBeLessThan(0.7);
+    expect(record.smallest.map(({ threshold }) => threshold)).toEqual([0.7, 0.85, 0.95]);
+    expect(record.flags.find(({ code }) => code === 'chosen-on-evaluation')?.text).toContain('that a search found');
+  });
+
+  it('among nodes as well, and one that no size reaches is said to be so', async () => {
+    const nodes = await circuit('searched-nodes', '--unit', 'node', '--threshold', '0.6');
+    expect(nodes.exitCode, nodes.stderr).toBe(0);
+    expect(recordOf('searched-nodes').circuit.faithfulness).toBeGreaterThanOrEqual(0.6);
+    const none = await circuit('unreached', '--threshold', '1000000');
+    expect(none.exitCode, none.stderr).toBe(0);
+    expect(codes(recordOf('unreached'))).toContain('threshold-not-reached');
+  });
+});
+
+describe('knock-outs', () => {
+  it('of every edge and node of the circuit shown are in the record as the library measures them', async () => {
+    const outcome = await circuit('knocked', '--knock-out');
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const record = recordOf('knocked');
+    const { circuit: own } = graphOf('knocked');
+    const wanted = await withToy((toy) => minimality(toy, own, pairs, { metric: logitDiff }));
+    expect(record.knockOut?.edges.map(({ name, verdict }) => [name, verdict])).toEqual(
+      wanted.edges.map(({ name, verdict }) => [name, verdict]),
+    );
+    expect(record.knockOut?.edges).toHaveLength(record.circuit.kept);
+    for (const [i, { change }] of (record.knockOut?.nodes ?? []).entries())
+      expect(change).toBeCloseTo(wanted.nodes[i]?.change ?? NaN, 6);
+    expect(outcome.stdout).toContain('dropped one at a time:');
+  });
+});
+
+describe('what does not go together', () => {
+  it.each([
+    [['--unit', 'node', '--method', 'exact'], 'usage/unit', 'exact'],
+    [['--unit', 'neuron', '--method', 'information-flow'], 'usage/unit', 'information-flow'],
+    [['--unit', 'node', '--method', 'learned-masks'], 'usage/unit', 'learned-masks'],
+    [['--unit', 'node', '--selector', 'greedy'], 'usage/unit', 'greedy'],
+    [['--unit', 'node', '--resume'], 'usage/unit', '--resume'],
+    [['--unit', 'node', '--shard', '1/2'], 'usage/unit', '--shard'],
+    [['--unit', 'neuron', '--shard-size', '4'], 'usage/unit', '--shard-size'],
+    [['--unit', 'neuron', '--threshold', '0.8'], 'usage/unit', '--threshold'],
+    [['--unit', 'neuron', '--knock-out'], 'usage/unit', '--knock-out'],
+    [['--unit', 'nodes'], 'usage/unknown-unit', 'did you mean node'],
+    [['--method', 'learned-masks', '--shard', '1/2'], 'usage/shard', '--resume'],
+    [['--method', 'learned-masks', '--shard-size', '3'], 'usage/shard', '--shard-size'],
+    [['--method', 'learned-masks', '--ig-steps', '5'], 'usage/method-setting', '--ig-steps'],
+    [['--method', 'eap', '--ig-rule', 'left'], 'usage/method-setting', '--ig-rule'],
+    [['--method', 'eap', '--mask-updates', '5'], 'usage/method-setting', '--mask-updates'],
+    [['--mask-sparsity', '2'], 'usage/method-setting', '--mask-sparsity'],
+    [['--threshold', '0'], 'usage/bad-number', '--threshold'],
+    [['--mask-rate', '-1'], 'usage/bad-number', '--mask-rate'],
+  ])('%j is refused before a model is opened', async (words, code, named) => {
+    const out = path.join(root, 'refused');
+    const outcome = await runLimn(['circuit', '--model', 'no-such-model', '--data', data, '--out', out, ...words]);
+    expect(outcome.exitCode).toBe(2);
+    expect(outcome.stderr).toContain(`code: ${code}`);
+    expect(outcome.stderr).toContain(named);
+    expect(existsSync(out)).toBe(false);
+  });
+});
