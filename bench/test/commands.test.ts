@@ -1,5 +1,5 @@
 // The bench commands run their whole path at a tiny size and leave what they promise.
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { randomGpt2, saveGpt2 } from '@limn/gpt2';
@@ -7,6 +7,7 @@ import { openFolder } from '@limn/gpt2/node';
 import { RECIPE } from '@limn/pocket';
 import { testGpu } from '@limn/testing';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import { straightLine, type Point } from '../eap-scaling/straight-line.mjs';
 import { TABLE_METHODS, type Table } from '../table/cell.mjs';
 import { tableMarkdown } from '../table/markdown.mjs';
 
@@ -105,6 +106,60 @@ test('f16 error: small on pocket and on a random model, and not zero', async () 
   }
   // 4 prompts of 16 tokens.
   expect(result.random.positions).toBe(64);
+});
+
+test('cost of EAP: every batch is kept, and a stopped run goes on', async () => {
+  const { source } = (await testGpu()).capabilities;
+  const cost = (): Promise<string> =>
+    run('eap-cost', ...tiny, '--pairs', '4', '--batch', '2', '--tokens', '5', '--steps', '2');
+  const printed = await cost();
+  type Batch = Record<'seconds' | 'bytes', Record<string, number>> & { pairs: number };
+  type Cost = { ratios: Record<string, number>; peaks: Record<string, number>; batches: Batch[] };
+  const result = resultOf('eap-cost-other') as Cost;
+  expect(result).toMatchObject({ source, shape: { layers: 2 }, pairs: 4, tokens: 5, steps: 2, batchSize: 2 });
+  expect(result.batches.map(({ pairs }) => pairs)).toEqual([2, 2]);
+  const total = (job: string) => result.batches.reduce((sum, { seconds }) => sum + (seconds[job] ?? NaN), 0);
+  expect(result.ratios['EAP-IG']).toBeCloseTo(total('EAP-IG') / total('bare model'), 12);
+  expect(result.ratios['EAP']).toBeCloseTo(total('EAP') / total('bare model, one backward'), 12);
+  for (const bytes of Object.values(result.peaks)) expect(bytes).toBeGreaterThan(0);
+  expect(printed).toContain('4/4 pairs');
+
+  const [file = ''] = readdirSync(out).filter((each) => each.startsWith('eap-cost-other'));
+  const [first] = result.batches;
+  writeFileSync(path.join(out, file), JSON.stringify({ ...result, batches: [first] }));
+  const resumed = await cost();
+  expect(resumed).not.toContain('2/4 pairs');
+  expect(resumed).toContain('4/4 pairs');
+  expect((resultOf('eap-cost-other') as Cost).batches[0]).toEqual(first);
+});
+
+test('scaling of EAP-IG: three sweeps, their lines, and a drawing', async () => {
+  const few = ['--pairs', '2', '--steps', '2', '--tokens', '5', '--repeats', '1', '--factor', '0.5', '--factor', '2'];
+  const printed = await run('eap-scaling', ...tiny, ...few);
+  const { sweeps } = resultOf('eap-scaling-') as { sweeps: { size: string; eapIg: Point[]; bare: Point[] }[] };
+  expect(sweeps.map(({ size }) => size)).toEqual(['pairs', 'steps', 'layers']);
+  for (const { size, eapIg, bare } of sweeps) {
+    for (const points of [eapIg, bare]) {
+      expect(points.map(({ x }) => x)).toEqual([1, 4]);
+      expect(points.every(({ seconds }) => seconds > 0)).toBe(true);
+    }
+    expect(printed).toContain(`${size}: R² = `);
+  }
+  const [drawing = ''] = readdirSync(out).filter((each) => each.startsWith('eap-scaling-') && each.endsWith('.svg'));
+  const svg = readFileSync(path.join(out, drawing), 'utf8');
+  expect(svg.match(/<circle/g)).toHaveLength(12);
+  expect(svg).not.toContain('NaN');
+});
+
+test('a straight line through points on one, and beside one', () => {
+  const on = [1, 2, 5].map((x) => ({ x, seconds: 3 + 2 * x }));
+  expect(straightLine(on)).toMatchObject({ start: expect.closeTo(3, 12), slope: expect.closeTo(2, 12) });
+  expect(straightLine(on).rSquared).toBeCloseTo(1, 12);
+  // The line is their mean, 2: nothing is explained, and 1 is as far off as it is high.
+  const beside = straightLine([1, 2, 3].map((x) => ({ x, seconds: x === 2 ? 4 : 1 })));
+  expect(beside).toMatchObject({ slope: 0, start: 2, rSquared: 0 });
+  expect(beside.farthest).toBe(1);
+  expect(() => straightLine([{ x: 1, seconds: 1 }])).toThrow('two different points');
 });
 
 test('kernels: the comparisons of the tests that were named, and planned dispatches', async () => {
