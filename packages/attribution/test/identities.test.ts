@@ -4,7 +4,7 @@ import { blockHook, tokenBatch, type HookedModel, type HookName } from '@limn/ho
 import { referenceEap, testGpu, ToyModel } from '@limn/testing';
 import { gradients, readFloats, type Tensor } from '@limn/tensor';
 import { buildGraph, Circuit, eap, eapIgInputs, evaluateCircuits, kl, logitDiff, METRICS } from '../src/index.js';
-import type { Graph, Metric, Pair } from '../src/index.js';
+import type { Graph, Metric, Pair, Scores } from '../src/index.js';
 import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
 import { NO_POCKET, openPocketForTest, POCKET } from './pocket.js';
 
@@ -36,10 +36,13 @@ describe.each(subjects)('%s', (name, open) => {
   let model: Subject['model'];
   let pairs: readonly Pair[];
   let graph: Graph;
+  /** EAP's scores of all pairs in one batch. */
+  let plain: Scores;
   beforeAll(async () => {
     if (absent) return;
     ({ model, pairs } = await open());
     graph = buildGraph(model.info);
+    plain = await eap(model, pairs, { metric: logitDiff, batchSize: pairs.length, perExample: true });
   });
   beforeEach((context) => context.skip(absent, NO_POCKET));
   afterAll(() => model?.dispose?.());
@@ -60,6 +63,8 @@ describe.each(subjects)('%s', (name, open) => {
       ).logits;
     return readFloats(step, metric.loss(step, logits(which), pairs, logits('clean')));
   };
+  const largest = (): number =>
+    Math.max(...[...graph.edges()].map(({ u, v }) => Math.abs(plain.values[graph.dense(u, v)] ?? 0)));
   const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0) / values.length;
 
   it('the full circuit is the clean run and the empty one the corrupted run', async () => {
@@ -80,9 +85,8 @@ describe.each(subjects)('%s', (name, open) => {
   });
 
   it('Σ over destinations = node score, Σ over sources = slot identity', async () => {
-    const scores = await eap(model, pairs, { metric: logitDiff });
     const { nodes, slots, scale } = await nodeAndSlotScores(model, graph, pairs);
-    const at = (u: number, v: number): number => scores.values[graph.dense(u, v)] ?? Number.NaN;
+    const at = (u: number, v: number): number => plain.values[graph.dense(u, v)] ?? Number.NaN;
     for (const [u, want] of nodes.entries()) {
       let total = 0;
       for (let v = 0; v < graph.nBackward; v++) if (graph.isEdge(u, v)) total += at(u, v);
@@ -99,11 +103,9 @@ describe.each(subjects)('%s', (name, open) => {
 
   it('EAP is EAP-IG by the right rule with one step', async () => {
     const one = await eapIgInputs(model, pairs, { metric: logitDiff, steps: 1, rule: 'right' });
-    const plain = await eap(model, pairs, { metric: logitDiff });
-    const largest = Math.max(...[...graph.edges()].map(({ u, v }) => Math.abs(plain.values[graph.dense(u, v)] ?? 0)));
     for (const { u, v } of graph.edges()) {
       const i = graph.dense(u, v);
-      expect(Math.abs((one.values[i] ?? Number.NaN) - (plain.values[i] ?? Number.NaN))).toBeLessThan(1e-5 * largest);
+      expect(Math.abs((one.values[i] ?? Number.NaN) - (plain.values[i] ?? Number.NaN))).toBeLessThan(1e-5 * largest());
     }
   });
 
@@ -116,7 +118,7 @@ describe.each(subjects)('%s', (name, open) => {
   it('EAP-IG is complete at `input`: Σ over destinations is the loss difference', async () => {
     const { perExample } = await eapIgInputs(model, pairs.slice(1, 2), {
       metric: logitDiff,
-      steps: 64,
+      steps: 32,
       rule: 'midpoint',
       perExample: true,
     });
@@ -126,30 +128,27 @@ describe.each(subjects)('%s', (name, open) => {
       for (let v = 0; v < graph.nBackward; v++) total += matrix[graph.dense(0, v)] ?? Number.NaN;
       const difference = (corrupted[n + 1] ?? Number.NaN) - (clean[n + 1] ?? Number.NaN);
       expect(Math.abs(difference)).toBeGreaterThan(0.1); // far above the 1e-6 of differences of f32 losses
-      expect(Math.abs(total - difference)).toBeLessThan(1e-3 * Math.abs(difference));
+      expect(Math.abs(total - difference)).toBeLessThan(5e-4 * Math.abs(difference)); // 1.7e-4; the midpoint rule's error falls with steps²
     }
   });
 
   it('scores are equal for batches of 1, 3 and all pairs, of mixed lengths', async () => {
     expect(new Set(pairs.map(({ clean }) => clean.length)).size).toBeGreaterThan(1);
-    const whole = await eap(model, pairs, { metric: logitDiff, batchSize: pairs.length });
-    const largest = Math.max(...[...graph.edges()].map(({ u, v }) => Math.abs(whole.values[graph.dense(u, v)] ?? 0)));
     for (const batchSize of [1, 3]) {
       const { values } = await eap(model, pairs, { metric: logitDiff, batchSize });
       // Other shapes may take other kernels: f32 round-off, as between EAP and EAP-IG above.
       for (const { u, v } of graph.edges()) {
         const i = graph.dense(u, v);
-        expect(Math.abs((values[i] ?? Number.NaN) - (whole.values[i] ?? Number.NaN))).toBeLessThan(1e-5 * largest);
+        expect(Math.abs((values[i] ?? Number.NaN) - (plain.values[i] ?? Number.NaN))).toBeLessThan(1e-5 * largest());
       }
     }
   });
 
-  it('the mean over examples is what single examples give', async () => {
-    const whole = await eap(model, pairs, { metric: logitDiff, perExample: true });
+  it('the mean over examples is what single examples give', () => {
     for (const { u, v } of graph.edges()) {
       const i = graph.dense(u, v);
-      expect(mean((whole.perExample ?? []).map((matrix) => matrix[i] ?? Number.NaN))).toBeCloseTo(
-        whole.values[i] ?? Number.NaN,
+      expect(mean((plain.perExample ?? []).map((matrix) => matrix[i] ?? Number.NaN))).toBeCloseTo(
+        plain.values[i] ?? Number.NaN,
         12,
       );
     }

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpt2 } from '@limn/gpt2';
 import { referenceEap } from '@limn/testing';
 import { eap, logitDiff, meanOutputs, scoreInShards } from '../src/index.js';
-import type { Pair, ShardedScoringOptions, ShardStore } from '../src/index.js';
+import type { Pair, ShardedScores, ShardedScoringOptions, ShardStore } from '../src/index.js';
 import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
 
 const pairs = awkwardPairs(7);
@@ -30,9 +30,14 @@ const run = (store: ShardStore, more: Partial<ShardedScoringOptions> = {}, of: r
   scoreInShards(model, of, { method: 'eap', metric: logitDiff, shardSize: 2, machine: 'here', store, ...more });
 
 describe('shards', () => {
+  /** One undisturbed run in one process, and what it kept. */
+  const store = new MemoryStore();
+  let whole: ShardedScores;
+  beforeAll(async () => {
+    whole = await run(store);
+  });
+
   it('give the scores of one run, and the same bits for any number of processes in any order', async () => {
-    const store = new MemoryStore();
-    const whole = await run(store);
     expect(whole.shards).toEqual({ done: 4, found: 0, total: 4 });
     const plain = await eap(model, pairs, { metric: logitDiff });
     const largest = Math.max(...plain.values.filter((x) => !Number.isNaN(x)).map(Math.abs));
@@ -54,29 +59,28 @@ describe('shards', () => {
   });
 
   it('go on after an abort where they were, with nothing computed twice', async () => {
-    const whole = await run(new MemoryStore());
-    const store = new MemoryStore();
+    const stopped = new MemoryStore();
     for (let stops = 1; stops <= 3; stops++) {
       const controller = new AbortController();
       const aborting: ShardStore = {
-        read: (key) => store.read(key),
+        read: (key) => stopped.read(key),
         write: async (key, text) => {
-          await store.write(key, text);
+          await stopped.write(key, text);
           controller.abort();
         },
       };
       await expect(run(aborting, { signal: controller.signal })).rejects.toThrow();
-      expect(store.writes).toBe(stops);
+      expect(stopped.writes).toBe(stops);
     }
-    const last = await run(store);
+    const last = await run(stopped);
     expect(last.shards).toEqual({ done: 4, found: 3, total: 4 });
-    expect(store.writes).toBe(4);
+    expect(stopped.writes).toBe(4);
     expect(last.scores?.values).toEqual(whole.scores?.values);
   });
 
   it('that are damaged, cut off or empty are computed again', async () => {
-    const store = new MemoryStore();
-    const whole = await run(store);
+    const damaged = new MemoryStore();
+    for (const [key, text] of store.kept) damaged.kept.set(key, text);
     const damages: readonly ((text: string) => string)[] = [
       (text) => text.replace(/\d(?=[^\d]*\n)/, (digit) => String((Number(digit) + 1) % 10)),
       (text) => text.slice(0, text.length / 2),
@@ -85,12 +89,12 @@ describe('shards', () => {
       (text) => `${text.slice(0, 40)}\u0000${text.slice(41)}`,
     ];
     for (const damage of damages) {
-      const [key, text] = [...store.kept][0] as [string, string];
-      store.kept.set(key, damage(text));
-      const again = await run(store);
+      const [key, text] = [...damaged.kept][0] as [string, string];
+      damaged.kept.set(key, damage(text));
+      const again = await run(damaged);
       expect(again.shards).toEqual({ done: 4, found: 3, total: 4 });
       expect(again.scores?.values).toEqual(whole.scores?.values);
-      expect(store.kept.get(key)).toBe(text);
+      expect(damaged.kept.get(key)).toBe(text);
     }
   });
 
