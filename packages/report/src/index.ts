@@ -1,5 +1,5 @@
-// @limn/report: the record of a result, and single-file pages made from records.
-export { SCHEMA_NAME, SCHEMA_VERSION, checkRecord, recordFromJson, recordToJson, resultJsonSchema } from './record.js';
+// @limn/report: the records of results, and single-file pages made from records.
+export { checkRecord, recordFromJson, recordToJson, resultJsonSchema } from './record.js';
 export type { CircuitRecord, Provenance, ResultRecord } from './record.js';
 export type {
   AgreementRecord,
@@ -12,6 +12,11 @@ export type {
   PairRecord,
   PointRecord,
 } from './circuit-record.js';
+export { SCHEMA_NAME, SCHEMA_VERSION } from './record-text.js';
+export { checkComparison, comparisonFromJson, comparisonToJson } from './comparison-record.js';
+export type { ComparedPair, ComparisonRecord, OverlapMeasure, OverlapRecord } from './comparison-record.js';
+export { renderComparison } from './comparison-page.js';
+export { summariseComparison } from './comparison-summary.js';
 export { ablationWords } from './ablation-words.js';
 export type { AblationWords } from './ablation-words.js';
 export type { Json } from './schema.js';

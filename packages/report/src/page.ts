@@ -8,13 +8,12 @@ import { knockOutPlot } from './knock-out-plot.js';
 import { liveData } from './live-data.js';
 import { Markup, html, scriptJson } from './markup.js';
 import { nodeLabel, numberText, percentText } from './number-text.js';
-import { script, style } from './page-assets.generated.js';
+import { pageShell } from './page-shell.js';
 import { prompts } from './prompts.js';
 import { provenance } from './provenance.js';
 import { checkRecord } from './record.js';
 import type { CircuitRecord, ResultRecord } from './record.js';
 import { maskSecrets } from './secrets.js';
-import { policyHash } from './sha256.js';
 import { summarise } from './summary.js';
 
 /** How a page is headed. */
@@ -38,44 +37,16 @@ export function renderReport(records: readonly ResultRecord[], options: ReportOp
     (checked.length === 1
       ? (checked[0]?.title ?? '')
       : `Circuits in ${[...new Set(checked.map((r) => r.provenance.model.name))].join(', ')}`);
-  const policy = [
-    `default-src 'none'`,
-    `script-src '${policyHash(script)}'`,
-    `style-src '${policyHash(style)}'`,
-    `base-uri 'none'`,
-    `form-action 'none'`,
-    `require-trusted-types-for 'script'`,
-    `trusted-types 'none'`,
-  ].join('; ');
-  const page = html`<!doctype html>
-    <html lang="en">
-      <head>
-        <meta charset="utf-8" />
-        <meta http-equiv="Content-Security-Policy" content="${new Markup(policy)}" />
-        <meta name="viewport" content="width=device-width, initial-scale=1" />
-        <meta name="color-scheme" content="light dark" />
-        <meta name="referrer" content="no-referrer" />
-        <title>${title} · limn</title>
-        ${new Markup(`<style>${style}</style>`)}
-      </head>
-      <body>
-        <a class="skip" href="#r1">Skip to the first circuit</a>
-        <header class="page-head">
-          <p class="mark">limn</p>
-          <h1>${title}</h1>
-          <div class="cards">${checked.map(card)}</div>
-        </header>
-        <main>${checked.map(section)}</main>
-        <footer>
-          Made by limn ${checked[0]?.provenance.versions['limn'] ?? ''}. A positive score means that the edge helps:
-          taking it away makes the metric worse. Faithfulness is (circuit − empty) ÷ (clean − empty), with the empty
-          circuit the ${[...new Set(checked.map(({ method }) => ablationWords(method).short))].join(' or ')} run, and is
-          not clipped.
-        </footer>
-        ${new Markup(`<script>${script}</script>`)}
-      </body>
-    </html> `;
-  return page.text;
+  return pageShell({
+    title,
+    skip: ['r1', 'Skip to the first circuit'],
+    head: html`<div class="cards">${checked.map(card)}</div>`,
+    main: html`${checked.map(section)}`,
+    version: checked[0]?.provenance.versions['limn'],
+    footer: html`A positive score means that the edge helps: taking it away makes the metric worse. Faithfulness is
+    (circuit − empty) ÷ (clean − empty), with the empty circuit the
+    ${[...new Set(checked.map(({ method }) => ablationWords(method).short))].join(' or ')} run, and is not clipped.`,
+  });
 }
 
 /** A circuit at a glance, at the top of the page. */

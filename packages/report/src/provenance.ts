@@ -10,23 +10,28 @@ export function provenance({ provenance: p, method, task }: CircuitRecord): Mark
     value !== false &&
     html`<dt>${name}</dt>
       <dd>${value}</dd>`;
-  return html`<div class="command">
-      <pre tabindex="0" aria-label="Command that computes this again"><code data-command>${p.commandLine}</code></pre>
-      <button type="button" class="only-live" data-copy>Copy</button>
-    </div>
+  return html`${commandBlock(p.commandLine)}
     <dl class="facts">
       ${entry('Model', html`${p.model.name}${p.model.architecture && html`, ${p.model.architecture}`}${p.model.parameters !== undefined && html`, ${numberText(p.model.parameters, 9)} parameters`}`)}
       ${entry('Weights', html`<code class="hash">${p.model.weightsSha256}</code> (SHA-256), ${p.model.weightProcessing}`)}
       ${entry('Method', html`${method.title ?? method.name}${method.igSteps !== undefined && html`, ${method.igSteps} steps`}${method.igRule && html`, ${method.igRule} rule`}`)}
       ${entry('Pairs', html`${numberText(task.pairs, 9)} to measure${task.searchPairs !== undefined && html`, ${numberText(task.searchPairs, 9)} to search`}${task.source && html`; ${task.source}`}`)}
       ${entry('BOS', p.prependBos === undefined ? false : p.prependBos === null ? 'as in the token ids' : p.prependBos ? 'put in front of text' : 'none put in front')}
-      ${entry('Seed', p.seed === null ? 'none' : String(p.seed))} ${entry('Adapter', pairs(p.adapter))}
-      ${entry('Versions', pairs(p.versions))} ${entry('Options', pairs(p.options))}
+      ${entry('Seed', p.seed === null ? 'none' : String(p.seed))} ${entry('Adapter', valueList(p.adapter))}
+      ${entry('Versions', valueList(p.versions))} ${entry('Options', valueList(p.options))}
       ${entry('Kernel plan', p.kernelPlan ? html`<code>${p.kernelPlan}</code>` : false)}
     </dl>`;
 }
 
-function pairs(values: Readonly<Record<string, Json>>): Markup | false {
+/** What to type to compute a result again. */
+export const commandBlock = (command: string): Markup =>
+  html`<div class="command">
+    <pre tabindex="0" aria-label="Command that computes this again"><code data-command>${command}</code></pre>
+    <button type="button" class="only-live" data-copy>Copy</button>
+  </div>`;
+
+/** Names and values side by side; nothing where there are none. */
+export function valueList(values: Readonly<Record<string, Json>>): Markup | false {
   const all = Object.entries(values);
   if (!all.length) return false;
   const say = (value: Json): string =>

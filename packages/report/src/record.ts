@@ -1,15 +1,9 @@
 // The record of one result: who computed it, with what, how to compute it again, and what came out. One schema for every kind.
 import { circuitFields, optionalCircuitFields } from './circuit-record.js';
-import { ReportError } from './error.js';
 import { edgeParts } from './number-text.js';
+import { SCHEMA_NAME, SCHEMA_VERSION, checkAgainst, fromJson, toJson } from './record-text.js';
 import { anyJson, object, oneOf, orNull, record, text, whole, yesNo } from './schema.js';
 import type { Infer, Issue, Json } from './schema.js';
-import { maskSecrets } from './secrets.js';
-
-/** What the field `schema` of every record says. */
-export const SCHEMA_NAME = 'limn.result';
-/** The version of the schema that this code writes and reads. */
-export const SCHEMA_VERSION = 1;
 
 const provenanceSchema = object(
   {
@@ -37,7 +31,7 @@ const provenanceSchema = object(
   },
 );
 
-/** A result of kind `circuit`; kinds to come join this union. */
+/** A result of kind `circuit`. */
 const circuitSchema = object(
   {
     schema: oneOf(SCHEMA_NAME),
@@ -59,7 +53,7 @@ export type Provenance = Infer<typeof provenanceSchema>;
  * @useDeclaredType
  */
 export type CircuitRecord = Infer<typeof circuitSchema>;
-/** The record of any result; so far there is one kind. */
+/** The record of one circuit, which `checkRecord` and `renderReport` take; comparisons of several have their own. */
 export type ResultRecord = CircuitRecord;
 
 /** The JSON Schema of a record, for other tools. */
@@ -75,32 +69,7 @@ export const resultJsonSchema: Readonly<Record<string, Json>> = {
  * code does not know
  */
 export function checkRecord(value: unknown): ResultRecord {
-  const given =
-    typeof value === 'object' && value !== null ? new Map<string, unknown>(Object.entries(value)) : undefined;
-  const version = given?.get('version');
-  if (given?.get('schema') === SCHEMA_NAME && typeof version === 'number' && version !== SCHEMA_VERSION)
-    throw new ReportError(
-      'data/record-version',
-      `The record is of schema version ${version}; this version of limn reads ${SCHEMA_VERSION}.`,
-      {
-        details: { given: version, allowed: [SCHEMA_VERSION] },
-        hint: version > SCHEMA_VERSION ? 'Update limn, or compute the result again.' : 'Compute the result again.',
-      },
-    );
-  const issues: Issue[] = [];
-  circuitSchema.check(value, '', issues);
-  if (!issues.length) issues.push(...inconsistencies(value as CircuitRecord));
-  const [first] = issues;
-  if (!first) return value as CircuitRecord;
-  throw new ReportError(
-    'data/record-invalid',
-    `The record is not a limn result: at ${first.path || 'its top'} it has ${first.given}, allowed is ${first.allowed}` +
-      (issues.length > 1 ? ` (and ${issues.length - 1} more).` : '.'),
-    {
-      details: { issues: issues.slice(0, 50) },
-      hint: 'Write records with recordToJson, or compare with resultJsonSchema.',
-    },
-  );
+  return checkAgainst(circuitSchema, value, inconsistencies);
 }
 
 /** What a schema of single values cannot say: references inside the record that must fit together. */
@@ -181,7 +150,7 @@ function depth(node: string, block: 'sequential' | 'parallel'): number {
  * @throws ReportError as `checkRecord`
  */
 export function recordToJson(result: ResultRecord): string {
-  return `${JSON.stringify(maskSecrets(checkRecord(result)), undefined, 1)}\n`;
+  return toJson(checkRecord(result));
 }
 
 /**
@@ -189,14 +158,5 @@ export function recordToJson(result: ResultRecord): string {
  * @throws ReportError `data/record-json` when the text is not JSON, and as `checkRecord`
  */
 export function recordFromJson(json: string): ResultRecord {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch (cause) {
-    throw new ReportError('data/record-json', 'The record is not JSON.', {
-      cause,
-      hint: 'The file may be cut off: compute the result again.',
-    });
-  }
-  return checkRecord(value);
+  return checkRecord(fromJson(json));
 }

@@ -6,7 +6,8 @@ import { pathToFileURL } from 'node:url';
 import { findChromium } from '@limn/tooling/chromium';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { renderReport } from '../src/index.js';
+import { renderComparison, renderReport } from '../src/index.js';
+import { comparisonSample } from './comparison-sample.js';
 import { hostileTexts } from './hostile-texts.js';
 import { sample } from './sample.js';
 
@@ -45,11 +46,27 @@ test('hostile text runs nothing and is shown as text', async (context) => {
     renderReport([sample({ text: (_, i) => hostileTexts[i % hostileTexts.length] ?? '' })]),
   );
   await page.waitForTimeout(100);
+  // Every text that the script writes: a node, an edge, another size, and an address with markup in it.
+  await page.locator('[data-reading] li button').first().click();
+  await page.locator('[data-node].on').first().press('Enter');
+  await page.locator('[data-step="-1"]').click();
+  await page.evaluate(`location.hash = '#r1/absolute/64/<img src=x onerror="globalThis.broken=1">'`);
+  await page.evaluate(`location.hash = '#r1/absolute/64/%E0%A4%A'`);
   expect(troubles).toEqual([]);
   expect(await page.evaluate('globalThis.broken')).toBeUndefined();
   expect(await page.locator('.aligned img, .aligned svg, .aligned script, header img').count()).toBe(0);
   expect(await page.locator('html.live').count()).toBe(1);
   await page.close();
+
+  const compared = await open(
+    renderComparison(comparisonSample({ text: (_, i) => hostileTexts[i % hostileTexts.length] ?? '' })),
+    390,
+  );
+  expect(compared.troubles).toEqual([]);
+  expect(await compared.page.evaluate('globalThis.broken')).toBeUndefined();
+  expect(await compared.page.locator('main img, main script, h1 *').count()).toBe(0);
+  expect(await compared.page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+  await compared.page.close();
 });
 
 test('nothing is wider than a wide or a narrow window', async (context) => {

@@ -1,6 +1,5 @@
 // The page: whatever the data says, its elements are the same; it loads nothing; it says what the record says.
 import { parse } from 'parse5';
-import type { DefaultTreeAdapterTypes } from 'parse5';
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { pageAssets } from '../build-page.mjs';
@@ -8,31 +7,8 @@ import { renderReport, summarise } from '../src/index.js';
 import { script, style } from '../src/page-assets.generated.js';
 import { sha256 } from '../src/sha256.js';
 import { hostileTexts } from './hostile-texts.js';
+import { elements, skeleton } from './page-elements.js';
 import { sample } from './sample.js';
-
-interface Found {
-  readonly name: string;
-  readonly attributes: ReadonlyMap<string, string>;
-  readonly text: string;
-}
-
-/** Every element of the page in document order. */
-function elements(page: string): Found[] {
-  const found: Found[] = [];
-  const visit = (node: DefaultTreeAdapterTypes.Node): void => {
-    if ('tagName' in node) {
-      const text = node.childNodes.map((child) => ('value' in child ? child.value : '')).join('');
-      found.push({ name: node.tagName, attributes: new Map(node.attrs.map((a) => [a.name, a.value])), text });
-    }
-    if ('childNodes' in node) for (const child of node.childNodes) visit(child);
-  };
-  visit(parse(page));
-  return found;
-}
-
-/** Names of elements and attributes, without any value. */
-const skeleton = (page: string): string[] =>
-  elements(page).map(({ name, attributes }) => `${name} ${[...attributes.keys()].join(' ')}`);
 
 const page = renderReport([sample(), sample({ task: 'ioi', seed: 23 })]);
 

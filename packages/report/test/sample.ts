@@ -75,9 +75,9 @@ function knockOutOf(
     name,
     kept: circuit.length - 1,
     value: value - 0.95 * loss,
-    change: -0.95 * loss,
+    change: 0 - 0.95 * loss,
     faithfulness: faithfulness - loss,
-    faithfulnessChange: -loss,
+    faithfulnessChange: 0 - loss,
     verdict: loss === 0 ? ('idle' as const) : loss < 0 ? ('harmful' as const) : ('needed' as const),
   });
   const worth = (i: number): number => {

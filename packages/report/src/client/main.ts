@@ -19,8 +19,10 @@ for (const section of document.querySelectorAll<HTMLElement>('[data-record]')) {
     if (reading) liveDrawing(section, data, shown, reading);
   }
   liveTable(section, data, shown);
-  const command = section.querySelector('[data-command]');
-  copyButton(section.querySelector('[data-copy]'), () => command?.textContent ?? '');
+}
+for (const block of document.querySelectorAll('.command')) {
+  const command = block.querySelector('[data-command]');
+  copyButton(block.querySelector('[data-copy]'), () => command?.textContent ?? '');
 }
 
 // Everything that folds is opened for printing, and folded again after it.

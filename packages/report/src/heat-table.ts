@@ -1,0 +1,53 @@
+// A matrix as a table whose cells are shaded by their value: the plot is its own table.
+import { html } from './markup.js';
+import type { Markup } from './markup.js';
+
+/** Shades from 0, none, to 9, full. */
+const shades = 10;
+
+export interface HeatCell {
+  readonly text: string;
+  /** Where the value lies between nothing and the most, 0 to 1; below 0 in another colour; null for no shade. */
+  readonly share: number | null;
+}
+
+interface Heat {
+  readonly caption: string;
+  /** What rows and columns are, for the corner. */
+  readonly corner: string;
+  readonly names: readonly string[];
+  /** Undefined where there is nothing to say, as on the diagonal. */
+  readonly cell: (row: number, column: number) => HeatCell | undefined;
+}
+
+export function heatTable({ caption, corner, names, cell }: Heat): Markup {
+  const one = (row: number, column: number): Markup => {
+    const { text, share } = cell(row, column) ?? { text: '', share: null };
+    return html`<td class="${share === null ? '' : shadeOf(share)}">${text}</td>`;
+  };
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}">
+    <table class="heat">
+      <caption>
+        ${caption}
+      </caption>
+      <thead>
+        <tr>
+          <td class="corner">${corner}</td>
+          ${names.map((name) => html`<th scope="col"><bdi>${name}</bdi></th>`)}
+        </tr>
+      </thead>
+      <tbody>
+        ${names.map(
+          (name, row) =>
+            html`<tr>
+              <th scope="row"><bdi>${name}</bdi></th>
+              ${names.map((_, column) => one(row, column))}
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+const shadeOf = (share: number): string =>
+  share < 0 ? 'below' : `heat${Math.min(shades - 1, Math.floor(share * shades))}`;
