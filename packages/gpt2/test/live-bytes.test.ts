@@ -4,7 +4,7 @@ import { recordResult, testGpu } from '@limn/testing';
 import { expect, test } from 'vitest';
 import { randomGpt2 } from '../src/index.js';
 
-const rounds = process.env['LIMN_LONG'] === '1' ? 1000 : 40;
+const rounds = process.env['LIMN_LONG'] === '1' ? 1000 : 20;
 
 test(`${rounds} models, each with a run, a cache and a generation`, async () => {
   const gpu = await testGpu();

@@ -108,6 +108,7 @@ describe('tokenizer', () => {
   });
 });
 
+const LONG = process.env['LIMN_LONG'] === '1';
 const gpt2 = path.resolve(import.meta.dirname, '../../../../shared/gpt2-tokenizer');
 
 describe("GPT-2's own vocabulary", () => {
@@ -126,7 +127,7 @@ describe("GPT-2's own vocabulary", () => {
   });
 
   test(
-    '20,480 strings: the ids of the Rust tokenizers, and the same bytes back',
+    `${LONG ? '20,480' : '5,120 of 20,480'} strings: the ids of the Rust tokenizers, and the same bytes back`,
     { timeout: 120_000 },
     async (context) => {
       const tokenizer = await gpt2Tokenizer(context);
@@ -134,6 +135,7 @@ describe("GPT-2's own vocabulary", () => {
       expect(strings).toBeGreaterThanOrEqual(20_000);
       let hash = createHash('sha256');
       for (let i = 0; i < strings; i++) {
+        if (!LONG && Math.floor(i / block) % 4 !== 0) continue; // each block holds strings of every kind
         const text = numberedString(i);
         const { ids } = tokenizer.encode(text, { prependBos: false });
         hash.update(`${i % block === 0 ? '' : '\n'}${JSON.stringify(ids)}`);
