@@ -1,9 +1,18 @@
 // The three files of a circuit, and the few lines a person reads on the terminal.
-import { graphToJson, type Drop, type Minimality, type SmallestCircuit } from '@limn/attribution';
+import {
+  graphToJson,
+  type Agreement,
+  type Completeness,
+  type Drop,
+  type IgConvergence,
+  type Minimality,
+  type SmallestCircuit,
+} from '@limn/attribution';
 import { ablationWords, recordToJson, renderReport, type CircuitRecord, type Provenance } from '@limn/report';
 import { circuitRecord, type Findings, type UnitFindings } from './circuit-record.js';
 import { DELTA, RANDOM } from './curve-controls.js';
 import { doubts } from './flags.js';
+import { ALL_TASKS, readingFigures, type Judgements, type ReadingFigures } from './judgements.js';
 import { leftOutLines, type LeftOutPair } from './left-out.js';
 import type { LearntMasks } from './learnt-masks.js';
 import type { OutputLayout } from './output.js';
@@ -28,6 +37,14 @@ export interface FindingFigures {
     readonly jaccard?: number;
     readonly pruned: number;
   };
+  /** Every size of the headline curve: what it costs to read. */
+  readonly reading: readonly ReadingFigures[];
+  /** With exact patching of every edge, where that was asked for. */
+  readonly agreement?: Agreement;
+  /** Scores with m points of the path against those with more, where that was asked for. */
+  readonly convergence?: Pick<IgConvergence, 'steps' | 'referenceSteps' | 'agreement' | 'overlaps' | 'relativeChange'>;
+  /** Subsets knocked out of the circuit and of the model, where that was asked for. */
+  readonly completeness?: Omit<Completeness, 'circuit'>;
   /** Where circuits were chosen by nodes or neurons: how many of how many are in the circuit shown. */
   readonly chosen?: { readonly unit: string; readonly units: number; readonly of: number };
   /** Where masks were learnt. */
@@ -106,6 +123,9 @@ export function figuresOf(found: Findings): FindingFigures {
     circuit: { n: shown.n, kept: shown.kept, edgeCount: scores.graph.edgeCount, faithfulness: shown.faithfulness },
     smallest: curves.smallest,
     doubts: doubtsOf(found),
+    reading: readingFigures(curves),
+    ...(found.exact === undefined ? {} : { agreement: found.exact.agreement }),
+    ...judgementFigures(found.judgements),
     ...(found.units === undefined ? {} : { chosen: chosenOf(found.units, shown.n) }),
     ...(found.masks === undefined ? {} : { masks: found.masks }),
     ...(found.search === undefined ? {} : { search: searchFigures(found.search) }),
@@ -118,6 +138,19 @@ export function figuresOf(found: Findings): FindingFigures {
 function chosenOf({ unit, scores, chosen }: UnitFindings, n: number) {
   const of = unit === 'node' ? scores.values.length : (scores.neurons?.length ?? 0);
   return { unit, units: chosen.get(n)?.units ?? 0, of };
+}
+
+function judgementFigures({ convergence, completeness }: Judgements) {
+  const figures: Pick<FindingFigures, 'convergence' | 'completeness'>[] = [];
+  if (convergence) {
+    const { scores: _scores, reference: _reference, ...known } = convergence;
+    figures.push({ convergence: known });
+  }
+  if (completeness) {
+    const { circuit: _circuit, ...known } = completeness;
+    figures.push({ completeness: known });
+  }
+  return Object.assign({}, ...figures) as Pick<FindingFigures, 'convergence' | 'completeness'>;
 }
 
 const searchFigures = ({ threshold, found, setbacks, passesFrom }: SmallestCircuit) => ({
@@ -136,8 +169,20 @@ function knockOutFigures({ edges, nodes, dispensable }: Minimality): KnockOutFig
 }
 
 /** Lines about what was learnt, searched and dropped, where that was asked for. */
-function furtherLines({ masks, search, knockOut }: Findings): string[] {
+function furtherLines({ curves, shown, exact, masks, search, knockOut }: Findings): string[] {
   const lines: string[] = [];
+  const reading = readingFigures(curves).find(({ n }) => n === shown.n);
+  if (reading && reading.edges > 0)
+    lines.push(
+      `  ${reading.nodes} nodes besides input and logits, on paths of ${reading.meanPathLength.toFixed(1)} edges`,
+    );
+  if (exact) {
+    const { spearman, signAgreement, topOverlap } = exact.agreement;
+    const rank = spearman === null ? 'undefined' : spearman.toFixed(3);
+    lines.push(
+      `  against exact patching: rank correlation ${rank}, ${percent(signAgreement)} of the signs, ${percent(topOverlap.value)} of the top ${topOverlap.k}`,
+    );
+  }
   if (masks)
     lines.push(
       `  masks: ${masks.edges} edges open after ${masks.updates} updates, at a loss of ${masks.loss.toPrecision(3)}`,
@@ -179,10 +224,12 @@ function doubtsInWords(found: Findings): string[] {
   const { band, controls, jaccard } = doubtsOf(found);
   const random = controls[RANDOM];
   const delta = controls[DELTA];
+  const together = controls[ALL_TASKS];
   const parts = [
     band && band.low !== null ? [`${percent(band.low)} to ${percent(band.high)} over redrawn pairs`] : [],
     random ? [`random circuits as large keep ${percent(random.faithfulness)}`] : [],
     delta ? [`the top ${found.shown.n} by |Δ| ${percent(delta.faithfulness)}`] : [],
+    together ? [`the top ${found.shown.n} for all tasks together ${percent(together.faithfulness)}`] : [],
     jaccard === undefined ? [] : [`searches on redrawn pairs agree with it by ${percent(jaccard)} (Jaccard)`],
   ].flat();
   return parts.length > 0 ? [`  held against: ${parts.join('; ')}`] : [];

@@ -24,6 +24,7 @@ import type {
   Provenance,
 } from '@limn/report';
 import type { Unit } from './circuit-request.js';
+import type { Judgements } from './judgements.js';
 import type { LeftOutPair } from './left-out.js';
 import type { LearntMasks } from './learnt-masks.js';
 import type { MethodChoice } from './methods.js';
@@ -69,6 +70,8 @@ export interface Findings {
   readonly masks?: LearntMasks;
   /** Every edge and node of the shown circuit dropped alone. */
   readonly knockOut?: Minimality;
+  /** What else was asked for. */
+  readonly judgements: Judgements;
   /** Pairs that the faithfulness was measured on, with the metric of each. */
   readonly pairs: readonly Pair[];
   readonly values?: { readonly clean: readonly number[]; readonly corrupted: readonly number[] };

@@ -1,5 +1,5 @@
 // What is asked of the pipeline, and how its stages tell how far they are.
-import type { AttributionProgress, MaskCheckpoints, ShardStore } from '@limn/attribution';
+import type { AttributionProgress, MaskCheckpoints, Pair, ShardStore } from '@limn/attribution';
 import type { HookedModel } from '@limn/hooks';
 import type { MetricName } from '@limn/tasks';
 import type { ProgressEvent } from './console.js';
@@ -29,6 +29,13 @@ export interface ShardPlan {
   readonly machine: string;
 }
 
+/** Pairs of another task of the same model. */
+export interface OtherTask {
+  readonly name: string;
+  readonly metric: MetricName;
+  readonly pairs: readonly Pair[];
+}
+
 /** What a circuit is searched for, how, and how it is doubted. */
 export interface CircuitRequest extends PipelineControls {
   readonly model: HookedModel;
@@ -47,10 +54,16 @@ export interface CircuitRequest extends PipelineControls {
   readonly threshold?: number | undefined;
   /** Drop every edge and every node of the shown circuit alone. Costs one circuit each. */
   readonly knockOut?: boolean | undefined;
+  /** Score with four times as many points on the path as well, and compare. */
+  readonly igConvergence?: boolean | undefined;
+  /** Knock subsets out of the shown circuit and of the model. Costs some hundred circuits, half of them nearly the whole model. */
+  readonly completeness?: boolean | undefined;
+  /** Other tasks, to hold the curve against circuits of equal size for all tasks together. Each is scored. */
+  readonly otherTasks?: readonly OtherTask[] | undefined;
   /** Go on without pairs that the metric or the model cannot take, or whose scores are no numbers. */
   readonly skipBadPairs?: boolean | undefined;
   /** Also scores every edge exactly, to compare with. Costs one run per edge and pair. */
-  readonly compareWithExact?: boolean;
+  readonly compareWithExact?: boolean | undefined;
 }
 
 /** Gives the progress of a package a phase for the terminal. */

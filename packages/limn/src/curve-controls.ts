@@ -18,6 +18,7 @@ import {
   type Selector,
 } from '@limn/attribution';
 import type { HookedModel } from '@limn/hooks';
+import type { NamedRanking } from './judgements.js';
 import type { PairSets } from './pairs-source.js';
 import { circuitToShow, headlineCircuits, type ShownCircuit } from './shown-circuit.js';
 
@@ -33,6 +34,8 @@ export interface ControlOptions {
   readonly metric: Metric;
   readonly ablation: Ablation;
   readonly selector: Selector;
+  /** Further rankings whose circuits of equal n are run. */
+  readonly rankings: readonly NamedRanking[];
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: AttributionProgress) => void) | undefined;
 }
@@ -57,14 +60,14 @@ function controlledSizes(curves: FaithfulnessCurves): ShownCircuit[] {
 
 /**
  * Runs, for some headline sizes at which there is a choice, `draws` random circuits as large and as deep as the curve's own, and the
- * circuit of equal n by |Δ| over the search's pairs.
+ * circuits of equal n by |Δ| over the search's pairs and by `rankings`.
  * @throws LimnError as `evaluateCircuits` and `deltaRanking`; AbortedError
  */
 export async function controlsOf(
   model: HookedModel,
   { discovery, evaluation }: Pick<PairSets, 'discovery' | 'evaluation'>,
   curves: FaithfulnessCurves,
-  { draws, metric, ablation, selector, signal, onProgress }: ControlOptions,
+  { draws, metric, ablation, selector, rankings, signal, onProgress }: ControlOptions,
 ): Promise<CurveControls> {
   const own = controlledSizes(curves);
   const plans: { readonly name: string; readonly circuits: readonly (readonly Circuit[])[] }[] = [];
@@ -78,7 +81,8 @@ export async function controlsOf(
       });
     const delta: Scores = await deltaRanking(model, discovery, { ablation, signal });
     const sizes = own.map(({ n }) => n);
-    plans.push({ name: DELTA, circuits: selectBy(delta, sizes, selector, 'absolute').map((each) => [prune(each)]) });
+    for (const { name, scores } of [{ name: DELTA, scores: delta }, ...rankings])
+      plans.push({ name, circuits: selectBy(scores, sizes, selector, 'absolute').map((each) => [prune(each)]) });
   }
   const all = plans.flatMap(({ circuits }) => circuits.flat());
   const {

@@ -3,6 +3,7 @@ import { curveFlags, faithfulnessCurves, type FaithfulnessCurves, type Scores, t
 import type { HookedModel } from '@limn/hooks';
 import { withSize } from './chosen-size.js';
 import { controlsOf, type CurveControls } from './curve-controls.js';
+import type { NamedRanking } from './judgements.js';
 import type { MeasureOptions } from './measured-circuits.js';
 import type { PairSets } from './pairs-source.js';
 import { headlineCurve } from './shown-circuit.js';
@@ -23,6 +24,8 @@ export interface EdgeCurveOptions {
   readonly draws: number;
   /** Sizes besides the headline ones. */
   readonly sizes: readonly (number | undefined)[];
+  /** Rankings besides |Δ| that the headline curve is held against. */
+  readonly rankings: readonly NamedRanking[];
   /** Options of one phase by its name. */
   measure(phase: string): MeasureOptions;
 }
@@ -35,14 +38,19 @@ export async function edgeCurves(
   model: HookedModel,
   sets: Pick<PairSets, 'discovery' | 'evaluation'>,
   scores: Scores,
-  { selector, draws, sizes, measure }: EdgeCurveOptions,
+  { selector, draws, sizes, rankings, measure }: EdgeCurveOptions,
 ): Promise<MeasuredCurves> {
   const options = measure('faithfulness');
   let measured = await faithfulnessCurves(model, scores, sets.evaluation, { ...options, selector });
   for (const n of sizes)
     if (n !== undefined)
       measured = await withSize(model, measured, n, sets.evaluation, { ...options, scores, selector });
-  const { baselines, values } = await controlsOf(model, sets, measured, { ...measure('controls'), draws, selector });
+  const { baselines, values } = await controlsOf(model, sets, measured, {
+    ...measure('controls'),
+    draws,
+    selector,
+    rankings,
+  });
   return { curves: heldAgainst(measured, baselines, values), values };
 }
 

@@ -79,6 +79,8 @@ export interface MethodChoice {
   readonly masks?: MaskSettings;
   readonly selector: Selector;
   readonly ablation: AblationName;
+  /** Of what is drawn at random for the method, or to judge it. */
+  readonly seed: number;
 }
 
 /** What a user may say of a method; what is left out depends on the method. */
@@ -89,14 +91,14 @@ export interface MethodSettings {
   readonly maskSparsity?: number | undefined;
   readonly maskRate?: number | undefined;
   readonly maskPairs?: number | undefined;
-  /** Of what a method draws at random. */
+  /** Of what a method, or a judgement of it, draws at random. */
   readonly seed?: number | undefined;
   readonly selector?: Selector | undefined;
   readonly ablation?: AblationName | undefined;
 }
 
 /** What each setting of one kind of method is called on the command line. */
-const PATH_SETTINGS = { igSteps: '--ig-steps', igRule: '--ig-rule' } as const;
+const PATH_SETTINGS = { igSteps: '--ig-steps', igRule: '--ig-rule', igConvergence: '--ig-convergence' } as const;
 const MASK_SETTINGS = {
   maskUpdates: '--mask-updates',
   maskSparsity: '--mask-sparsity',
@@ -108,14 +110,17 @@ const MASK_SETTINGS = {
  * Refuses settings that a method has no use for.
  * @throws LimnError `usage/method-setting`
  */
-export function expectSettingsOf(name: CircuitMethod, settings: MethodSettings): void {
+export function expectSettingsOf(
+  name: CircuitMethod,
+  settings: MethodSettings & { readonly igConvergence?: boolean | undefined },
+): void {
   const kinds = [
     { names: PATH_SETTINGS, of: Object.keys(PATH_RULES), what: 'a path of integrated gradients' },
     { names: MASK_SETTINGS, of: ['learned-masks'], what: 'masks to learn' },
   ];
   for (const { names, of, what } of kinds)
     for (const [setting, option] of Object.entries(names))
-      if (settings[setting as keyof MethodSettings] !== undefined && !of.includes(name))
+      if (settings[setting as keyof typeof settings] !== undefined && !of.includes(name))
         throw new LimnError('usage/method-setting', `${option} is for ${of.join(' and ')}; ${name} has no ${what}`, {
           details: { option, method: name, methods: of },
           hint: `leave out ${option}, or choose --method ${of[0] ?? ''}`,
@@ -128,7 +133,7 @@ export function expectSettingsOf(name: CircuitMethod, settings: MethodSettings):
  * @throws LimnError `usage/selector`
  */
 export function chooseMethod(name: CircuitMethod, settings: MethodSettings): MethodChoice {
-  const { igSteps = 5, igRule, selector, ablation = 'patch' } = settings;
+  const { igSteps = 5, igRule, selector, ablation = 'patch', seed = 0 } = settings;
   const rule = PATH_RULES[name];
   if (name === 'information-flow' && selector === 'top-n')
     throw new LimnError(
@@ -143,6 +148,7 @@ export function chooseMethod(name: CircuitMethod, settings: MethodSettings): Met
     ...(name === 'learned-masks' ? { masks: maskSettings(settings) } : {}),
     selector: selector ?? (name === 'information-flow' ? 'greedy' : 'top-n'),
     ablation,
+    seed,
   };
 }
 

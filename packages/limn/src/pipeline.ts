@@ -17,6 +17,7 @@ import type { Findings } from './circuit-record.js';
 import { searchSmallest, withThreshold } from './chosen-size.js';
 import { edgeCurves } from './edge-curves.js';
 import { flagsOf, leftOutFlags, maskFlags, searchFlags, stabilityFlags, unitFlags } from './flags.js';
+import { allTasksRanking, judge, judgementFlags } from './judgements.js';
 import { learntMasks } from './learnt-masks.js';
 import { measurable } from './measurable.js';
 import type { MeasureOptions } from './measured-circuits.js';
@@ -77,6 +78,7 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
           selector: method.selector,
           draws,
           sizes: [search?.found?.n, masks?.edges],
+          rankings: await allTasksRanking(request, scores, ablation),
           measure,
         })
       : await unitCurves(
@@ -93,6 +95,7 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
     request.knockOut === true
       ? await minimality(model, shown.circuit, sets.evaluation, controls('knock-outs', 'pairs', sets.evaluation.length))
       : undefined;
+  const judgements = await judge(request, shown.circuit, ablation);
   const exact =
     request.compareWithExact === true
       ? await scoreEdges(model, sets.discovery, {
@@ -123,6 +126,7 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
     ...(search === undefined ? {} : { search }),
     ...(masks === undefined ? {} : { masks }),
     ...(knockOut === undefined ? {} : { knockOut }),
+    judgements,
     pairs: sets.evaluation,
     values,
     ...(exact === undefined ? {} : { exact: { scores: exact, agreement: agreement(scores, exact) } }),
@@ -132,6 +136,7 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
       ...unitFlags(units, shown.n),
       ...maskFlags(masks),
       ...searchFlags(search),
+      ...judgementFlags(judgements),
       ...leftOutFlags(leftOut),
     ],
     leftOut,

@@ -4,6 +4,7 @@ import type { ModelInfo } from '@limn/hooks';
 import type { Pair } from '@limn/attribution';
 import { TASKS, VOCABULARY, generatePairs, taskOf, type MetricName, type Split } from '@limn/tasks';
 import { TEXT_TASKS, generateTextPairs, textTaskOf, type Encode, type TextSplit } from '@limn/tasks/text';
+import type { OtherTask } from './circuit-request.js';
 import type { ModelTokenizer } from './model-source.js';
 import type { PairSets, TaskRequest } from './pairs-source.js';
 
@@ -71,6 +72,20 @@ export function taskSets({ task, discovery, evaluation, seed }: TaskRequest, mod
     heldOut: true,
     bos: found.bos,
   };
+}
+
+/**
+ * Pairs of every other task that the model speaks, from the training split.
+ * @throws LimnError as {@link drawTaskPairs}
+ */
+export function otherTasks(task: string, n: number, seed: number, model: TaskModel): readonly OtherTask[] {
+  const tasks = speaksPocket(model.info, model.tokenizer) ? TASKS : TEXT_TASKS;
+  return tasks
+    .filter(({ id }) => id !== task)
+    .map(({ id }) => {
+      const { pairs, metric } = drawTaskPairs(id, { n, seed, split: 'train' }, model);
+      return { name: id, metric, pairs };
+    });
 }
 
 /** Ids of text without a BOS; none for text that the vocabulary cannot spell. */

@@ -137,6 +137,49 @@ describe('knock-outs', () => {
   });
 });
 
+describe('what costs more, and is made where it is asked for', () => {
+  const words = ['--method', 'eap-ig-inputs', '--compare-exact', '--ig-convergence', '--completeness'];
+  it('agreement with exact patching, points of the path, completeness: on the terminal and in the record', async () => {
+    const outcome = await circuit('judged', ...words);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const record = recordOf('judged');
+    expect(record.agreement).toMatchObject({ reference: 'exact edge patching', edges: record.graph.edgeCount });
+    for (const [, , , exact] of record.edges) expect(exact).toEqual(expect.any(Number));
+    expect(codes(record)).toEqual(expect.arrayContaining([expect.stringMatching(/^ig-(un)?settled$/), 'completeness']));
+    expect(outcome.stdout).toContain('against exact patching: rank correlation');
+    expect(outcome.stdout).toContain('With 20 points on the path in place of 5');
+  });
+
+  it('the same in JSON, with what each size costs to read', async (context) => {
+    context.skip(process.env['LIMN_LONG'] !== '1', 'LIMN_LONG=1 judges a circuit a second time');
+    const json = (await circuit('judged', ...words, '--json')).json();
+    const record = recordOf('judged');
+    expect(json['convergence']).toMatchObject({ steps: 5, referenceSteps: 20 });
+    expect(json['completeness']).toMatchObject({ unit: 'edge', seed: 0 });
+    const { reading } = json as { reading?: { n: number; edges: number; nodes: number; onFront: boolean }[] };
+    expect(reading?.map(({ n }) => n)).toEqual(record.curves[0]?.points.map(({ n }) => n));
+    expect(reading?.some(({ onFront }) => onFront)).toBe(true);
+  });
+
+  it('circuits of all tasks together, of equal size', async (context) => {
+    context.skip(process.env['LIMN_LONG'] !== '1', 'LIMN_LONG=1 scores six tasks of pocket');
+    const out = path.join(root, 'all-tasks');
+    const outcome = await runLimn(
+      ['circuit', '--model', 'pocket', '--task', 'ioi', '--method', 'eap', '--pairs', '4', '--eval-pairs', '4'].concat([
+        '--draws',
+        '0',
+        '--all-tasks',
+        '--out',
+        out,
+      ]),
+    );
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const [headline] = recordOf('all-tasks').curves;
+    expect(headline?.baselines?.map(({ name }) => name)).toEqual(['delta-ranking', 'all-tasks']);
+    expect(outcome.stdout).toContain('for all tasks together');
+  });
+});
+
 describe('what does not go together', () => {
   it.each([
     [['--unit', 'node', '--method', 'exact'], 'usage/unit', 'exact'],
@@ -155,6 +198,10 @@ describe('what does not go together', () => {
     [['--method', 'eap', '--ig-rule', 'left'], 'usage/method-setting', '--ig-rule'],
     [['--method', 'eap', '--mask-updates', '5'], 'usage/method-setting', '--mask-updates'],
     [['--mask-sparsity', '2'], 'usage/method-setting', '--mask-sparsity'],
+    [['--ig-convergence', '--method', 'eap'], 'usage/method-setting', '--ig-convergence'],
+    [['--compare-exact', '--method', 'exact'], 'usage/method-setting', '--compare-exact'],
+    [['--all-tasks'], 'usage/pairs-source', '--task'],
+    [['--unit', 'neuron', '--completeness'], 'usage/unit', '--completeness'],
     [['--threshold', '0'], 'usage/bad-number', '--threshold'],
     [['--mask-rate', '-1'], 'usage/bad-number', '--mask-rate'],
   ])('%j is refused before a model is opened', async (words, code, named) => {

@@ -29,6 +29,10 @@ export interface CircuitOptions extends SharedOptions, WeightOptions, MethodSett
   readonly unit?: Unit;
   readonly threshold?: number;
   readonly knockOut?: boolean;
+  readonly completeness?: boolean;
+  readonly igConvergence?: boolean;
+  readonly compareExact?: boolean;
+  readonly allTasks?: boolean;
   readonly pairs: number;
   readonly evalPairs: number;
   readonly seed: number;
@@ -118,6 +122,10 @@ export function withCircuitOptions(command: Command): Command {
       numberOption('--threshold', 'for example --threshold 0.85'),
     )
     .option('--knock-out', 'drop every edge and every node of the circuit shown, one at a time')
+    .option('--completeness', 'knock subsets of the circuit shown out of it and out of the model, and compare')
+    .option('--ig-convergence', 'score with four times as many points on the path as well, and compare')
+    .option('--compare-exact', 'patch every edge exactly as well, and say how the scores agree (one run per edge)')
+    .option('--all-tasks', 'score all other tasks as well, and hold the curve against circuits of all tasks together')
     .option(
       '--draws <n>',
       'random connected circuits per size to hold the curve against, 0 for none',
@@ -167,7 +175,17 @@ export function expectFitting(options: CircuitOptions): void {
         hint: '--resume is for the run that finishes from all parts',
       },
     );
+  if (options.allTasks === true && options.task === undefined)
+    throw new LimnError('usage/pairs-source', '--all-tasks goes with --task: a file is no task among others');
   expectSettingsOf(options.method, options);
+  if (options.compareExact === true && options.method === 'exact')
+    throw new LimnError(
+      'usage/method-setting',
+      '--compare-exact holds scores against those of exact, which these are',
+      {
+        hint: 'leave out --compare-exact',
+      },
+    );
   if (options.method === 'learned-masks') expectNoShards(options);
   if (options.unit !== undefined && options.unit !== 'edge') expectUnit(options.unit, options);
 }
@@ -189,6 +207,8 @@ function expectUnit(unit: Exclude<Unit, 'edge'>, options: CircuitOptions): void 
     [options.resume === true, '--resume', 'keeps scores of edges'],
     [options.shard !== undefined, '--shard', 'keeps scores of edges'],
     [options.shardSize !== undefined, '--shard-size', 'cuts scores of edges'],
+    [options.allTasks === true, '--all-tasks', 'ranks edges'],
+    [unit === 'neuron' && options.completeness === true, '--completeness', 'knocks out whole edges'],
     [unit === 'neuron' && options.threshold !== undefined, '--threshold', 'searches among edges or nodes'],
     [unit === 'neuron' && options.knockOut === true, '--knock-out', 'drops whole edges and nodes'],
   ];

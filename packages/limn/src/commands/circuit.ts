@@ -16,7 +16,7 @@ import { provenanceOf } from '../provenance.js';
 import { scoreCircuitShards } from '../scoring.js';
 import { folderShards, removeShards, shardFolderOf } from '../shard-folder.js';
 import type { PartOf } from '../shared-options.js';
-import { taskSets } from '../task-source.js';
+import { otherTasks, taskSets } from '../task-source.js';
 import { SHARD_SIZE, expectFitting, withCircuitOptions, type CircuitOptions } from './circuit-options.js';
 
 export function addCircuitCommand(program: Command, context: CommandContext): void {
@@ -31,7 +31,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
   try {
     using device = await openDevice(context);
     using model = await openGivenModel(device.gpu, options.model, options, context);
-    const { draws, skipBadPairs, unit, threshold, knockOut } = options;
+    const { draws, skipBadPairs, unit, threshold, knockOut, completeness, igConvergence, compareExact } = options;
     const speaker = { info: model.hooked.info, tokenizer: model.tokenizer, bos: options.bos };
     const sets =
       options.task === undefined
@@ -41,7 +41,12 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
             speaker,
           );
     const metric = options.metric ?? sets.metric;
-    const chosen = { method, unit, draws, threshold, knockOut, skipBadPairs };
+    const others =
+      options.task === undefined || options.allTasks !== true
+        ? []
+        : otherTasks(options.task, options.pairs, options.seed, speaker);
+    const judged = { threshold, knockOut, completeness, igConvergence, compareWithExact: compareExact };
+    const chosen = { method, unit, draws, skipBadPairs, ...judged, otherTasks: others };
     const request = { model: model.hooked, sets, metric, ...chosen, signal, onProgress: console.progress };
     const kept = options.resume || options.shard ? shardsOf(options, device.gpu, request) : undefined;
     if (options.shard && kept) {
