@@ -1,6 +1,6 @@
 // Edge scores of a chunk: score(u → v) = Σ_{t, c} Δ_u[t, c] · g_v[t, c] for every example, or for every position of it.
 import type { HookedModel } from '@limn/hooks';
-import { fill, allocate, reshape, type Tensor } from '@limn/tensor';
+import { fill, allocate, MAX_BINDING_BYTES, reshape, type Tensor } from '@limn/tensor';
 import { edgeScores } from './edge-scores.js';
 import type { GradientRun } from './gradient-run.js';
 import type { Graph } from './graph.js';
@@ -49,10 +49,9 @@ export function edgeContraction(graph: Graph, positions?: number): Contraction {
   };
 }
 
-/** Heads per pull-back: its result [3, heads, examples, T, C] must stay a quarter of what one binding may hold. */
-function headsAtOnce({ info, gpu }: HookedModel, runs: readonly GradientRun[]): number {
+/** Heads per pull-back: its result [3, heads, examples, T, C] must stay a quarter of what one binding may hold on every device. */
+function headsAtOnce({ info }: HookedModel, runs: readonly GradientRun[]): number {
   const rows = Math.max(...runs.map(({ run, weights }) => run.B / weights.length));
   const bytesPerHead = 3 * rows * (runs[0]?.run.T ?? 1) * info.width * 4;
-  const limit = gpu.capabilities.limits.maxStorageBufferBindingSize / 4;
-  return Math.max(1, Math.min(info.heads, Math.floor(limit / bytesPerHead)));
+  return Math.max(1, Math.min(info.heads, Math.floor(MAX_BINDING_BYTES / 4 / bytesPerHead)));
 }
