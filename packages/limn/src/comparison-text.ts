@@ -1,5 +1,6 @@
 // A comparison of circuits as lines for the terminal.
 import type { CircuitComparison, CrossFaithfulness, OverlapAgainstFaithfulness, Overlap } from '@limn/attribution';
+import type { Compared } from './comparison-output.js';
 
 /** Rows under a heading, every column as wide as its widest cell; the first is text, the others are numbers. */
 export function columns(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
@@ -47,4 +48,19 @@ export function correlationLines({ correlation }: OverlapAgainstFaithfulness): s
       ratio(spearman),
     ]),
   );
+}
+
+/** All of it: what every two share, with and without what all do, and how far one does another's work. */
+export function comparisonLines({ n, selector, circuits, comparisons, cross }: Compared): string[] {
+  const { pairs, core, withoutCore } = comparisons;
+  const both = (all: readonly CircuitComparison[]): string[] =>
+    (['edges', 'nodes'] as const).flatMap((what) => overlapLines(what, all));
+  return [
+    `${Object.keys(circuits).length} circuits of ${n} edges each, by ${selector} |score|, pruned`,
+    ...both(pairs),
+    ...(withoutCore
+      ? [`without what all share, ${core.edges.length} edges and ${core.nodes.length} nodes`, ...both(withoutCore)]
+      : []),
+    ...(cross ? ['faithfulness across tasks', ...crossLines(cross.run), ...correlationLines(cross.against)] : []),
+  ];
 }

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { recordFromJson } from '@limn/report';
+import { comparisonFromJson, recordFromJson, summariseComparison } from '@limn/report';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runLimn } from './run-limn.js';
 import { toyCircuit, writeToyModel } from './toy-model.js';
@@ -76,6 +76,53 @@ it('runs every circuit on every folder’s pairs: the diagonal is what the recor
   const { stdout } = await runLimn(words);
   expect(stdout).toContain('faithfulness across tasks');
   expect(stdout).toMatch(/^ {2}eap × exact +\d+ of \d+, \d+ +[\d.]+ +[\d.]+ +[\d.]+/m);
+});
+
+it('writes what it found as a record and a page, over an earlier one and over nothing else', async () => {
+  const out = at('compared');
+  const words = [
+    'compare',
+    at('eap'),
+    at('exact'),
+    at('clean-corrupted'),
+    '--model',
+    model,
+    '--edges',
+    '8',
+    '--out',
+    out,
+  ];
+  const outcome = await runLimn([...words, '--json']);
+  expect(outcome.exitCode, outcome.stderr).toBe(0);
+  const told = outcome.json() as unknown as {
+    files: string[];
+    pairs: { edges: { iou: number } }[];
+    core: { edges: string[] };
+    cross: { faithfulness: number[][] };
+  };
+  expect(told.files).toEqual(['result.json', 'report.html']);
+  const record = comparisonFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
+  expect(record.circuits.map(({ name }) => name)).toEqual(['eap', 'exact', 'clean-corrupted']);
+  expect(record.pairs.map(({ edges }) => edges.iou)).toEqual(told.pairs.map(({ edges }) => edges.iou));
+  expect(record.core.edges).toEqual(told.core.edges);
+  expect(record.cross?.faithfulness).toEqual(told.cross.faithfulness);
+  expect(record.provenance.commandLine).toContain('limn compare ');
+  const graph = recordFromJson(readFileSync(path.join(at('eap'), 'result.json'), 'utf8'));
+  expect(record.provenance.model?.weightsSha256).toBe(graph.provenance.model.weightsSha256);
+  const page = readFileSync(path.join(out, 'report.html'), 'utf8');
+  expect(page).toContain('Faithfulness of every circuit on every task');
+  expect(page).toContain(summariseComparison(record).headline);
+
+  // Without the model, over what is there.
+  const again = await runLimn(['compare', at('eap'), at('exact'), '--edges', '8', '--out', out]);
+  expect(again.exitCode, again.stderr).toBe(0);
+  const bare = comparisonFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
+  expect(bare.cross).toBeUndefined();
+  expect(bare.withoutCore).toBeUndefined();
+  expect(bare.provenance.model?.weightsSha256).toBe(graph.provenance.model.weightsSha256);
+  // A circuit's folder is not a comparison's.
+  const foreign = await runLimn(['compare', at('eap'), at('exact'), '--out', at('eap'), '--json']);
+  expect(foreign.json()).toMatchObject({ error: { code: 'usage/output-exists' } });
 });
 
 it('refuses what cannot be compared', async () => {

@@ -14,19 +14,32 @@ import {
   type TaskPairs,
 } from '@limn/attribution';
 import { LimnError } from '@limn/gpu';
+import type { ComparisonRecord, Provenance } from '@limn/report';
 import type { Command } from 'commander';
-import { correlationLines, crossLines, overlapLines } from '../comparison-text.js';
+import { commandLine } from '../command-line.js';
+import { COMPARISON_FILES, comparisonFiles, type Compared } from '../comparison-output.js';
+import { comparisonLines } from '../comparison-text.js';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { openGivenModel } from '../given-model.js';
 import { pairsOf, readGraphs, type NamedGraph } from '../graph-source.js';
+import { openOutputFolder } from '../output.js';
+import { provenanceOf } from '../provenance.js';
 import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
+import { version } from '../version.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 
 interface CompareOptions extends SharedOptions, WeightOptions {
   readonly edges?: number;
   readonly selector: Selector;
   readonly model?: string;
+  readonly out?: string;
+}
+
+/** Circuits run on one another's pairs, and what ran them. */
+interface CrossRun {
+  readonly run: CrossFaithfulness;
+  readonly provenance: Provenance;
 }
 
 export function addCompareCommand(program: Command, context: CommandContext): void {
@@ -42,44 +55,71 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
     )
     .option('--selector <name>', SELECTORS.join(', '), nameOption('--selector', 'selector', SELECTORS), 'top-n')
     .option('--model <name>', 'the model of the graphs: also runs every circuit on the pairs of every folder')
+    .option('--out <dir>', 'also writes the comparison as result.json and report.html there')
     .action((places: readonly string[], options: CompareOptions) => compare(places, options, context));
 }
 
 async function compare(places: readonly string[], options: CompareOptions, context: CommandContext): Promise<void> {
-  const { console } = context;
+  const { console, signal } = context;
   const graphs = await readGraphs(places);
+  const { selector } = options;
   const n = options.edges ?? Math.max(...graphs.map(markedSize));
   for (const graph of graphs) expectChoice(graph, n);
-  const circuits = circuitsOfSize(Object.fromEntries(graphs.map(({ name, parsed }) => [name, parsed.scores])), n, {
-    selector: options.selector,
-  });
-  const comparisons = compareAll(circuits);
-  const { core, withoutCore, pairs } = comparisons;
-  const run = options.model === undefined ? undefined : await runOnAll(graphs, circuits, options, context);
-  const against = run && overlapAgainstFaithfulness(pairs, run);
+  const output = options.out === undefined ? undefined : openOutputFolder(options.out, COMPARISON_FILES);
+  try {
+    const circuits = circuitsOfSize(Object.fromEntries(graphs.map(({ name, parsed }) => [name, parsed.scores])), n, {
+      selector,
+    });
+    const comparisons = compareAll(circuits);
+    const crossed = options.model === undefined ? undefined : await runOnAll(graphs, circuits, options, context);
+    const cross = crossed && { run: crossed.run, against: overlapAgainstFaithfulness(comparisons.pairs, crossed.run) };
+    const found: Compared = { n, selector, circuits, comparisons, cross };
+    if (output) {
+      const provenance = originOf(graphs, crossed?.provenance, options, context);
+      for (const [name, content] of comparisonFiles(found, provenance)) output.write(name, content);
+      signal.throwIfAborted();
+      output.commit();
+    }
+    for (const line of comparisonLines(found)) console.say(line);
+    if (output) console.say(`written to ${output.path}: ${COMPARISON_FILES.entries.join(', ')}`);
+    const { pairs, core, withoutCore } = comparisons;
+    console.result({
+      ok: true,
+      command: 'compare',
+      n,
+      selector,
+      graphs: graphs.map(({ name, file }) => ({ name, file, kept: circuits[name]?.edgeCount ?? 0 })),
+      pairs,
+      core,
+      withoutCore,
+      ...(cross ? { cross: figuresOf(cross.run, cross.against) } : {}),
+      ...(output ? { out: output.path, files: COMPARISON_FILES.entries } : {}),
+    });
+  } finally {
+    output?.discard();
+  }
+}
 
-  console.say(`${graphs.length} circuits of ${n} edges each, by ${options.selector} |score|, pruned`);
-  for (const what of ['edges', 'nodes'] as const) for (const line of overlapLines(what, pairs)) console.say(line);
-  if (withoutCore) {
-    console.say(`without what all share, ${core.edges.length} edges and ${core.nodes.length} nodes`);
-    for (const what of ['edges', 'nodes'] as const)
-      for (const line of overlapLines(what, withoutCore)) console.say(line);
-  }
-  if (run && against) {
-    console.say('faithfulness across tasks');
-    for (const line of [...crossLines(run), ...correlationLines(against)]) console.say(line);
-  }
-  console.result({
-    ok: true,
-    command: 'compare',
-    n,
-    selector: options.selector,
-    graphs: graphs.map(({ name, file }) => ({ name, file, kept: circuits[name]?.edgeCount ?? 0 })),
-    pairs,
-    core,
-    withoutCore,
-    ...(run && against ? { cross: figuresOf(run, against) } : {}),
-  });
+/** Who compared what: of the model as much as the graphs say, or all of it where it was run. */
+function originOf(
+  graphs: readonly NamedGraph[],
+  ran: Provenance | undefined,
+  { edges, selector }: CompareOptions,
+  { words, env }: CommandContext,
+): ComparisonRecord['provenance'] {
+  const weights = graphs.map(({ parsed }) => parsed.provenance?.['weightsSha256']).find((hash) => hash !== undefined);
+  const known = graphs.flatMap(({ record }) => record?.provenance.model.name ?? [])[0];
+  const model = {
+    ...(known === undefined ? {} : { name: known }),
+    ...(typeof weights === 'string' && /^[0-9a-f]{64}$/.test(weights) ? { weightsSha256: weights } : {}),
+  };
+  return {
+    versions: ran?.versions ?? { limn: version, node: process.versions.node },
+    options: { graphs: graphs.map(({ file }) => file), selector, ...(edges === undefined ? {} : { edges }) },
+    commandLine: commandLine(words, env),
+    model: ran ? { name: ran.model.name, weightsSha256: ran.model.weightsSha256 } : model,
+    ...(ran ? { adapter: ran.adapter } : {}),
+  };
 }
 
 /** A choice of n edges needs n edges, and scores to choose them by. */
@@ -109,7 +149,7 @@ async function runOnAll(
   circuits: Readonly<Record<string, Circuit>>,
   options: CompareOptions,
   context: CommandContext,
-): Promise<CrossFaithfulness> {
+): Promise<CrossRun> {
   const { console, signal } = context;
   const ablation = oneAblation(graphs);
   using device = await openDevice(context);
@@ -128,12 +168,16 @@ async function runOnAll(
     const sets = await pairsOf(graph, { info, tokenizer: model.tokenizer, bos: true });
     tasks[graph.name] = { pairs: sets.evaluation, metric: metricByName(graph.record?.metric.name ?? sets.metric) };
   }
-  // Awaited here: the model and the device are open until then.
-  return await crossFaithfulness(model.hooked, circuits, tasks, {
+  const run = await crossFaithfulness(model.hooked, circuits, tasks, {
     ablation,
     signal,
     onProgress: ({ unit, done, total }) => console.progress({ phase: 'circuits across tasks', unit, done, total }),
   });
+  const prompts = Object.values(tasks).flatMap(({ pairs }) => pairs.map(({ clean }) => clean));
+  return {
+    run,
+    provenance: provenanceOf(device.gpu, model, context, { options: {}, seed: null, prompts, prependBos: null }),
+  };
 }
 
 /** What all records were measured with; means belong to one task's search and cannot serve several. */
