@@ -89,14 +89,14 @@ describe('GPT-2 small, 100 pairs of 17 tokens, EAP-IG with 5 steps', () => {
     expect(plan.logitRows).toBe(100 * 5);
   });
 
-  it('does at most 1.15 times the arithmetic of 2 forward and 5 forward and backward passes', async () => {
+  it('does less than 1.1 times the arithmetic of 2 forward and 5 forward and backward passes', async () => {
     const gpu = dryGpu();
     const model = plannedModel(gpu, 'gpt2');
     const pairs = pairsOf(10, 17);
     const { flops } = await planned(gpu, () => eapIgInputs(model, pairs, { ...scoring, batchSize: 10 }));
     const ratio = flops / barePlan(model, pairs, 5).flops;
     expect(ratio).toBeGreaterThan(1);
-    expect(ratio).toBeLessThan(1.15);
+    expect(ratio).toBeLessThan(1.1);
   });
 
   it('does arithmetic in a straight line in pairs and in steps', async () => {
