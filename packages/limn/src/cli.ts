@@ -5,6 +5,7 @@ import { addCircuitCommand } from './commands/circuit.js';
 import { addCompareCommand } from './commands/compare.js';
 import { addDemoCommand } from './commands/demo.js';
 import { addDoctorCommand } from './commands/doctor.js';
+import { addDrawCommand } from './commands/draw.js';
 import { addGenerateCommand } from './commands/generate.js';
 import { addPairsCommand } from './commands/pairs.js';
 import { addMergeCommand } from './commands/merge.js';
@@ -24,6 +25,7 @@ export interface Environment {
   readonly stderr: TextStream;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
+  readonly openGpu?: CommandContext['openGpu'];
 }
 
 /** Runs one command of `limn` in this process, with Ctrl-C and SIGTERM stopping it cleanly. Resolves to its exit code. */
@@ -63,7 +65,8 @@ export async function runCli(words: readonly string[], environment: Environment)
     json: words.includes('--json'),
     quiet: words.includes('--quiet'),
   });
-  const context: CommandContext = { console, signal: environment.signal, env: environment.env, words };
+  const { signal, env, openGpu } = environment;
+  const context: CommandContext = { console, signal, env, openGpu, words };
   try {
     await buildProgram(context, environment).parseAsync([...words], { from: 'user' });
     console.endProgress();
@@ -95,6 +98,7 @@ function buildProgram(context: CommandContext, environment: Environment): Comman
   addCircuitCommand(program, context);
   addMergeCommand(program, context);
   addCompareCommand(program, context);
+  addDrawCommand(program, context);
   addVerifyCommand(program, context);
   for (const command of program.commands) command.copyInheritedSettings(program);
   return program;

@@ -1,4 +1,5 @@
 // What every command is given: where to speak, when to stop, the environment, and the words it was called with.
+import type { openNodeGpu } from '@limn/gpu/node';
 import type { Console } from './console.js';
 
 export interface CommandContext {
@@ -6,6 +7,8 @@ export interface CommandContext {
   /** Aborted by Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** Opens every device; the command gives it back. Default `openNodeGpu`. */
+  readonly openGpu?: typeof openNodeGpu | undefined;
   /** The words after `limn`. */
   readonly words: readonly string[];
 }

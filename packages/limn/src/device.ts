@@ -11,9 +11,9 @@ export interface OpenDevice {
 
 /** @throws LimnError `gpu/…` when no adapter answers, which is exit code 3. */
 export async function openDevice(
-  { console }: CommandContext,
+  { console, openGpu = openNodeGpu }: CommandContext,
   options: Pick<OpenOptions, 'limits'> = {},
 ): Promise<OpenDevice> {
-  const gpu = await openNodeGpu({ ...options, onNotice: (notice: string) => console.note(notice), label: 'limn' });
+  const gpu = await openGpu({ ...options, onNotice: (notice: string) => console.note(notice), label: 'limn' });
   return { gpu, [Symbol.dispose]: () => gpu.dispose() };
 }

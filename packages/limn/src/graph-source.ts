@@ -42,7 +42,11 @@ export async function readGraphs(places: readonly string[]): Promise<NamedGraph[
   return named;
 }
 
-async function readGraph(place: string): Promise<NamedGraph> {
+/**
+ * Reads one graph, and the record beside it.
+ * @throws LimnError `data/graph-file`, and as `parseGraphJson`; ReportError `data/record-…`
+ */
+export async function readGraph(place: string): Promise<NamedGraph> {
   const folder = statSync(place, { throwIfNoEntry: false })?.isDirectory() === true;
   const file = folder ? path.join(place, 'graph.json') : place;
   let text: string;

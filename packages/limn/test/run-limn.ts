@@ -1,4 +1,5 @@
-// Runs the command in this process and hands back what it printed and its exit code.
+// Runs the command in this process, on devices whose kernels are compiled once for all commands, and hands back what it printed and its exit code.
+import { lentGpu } from '@limn/testing';
 import { runCli } from '../src/cli.js';
 
 export interface Outcome {
@@ -19,6 +20,7 @@ export async function runLimn(words: readonly string[], signal = new AbortContro
     stderr: { write: (text) => (stderr += text) },
     env: { HF_TOKEN: 'hf_neverprintthistoken' },
     signal,
+    ...(process.env.ZZ_OLD ? {} : { openGpu: lentGpu }),
   });
   return {
     exitCode,
