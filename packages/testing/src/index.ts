@@ -6,6 +6,7 @@ export { FaultyFetch, type FetchFault } from './faults/faulty-fetch.js';
 export { FaultyFs, type DiskFault } from './faults/faulty-fs.js';
 export { checkVjp, type DifferentiableReference, type FiniteDifferenceOptions } from './finite-difference.js';
 export { testGpu } from './gpu.js';
+export { lentGpu } from './lent-gpu.js';
 export {
   kernelLedger,
   ledgerRows,
