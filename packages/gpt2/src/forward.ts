@@ -41,7 +41,7 @@ import type { Gpt2Parameters } from './parameters.js';
 
 /** The three inputs of attention, in the order of c_attn's columns. */
 export const letters = ['q', 'k', 'v'] as const;
-type Letter = (typeof letters)[number];
+export type Letter = (typeof letters)[number];
 /** A row number beyond any table: gatherRows gives zeros for it. */
 const noRow = 0xffffffff;
 

@@ -20,7 +20,7 @@ import {
 } from '@limn/hooks';
 import { embed, fromData, slice, toF32, type RowBlocks, type Tensor } from '@limn/tensor';
 import type { Gpt2Config } from './config.js';
-import { Gpt2Forward, letters } from './forward.js';
+import { Gpt2Forward, letters, type Letter } from './forward.js';
 import { disposeParameters, readParameter, type Gpt2Parameters } from './parameters.js';
 import { slotGradients } from './pullback.js';
 import type { HostTensor } from './weight-names.js';
@@ -168,16 +168,39 @@ export class Gpt2 extends Gpt2Forward implements HookedModel {
     return this.weights.byName;
   }
 
-  /** One head's weights, sliced out of the stored matrices. */
+  /** One head's weights, each sliced out of the stored matrices when it is read. */
   headWeights(step: Step, layer: number, head: number): HeadWeights {
     const { headWidth: K } = this.config;
-    const wide = (name: string): Tensor => (this.w(name).dtype === 'f16' ? toF32(step, this.w(name)) : this.w(name));
-    const into = wide(`h.${layer}.attn.c_attn.weight`);
-    const [wQ, bQ, wK, bK, wV, bV] = letters.flatMap((letter) => {
-      const start = this.columns(letter).offset + head * K;
-      return [slice(step, into, 1, start, K), slice(step, this.w(`h.${layer}.attn.c_attn.bias`), 0, start, K)];
-    }) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
-    return { wQ, wK, wV, bQ, bK, bV, wO: slice(step, wide(`h.${layer}.attn.c_proj.weight`), 0, head * K, K) };
+    const stored = (name: string): Tensor => {
+      const tensor = this.w(`h.${layer}.attn.${name}`);
+      return tensor.dtype === 'f16' ? toF32(step, tensor) : tensor;
+    };
+    const column = (letter: Letter): number => this.columns(letter).offset + head * K;
+    const weight = (letter: Letter): Tensor => slice(step, stored('c_attn.weight'), 1, column(letter), K);
+    const bias = (letter: Letter): Tensor => slice(step, stored('c_attn.bias'), 0, column(letter), K);
+    return {
+      get wQ() {
+        return weight('q');
+      },
+      get wK() {
+        return weight('k');
+      },
+      get wV() {
+        return weight('v');
+      },
+      get wO() {
+        return slice(step, stored('c_proj.weight'), 0, head * K, K);
+      },
+      get bQ() {
+        return bias('q');
+      },
+      get bK() {
+        return bias('k');
+      },
+      get bV() {
+        return bias('v');
+      },
+    };
   }
 
   unembedRows(step: Step, ids: readonly number[]): Tensor {

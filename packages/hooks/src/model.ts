@@ -117,7 +117,7 @@ export interface NormWeights {
   readonly beta?: Tensor;
 }
 
-/** Views of one head's weights on the host-independent side: W_Q, W_K, W_V [C, K], W_O [K, C], b_Q, b_K, b_V [K]. */
+/** One head's weights: W_Q, W_K, W_V [C, K], W_O [K, C], b_Q, b_K, b_V [K]. Reading one may record the copy that it is: read each once. */
 export interface HeadWeights {
   readonly wQ: Tensor;
   readonly wK: Tensor;
