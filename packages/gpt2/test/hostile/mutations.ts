@@ -1,12 +1,6 @@
 // Damages valid safetensors files, byte by byte and token by token; some of the damage is harmless, so that both verdicts occur.
 import { entryOf, fileOf } from './bytes.js';
-
-/** One act of damage: which kind, and two numbers that say where and how. */
-export interface Mutation {
-  readonly kind: number;
-  readonly a: number;
-  readonly b: number;
-}
+import { numberedDamage, type Damage } from './numbered-damage.js';
 
 /** A file taken apart. */
 interface Parts {
@@ -122,7 +116,7 @@ const kinds: readonly ((parts: Parts, a: number, b: number) => void)[] = [
 ];
 
 /** The file that these acts make of a base; each kind, place and value is taken modulo what there is. */
-export function mutate(base: number, mutations: readonly Mutation[]): Uint8Array {
+export function mutate(base: number, mutations: readonly Damage[]): Uint8Array {
   const bytes = bases[base % bases.length] as Uint8Array;
   const headerEnd = 8 + Number(new DataView(bytes.buffer).getBigUint64(0, true));
   const parts: Parts = {
@@ -142,20 +136,8 @@ export function mutate(base: number, mutations: readonly Mutation[]): Uint8Array
 
 /** File `index` of the recorded series: always the same bytes. */
 export function numberedMutant(index: number): Uint8Array {
-  let state = Math.imul(index + 1, 0x9e3779b1);
-  // A 32-bit mixer, so that neighbouring indices have nothing in common.
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let z = Math.imul(state ^ (state >>> 15), state | 1);
-    z ^= z + Math.imul(z ^ (z >>> 7), z | 61);
-    return (z ^ (z >>> 14)) >>> 0;
-  };
-  const base = next();
-  const acts = [1, 1, 1, 1, 2, 2, 3][next() % 7];
-  return mutate(
-    base,
-    Array.from({ length: acts as number }, () => ({ kind: next(), a: next(), b: next() })),
-  );
+  const { base, acts } = numberedDamage(index);
+  return mutate(base, acts);
 }
 
 function tokensOf(text: string): string[] {

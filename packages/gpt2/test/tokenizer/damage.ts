@@ -1,11 +1,5 @@
 // Damages sound tokenizer files: values by others, keys lost, ids swapped, bytes flipped; some of it is harmless, so that both verdicts occur.
-
-/** One act of damage: which kind, and two numbers that say where and how. */
-export interface Damage {
-  readonly kind: number;
-  readonly a: number;
-  readonly b: number;
-}
+import { numberedDamage, type Damage } from '../hostile/numbered-damage.js';
 
 /** Texts that an opened tokenizer is tried on. */
 export const sampleTexts = [
@@ -228,18 +222,6 @@ function holds(value: unknown, inner: Holder): boolean {
 
 /** File `index` of the recorded series: always the same bytes. */
 export function numberedTokenizer(index: number): Uint8Array<ArrayBuffer> {
-  let state = Math.imul(index + 1, 0x9e3779b1);
-  // A 32-bit mixer, so that neighbouring indices have nothing in common.
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) | 0;
-    let z = Math.imul(state ^ (state >>> 15), state | 1);
-    z ^= z + Math.imul(z ^ (z >>> 7), z | 61);
-    return (z ^ (z >>> 14)) >>> 0;
-  };
-  const base = next();
-  const count = [1, 1, 1, 1, 2, 2, 3][next() % 7] as number;
-  return damage(
-    base,
-    Array.from({ length: count }, () => ({ kind: next(), a: next(), b: next() })),
-  );
+  const { base, acts } = numberedDamage(index);
+  return damage(base, acts);
 }
