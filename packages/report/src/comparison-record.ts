@@ -2,7 +2,7 @@
 import { edgeName } from './circuit-record.js';
 import { SCHEMA_NAME, SCHEMA_VERSION, checkAgainst, fromJson, toJson } from './record-text.js';
 import { anyJson, finite, list, object, oneOf, orNull, record, text, whole } from './schema.js';
-import type { Infer, Issue } from './schema.js';
+import type { Infer, Issue, Json } from './schema.js';
 
 /** Two sets: their sizes, what they share, IoU, recall both ways, and P(X ≥ shared) by chance in the population. */
 const overlap = object({
@@ -95,6 +95,13 @@ const comparisonSchema = object(
  * @useDeclaredType
  */
 export type ComparisonRecord = Infer<typeof comparisonSchema>;
+/** The JSON Schema of a comparison, for other tools. */
+export const comparisonJsonSchema: Readonly<Record<string, Json>> = {
+  $schema: 'https://json-schema.org/draft/2020-12/schema',
+  title: 'limn comparison',
+  ...comparisonSchema.json,
+};
+
 /** Two circuits of a comparison. */
 export type ComparedPair = ComparisonRecord['pairs'][number];
 /** Two sets, and how far they are one. */

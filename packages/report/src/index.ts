@@ -13,7 +13,7 @@ export type {
   PointRecord,
 } from './circuit-record.js';
 export { SCHEMA_NAME, SCHEMA_VERSION } from './record-text.js';
-export { checkComparison, comparisonFromJson, comparisonToJson } from './comparison-record.js';
+export { checkComparison, comparisonFromJson, comparisonJsonSchema, comparisonToJson } from './comparison-record.js';
 export type { ComparedPair, ComparisonRecord, OverlapMeasure, OverlapRecord } from './comparison-record.js';
 export { renderComparison } from './comparison-page.js';
 export { summariseComparison } from './comparison-summary.js';

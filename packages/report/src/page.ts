@@ -14,6 +14,7 @@ import { provenance } from './provenance.js';
 import { checkRecord } from './record.js';
 import type { CircuitRecord, ResultRecord } from './record.js';
 import { maskSecrets } from './secrets.js';
+import { stabilityPlot } from './stability-plot.js';
 import { summarise } from './summary.js';
 
 /** How a page is headed. */
@@ -102,6 +103,13 @@ function section(record: CircuitRecord, i: number): Markup {
         'About the sizes',
       )}
     </figure>
+    ${
+      record.stability &&
+      html`<figure>
+        <h3>How stable it is</h3>
+        ${stabilityPlot(record, record.stability)}
+      </figure>`
+    }
     <div class="part">
       <h3>Prompts</h3>
       ${prompts(record.pairs)}

@@ -33,7 +33,7 @@ export function checkAgainst<T>(schema: Schema<T>, value: unknown, further: (res
       (issues.length > 1 ? ` (and ${issues.length - 1} more).` : '.'),
     {
       details: { issues: issues.slice(0, 50) },
-      hint: 'Write records with recordToJson, or compare with resultJsonSchema.',
+      hint: 'Write records with this package’s functions, or compare with the JSON Schema of its kind.',
     },
   );
 }

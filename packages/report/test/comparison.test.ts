@@ -21,6 +21,12 @@ test('a record comes back from its text unchanged', () => {
   expect(checkComparison(bare)).toBe(bare);
 });
 
+test('its JSON Schema names every field', () => {
+  expect(Object.keys(comparisonJsonSchema['properties'] as object)).toEqual(
+    expect.arrayContaining(Object.keys(record)),
+  );
+});
+
 test.each([
   [{ circuits: record.circuits.slice(0, 1) }, '/circuits'],
   [{ pairs: [{ ...record.pairs[0]!, first: 1, second: 1 }] }, '/pairs/0/first'],

@@ -121,6 +121,19 @@ describe('the page by itself', () => {
     expect(text).toContain('Found again');
   });
 
+  test('counts every edge of the circuit once among those that were found again, and has a bar for each count', () => {
+    const { stability, edges } = sample();
+    const [table = ''] = /Found again in<[\s\S]*?<\/table>/.exec(page) ?? [];
+    const rows = [...table.matchAll(/<td class="number">(\d+)<\/td>\s*<td class="number">(\d+)<\/td>/g)];
+    const sum = (column: 1 | 2): number => rows.reduce((total, row) => total + Number(row[column]), 0);
+    expect(rows).toHaveLength(10);
+    expect(sum(1)).toBe(64);
+    expect(sum(2)).toBe(stability?.selected.filter(([index]) => !edges[index]?.[2]).length);
+    const bars = rows.flatMap((row) => [Number(row[1]), Number(row[2])]).filter((count) => count > 0).length;
+    // In both records, which have the same shares; and once each in their legends.
+    expect(all.filter((e) => /^(in|out)side$/.test(e.attributes.get('class') ?? ''))).toHaveLength(2 * (bars + 2));
+  });
+
   test('its script and style are those of the sources', async () => {
     expect({ script, style }).toEqual(await pageAssets());
   });

@@ -53,6 +53,7 @@ export function liveDrawing(section: HTMLElement, data: LiveData, shown: ShownCi
       shape.setAttribute('aria-pressed', String(node === pick));
     }
     svg.classList.toggle('knocking', left !== undefined);
+    svg.closest('.drawing')?.classList.toggle('picked', pick !== undefined);
     light(pick);
   });
 
