@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import {
   checkComparison,
+  comparisonJsonSchema,
   comparisonFromJson,
   comparisonToJson,
   renderComparison,
