@@ -3,7 +3,6 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import os from 'node:os';
 import path from 'node:path';
 import { recordFromJson } from '@limn/report';
-import { TEXT_TASKS } from '@limn/tasks/text';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { GPT2_TOKENIZER, NO_GPT2_TOKENIZER, writeGpt2WordsModel } from './gpt2-words-model.js';
 import { runLimn } from './run-limn.js';
@@ -203,16 +202,6 @@ describe("tasks as text, on a random model with GPT-2's vocabulary", () => {
     expect(outcome.exitCode, outcome.stderr).toBe(0);
     return recordFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
   };
-
-  it.for(TEXT_TASKS)('circuit --task $id', async ({ id, metric }, context) => {
-    context.skip(!LONG && id !== 'ioi', 'LIMN_LONG=1 runs every task');
-    const out = path.join(root, id);
-    const record = await circuit(out, ['--task', id, '--pairs', '3', '--eval-pairs', '2']);
-    expect(record.task).toMatchObject({ name: id, pairs: 2, searchPairs: 3, heldOut: true });
-    expect(record.metric.name).toBe(metric);
-    expect(record.provenance.prependBos).toBe(true);
-    for (const { points } of record.curves) expect(points.at(-1)?.faithfulness).toBeCloseTo(1, 3);
-  });
 
   it('pairs: writes a task as CSV, which circuit reads', async () => {
     const out = path.join(root, 'gt.csv');
