@@ -4,6 +4,8 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, 
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { toyCircuit, writeToyModel } from './toy-model.js';
+import { expectToyScores } from './toy-scores.js';
 
 const home = path.resolve(import.meta.dirname, '..');
 const limn = path.join(home, 'bin/limn.js');
@@ -90,7 +92,21 @@ describe('the built command', () => {
     expect(found.sort()).toEqual(['checkpoint.safetensors', 'training.json', 'training.jsonl', 'training.svg']);
   });
 
+  it("writes the toy's golden scores", () => {
+    const model = path.join(root, 'toy');
+    const out = path.join(root, 'circuit');
+    writeToyModel(model);
+    const words = [...toyCircuit(model, out), '--method', 'eap', '--quiet'];
+    const { status, stderr } = spawnSync(process.execPath, [limn, ...words], { encoding: 'utf8' });
+    expect(status, stderr).toBe(0);
+    expectToyScores(out, 'eap');
+  });
+
   it('passes the shared check of the toy', (context) => {
+    context.skip(
+      process.env['LIMN_LONG'] !== '1',
+      'LIMN_LONG=1 runs all five methods, as circuit.test.ts does in one process',
+    );
     context.skip(!existsSync(sharedCheck), 'the check is not beside the repository');
     const { status, stdout } = spawnSync(process.execPath, [sharedCheck, process.execPath, limn], { encoding: 'utf8' });
     expect(stdout).toContain('5 passed, 0 failed');
