@@ -74,10 +74,18 @@ const FAMILY: Readonly<Record<string, ExitCode>> = {
   weights: EXIT.data,
 };
 
+/** A server that did not answer, broke off, or said that it cannot serve; what it holds is not at fault. */
+function isDeadServer({ code, details }: CodedError): boolean {
+  if (code !== 'files/fetch') return false;
+  const status = Number(details?.['status'] ?? 0);
+  return details?.['reason'] !== undefined || status === 429 || status >= 500;
+}
+
 /** The exit code that `error` ends the process with. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof Error && error.name === 'AbortError') return EXIT.interrupted;
   if (!isCoded(error)) return EXIT.failure;
+  if (isDeadServer(error)) return EXIT.resource;
   const family = error.code.split('/', 1)[0] ?? '';
   return SINGLE[error.code] ?? (DISK.has(error.code) ? EXIT.resource : undefined) ?? FAMILY[family] ?? EXIT.failure;
 }

@@ -4,17 +4,24 @@ import type { CommandContext } from './context.js';
 import { openModel, type OpenModel } from './model-source.js';
 import { weightForm, type WeightOptions } from './weight-options.js';
 
-/** Opens it; what loading has to tell goes to stderr. @throws what `openModel` throws */
-export function openGivenModel(
+/**
+ * Opens it; what loading has to tell goes to stderr, with --json as without, and so does what was done to the weights.
+ * @throws what `openModel` throws
+ */
+export async function openGivenModel(
   gpu: Gpu,
   name: string,
   options: WeightOptions,
   { console, signal }: Pick<CommandContext, 'console' | 'signal'>,
 ): Promise<OpenModel> {
-  return openModel(gpu, name, {
+  const model = await openModel(gpu, name, {
     ...weightForm(options),
     signal,
     onProgress: console.progress,
     onNotice: (line) => console.note(line),
   });
+  // Of raw f32 there is nothing to say.
+  const { processing } = model.hooked.info;
+  if (processing !== 'none') console.note(`weights: ${processing}`);
+  return model;
 }

@@ -48,11 +48,6 @@ export function provenanceOf(
   };
 }
 
-/** For people: how the weights differ from those of the model's file, where they do; no line for raw f32. */
-export function weightsLine({ hooked: { info } }: Pick<OpenModel, 'hooked'>): readonly string[] {
-  return info.processing === 'none' ? [] : [`weights: ${info.processing}`];
-}
-
 /** The installed version of a dependency, from its package.json. */
 function versionOf(name: string): string {
   const require = createRequire(import.meta.url);

@@ -1,4 +1,6 @@
 // `--model owner/name`: a model of the hub from the cache that Python shares, without a network, and what is said when it is not there.
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -60,6 +62,22 @@ describe('a model of the hub', () => {
     expect(outcome.json().error?.hint).toContain(path.dirname(file));
     for (const name of [null, undefined, '', 5])
       expect(await refusal(openModel(undefined as never, name as never))).toMatchObject({ code: 'usage/model-name' });
+  });
+
+  it('at an address whose server is dead, or breaks down, is a fault of the network: exit code 3', async () => {
+    const server = createServer((_, response) => void response.writeHead(503).end());
+    await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
+    const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/model/`;
+    const run = async () => {
+      const outcome = await runLimn(['run', '--model', address, '--tokens', '1', '--json']);
+      return [outcome.exitCode, outcome.json().error?.code];
+    };
+    const broken = await run();
+    await new Promise((closed) => server.close(closed));
+    expect([broken, await run()]).toEqual([
+      [3, 'files/fetch'],
+      [3, 'files/fetch'],
+    ]);
   });
 
   it('whose name cannot be one is refused before anything is asked', async () => {

@@ -55,7 +55,7 @@ describe('limn pairs on a file of ids', () => {
       options: { data: path.join(toy, 'pairs.jsonl'), metrics: expect.arrayContaining(['logit-diff']) },
       kernelPlan: expect.stringContaining('matmul'),
     });
-    expect((await runLimn(words)).stdout).toMatch(/^weights: f16$/m);
+    expect((await runLimn(words)).stderr).toMatch(/^weights: f16$/m);
   });
 
   it('tells all rows that cannot be used, and exits with 4', async () => {

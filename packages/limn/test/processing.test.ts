@@ -42,6 +42,17 @@ it('result.json says how the weights were processed and kept; a logit difference
   }
 });
 
+it('circuit names it on the terminal, with --json as without, and in its JSON line', async () => {
+  for (const json of [[], ['--json']]) {
+    const words = [...toyCircuit(model, path.join(root, 'told')), '--method', 'eap', '--draws', '0', ...json];
+    const told = await runLimn([...words, '--processing', 'foldValueBiases', '--weights', 'f16']);
+    expect(told.stderr).toMatch(/^weights: foldValueBiases, f16$/m);
+    if (json.length > 0)
+      expect(told.json()['provenance']).toMatchObject({ model: { weightProcessing: 'foldValueBiases, f16' } });
+    expect((await runLimn(words)).stderr).not.toMatch(/^weights: /m);
+  }
+});
+
 it('a misspelt name is a usage error with the nearest', async () => {
   const { exitCode, json } = await runLimn([
     'run',

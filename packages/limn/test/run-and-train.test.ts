@@ -81,7 +81,7 @@ describe('limn run', () => {
     expect(provenance.commandLine).toContain('--tokens 1,4,7');
     expect((await runLimn(words)).stdout).not.toContain('weights:');
     const other = ['--processing', 'foldLayerNorm', '--weights', 'f16'];
-    expect((await runLimn([...words, ...other])).stdout).toMatch(/^weights: foldLayerNorm, f16$/m);
+    expect((await runLimn([...words, ...other])).stderr).toMatch(/^weights: foldLayerNorm, f16$/m);
     const processed = (await runLimn([...words, ...other, '--json'])).json()['provenance'] as Provenance;
     expect(processed.model.weightProcessing).toBe('foldLayerNorm, f16');
     expect(processed.model.weightsSha256).not.toBe(provenance.model.weightsSha256);

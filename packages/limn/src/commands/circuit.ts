@@ -76,6 +76,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
       out: output.path,
       files: CIRCUIT_FILES.entries,
       ...figuresOf(found),
+      provenance,
     });
   } finally {
     output.discard();

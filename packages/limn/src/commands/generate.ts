@@ -7,7 +7,7 @@ import { openDevice } from '../device.js';
 import { openGivenModel } from '../given-model.js';
 import { expectRoom, samplingOf, type SamplingOptions } from '../generation-request.js';
 import { expectPrompt, promptBos, promptIds, type PromptOptions } from '../prompt-ids.js';
-import { provenanceOf, weightsLine } from '../provenance.js';
+import { provenanceOf } from '../provenance.js';
 import {
   integerOption,
   numberOption,
@@ -74,8 +74,6 @@ async function run(options: GenerateCommandOptions, context: CommandContext): Pr
   }
   const prompt = promptIds(options, model);
   expectRoom(options.maxNewTokens, prompt.length, model.hooked.info.maxPositions);
-  // stdout is the new text alone.
-  for (const line of weightsLine(model)) console.note(line);
   const request = {
     maxNewTokens: options.maxNewTokens,
     sampling,

@@ -24,7 +24,7 @@ import { measurable } from '../measurable.js';
 import type { ModelTokenizer } from '../model-source.js';
 import { refuseForeignFile, writeFileWhole } from '../output.js';
 import { parseOptions, prependBosOf, readPairs, type PairSets } from '../pairs-source.js';
-import { provenanceOf, weightsLine } from '../provenance.js';
+import { provenanceOf } from '../provenance.js';
 import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { TASK_NAMES, drawTaskPairs, encoderOf, type TaskModel } from '../task-source.js';
 import { templatePairs } from '../template-source.js';
@@ -89,7 +89,6 @@ async function run(options: PairsOptions, context: CommandContext): Promise<void
   using model = await openGivenModel(device.gpu, options.model, options, context);
   const speaker = { info: model.hooked.info, tokenizer: model.tokenizer, bos: options.bos };
   const { pairs, report, bos } = await findPairs(options, speaker);
-  if (options.preview) for (const line of weightsLine(model)) console.say(line);
   for (const line of describeReport(report)) console.say(line);
   const content = options.out === undefined ? undefined : contentOf(pairs, options.out, model.tokenizer);
   if (options.out !== undefined && content !== undefined)

@@ -9,7 +9,7 @@ import { openDevice } from '../device.js';
 import { openGivenModel } from '../given-model.js';
 import { refuseForeignFile, writeFileWhole } from '../output.js';
 import { expectPrompt, promptBos, promptIds, type PromptOptions } from '../prompt-ids.js';
-import { provenanceOf, weightsLine } from '../provenance.js';
+import { provenanceOf } from '../provenance.js';
 import { integerOption, tokenListOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 
@@ -72,7 +72,6 @@ async function run(options: RunOptions, context: CommandContext): Promise<void> 
     writeFileWhole(options.out, writeSafetensors(tensors, { format: FORMAT, provenance: JSON.stringify(provenance) }));
   }
 
-  for (const line of weightsLine(model)) console.say(line);
   console.say(`after ${ids.map((id) => JSON.stringify(model.show(id))).join(' ')}`);
   for (const { id, probability } of next) {
     console.say(`  ${(100 * probability).toFixed(1).padStart(5)} %  ${JSON.stringify(model.show(id))}  (id ${id})`);
