@@ -54,6 +54,9 @@ function core({ core, circuits }: ComparisonRecord): string {
 }
 
 function chance({ pairs }: ComparisonRecord): string {
+  const [only] = pairs;
+  if (only && pairs.length === 1)
+    return `By chance an overlap as large has p = ${chanceText(only.edges)} for the edges and ${chanceText(only.nodes)} for the nodes (hypergeometric).`;
   const [edges, nodes] = (['edges', 'nodes'] as const).map(
     (what) => pairs.filter((pair) => pair[what].p < RARE).length,
   );

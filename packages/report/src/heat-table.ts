@@ -49,5 +49,6 @@ export function heatTable({ caption, corner, names, cell }: Heat): Markup {
   </div>`;
 }
 
+/** What is written as 0 is not shaded as less. */
 const shadeOf = (share: number): string =>
-  share < 0 ? 'below' : `heat${Math.min(shades - 1, Math.floor(share * shades))}`;
+  share <= -0.005 ? 'below' : `heat${Math.min(shades - 1, Math.max(0, Math.floor(share * shades)))}`;

@@ -9,7 +9,7 @@ import { edgeText, nodeLabel, numberText, ratioText, scoreText } from './number-
 /** Bars of each kind; the table has every drop up to `mostRows`. */
 const bars = 14;
 const mostRows = 400;
-const size = { width: 388, label: 98, value: 50, pitch: 22, top: 26, bottom: 8 } as const;
+const size = { width: 388, label: 124, value: 50, pitch: 22, top: 26, bottom: 8 } as const;
 
 /** By what they do to the faithfulness, or to the metric where there is none, largest first; as they stand where equal. */
 export function byWorth(drops: readonly DropRecord[]): DropRecord[] {

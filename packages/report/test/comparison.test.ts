@@ -57,6 +57,9 @@ test('what is said of it follows the record', () => {
   expect(sentences[3]).toContain('Spearman’s ρ = 0.27 over 30 points');
   const two = comparisonSample({ count: 2 });
   expect(summariseComparison(two).headline).toMatch(/^2 circuits of 64 edges each, before pruning, share 0\.\d\d \(/);
+  expect(summariseComparison(two).sentences[0]).toBe(
+    `By chance an overlap as large has p = ${chanceText(two.pairs[0]!.edges)} for the edges and ${chanceText(two.pairs[0]!.nodes)} for the nodes (hypergeometric).`,
+  );
   const { cross: _c, ...unmeasured } = two;
   expect(summariseComparison(unmeasured).sentences).toHaveLength(1);
   const none = { ...two.pairs[0]!, edges: { ...two.pairs[0]!.edges, first: 0, iou: null } };
