@@ -20,7 +20,7 @@ export async function runLimn(words: readonly string[], signal = new AbortContro
     stderr: { write: (text) => (stderr += text) },
     env: { HF_TOKEN: 'hf_neverprintthistoken' },
     signal,
-    ...(process.env.ZZ_OLD ? {} : { openGpu: lentGpu }),
+    openGpu: lentGpu,
   });
   return {
     exitCode,
