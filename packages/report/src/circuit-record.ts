@@ -26,6 +26,7 @@ const pair = object(
 const point = object(
   { n: whole(), kept: whole(), fraction: finite, faithfulness: orNull(finite) },
   {
+    /** Nodes or neurons chosen, where circuits are chosen by them. */ units: whole(),
     /** Why there is no faithfulness. */ reason: text(),
     /** The metric of the circuit itself. */ value: orNull(finite),
     /** Further metrics of the same runs, by name. */
@@ -146,6 +147,8 @@ export const circuitFields = {
       ablation: oneOf('patch', 'zero', 'mean', 'mean-positional'),
       /** How n edges are chosen; top-n where it is left out. */
       selector: oneOf('top-n', 'greedy'),
+      /** What circuits are chosen by, where it is not edges; sizes n are then the edges that are left, of neurons weighted by the kept share of their source. */
+      unit: oneOf('node', 'neuron'),
     },
   ),
   graph: object({

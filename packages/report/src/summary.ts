@@ -58,7 +58,7 @@ function scoring({ method, graph, task, metric, baselines }: CircuitRecord): str
   const pairs = (n: number): string => `${numberText(n, 9)} ${n === 1 ? 'pair' : 'pairs'} of prompts`;
   const searched = task.searchPairs === undefined ? '' : ` on ${pairs(task.searchPairs)}`;
   return (
-    `${method.title ?? method.name}${steps} scored all ${numberText(graph.edgeCount, 9)} edges${searched}. ` +
+    `${method.title ?? method.name}${steps} scored all ${numberText(graph.edgeCount, 9)} edges${method.unit === undefined ? '' : ` and all ${method.unit}s`}${searched}. ` +
     `Measured on ${pairs(task.pairs)}${task.heldOut ? ' that the search did not see' : ''}, the metric ${metric.name} is ` +
     `${numberText(baselines.clean)} when they are clean and ${numberText(baselines.corrupted)} ${ablationWords(method).state}.`
   );
@@ -82,11 +82,17 @@ function bearers(record: CircuitRecord): string {
   return `The ${one ? 'head' : 'heads'} that ${one ? 'matters' : 'matter'} most, by share of the circuit’s score: ${and(heads)}${mlps.length ? `; of the MLPs, ${and(mlps)}` : ''}.`;
 }
 
-function sizes({ smallest, graph }: CircuitRecord): string {
+function sizes({ smallest, graph, method }: CircuitRecord): string {
+  const enough = (n: number): string => {
+    const edges = n === 1 ? 'edge' : 'edges';
+    // Chosen nodes and neurons bring their edges along: none of these is a top edge.
+    const of = method.unit === undefined ? `the top ${n === 1 ? '' : `${numberText(n, 9)} `}` : `${numberText(n, 9)} `;
+    return `${of}${edges} ${n === 1 ? 'reaches' : 'reach'}`;
+  };
   const found = smallest.map(({ threshold, n }) =>
     n === null
       ? `no evaluated size reaches ${numberText(threshold)}`
-      : `the top ${n === 1 ? 'edge reaches' : `${numberText(n, 9)} edges reach`} a faithfulness of ${numberText(threshold)}${n === graph.edgeCount ? ' (the whole graph)' : ''}`,
+      : `${enough(n)} a faithfulness of ${numberText(threshold)}${n === graph.edgeCount ? ' (the whole graph)' : ''}`,
   );
   return found.length ? `${capital(and(found))}.` : '';
 }

@@ -94,3 +94,11 @@ test('a record without doubts, as older ones are, says none', () => {
   expect(sentences).toHaveLength(summarise(record).sentences.length - 5);
   expect(sentences.join(' ')).not.toMatch(/drawn again|random|Jaccard|nats|Dropped/);
 });
+
+test('of circuits that are chosen by nodes it says how many edges are enough, and calls none of them a top edge', () => {
+  const [scored = '', , sizes = ''] = summarise({ ...record, method: { ...record.method, unit: 'node' } }).sentences;
+  expect(scored).toContain('scored all 479 edges and all nodes');
+  expect(sizes).toMatch(/\d edges reach a faithfulness of/);
+  expect(sizes).not.toContain('top');
+  expect(summarise(record).sentences[2]).toMatch(/^The top \d+ edges reach a faithfulness of/);
+});
