@@ -18,7 +18,7 @@ describe('pocket', () => {
 
   it('demo finds both circuits and writes one report', async () => {
     const out = path.join(root, 'demo');
-    const outcome = await runLimn(['demo', '--pairs', '4', '--eval-pairs', '6', '--out', out]);
+    const outcome = await runLimn(['demo', '--pairs', '2', '--eval-pairs', '4', '--out', out]);
     expect(outcome.exitCode, outcome.stderr).toBe(0);
     expect(readdirSync(out).sort()).toEqual(['greater-than', 'ioi', 'report.html']);
     expect(outcome.stdout).toContain('Greater-than');
@@ -53,6 +53,8 @@ describe('pocket', () => {
       '3',
       '--eval-pairs',
       '4',
+      '--draws',
+      '0',
       '--seed',
       '5',
       '--out',
