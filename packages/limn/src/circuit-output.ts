@@ -17,6 +17,7 @@ import { leftOutLines, type LeftOutPair } from './left-out.js';
 import type { LearntMasks } from './learnt-masks.js';
 import type { OutputLayout } from './output.js';
 import { headlineCurve, type ShownCircuit } from './shown-circuit.js';
+import { randomUnits } from './unit-curves.js';
 
 export const CIRCUIT_FILES: OutputLayout = {
   entries: ['graph.json', 'result.json', 'report.html'],
@@ -225,9 +226,11 @@ function doubtsInWords(found: Findings): string[] {
   const random = controls[RANDOM];
   const delta = controls[DELTA];
   const together = controls[ALL_TASKS];
+  const units = found.units && controls[randomUnits(found.units.unit)];
   const parts = [
     band && band.low !== null ? [`${percent(band.low)} to ${percent(band.high)} over redrawn pairs`] : [],
     random ? [`random circuits as large keep ${percent(random.faithfulness)}`] : [],
+    units ? [`as many random ${found.units?.unit}s keep ${percent(units.faithfulness)}`] : [],
     delta ? [`the top ${found.shown.n} by |Δ| ${percent(delta.faithfulness)}`] : [],
     together ? [`the top ${found.shown.n} for all tasks together ${percent(together.faithfulness)}`] : [],
     jaccard === undefined ? [] : [`searches on redrawn pairs agree with it by ${percent(jaccard)} (Jaccard)`],
@@ -241,8 +244,12 @@ export function describeFinding(found: Findings): string[] {
   const { graph } = scores;
   const { clean, corrupted } = curves.baselines;
   const { state } = ablationWords(method);
+  const units = found.units && chosenOf(found.units, shown.n);
   const smallest = curves.smallest
-    .map(({ threshold, n }) => `${percent(threshold)} with ${n === null ? 'no size tested' : `the top ${n}`}`)
+    .map(
+      ({ threshold, n }) =>
+        `${percent(threshold)} with ${n === null ? 'no size tested' : `${units ? '' : 'the top '}${n}`}`,
+    )
     .join(', ');
   const strongest = [...graph.edges()]
     .map(({ u, v }) => ({ name: graph.edgeName(u, v), score: scores.values[graph.dense(u, v)] ?? Number.NaN }))
@@ -252,7 +259,6 @@ export function describeFinding(found: Findings): string[] {
   const measured = metric.name === 'kl' ? '−kl' : metric.name;
   const pruned =
     shown.kept === shown.n ? '' : ` (${method.selector === 'greedy' ? 'the first' : 'the top'} ${shown.n}, pruned)`;
-  const units = found.units && chosenOf(found.units, shown.n);
   const choice = units ? ` (the top ${units.units} of ${units.of} ${units.unit}s, pruned)` : pruned;
   return [
     `${title} (${task.pairs} pairs)`,

@@ -108,6 +108,7 @@ export function circuitRecord(found: Findings, provenance: Provenance, show: (id
       ...(method.igRule === undefined ? {} : { igRule: method.igRule }),
       ablation: method.ablation,
       selector: method.selector,
+      ...(found.units === undefined ? {} : { unit: found.units.unit }),
     },
     graph: { layers: graph.layers, heads: graph.heads, block: graph.block, edgeCount: graph.edgeCount },
     edges: order.map(({ u, v }) => {
@@ -122,7 +123,7 @@ export function circuitRecord(found: Findings, provenance: Provenance, show: (id
     curves: curves.curves.map(({ selection, sizes, points, baselines }) => ({
       selection,
       sizes,
-      points: points.map(pointRecord),
+      points: points.map((point) => pointRecord(point, found.units)),
       ...(baselines === undefined ? {} : { baselines: baselines.map(baselineRecord) }),
     })),
     ...(curves.also === undefined ? {} : { also: curves.also }),
@@ -146,13 +147,18 @@ export function circuitRecord(found: Findings, provenance: Provenance, show: (id
   };
 }
 
-function pointRecord({ n, kept, fraction, faithfulness, value, reason, also, band }: CurvePoint): PointRecord {
+function pointRecord(
+  { n, kept, fraction, faithfulness, value, reason, also, band }: CurvePoint,
+  units: UnitFindings | undefined,
+): PointRecord {
+  const chosen = units?.chosen.get(n)?.units;
   return {
     n,
     kept,
     fraction,
     faithfulness,
     value: Number.isFinite(value) ? value : null,
+    ...(chosen === undefined ? {} : { units: chosen }),
     ...(reason === undefined ? {} : { reason }),
     ...(also === undefined
       ? {}

@@ -41,13 +41,16 @@ export interface UnitChoice {
   readonly extra?: number | undefined;
 }
 
-/** Beyond this share of the edges choices of any kind share most of them. */
-const LARGEST_CONTROL = 0.25;
+/** Beyond this share of the edges choices of any kind share most of them; units bring more edges than a choice of edges needs. */
+const LARGEST_CONTROL = 0.75;
 
 /** Scores of the units, and how many there are. */
 export function unitScores(unit: UnitChoice['unit'], { graph, values, neurons }: NodeScores): UnitScores {
   return { graph, values: unit === 'node' ? values : (neurons ?? values) };
 }
+
+/** The name of random choices of as many units. */
+export const randomUnits = (unit: UnitChoice['unit']): string => `random ${unit}s`;
 
 interface Selection extends ChosenUnits {
   readonly circuit: Circuit;
@@ -76,7 +79,7 @@ function atRandom({ graph, values }: UnitScores, seed: number): UnitScores {
 /**
  * Sizes n of the curve are edges that are left after pruning, of neurons weighted by the kept share of their source, as MIB counts them.
  * Measures the headline sizes of the units, those that leave an edge and differ in size, and random choices of equally many units at
- * powers of two up to a quarter of the edges.
+ * powers of two up to three quarters of the edges.
  * @throws LimnError as `evaluateCircuits`; AbortedError
  */
 export async function unitCurves(
@@ -119,7 +122,7 @@ export async function unitCurves(
       ? []
       : [
           {
-            name: `random ${unit}s`,
+            name: randomUnits(unit),
             points: controlled.map(({ n }, c) => {
               const start = own.length + c * draws;
               const values = faithfulness.slice(start, start + draws);

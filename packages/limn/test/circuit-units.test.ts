@@ -70,6 +70,11 @@ describe.each(['node', 'neuron'] as const)('circuits chosen by %ss', (unit) => {
     // The whole graph is the last size, and keeps everything.
     const [headline] = record.curves;
     expect(record.curves).toHaveLength(1);
+    expect(record.method.unit).toBe(unit);
+    const units = headline?.points.map((point) => point.units ?? NaN) ?? [];
+    expect(units).toEqual([...units].sort((a, b) => a - b));
+    expect(units.at(-1)).toBe(unit === 'node' ? 7 : 7 * 8);
+    expect(headline?.baselines?.map(({ name, draws }) => [name, draws])).toEqual([[`random ${unit}s`, 2]]);
     expect(headline?.points.at(-1)).toMatchObject({ n: record.graph.edgeCount, fraction: 1 });
     expect(headline?.points.at(-1)?.faithfulness).toBeCloseTo(1, 4);
     const ns = headline?.points.map(({ n }) => n) ?? [];
