@@ -28,3 +28,4 @@ export { METRICS, kl, logSoftmax, logitDiff, probDiff } from './metrics.js';
 export type { Logits, MetricName } from './metrics.js';
 export { SIX_TASKS, TASKS, generatePairs, taskOf } from './pairs.js';
 export type { Pair, PairOptions, Task, TaskId } from './pairs.js';
+export type { PromptPair } from './prompt-pair.js';

@@ -11,6 +11,7 @@ import type { Split } from './held-out.js';
 import { hypernymyContrast } from './hypernymy.js';
 import { ioiContrast } from './ioi.js';
 import type { MetricName } from './metrics.js';
+import type { PromptPair } from './prompt-pair.js';
 import { Random } from './random.js';
 import { END_OF_TEXT_ID, decode, idOf } from './vocabulary.js';
 
@@ -37,17 +38,8 @@ export interface Task {
 }
 
 /** One clean/corrupted pair. All ids are pocket's; the first is the end-of-text token; both prompts have the same length. */
-export interface Pair {
+export interface Pair extends PromptPair {
   readonly task: TaskId;
-  readonly clean: readonly number[];
-  readonly corrupted: readonly number[];
-  /** Ids that the clean prompt makes right, next after the prompt. */
-  readonly correct: readonly number[];
-  /** Ids that the clean prompt makes wrong. */
-  readonly incorrect: readonly number[];
-  /** Words of the prompt without the end-of-text token in front. */
-  readonly cleanText: string;
-  readonly corruptedText: string;
   /** Role of every token of `clean`: 'end-of-text', 'prefix' for documents in front, else the role of its tag. */
   readonly roles: readonly string[];
   /** What was drawn: template, split and the task's own choices. */

@@ -4,6 +4,7 @@ export type { TextPair, TextPairOptions, TextTask, TextTaskId } from './text/tex
 export { agreementVerbs } from './text/agreement-text.js';
 export { corruptPrompts } from './text/auto-corruption.js';
 export type { CorruptedPrompt, CorruptionOptions, CorruptionTemplate, Slots } from './text/auto-corruption.js';
+export type { PromptPair, SpelledPair } from './prompt-pair.js';
 export type { Encode } from './text/tokens.js';
 export type { TextSplit } from './text/source.js';
 export { TasksError } from './errors.js';

@@ -1,5 +1,6 @@
 // Corrupted prompts from a template: one slot of a clean prompt is refilled with words of equally many tokens that change the answer.
 import { TasksError } from '../errors.js';
+import type { SpelledPair } from '../prompt-pair.js';
 import { Random } from '../random.js';
 import { shuffled } from './source.js';
 import type { Encode } from './tokens.js';
@@ -30,17 +31,8 @@ export interface CorruptionOptions {
   readonly firstToken?: boolean | undefined;
 }
 
-/** A pair made from a prompt and a template. */
-export interface CorruptedPrompt {
-  readonly clean: readonly number[];
-  readonly corrupted: readonly number[];
-  readonly correct: readonly number[];
-  readonly incorrect: readonly number[];
-  readonly cleanText: string;
-  readonly corruptedText: string;
-  /** Right answers of the clean prompt, and those of the corrupted one that are not among them. */
-  readonly correctText: readonly string[];
-  readonly incorrectText: readonly string[];
+/** A pair made from a prompt and a template: right answers of the clean prompt, and those of the corrupted one that are not among them. */
+export interface CorruptedPrompt extends SpelledPair {
   /** What was put into the slot. */
   readonly filler: string;
 }

@@ -1,6 +1,7 @@
 // The tasks of the EAP-IG paper as English text for any tokenizer: the registry, and seeded pairs as token ids.
 import { TasksError, nearest } from '../errors.js';
 import type { MetricName } from '../metrics.js';
+import type { SpelledPair } from '../prompt-pair.js';
 import { Random } from '../random.js';
 import { agreementSource } from './agreement-text.js';
 import { capitalSource } from './capital-text.js';
@@ -40,20 +41,8 @@ export interface TextTask {
 }
 
 /** One clean/corrupted pair in ids of the tokenizer that was given; both prompts have the same length and the same last token. */
-export interface TextPair {
+export interface TextPair extends SpelledPair {
   readonly task: TextTaskId;
-  readonly clean: readonly number[];
-  readonly corrupted: readonly number[];
-  /** Ids that the clean prompt makes right, next after the prompt. */
-  readonly correct: readonly number[];
-  /** Ids that the clean prompt makes wrong. */
-  readonly incorrect: readonly number[];
-  /** The prompts as text, without the BOS. */
-  readonly cleanText: string;
-  readonly corruptedText: string;
-  /** The answers as text, in the order of the ids; of 'first-token' tasks the whole words. */
-  readonly correctText: readonly string[];
-  readonly incorrectText: readonly string[];
   readonly labels: Readonly<Record<string, string>>;
 }
 
