@@ -57,6 +57,10 @@ export function circuitDrawing(record: CircuitRecord, id: string): Markup {
 
 function controls(record: CircuitRecord, circuits: readonly DrawnCircuit[], shown: number, id: string): Markup {
   const { n = 0, selection = 'absolute' } = circuits[shown] ?? {};
+  const size = sizeOf(record, { n, selection });
+  const { edgeCount } = record.graph;
+  const { unit } = record.method;
+  const kept = circuits[shown]?.edges.length ?? 0;
   const kinds = [...new Set(circuits.map((circuit) => circuit.selection))];
   const choice = (kind: string): Markup =>
     html`<label
@@ -80,11 +84,9 @@ function controls(record: CircuitRecord, circuits: readonly DrawnCircuit[], show
       ${record.stability && html`<label><input type="checkbox" data-again /> ink by how often found again</label>`}
       ${kinds.length > 1 && html`<span class="choice" role="radiogroup" aria-label="Edges chosen">${kinds.map(choice)}</span>`}
     </div>
-    <output id="${id}-says" data-says
-      >${sizeText({ n, kept: circuits[shown]?.edges.length ?? 0, edgeCount: record.graph.edgeCount })}</output
-    >
+    <output id="${id}-says" data-says>${sizeText({ n, kept, edgeCount, unit, units: size.units })}</output>
     <dl class="figures" data-figures>
-      ${sizeFigures(sizeOf(record, { n, selection })).map(
+      ${sizeFigures(size).map(
         ([name, value]) =>
           html`<div>
             <dt>${name}</dt>

@@ -59,8 +59,15 @@ export function layOut(graph: Graph, edges: readonly (WeighedEdge & { readonly i
     const isBar = (node: PlacedNode): boolean => node.name === 'input' || node.name === 'logits';
     const port = slot === '' ? 0 : ({ q: -1, k: 0, v: 1 } as const)[slot] * portSpread * destination.width;
     const offset = 7 * ((i % 3) - 1);
-    const x1 = isBar(destination) ? source.x + offset : slot ? destination.x + port : (endX[i] ?? destination.x);
-    const x0 = isBar(source) ? (isBar(destination) ? width - margin - 20 : x1 + offset) : (startX[i] ?? source.x);
+    const beside = width - margin - 20;
+    const x1 = isBar(destination)
+      ? isBar(source)
+        ? beside
+        : source.x + offset
+      : slot
+        ? destination.x + port
+        : (endX[i] ?? destination.x);
+    const x0 = isBar(source) ? (isBar(destination) ? beside : x1 + offset) : (startX[i] ?? source.x);
     const y0 = source.y - source.height / 2;
     const y1 = destination.y + destination.height / 2;
     const points = passing([x0, y0], [x1, y1 + arrowLength], byRow.slice(source.row + 1, destination.row), (row, x) => {
@@ -68,8 +75,8 @@ export function layOut(graph: Graph, edges: readonly (WeighedEdge & { readonly i
       const key = `${row[0]?.row} ${gap.name}`;
       const nth = used.get(key) ?? 0;
       used.set(key, nth + 1);
-      const beside = gap.x + (nth % 2 ? 1 : -1) * Math.ceil(nth / 2) * Math.min(6, gap.room / 8);
-      return Math.max(gap.left, Math.min(gap.right, beside));
+      const place = gap.x + (nth % 2 ? 1 : -1) * Math.ceil(nth / 2) * Math.min(6, gap.room / 8);
+      return Math.max(gap.left, Math.min(gap.right, place));
     });
     return {
       index: edge.index,

@@ -63,9 +63,15 @@ export function placeNodes(
   });
   rows.push([{ name: 'logits', ...bar }]);
   const filled = rows.filter((row) => row.length > 0);
-  const height = (filled.length - 1) * rowPitch + nodeHeight + 2 * margin;
+  // Rows of heads without an MLP's between them are further apart: the edges of one cross there to the other.
+  const hasHeads = (row: number): boolean => filled[row]?.[0]?.name.startsWith('a') === true;
+  const rises = filled.map((_, row) =>
+    row === 0 ? 0 : rowPitch + (hasHeads(row) && hasHeads(row - 1) && !few ? 18 : 0),
+  );
+  const above = (row: number): number => rises.slice(0, row + 1).reduce((sum, rise) => sum + rise, 0);
+  const height = above(filled.length - 1) + nodeHeight + 2 * margin;
   const nodes = filled.flatMap((nodesOfRow, row) => {
-    const y = height - margin - nodeHeight / 2 - row * rowPitch;
+    const y = height - margin - nodeHeight / 2 - above(row);
     return nodesOfRow.map((node) => ({ ...node, y, height: nodeHeight, row }));
   });
   return { width, height, nodes };

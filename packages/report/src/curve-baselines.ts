@@ -15,6 +15,8 @@ export function baselinesOf({ curves }: Pick<CircuitRecord, 'curves'>): readonly
 export function baselineName({ name, draws }: BaselineRecord): string {
   if (name === 'random-connected')
     return draws === 1 ? 'a random connected circuit of each size' : `random connected circuits, mean of ${draws}`;
+  const random = /^random (node|neuron)s$/.exec(name)?.[1];
+  if (random !== undefined) return `as many random ${random}s${draws === 1 ? '' : `, mean of ${draws}`}`;
   return name === 'delta-ranking' ? 'top edges by |Δ|, without gradients' : name;
 }
 
@@ -66,11 +68,13 @@ export function baselineSample(baseline: BaselineRecord): Markup {
   </svg>`;
 }
 
+const isRandom = (name: string): boolean => name.startsWith('random');
+
 /** The class of the style; only names that it knows. */
-export const className = ({ name }: BaselineRecord): string => (name === 'random-connected' ? 'random' : 'ranking');
+export const className = ({ name }: BaselineRecord): string => (isRandom(name) ? 'random' : 'ranking');
 
 function markAt({ name }: BaselineRecord, x: number, y: number): Markup {
-  return name === 'random-connected'
+  return isRandom(name)
     ? html`<path class="mark" d="M${x - 3.5} ${y}H${x + 3.5}M${x} ${y - 3.5}V${y + 3.5}" />`
     : html`<path class="mark" d="M${x} ${y - 4}L${x + 4} ${y + 3}H${x - 4}Z" />`;
 }

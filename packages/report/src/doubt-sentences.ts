@@ -40,12 +40,15 @@ function controls(record: CircuitRecord): string {
     return baseline && point && { ...point, draws: baseline.draws };
   };
   const random = at('random-connected');
+  const units = record.method.unit && at(`random ${record.method.unit}s`);
   const delta = at('delta-ranking');
   const parts = [
     random &&
       (random.draws === 1
         ? `a random connected circuit as large and as deep keeps ${ratioText(random.faithfulness)}`
         : `random connected circuits as large and as deep keep ${ratioText(random.faithfulness)} on average (${random.draws} of them, ${ratioText(random.low)} to ${ratioText(random.high)})`),
+    units &&
+      `as many random ${record.method.unit}s keep ${ratioText(units.faithfulness)}${units.draws === 1 ? '' : ` on average (${units.draws} times, ${ratioText(units.low)} to ${ratioText(units.high)})`}`,
     delta &&
       `as many edges by |Δ| alone, without gradients, keep ${ratioText(delta.faithfulness)}${delta.kept === 0 ? ', since none of them lies on a path from input to logits' : ''}`,
   ].filter((part) => part !== undefined);

@@ -25,10 +25,9 @@ const sizes = [
 ] as const;
 /** Faithfulness is not clipped, but an axis that followed every outlier would flatten the curve between 0 and 1. */
 const axisEnds = [-1, 2.5] as const;
-const names: Readonly<Record<Selection, string>> = {
-  absolute: 'top edges by |score|',
-  signed: 'top edges by signed score',
-};
+/** How the circuits of a series are chosen: by edges, or by what the record says. */
+const nameOf = ({ method }: CircuitRecord, selection: Selection): string =>
+  `top ${method.unit ?? 'edge'}s by ${selection === 'absolute' ? '|score|' : 'signed score'}`;
 
 /** One series per way of selecting, over all sizes that were evaluated. */
 export function seriesOf({ curves }: CircuitRecord): Series[] {
@@ -46,7 +45,7 @@ export function faithfulnessPlot(record: CircuitRecord, id: string): Markup {
     return html`<p class="note">No size was evaluated.</p>`;
   return html`${sizes.map((size) => plot(record, series, size, id))}
     <ul class="legend">
-      ${series.map(({ selection }) => html`<li class="series ${selection}">${sample(selection)} ${names[selection]}</li>`)}
+      ${series.map(({ selection }) => html`<li class="series ${selection}">${sample(selection)} ${nameOf(record, selection)}</li>`)}
       ${record.bands && html`<li class="series absolute">${bandSample} ${percentText(record.bands.confidence)} band over redrawn pairs</li>`}
       ${baselinesOf(record).map((b) => html`<li class="control ${className(b)}">${baselineSample(b)} ${baselineName(b)}${b.draws > 1 && ' and their range'}</li>`)}
     </ul>
@@ -56,7 +55,7 @@ export function faithfulnessPlot(record: CircuitRecord, id: string): Markup {
       <div class="scroll" tabindex="0" role="region" aria-label="Evaluated sizes">
         ${plotTable(
           record,
-          series.map(({ selection, points }) => ({ name: names[selection], selection, points })),
+          series.map(({ selection, points }) => ({ name: nameOf(record, selection), selection, points })),
         )}
       </div>
     </details>`;
@@ -167,8 +166,8 @@ function inWords(record: CircuitRecord, series: readonly Series[]): string {
   const parts = series.map(({ selection, points }) => {
     const known = points.filter((p) => p.n > 0 && p.faithfulness !== null);
     const [first, last] = [known[0], known.at(-1)];
-    if (!first || !last) return `With the ${names[selection]}, no size has a faithfulness.`;
-    return `With the ${names[selection]}, faithfulness goes from ${ratioText(first.faithfulness)} at ${numberText(first.n, 9)} edge${first.n === 1 ? '' : 's'} to ${ratioText(last.faithfulness)} at ${numberText(last.n, 9)}.`;
+    if (!first || !last) return `With the ${nameOf(record, selection)}, no size has a faithfulness.`;
+    return `With the ${nameOf(record, selection)}, faithfulness goes from ${ratioText(first.faithfulness)} at ${numberText(first.n, 9)} edge${first.n === 1 ? '' : 's'} to ${ratioText(last.faithfulness)} at ${numberText(last.n, 9)}.`;
   });
   parts.push(
     ...baselinesOf(record).flatMap((baseline) => {

@@ -13,6 +13,7 @@ export function liveData(record: CircuitRecord) {
     edges: record.edges,
     ...(record.stability ? { often: record.stability.selected } : {}),
     edgeCount: record.graph.edgeCount,
+    ...(record.method.unit ? { unit: record.method.unit } : {}),
     circuits: circuits.map((drawn) => ({ ...drawn, ...sizeOf(record, drawn) })),
     shown,
     rows: firstRows,
@@ -49,6 +50,8 @@ export function whole({ knockOut, circuit }: CircuitRecord): Omit<LiveKnockOut, 
 /** What was measured of one size, as far as it was. */
 export interface SizeFigures {
   readonly faithfulness: number | null;
+  /** Nodes or neurons that were chosen, where circuits are chosen by them. */
+  readonly units?: number;
   readonly value?: number | null;
   readonly band?: { readonly low: number | null; readonly high: number | null };
   readonly accuracy?: number | null;
@@ -77,11 +80,12 @@ export function sizeOf(
   const band = find('band');
   return present({
     faithfulness: points[0]?.faithfulness ?? marked,
+    units: find('units'),
     value: find('value'),
     band: band && { low: band.low, high: band.high },
     accuracy: accuracy?.value,
     divergence: kl && kl.value === null ? null : kl && Math.abs(kl.value ?? 0),
-    random: baseline('random-connected'),
+    random: baseline('random-connected') ?? baseline('random nodes') ?? baseline('random neurons'),
     ranking: baseline('delta-ranking'),
   });
 }

@@ -50,10 +50,21 @@ export function nodeLabel(node: string): string {
 export const spokenNode = (node: string): string =>
   node.replace(/^a(\d+)\.h(\d+)$/, 'Layer $1, head $2').replace(/^m(\d+)$/, 'MLP of layer $1');
 
-/** 'top 12 of 479 edges, 11 left after pruning' */
-export function sizeText({ n, kept, edgeCount }: { n: number; kept: number; edgeCount: number }): string {
-  const pruned = kept === n ? '' : `, ${numberText(kept, 9)} left after pruning`;
-  return `top ${numberText(n, 9)} of ${numberText(edgeCount, 9)} edges${pruned}`;
+/** 'top 12 of 479 edges, 11 left after pruning'; of chosen nodes or neurons '12 of 479 edges, of the top 3 nodes'. */
+export function sizeText({ n, kept, edgeCount, unit, units }: SizeWords): string {
+  const size = `${numberText(n, 9)} of ${numberText(edgeCount, 9)} edges`;
+  if (unit !== undefined)
+    return units === undefined ? size : `${size}, of the top ${numberText(units, 9)} ${unit}${units === 1 ? '' : 's'}`;
+  return `top ${size}${kept === n ? '' : `, ${numberText(kept, 9)} left after pruning`}`;
+}
+
+/** A circuit's size, and what it was chosen by where that is not edges. */
+export interface SizeWords {
+  readonly n: number;
+  readonly kept: number;
+  readonly edgeCount: number;
+  readonly unit?: 'node' | 'neuron' | undefined;
+  readonly units?: number | undefined;
 }
 
 /** '1.2 → MLP 3', '0.1 → 2.3 q'. */

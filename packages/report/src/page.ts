@@ -63,7 +63,7 @@ function card(record: CircuitRecord, i: number): Markup {
     <dl>
       ${figure(numberText(circuit.kept, 9), `of ${numberText(graph.edgeCount, 9)} edges`)}
       ${figure(numberText(circuit.faithfulness, 2), 'faithfulness')}
-      ${record.smallest.map(({ threshold, n }) => figure(numberText(n, 9), `top ${n === 1 ? 'edge' : 'edges'} for ${percentText(threshold)}`))}
+      ${record.smallest.map(({ threshold, n }) => figure(numberText(n, 9), `${record.method.unit ? '' : 'top '}${n === 1 ? 'edge' : 'edges'} for ${percentText(threshold)}`))}
     </dl>
     <p>${summarise(record).headline}</p>
   </a>`;

@@ -14,6 +14,7 @@ interface Row {
   readonly f: string;
   readonly range: string;
   readonly also: PointRecord['also'];
+  readonly units: PointRecord['units'];
   /** Selection and size of a circuit of the curve. */
   readonly of: string | false;
 }
@@ -32,6 +33,7 @@ export function plotTable(
         f: p.faithfulness === null ? `– (${p.reason ?? 'no reason recorded'})` : ratioText(p.faithfulness),
         range: p.band ? rangeText(p.band) : '',
         also: p.also,
+        units: p.units,
         of: `${selection} ${p.n}`,
       })),
     ),
@@ -43,17 +45,20 @@ export function plotTable(
         f: ratioText(p.faithfulness),
         range: baseline.draws > 1 ? rangeText(p) : '',
         also: undefined,
+        units: undefined,
         of: false as const,
       })),
     ),
   ];
+  const { unit } = record.method;
   const ranged = rows.some(({ range }) => range !== '');
   const further = [...new Set(rows.flatMap(({ also }) => Object.keys(also ?? {})))];
   return html`<table class="numbers">
     <thead>
       <tr>
         <th scope="col">Chosen</th>
-        <th scope="col" class="number">Edges asked for</th>
+        ${unit && html`<th scope="col" class="number">${unit === 'node' ? 'Nodes' : 'Neurons'}</th>`}
+        <th scope="col" class="number">${unit ? 'Edges' : 'Edges asked for'}</th>
         <th scope="col" class="number">Part of all</th>
         <th scope="col" class="number">After pruning</th>
         <th scope="col" class="number">Faithfulness</th>
@@ -63,9 +68,10 @@ export function plotTable(
     </thead>
     <tbody>
       ${rows.map(
-        ({ chosen, n, kept, f, range, also, of }) =>
+        ({ chosen, n, kept, f, range, also, of, units }) =>
           html`<tr ${of && html`data-at="${of}"`}>
             <td>${chosen}</td>
+            ${unit && html`<td class="number">${units === undefined ? '' : numberText(units, 9)}</td>`}
             <td class="number">${numberText(n, 9)}</td>
             <td class="number">${percentText(n / record.graph.edgeCount)}</td>
             <td class="number">${numberText(kept, kept % 1 ? 3 : 9)}</td>

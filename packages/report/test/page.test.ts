@@ -183,6 +183,26 @@ test('no records, and values that are not there', () => {
   expect(page).not.toMatch(/NaN|Infinity|undefined/);
 });
 
+test('circuits that were chosen by nodes are called so, with how many', () => {
+  const record = sample();
+  const curves = record.curves.map((curve) => ({
+    ...curve,
+    points: curve.points.map((point) => ({ ...point, units: Math.ceil(point.n / 5) })),
+    baselines: (curve.baselines ?? []).map((each) => ({
+      ...each,
+      name: each.name.replace('random-connected', 'random nodes'),
+    })),
+  }));
+  const made = renderReport([{ ...record, method: { ...record.method, unit: 'node' }, curves }]);
+  const text = made.replace(/<[^>]*>/g, ' ').replace(/\s+/g, ' ');
+  expect(text).toContain('64 of 479 edges, of the top 13 nodes');
+  expect(text).toContain('top nodes by |score| 13 64 13 % 64');
+  expect(text).toContain('as many random nodes, mean of 3 and their range');
+  expect(text).toContain('Beside its 0.864, as many random nodes keep 0.16 on average (3 times, 0.128 to 0.213);');
+  expect(text).toContain('random circuits 0.16');
+  expect(text).not.toMatch(/top edges by \|score\||top edges for|Edges asked for/);
+});
+
 test('prompts are read aloud as text, with or without spaces in their tokens', () => {
   const spoken = (made: string): string | undefined =>
     elements(made).find(({ name, text }) => name === 'bdi' && text.includes('siege lasted'))?.text;

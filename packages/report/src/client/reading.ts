@@ -58,7 +58,10 @@ export function liveReading(section: HTMLElement, data: LiveData, shown: ShownCi
       go.type = 'button';
       go.addEventListener('click', () => shown.show({ circuit }));
       return [
-        note(`What dropping a part does was measured in the circuit of the top ${numberText(knockOut.n, 9)}. `, go),
+        note(
+          `What dropping a part does was measured in the circuit of ${data.unit ? '' : 'the top '}${numberText(knockOut.n, 9)} edges. `,
+          go,
+        ),
       ];
     }
     const drop = drops.get(name);

@@ -14,10 +14,10 @@ export function liveSize(section: HTMLElement, data: LiveData, shown: ShownCircu
   const marks = [...section.querySelectorAll<Element>('[data-at]')];
 
   shown.follow(({ circuit }) => {
-    const { n, selection, edges } = circuit;
+    const { n, selection, edges, units } = circuit;
     slider.max = String(shown.sizes.length - 1);
     slider.value = String(shown.sizes.indexOf(circuit));
-    const text = sizeText({ n, kept: edges.length, edgeCount: data.edgeCount });
+    const text = sizeText({ n, kept: edges.length, edgeCount: data.edgeCount, unit: data.unit, units });
     if (says.textContent !== text) says.textContent = text;
     slider.setAttribute('aria-valuetext', text);
     figures.replaceChildren(...definitions(sizeFigures(circuit)));
