@@ -107,8 +107,8 @@ function sublayerDelta({ step, model, deltas }: Chunk, sublayer: Sublayer): Tens
   const [part] = [...partsOf(step, deltas, range, range.first + range.count)];
   const { tensor } = part as { readonly tensor: Tensor };
   const [found = 0, ...shape] = tensor.shape;
-  if (range.count === 1) return reshape(tensor, shape);
-  return sum(step, found === range.count ? tensor : slice(step, tensor, 0, 0, range.count), { axes: 0 });
+  const own = found === range.count ? tensor : slice(step, tensor, 0, 0, range.count);
+  return range.count === 1 ? reshape(own, shape) : sum(step, own, { axes: 0 });
 }
 
 /** The part of the model behind a sublayer, with that sublayer moved: nothing before it can differ from the clean run. */
