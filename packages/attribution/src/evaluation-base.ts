@@ -2,10 +2,11 @@
 import { blockHook, lastRows, tokenBatch } from '@limn/hooks';
 import type { HookedModel, HookName, Run } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
-import { add, detach, keep, readFloats, reshape, slice, sub, sum, type Tensor } from '@limn/tensor';
-import type { Metric } from './metrics.js';
+import { add, detach, readFloats, reshape, slice, sub, sum, type Tensor } from '@limn/tensor';
 import { expectLengths } from './ablation.js';
 import type { Ablation } from './ablation.js';
+import { holding } from './held-tensors.js';
+import type { Metric } from './metrics.js';
 import { constantNodeOutputs, layersOf, nodeOutputs, outputCaptures } from './node-outputs.js';
 import type { OutputWeights, SourceBlock } from './node-outputs.js';
 import type { Pair } from './pairs.js';
@@ -36,6 +37,7 @@ export class EvaluationBase {
     /** Losses [B] per metric of the clean run and of the empty circuit. */
     readonly cleanLosses: readonly Float32Array[],
     readonly emptyLosses: readonly Float32Array[],
+    readonly dispose: () => void,
   ) {}
 
   static async of(
@@ -46,13 +48,7 @@ export class EvaluationBase {
     { ablation, signal }: { readonly ablation: Ablation; readonly signal: AbortSignal | undefined },
   ): Promise<EvaluationBase> {
     const step = model.gpu.step({ label: 'circuits: base', ...(signal ? { signal } : {}) });
-    const kept = new Set<Tensor>();
-    const hold = (x: Tensor): Tensor => {
-      const own = keep(step, detach(x));
-      kept.add(own);
-      return own;
-    };
-    try {
+    return holding(step, async (hold, release) => {
       const clean = model.run(
         step,
         {
@@ -92,25 +88,9 @@ export class EvaluationBase {
         held.outputs,
         cleanLosses,
         emptyLosses,
+        release,
       );
-    } catch (error) {
-      for (const tensor of kept) tensor.dispose();
-      throw error;
-    } finally {
-      step.dispose();
-    }
-  }
-
-  dispose(): void {
-    for (const tensor of [
-      this.cleanLogits,
-      this.inputChange,
-      this.last,
-      ...this.beforeHeads,
-      ...this.beforeMlp,
-      ...this.outputs,
-    ])
-      tensor.dispose();
+    });
   }
 }
 

@@ -2,9 +2,10 @@
 import { blockHook, tokenBatch } from '@limn/hooks';
 import type { HookedModel, HookName, Run } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
-import { concat, detach, keep, readFloats, slice, type Tensor } from '@limn/tensor';
+import { concat, readFloats, slice, type Tensor } from '@limn/tensor';
 import { expectLengths } from './ablation.js';
 import type { Ablation } from './ablation.js';
+import { holding } from './held-tensors.js';
 import type { Metric } from './metrics.js';
 import { headResults, layersOf, nodeDeltas, outputCaptures, partsOf } from './node-outputs.js';
 import type { OutputWeights, SourceBlock, SourceRange } from './node-outputs.js';
@@ -24,6 +25,7 @@ export class CleanBase {
     /** Per layer [H, B, T, C]. */
     readonly results: readonly Tensor[],
     readonly deltas: readonly SourceBlock[],
+    readonly dispose: () => void,
   ) {}
 
   static async of(
@@ -34,13 +36,7 @@ export class CleanBase {
     { ablation, signal }: { readonly ablation: Ablation; readonly signal: AbortSignal | undefined },
   ): Promise<CleanBase> {
     const step = model.gpu.step({ label: 'exact: clean run', ...(signal ? { signal } : {}) });
-    const kept: Tensor[] = [];
-    const hold = (x: Tensor): Tensor => {
-      const own = keep(step, detach(x));
-      kept.push(own);
-      return own;
-    };
-    try {
+    return holding(step, async (hold, release) => {
       const names = streamSites(model);
       const runOf = (which: 'clean' | 'corrupted'): Run =>
         model.run(
@@ -66,13 +62,8 @@ export class CleanBase {
         hold(headResults(step, weights, layer, clean.at(blockHook(layer, 'attn.hook_z')))),
       );
       const losses = metrics.map((metric) => readFloats(step, metric.loss(step, logits, pairs, logits)));
-      return new CleanBase(clean.lengths, clean.T, await Promise.all(losses), logits, sites, results, deltas);
-    } catch (error) {
-      for (const tensor of kept) tensor.dispose();
-      throw error;
-    } finally {
-      step.dispose();
-    }
+      return new CleanBase(clean.lengths, clean.T, await Promise.all(losses), logits, sites, results, deltas, release);
+    });
   }
 
   at(name: HookName): Tensor {
@@ -91,11 +82,6 @@ export class CleanBase {
   /** What neighbouring heads of a layer wrote, [heads, B, T, C]. */
   resultsOf(step: Step, layer: number, heads: SourceRange): Tensor {
     return part(step, this.results[layer] as Tensor, heads.first, heads.count);
-  }
-
-  dispose(): void {
-    for (const { tensor } of this.deltas) tensor.dispose();
-    for (const tensor of [...this.sites.values(), ...this.results, this.logits]) tensor.dispose();
   }
 }
 
