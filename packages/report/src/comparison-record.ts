@@ -22,9 +22,8 @@ const pair = object({ first: whole(), second: whole(), edges: overlap, nodes: ov
 const everyPair = list(pair, { most: 10_000 });
 
 const correlation = object({ points: whole(), pearson: orNull(finite), spearman: orNull(finite) });
-const measures = ['edgeIou', 'nodeIou', 'edgeRecall', 'nodeRecall'] as const;
-/** By what two circuits' overlap is measured. */
-export type OverlapMeasure = (typeof measures)[number];
+/** By what the overlap of two circuits is measured. */
+export type OverlapMeasure = 'edgeIou' | 'nodeIou' | 'edgeRecall' | 'nodeRecall';
 
 /** f of every circuit on the pairs of every task; rows and columns are `circuits`, rows the tasks that they were found on. */
 const cross = object({
@@ -102,9 +101,15 @@ export const comparisonJsonSchema: Readonly<Record<string, Json>> = {
   ...comparisonSchema.json,
 };
 
-/** Two circuits of a comparison. */
+/**
+ * Two circuits of a comparison.
+ * @useDeclaredType
+ */
 export type ComparedPair = ComparisonRecord['pairs'][number];
-/** Two sets, and how far they are one. */
+/**
+ * Two sets, and how far they are one.
+ * @useDeclaredType
+ */
 export type OverlapRecord = Infer<typeof overlap>;
 
 /**
