@@ -1,8 +1,18 @@
 // limn as a library: the composed pipeline that the command line, the examples and the benches are made of.
 export { findCircuit } from './pipeline.js';
-export { UNITS, type CircuitRequest, type PipelineControls, type ShardPlan, type Unit } from './circuit-request.js';
+export {
+  UNITS,
+  type CircuitRequest,
+  type OtherTask,
+  type PipelineControls,
+  type ShardPlan,
+  type Unit,
+} from './circuit-request.js';
 export { FAITHFUL, circuitToShow, headlineCircuits, headlineCurve, type ShownCircuit } from './shown-circuit.js';
-export { circuitRecord, type Findings } from './circuit-record.js';
+export { circuitRecord, type Findings, type UnitFindings } from './circuit-record.js';
+export type { ChosenUnits } from './unit-curves.js';
+export type { Judgements } from './judgements.js';
+export type { LearntMasks } from './learnt-masks.js';
 export { describeFinding, graphFile } from './circuit-output.js';
 export {
   CIRCUIT_METHODS,
