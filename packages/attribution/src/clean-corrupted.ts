@@ -19,7 +19,7 @@ export const cleanCorruptedMethod: GradientMethod = {
 
 /**
  * Two forwards and two backwards: a path of its two ends.
- * @throws LimnError `usage/metric`, `usage/unknown-ablation`, `data/pairs-…`, `data/score-not-finite`, `memory/over-budget`,
+ * @throws LimnError `usage/metric`, `usage/metric-loss`, `usage/unknown-ablation`, `data/pairs-…`, `data/score-not-finite`, `memory/over-budget`,
  * `usage/ablation`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export function cleanCorrupted(

@@ -57,18 +57,15 @@ export function eapIgActivationsMethod(
           ],
     ),
     points: sublayers.length * path.length,
-    gradientParts(chunk, { start, count }) {
-      const runs = sublayers.flatMap((sublayer, s) => {
+    *gradientParts(chunk, { start, count }) {
+      for (const [s, sublayer] of sublayers.entries()) {
         const first = Math.max(start - s * path.length, 0);
         const points = path.slice(first, Math.max(first, start + count - s * path.length));
-        return points.length === 0 ? [] : [{ sublayer, points }];
-      });
-      if (variant === 'per-source')
-        return runs.map(({ sublayer, points }) => ({
-          runs: [movedFrom(chunk, sublayer, points)],
-          sources: sublayer,
-        }));
-      return [{ runs: runs.map(({ sublayer, points }) => movedWhole(chunk, sublayer, points, sublayers.length)) }];
+        if (points.length === 0) continue;
+        yield variant === 'per-source'
+          ? { runs: [movedFrom(chunk, sublayer, points)], sources: sublayer }
+          : { runs: [movedWhole(chunk, sublayer, points, sublayers.length)] };
+      }
     },
   };
 }
@@ -77,7 +74,7 @@ export function eapIgActivationsMethod(
  * Edge attribution with gradients integrated over each sublayer's output: a forward (and, under 'patch', a second), and
  * m(2L + 1) forwards and backwards, of the part of the model behind the sublayer only.
  * @throws LimnError `usage/ablation`, `usage/unknown-ablation`, `usage/ig-steps`, `usage/ig-rule`,
- * `usage/ig-variant`, `usage/metric`, `data/pairs-…`, `data/score-not-finite`,
+ * `usage/ig-variant`, `usage/metric`, `usage/metric-loss`, `data/pairs-…`, `data/score-not-finite`,
  * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function eapIgActivations(

@@ -40,7 +40,7 @@ export function eapIgInputsMethod({ steps = 5, rule = 'left' }: PathOptions): Gr
 /**
  * Edge attribution with gradients integrated over the inputs: two forwards and m forwards and backwards.
  * @throws LimnError `usage/unknown-ablation`, `usage/ig-steps`, `usage/ig-rule`, `usage/ablation`, `data/pairs-…`,
- * `data/score-not-finite`, `usage/metric`,
+ * `data/score-not-finite`, `usage/metric`, `usage/metric-loss`,
  * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function eapIgInputs(model: HookedModel, pairs: readonly Pair[], options: EapIgOptions): Promise<Scores> {

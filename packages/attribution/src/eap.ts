@@ -16,7 +16,7 @@ export const eapMethod: GradientMethod = {
 
 /**
  * Edge attribution patching. Identically 0 under KL, whose gradient vanishes at the clean input.
- * @throws LimnError `usage/metric`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/score-not-finite`,
+ * @throws LimnError `usage/metric`, `usage/metric-loss`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/score-not-finite`,
  * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export function eap(model: HookedModel, pairs: readonly Pair[], options: EdgeScoringOptions): Promise<Scores> {

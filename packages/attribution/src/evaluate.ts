@@ -41,7 +41,7 @@ const CIRCUITS_AT_ONCE = 32;
  * Runs every circuit on the clean inputs with everything outside of it ablated. Circuits are pruned first: under 'patch' this
  * changes no output; under 'zero' and means it takes away what nodes without a kept edge in would make of constants alone.
  * Where a circuit names neurons, the others of a node's output are ablated on its kept edges as well.
- * @throws LimnError `usage/ablation`, `data/graph-mismatch`, `data/score-shape`, `data/mean-length`, `data/pairs-…`,
+ * @throws LimnError `usage/metric-loss`, `usage/ablation`, `data/graph-mismatch`, `data/score-shape`, `data/mean-length`, `data/pairs-…`,
  * `usage/unknown-ablation`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function evaluateCircuits(

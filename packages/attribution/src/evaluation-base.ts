@@ -6,6 +6,7 @@ import { add, detach, readFloats, reshape, slice, sub, sum, type Tensor } from '
 import { expectLengths } from './ablation.js';
 import type { Ablation } from './ablation.js';
 import { holding } from './held-tensors.js';
+import { metricLoss } from './metric-loss.js';
 import type { Metric } from './metrics.js';
 import { constantNodeOutputs, layersOf, nodeOutputs, outputCaptures } from './node-outputs.js';
 import type { OutputWeights, SourceBlock } from './node-outputs.js';
@@ -67,7 +68,7 @@ export class EvaluationBase {
       const cleanLogits = hold(clean.logits);
       const emptyLogits = model.logits(step, ablated.last, lastRows(clean.lengths, clean.T));
       const read = (logits: Tensor): Promise<Float32Array[]> =>
-        Promise.all(metrics.map((metric) => readFloats(step, metric.loss(step, logits, pairs, cleanLogits))));
+        Promise.all(metrics.map((metric) => readFloats(step, metricLoss(step, metric, logits, pairs, cleanLogits))));
       const change = sub(step, detach(clean.at('hook_embed')), ablated.embed);
       const held = {
         inputChange: hold(reshape(change, [1, ...change.shape])),

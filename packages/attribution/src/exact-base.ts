@@ -6,6 +6,7 @@ import { concat, readFloats, slice, type Tensor } from '@limn/tensor';
 import { expectLengths } from './ablation.js';
 import type { Ablation } from './ablation.js';
 import { holding } from './held-tensors.js';
+import { metricLoss } from './metric-loss.js';
 import type { Metric } from './metrics.js';
 import { headResults, layersOf, nodeDeltas, outputCaptures, partsOf } from './node-outputs.js';
 import type { OutputWeights, SourceBlock, SourceRange } from './node-outputs.js';
@@ -61,7 +62,7 @@ export class CleanBase {
       const results = layersOf(model.info).map((layer) =>
         hold(headResults(step, weights, layer, clean.at(blockHook(layer, 'attn.hook_z')))),
       );
-      const losses = metrics.map((metric) => readFloats(step, metric.loss(step, logits, pairs, logits)));
+      const losses = metrics.map((metric) => readFloats(step, metricLoss(step, metric, logits, pairs, logits)));
       return new CleanBase(clean.lengths, clean.T, await Promise.all(losses), logits, sites, results, deltas, release);
     });
   }

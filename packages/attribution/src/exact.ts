@@ -38,7 +38,7 @@ export interface ExactSweepOptions extends RunControls {
 /**
  * Scores of every edge by patching it. Cost: edges × pairs runs of the layers behind the edge, in 2 · layers + 1 steps where the
  * budget holds a sublayer's edges at once.
- * @throws LimnError `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/score-not-finite`,
+ * @throws LimnError `usage/metric-loss`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/score-not-finite`,
  * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function exactEdges(model: HookedModel, pairs: readonly Pair[], options: ExactOptions): Promise<Scores> {

@@ -26,6 +26,7 @@ import type { Graph } from './graph.js';
 import { logistic, openProbability, sampleGates } from './hard-concrete.js';
 import { maskKey, maskText, readMasks } from './mask-checkpoint.js';
 import type { MaskCheckpoints } from './mask-checkpoint.js';
+import { metricLoss } from './metric-loss.js';
 import { checkAnswers, checkDifferentiable } from './metrics.js';
 import type { Metric } from './metrics.js';
 import { constantNodeOutputs, OutputWeights } from './node-outputs.js';
@@ -74,7 +75,7 @@ export interface LearnedMasks {
  * the ranking of scores gives one of any size. Cost: a forward and a backward of the densely restricted model an update.
  * With `checkpoints` a run that was stopped, wherever that was, goes on to the same bits; a text that is damaged or of other settings is not
  * taken, and written over.
- * @throws LimnError `usage/mask-option`, `usage/metric`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/mean-length`, `data/score-not-finite`,
+ * @throws LimnError `usage/mask-option`, `usage/metric`, `usage/metric-loss`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/mean-length`, `data/score-not-finite`,
  * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function learnedMasks(
@@ -208,7 +209,7 @@ export function maskedLoss(
     }),
   );
   const { logits } = model.run(step, { tokens }, { interventions, logits: lastRows(tokens.lengths, tokens.T) });
-  return metric.loss(step, logits, pairs, clean);
+  return metricLoss(step, metric, logits, pairs, clean);
 }
 
 async function readScores(

@@ -22,8 +22,9 @@ export interface Metric {
   /** Throws `data/pairs-answers` for a pair that this metric cannot measure. */
   check(pair: Pair, where: string): void;
   /**
-   * The negated metric per row [N] from logits [N, V]; row n belongs to pairs[n]. `clean` [N, V] are the clean run's
-   * logits of the same rows, given when `usesClean`.
+   * The negated metric per row, [N] exactly, from logits [N, V]; row n belongs to pairs[n], and depends on no other row: a batch may hold
+   * any pairs, each several times. `clean` [N, V] are the clean run's logits of the same rows, given when `usesClean`. Whatever calls it
+   * refuses another shape as `usage/metric-loss`.
    */
   loss(step: Step, logits: Tensor, pairs: readonly Pair[], clean: Tensor | undefined): Tensor;
 }

@@ -3,6 +3,7 @@ import { LimnError } from '@limn/gpu';
 import type { HookedModel } from '@limn/hooks';
 import { add, fromData, mul } from '@limn/tensor';
 import { evaluateCircuits } from './evaluate.js';
+import { metricLoss } from './metric-loss.js';
 import type { Metric } from './metrics.js';
 import type { Pair } from './pairs.js';
 import type { RunControls } from './run-options.js';
@@ -60,7 +61,7 @@ export async function normalisedMetric(
     loss(step, logits, rows, reference) {
       const ends = rows.map((pair) => ofPair.get(pair) as { readonly b: number; readonly d: number });
       const column = (values: readonly number[], label: string) => fromData(step, values, [rows.length], { label });
-      const loss = metric.loss(step, logits, rows, reference);
+      const loss = metricLoss(step, metric, logits, rows, reference);
       const scaled = mul(
         step,
         loss,

@@ -8,6 +8,7 @@ import type { EdgeBlock, Reader } from './edge-block.js';
 import { joined } from './exact-base.js';
 import type { CleanBase } from './exact-base.js';
 import { HEAD_INPUTS } from './graph.js';
+import { metricLoss } from './metric-loss.js';
 import type { Metric } from './metrics.js';
 import type { Pair } from './pairs.js';
 import { repeated } from './score-loop.js';
@@ -24,7 +25,7 @@ export function patchedLosses(
   const edges = edgeCountOf(block);
   const logits = patchedLogits(step, model, base, block);
   const clean = metrics.some(({ usesClean }) => usesClean) ? rows(step, base.logits, edges) : undefined;
-  return metrics.map((metric) => metric.loss(step, logits, repeated(pairs, edges), clean));
+  return metrics.map((metric) => metricLoss(step, metric, logits, repeated(pairs, edges), clean));
 }
 
 /** Logits [edges · B, V] at the last positions. */

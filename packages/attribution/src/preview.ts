@@ -6,6 +6,7 @@ import { accuracy } from './accuracy.js';
 import { denominatorFlags, type CurveFlag } from './curve-flags.js';
 import { MetricSum, type MetricValues } from './evaluation-base.js';
 import { inBatches } from './in-batches.js';
+import { metricLoss } from './metric-loss.js';
 import { checkAnswers, type Metric } from './metrics.js';
 import { checkPairs } from './pair-checks.js';
 import type { Pair } from './pairs.js';
@@ -53,7 +54,7 @@ export interface PairsPreview {
 
 /**
  * Runs the clean and the corrupted prompt of every pair once.
- * @throws LimnError `data/pairs-empty`, `data/pairs-field`, `data/pairs-length-mismatch`, `data/pairs-too-long`, `data/pairs-unknown-id`, `data/pairs-…`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
+ * @throws LimnError `data/pairs-empty`, `data/pairs-field`, `data/pairs-length-mismatch`, `data/pairs-too-long`, `data/pairs-unknown-id`, `data/pairs-…`, `usage/metric-loss`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function previewPairs(
   model: HookedModel,
@@ -116,7 +117,7 @@ function recordSides(
   // Accuracy leaves out the pairs without answers of both kinds; any id stands in for those.
   const answered = pairs.map((pair) => (hasBoth(pair) ? pair : { ...pair, correct: [0], incorrect: [0] }));
   return [clean, corrupted].map((logits) =>
-    metrics.map((metric) => metric.loss(step, logits, metric === accuracy ? answered : pairs, clean)),
+    metrics.map((metric) => metricLoss(step, metric, logits, metric === accuracy ? answered : pairs, clean)),
   );
 }
 

@@ -9,6 +9,7 @@ import { circuitSlots } from './circuit-kernels.js';
 import type { EvaluationBase } from './evaluation-base.js';
 import { HEAD_INPUTS } from './graph.js';
 import type { Graph } from './graph.js';
+import { metricLoss } from './metric-loss.js';
 import type { Metric } from './metrics.js';
 import type { PlannedCircuit } from './neuron-circuit.js';
 import { layersOf } from './node-outputs.js';
@@ -61,5 +62,5 @@ export function recordCircuits(
   const clean = metrics.some(({ usesClean }) => usesClean)
     ? reshape(expand(step, base.cleanLogits, [circuits.length, ...base.cleanLogits.shape]), logits.shape)
     : undefined;
-  return metrics.map((metric) => metric.loss(step, logits, repeated(pairs, circuits.length), clean));
+  return metrics.map((metric) => metricLoss(step, metric, logits, repeated(pairs, circuits.length), clean));
 }

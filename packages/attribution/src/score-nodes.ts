@@ -45,7 +45,7 @@ const NODE_METHODS: Readonly<Record<NodeMethodName, (graph: Graph, options: Path
  * A score per source node, and on request per neuron. For the methods over inputs it is the sum of the edge scores out of the
  * node, Σ_v score(u → v), since ∂L/∂z_u = Σ_v g_v.
  * @throws LimnError `usage/unknown-ablation`, `usage/unknown-method`, `usage/ig-steps`, `usage/ig-rule`,
- * `usage/ablation`, `usage/metric`, `data/pairs-…`,
+ * `usage/ablation`, `usage/metric`, `usage/metric-loss`, `data/pairs-…`,
  * `data/score-not-finite`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function scoreNodes(
