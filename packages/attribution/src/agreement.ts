@@ -1,5 +1,6 @@
 // How well one set of edge scores agrees with another (usually exact patching): top-k overlap, Spearman, sign agreement, Pearson.
 import { LimnError } from '@limn/gpu';
+import { kendallTauB, meanRanks, pearson } from './correlation.js';
 import { rankedEdges } from './scores.js';
 import type { Ranking, Scores } from './scores.js';
 
@@ -26,30 +27,63 @@ export interface Agreement {
  * @throws LimnError `data/score-shape`, `data/graph-mismatch`
  */
 export function agreement(scores: Scores, reference: Scores, { k = 10 }: { readonly k?: number } = {}): Agreement {
+  return agreementAt(scores, reference, { k, sizes: [] }).agreement;
+}
+
+/** |top-n(a) ∩ top-n(b)| / n of one n. */
+export interface TopOverlap {
+  readonly n: number;
+  readonly value: number;
+}
+
+/** The agreement, and the overlap of the top n by |score| for several n besides: each side is ranked once for all of them. */
+export function agreementAt(
+  scores: Scores,
+  reference: Scores,
+  { k, sizes }: { readonly k: number; readonly sizes: readonly number[] },
+): { readonly agreement: Agreement; readonly overlaps: readonly TopOverlap[] } {
   const { graph } = reference;
   if (!graph.equals(scores.graph))
     throw new LimnError('data/graph-mismatch', 'The two sets of scores belong to models of different shape.');
-  const a: number[] = [];
-  const b: number[] = [];
+  const { a, b } = scoredOnBoth(scores, reference);
+  let largest = 0;
+  let agreeing = 0;
+  for (let i = 0; i < b.length; i++) {
+    if (Math.abs(b[i] as number) > Math.abs(b[largest] as number)) largest = i;
+    if (Math.sign(a[i] as number) === Math.sign(b[i] as number)) agreeing++;
+  }
+  const rest = (values: Float64Array): Float64Array => values.filter((_, i) => i !== largest);
+  const [sizeA, sizeB] = [a.map(Math.abs), b.map(Math.abs)];
+  const [top, ...overlaps] = topOverlaps(scores, reference, [k, ...sizes], 'absolute') as [number, ...number[]];
+  return {
+    agreement: {
+      topOverlap: { k, value: top },
+      spearman: pearson(meanRanks(sizeA), meanRanks(sizeB)),
+      signAgreement: agreeing / a.length,
+      pearson: pearson(a, b),
+      pearsonWithoutLargest: pearson(rest(a), rest(b)),
+      kendall: kendallTauB(sizeA, sizeB),
+      edges: a.length,
+    },
+    overlaps: sizes.map((n, i) => ({ n, value: overlaps[i] as number })),
+  };
+}
+
+/** Both scores of the edges that have one on either side, by destination, then source. */
+function scoredOnBoth(scores: Scores, reference: Scores): { readonly a: Float64Array; readonly b: Float64Array } {
+  const { graph } = reference;
+  const a = new Float64Array(graph.edgeCount);
+  const b = new Float64Array(graph.edgeCount);
+  let count = 0;
   for (const { u, v } of graph.edges()) {
     const i = graph.dense(u, v);
     const x = scores.values[i] ?? Number.NaN;
     const y = reference.values[i] ?? Number.NaN;
     if (Number.isNaN(x) || Number.isNaN(y)) continue;
-    a.push(x);
-    b.push(y);
+    a[count] = x;
+    b[count++] = y;
   }
-  const largest = b.reduce((best, y, i) => (Math.abs(y) > Math.abs(b[best] ?? 0) ? i : best), 0);
-  const rest = (values: readonly number[]): number[] => values.filter((_, i) => i !== largest);
-  return {
-    topOverlap: { k, value: topOverlap(scores, reference, k) },
-    spearman: pearson(meanRanks(a.map(Math.abs)), meanRanks(b.map(Math.abs))),
-    signAgreement: a.filter((x, i) => Math.sign(x) === Math.sign(b[i] ?? Number.NaN)).length / a.length,
-    pearson: pearson(a, b),
-    pearsonWithoutLargest: pearson(rest(a), rest(b)),
-    kendall: kendallTauB(a.map(Math.abs), b.map(Math.abs)),
-    edges: a.length,
-  };
+  return { a: a.subarray(0, count), b: b.subarray(0, count) };
 }
 
 /**
@@ -57,86 +91,26 @@ export function agreement(scores: Scores, reference: Scores, { k = 10 }: { reado
  * @throws LimnError `data/score-shape`
  */
 export function topOverlap(a: Scores, b: Scores, k: number, ranking: Ranking = 'absolute'): number {
-  const size = Math.min(k, a.graph.edgeCount);
-  const top = new Set(rankedEdges(a, ranking).subarray(0, size));
-  return (
-    rankedEdges(b, ranking)
-      .subarray(0, size)
-      .filter((edge) => top.has(edge)).length / size
-  );
+  return topOverlaps(a, b, [k], ranking)[0] as number;
 }
 
-/** Pearson's r; null when there are fewer than two values or one side is constant. */
-export function pearson(a: readonly number[], b: readonly number[]): number | null {
-  const n = a.length;
-  const meanA = a.reduce((sum, x) => sum + x, 0) / n;
-  const meanB = b.reduce((sum, x) => sum + x, 0) / n;
-  let ab = 0;
-  let aa = 0;
-  let bb = 0;
-  for (let i = 0; i < n; i++) {
-    const x = (a[i] ?? 0) - meanA;
-    const y = (b[i] ?? 0) - meanB;
-    ab += x * y;
-    aa += x * x;
-    bb += y * y;
+/** The same for several k from one ranking of each side: an edge is in both tops from the lower of its two places on. */
+function topOverlaps(a: Scores, b: Scores, sizes: readonly number[], ranking: Ranking): number[] {
+  const place = new Uint32Array(a.values.length);
+  const inA = rankedEdges(a, ranking);
+  for (let i = 0; i < inA.length; i++) place[inA[i] as number] = i;
+  const inB = rankedEdges(b, ranking);
+  /** Edges in both tops of that many. */
+  const shared = new Uint32Array(inB.length + 1);
+  for (let i = 0; i < inB.length; i++) {
+    const from = Math.max(i, place[inB[i] as number] as number) + 1;
+    shared[from] = (shared[from] as number) + 1;
   }
-  return n < 2 || aa === 0 || bb === 0 ? null : ab / Math.sqrt(aa * bb);
-}
-
-/** Ranks from 1; equal values share the mean of their ranks. */
-export function meanRanks(values: readonly number[]): number[] {
-  const order = values.map((_, i) => i).sort((i, j) => (values[i] ?? 0) - (values[j] ?? 0));
-  const ranks = Array.from(values, () => 0);
-  for (let start = 0; start < order.length;) {
-    let end = start + 1;
-    while (end < order.length && values[order[end] ?? 0] === values[order[start] ?? 0]) end++;
-    for (let i = start; i < end; i++) ranks[order[i] ?? 0] = (start + end + 1) / 2;
-    start = end;
-  }
-  return ranks;
-}
-
-/** τ_b = (concordant − discordant) / √((n₀ − ties_a)(n₀ − ties_b)), by Knight's merge sort, O(n log n). */
-export function kendallTauB(a: readonly number[], b: readonly number[]): number | null {
-  const n = a.length;
-  const order = a.map((_, i) => i).sort((i, j) => (a[i] ?? 0) - (a[j] ?? 0) || (b[i] ?? 0) - (b[j] ?? 0));
-  const pairs = (count: number): number => (count * (count - 1)) / 2;
-  const tiedPairs = (values: readonly string[]): number => {
-    const counts = new Map<string, number>();
-    for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-    return [...counts.values()].reduce((sum, count) => sum + pairs(count), 0);
-  };
-  const tiesA = tiedPairs(a.map((x) => `${x}`));
-  const tiesB = tiedPairs(b.map((y) => `${y}`));
-  const tiesBoth = tiedPairs(a.map((x, i) => `${x} ${b[i]}`));
-  const { swaps } = sortCounting(order.map((i) => b[i] ?? 0));
-  const all = pairs(n);
-  const scale = Math.sqrt((all - tiesA) * (all - tiesB));
-  return scale === 0 ? null : (all - tiesA - tiesB + tiesBoth - 2 * swaps) / scale;
-}
-
-/** Merge sort that counts the inversions (i < j with value_i > value_j). */
-function sortCounting(values: readonly number[]): { readonly sorted: readonly number[]; readonly swaps: number } {
-  if (values.length < 2) return { sorted: values, swaps: 0 };
-  const middle = values.length >> 1;
-  const left = sortCounting(values.slice(0, middle));
-  const right = sortCounting(values.slice(middle));
-  const sorted: number[] = [];
-  let swaps = left.swaps + right.swaps;
-  for (let i = 0, j = 0; i < left.sorted.length || j < right.sorted.length;) {
-    const x = left.sorted[i];
-    const y = right.sorted[j];
-    if (y === undefined || (x !== undefined && x <= y)) {
-      sorted.push(x ?? 0);
-      i++;
-    } else {
-      sorted.push(y);
-      swaps += left.sorted.length - i;
-      j++;
-    }
-  }
-  return { sorted, swaps };
+  for (let k = 1; k < shared.length; k++) shared[k] = (shared[k] as number) + (shared[k - 1] as number);
+  return sizes.map((k) => {
+    const size = Math.min(k, a.graph.edgeCount);
+    return (shared[size] as number) / size;
+  });
 }
 
 /**

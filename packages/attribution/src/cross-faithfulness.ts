@@ -1,7 +1,7 @@
 // Faithfulness of every task's circuit on every task's pairs, and whether overlap predicts it. arXiv 2403.17806 §5.
 import type { HookedModel } from '@limn/hooks';
 import type { Ablation } from './ablation.js';
-import { meanRanks, pearson } from './agreement.js';
+import { meanRanks, pearson } from './correlation.js';
 import type { Circuit } from './circuit.js';
 import type { CircuitComparison } from './compare-circuits.js';
 import { evaluateCircuits } from './evaluate.js';

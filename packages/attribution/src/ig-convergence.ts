@@ -1,8 +1,8 @@
 // Whether m points on the path are enough: the scores of m against those of 4m, by rank and by the edges on top.
 import type { HookedModel } from '@limn/hooks';
 import { LimnError } from '@limn/gpu';
-import { agreement, topOverlap } from './agreement.js';
-import type { Agreement } from './agreement.js';
+import { agreementAt } from './agreement.js';
+import type { Agreement, TopOverlap } from './agreement.js';
 import { headlineSizes } from './faithfulness.js';
 import type { EapIgOptions } from './eap-ig-inputs.js';
 import type { Pair } from './pairs.js';
@@ -26,7 +26,7 @@ export interface IgConvergence {
   /** Spearman, Kendall, Pearson and signs over all edges, the finer path as the reference. */
   readonly agreement: Agreement;
   /** |top-n ∩ top-n| / n by |score|. */
-  readonly overlaps: readonly { readonly n: number; readonly value: number }[];
+  readonly overlaps: readonly TopOverlap[];
   /** Σ |difference| / Σ |score of the finer path|; null where the finer path gives nothing. */
   readonly relativeChange: number | null;
   readonly scores: Scores;
@@ -74,8 +74,7 @@ export async function igConvergence(
   return {
     steps,
     referenceSteps: factor * steps,
-    agreement: agreement(scores, reference),
-    overlaps: sizes.map((n) => ({ n, value: topOverlap(scores, reference, n) })),
+    ...agreementAt(scores, reference, { k: 10, sizes }),
     relativeChange: total === 0 ? null : change / total,
     scores,
     reference,

@@ -81,8 +81,9 @@ export {
   smallestSize,
 } from './faithfulness.js';
 export type { CurveSize, CurveValue, Faithfulness } from './faithfulness.js';
-export { agreement, gradientRatio, kendallTauB, meanRanks, pearson, topOverlap } from './agreement.js';
-export type { Agreement } from './agreement.js';
+export { agreement, gradientRatio, topOverlap } from './agreement.js';
+export type { Agreement, TopOverlap } from './agreement.js';
+export { kendallTauB, meanRanks, pearson } from './correlation.js';
 export { checkPairs, parsePairs } from './pairs.js';
 export type { Pair, PairLimits, PairTokenizer, ParsePairsOptions, ParsedPairs } from './pairs.js';
 export type { RefusedRow } from './pair-refusals.js';

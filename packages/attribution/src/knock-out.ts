@@ -5,12 +5,12 @@ import type { Graph } from './graph.js';
 /** The kind of part that is taken out. */
 export type KnockOutUnit = 'edge' | 'node';
 
-/** A part of a graph by its name, and the test for the edges that go with it. */
+/** A part of a graph by its name, and the edges that go with it. */
 export interface KnockOut {
   readonly unit: KnockOutUnit;
   readonly name: string;
-  /** Does edge (u, v) go with it? */
-  takes(u: number, v: number): boolean;
+  /** Dense indices of the edges that go with it, whether or not a circuit has them. */
+  edges(): Iterable<number>;
 }
 
 /** The parts of a circuit that can be taken out: its edges by destination, then source; its nodes in order, without `input` and `logits`. */
@@ -21,15 +21,24 @@ export function knockOutsOf(circuit: Circuit, unit: KnockOutUnit): KnockOut[] {
   return graph.nodes.map((_, u) => nodePart(graph, u)).filter(({ name }, u) => u !== 0 && names.has(name));
 }
 
-/** The circuit without some parts, before pruning. */
+/** The circuit without some parts, before pruning. Each part costs its own edges, not those of the circuit. */
 export function without(circuit: Circuit, parts: readonly KnockOut[]): Circuit {
-  return Circuit.where(circuit.graph, (u, v) => circuit.has(u, v) && !parts.some((part) => part.takes(u, v)));
+  const mask = circuit.mask();
+  for (const part of parts) for (const edge of part.edges()) mask[edge] = 0;
+  return new Circuit(circuit.graph, mask);
 }
 
 function edgePart(graph: Graph, u: number, v: number): KnockOut {
-  return { unit: 'edge', name: graph.edgeName(u, v), takes: (a, b) => a === u && b === v };
+  return { unit: 'edge', name: graph.edgeName(u, v), edges: () => [graph.dense(u, v)] };
 }
 
 function nodePart(graph: Graph, node: number): KnockOut {
-  return { unit: 'node', name: graph.nodeName(node), takes: (u, v) => u === node || graph.ownerOf(v) === node };
+  return {
+    unit: 'node',
+    name: graph.nodeName(node),
+    *edges() {
+      for (let v = 0; v < graph.nBackward; v++) if (graph.isEdge(node, v)) yield graph.dense(node, v);
+      for (const v of graph.inputsOf(node)) for (let u = 0; u < graph.prev(v); u++) yield graph.dense(u, v);
+    },
+  };
 }

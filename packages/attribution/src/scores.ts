@@ -1,5 +1,6 @@
 // Edge scores: a dense [nForward, nBackward] matrix, NaN where there is no edge; score > 0 means that the edge helps (corrupting it raises the loss).
 import { LimnError } from '@limn/gpu';
+import { ascendingOrder } from './ascending-order.js';
 import type { Graph } from './graph.js';
 
 /** How a selection orders edges: by |score|, or by score (most helpful first). */
@@ -46,10 +47,16 @@ export function rankedEdges(scores: Scores, ranking: Ranking): Uint32Array {
       `Scores hold ${values.length} numbers; this graph needs ${graph.nForward} × ${graph.nBackward}.`,
       { details: { given: values.length, sources: graph.nForward, slots: graph.nBackward } },
     );
-  const order = new Uint32Array(graph.edgeCount);
+  const edges = new Uint32Array(graph.edgeCount);
+  const keys = new Float64Array(graph.edgeCount);
   let count = 0;
-  for (const { u, v } of graph.edges()) order[count++] = graph.dense(u, v);
-  const keys = new Float64Array(values.length);
-  for (const index of order) keys[index] = rankingKey(values[index] ?? Number.NaN, ranking);
-  return order.sort((a, b) => (keys[b] ?? 0) - (keys[a] ?? 0) || a - b);
+  for (let u = 0; u < graph.nForward; u++)
+    for (let v = 0; v < graph.nBackward; v++) {
+      if (!graph.isEdge(u, v)) continue;
+      const index = graph.dense(u, v);
+      edges[count] = index;
+      // Best first is ascending by what is turned over.
+      keys[count++] = -rankingKey(values[index] as number, ranking);
+    }
+  return ascendingOrder(keys).map((i) => edges[i] as number);
 }

@@ -1,6 +1,15 @@
-import { describe, expect, it } from 'vitest';
-import { agreement, gradientRatio, kendallTauB, meanRanks, pearson, scoresOf } from '../src/index.js';
+import { describe, expect, it, vi } from 'vitest';
+import { referenceRandom } from '@limn/testing';
+import { agreementAt } from '../src/agreement.js';
+import { ascendingOrder } from '../src/ascending-order.js';
+import { agreement, gradientRatio, kendallTauB, meanRanks, pearson, scoresOf, topOverlap } from '../src/index.js';
+import { rankedEdges } from '../src/scores.js';
 import { goldenScores, toyGraph } from './golden.js';
+
+vi.mock(import('../src/scores.ts'), async (original) => {
+  const scores = await original();
+  return { ...scores, rankedEdges: vi.fn(scores.rankedEdges) };
+});
 
 describe('agreement', () => {
   const exact = goldenScores('exact');
@@ -24,10 +33,54 @@ describe('agreement', () => {
     const a = [1, 2, 2, 4, 7];
     const b = [2, 1, 4, 4, 9];
     expect(pearson(a, b)).toBeCloseTo(0.917_285_5, 6);
-    expect(meanRanks(a)).toEqual([1, 2.5, 2.5, 4, 5]);
+    expect([...meanRanks(a)]).toEqual([1, 2.5, 2.5, 4, 5]);
     expect(kendallTauB(a, b)).toBeCloseTo(0.666_666_7, 6);
     expect(pearson([1, 1, 1], [1, 2, 3])).toBeNull();
     expect(kendallTauB([1, 1], [1, 2])).toBeNull();
+  });
+
+  it('is what its definitions give of values with many ties', () => {
+    const draw = [...referenceRandom(3).normals(120, 2)].map(Math.round);
+    const [a, b] = [draw.slice(0, 60), draw.slice(60)];
+    let [concordant, discordant, tiesA, tiesB] = [0, 0, 0, 0];
+    for (let i = 0; i < a.length; i++)
+      for (let j = 0; j < i; j++) {
+        const [x, y] = [Math.sign((a[i] ?? 0) - (a[j] ?? 0)), Math.sign((b[i] ?? 0) - (b[j] ?? 0))];
+        if (x === 0) tiesA++;
+        if (y === 0) tiesB++;
+        if (x * y > 0) concordant++;
+        if (x * y < 0) discordant++;
+      }
+    const all = (60 * 59) / 2;
+    const tau = (concordant - discordant) / Math.sqrt((all - tiesA) * (all - tiesB));
+    expect(kendallTauB(a, b)).toBeCloseTo(tau, 12);
+    const rank = (x: number): number => a.filter((y) => y < x).length + (1 + a.filter((y) => y === x).length) / 2;
+    expect([...meanRanks(a)]).toEqual(a.map(rank));
+  });
+
+  it('sorts any keys as comparing them does', () => {
+    const odd = [0, -0, 1, -1, 1 / 3, -1 / 3, 5e-324, -5e-324, 1e308, -1e308, Infinity, -Infinity, 2 ** 33, 3, 3];
+    const keys = Float64Array.from([...odd, ...referenceRandom(8).normals(500, 1), ...odd]);
+    const compared = [...keys.keys()].sort((i, j) => {
+      const [x, y] = [keys[i] ?? 0, keys[j] ?? 0];
+      return x < y ? -1 : x > y ? 1 : i - j;
+    });
+    expect([...ascendingOrder(keys)]).toEqual(compared);
+    expect(ascendingOrder(new Float64Array())).toHaveLength(0);
+  });
+
+  it('ranks each side once for all sizes', () => {
+    const [a, b] = [goldenScores('eap'), exact];
+    vi.mocked(rankedEdges).mockClear();
+    const sizes = Array.from({ length: 46 }, (_, i) => i + 1);
+    const { agreement: found, overlaps } = agreementAt(a, b, { k: 10, sizes });
+    expect(rankedEdges).toHaveBeenCalledTimes(2);
+    expect(found).toEqual(agreement(a, b));
+    for (const { n, value } of overlaps) {
+      const tops = [a, b].map((scores) => new Set(rankedEdges(scores, 'absolute').subarray(0, n)));
+      expect(value).toBe([...(tops[0] ?? [])].filter((edge) => tops[1]?.has(edge)).length / n);
+      expect(topOverlap(a, b, n)).toBe(value);
+    }
   });
 
   it('drops the one edge that carries a correlation', () => {
