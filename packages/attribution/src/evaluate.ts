@@ -9,6 +9,7 @@ import { EvaluationBase, MetricSum } from './evaluation-base.js';
 import type { MetricValues } from './evaluation-base.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
+import { expectDistinctNames } from './metric-identity.js';
 import { checkAnswers } from './metrics.js';
 import type { Metric } from './metrics.js';
 import { edgesOf, planCircuit } from './neuron-circuit.js';
@@ -41,7 +42,7 @@ const CIRCUITS_AT_ONCE = 32;
  * Runs every circuit on the clean inputs with everything outside of it ablated. Circuits are pruned first: under 'patch' this
  * changes no output; under 'zero' and means it takes away what nodes without a kept edge in would make of constants alone.
  * Where a circuit names neurons, the others of a node's output are ablated on its kept edges as well.
- * @throws LimnError `usage/metric-loss`, `usage/ablation`, `data/graph-mismatch`, `data/score-shape`, `data/mean-length`, `data/pairs-…`,
+ * @throws LimnError `usage/metric-loss`, `usage/metric-name`, `usage/ablation`, `data/graph-mismatch`, `data/score-shape`, `data/mean-length`, `data/pairs-…`,
  * `usage/unknown-ablation`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function evaluateCircuits(
@@ -54,6 +55,7 @@ export async function evaluateCircuits(
   const ablation = settleAblation(options.ablation);
   const { batchSize, memoryBytes } = settleControls(options);
   checkPairs(pairs, { model: model.info });
+  expectDistinctNames(metrics);
   checkAnswers(pairs, metrics);
   const graph = buildGraph(model.info);
   for (const circuit of circuits) expectGraph(circuit, graph);

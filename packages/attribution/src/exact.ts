@@ -9,6 +9,7 @@ import { CleanBase } from './exact-base.js';
 import { notFinite } from './example-sum.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
+import { expectDistinctNames } from './metric-identity.js';
 import { checkAnswers } from './metrics.js';
 import type { Metric } from './metrics.js';
 import { OutputWeights } from './node-outputs.js';
@@ -48,7 +49,7 @@ export async function exactEdges(model: HookedModel, pairs: readonly Pair[], opt
 
 /**
  * Exact scores under several metrics from one sweep, in the metrics' order.
- * @throws LimnError `data/mean-length`, `usage/unknown-ablation`, and as {@link exactEdges}
+ * @throws LimnError `usage/metric-name`, `data/mean-length`, `usage/unknown-ablation`, and as {@link exactEdges}
  */
 export async function exactSweep(
   model: HookedModel,
@@ -59,6 +60,7 @@ export async function exactSweep(
   const { batchSize, memoryBytes } = settleControls(options);
   const ablation = settleAblation(options.ablation);
   checkPairs(pairs, { model: model.info });
+  expectDistinctNames(metrics);
   checkAnswers(pairs, metrics);
   const graph = buildGraph(model.info);
   const sums = metrics.map(() => scoresOf(graph, () => 0));

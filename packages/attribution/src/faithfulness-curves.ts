@@ -120,7 +120,7 @@ export async function faithfulnessCurves(
     model,
     { count: all.length, circuitAt: (i) => all[i] as Circuit, known },
     pairs,
-    { ...options, metrics: [metric, ...(also ?? []).filter(({ name }) => name !== metric.name)] },
+    { ...options, metrics: [metric, ...(also ?? []).filter((one) => one !== metric)] },
   );
   const endsOf = (name: string): { readonly clean: number; readonly corrupted: number } => ({
     clean: clean.mean[name] ?? Number.NaN,

@@ -26,6 +26,7 @@ import type { Graph } from './graph.js';
 import { logistic, openProbability, sampleGates } from './hard-concrete.js';
 import { maskKey, maskText, readMasks } from './mask-checkpoint.js';
 import type { MaskCheckpoints } from './mask-checkpoint.js';
+import { metricIdentity } from './metric-identity.js';
 import { metricLoss } from './metric-loss.js';
 import { checkAnswers, checkDifferentiable } from './metrics.js';
 import type { Metric } from './metrics.js';
@@ -75,7 +76,7 @@ export interface LearnedMasks {
  * the ranking of scores gives one of any size. Cost: a forward and a backward of the densely restricted model an update.
  * With `checkpoints` a run that was stopped, wherever that was, goes on to the same bits; a text that is damaged or of other settings is not
  * taken, and written over.
- * @throws LimnError `usage/mask-option`, `usage/metric`, `usage/metric-loss`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/mean-length`, `data/score-not-finite`,
+ * @throws LimnError `usage/mask-option`, `usage/metric`, `usage/metric-loss`, `usage/metric-identity`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/mean-length`, `data/score-not-finite`,
  * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function learnedMasks(
@@ -99,7 +100,7 @@ export async function learnedMasks(
   const { checkpoints } = options;
   const key =
     checkpoints &&
-    (await maskKey(model, pairs, { ...checkpoints, metric: metric.name, ablation, settings, memoryBytes }));
+    (await maskKey(model, pairs, { ...checkpoints, metric: metricIdentity(metric), ablation, settings, memoryBytes }));
   const gates = sites.map(({ at, columns, sources }) =>
     persistent(model.gpu, [columns.length, sources], new Float32Array(columns.length * sources).fill(settings.start), {
       label: `log α at ${at}`,

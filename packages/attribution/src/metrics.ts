@@ -14,7 +14,13 @@ import type { Pair } from './pairs.js';
 
 /** A measure of the answer, as a function of the logits after the last real token. */
 export interface Metric {
+  /** Values are given under this name: no two metrics of one call may share it. */
   readonly name: string;
+  /**
+   * What it computes, for stores: what scores, shards and checkpoints of this metric are found by, beside its name. Change it whenever
+   * `loss` changes. The metrics of this package need none; any other is refused with a store when it has none.
+   */
+  readonly identity?: string | undefined;
   /** Whether `loss` looks at the clean run's logits. */
   readonly usesClean: boolean;
   /** false for a value that is only reported, such as accuracy; scorers that differentiate refuse it. */

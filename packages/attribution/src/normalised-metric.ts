@@ -1,8 +1,9 @@
 // A metric in units of each pair's own clean − corrupted difference: f_i = (m_i − b'_i) / (b_i − b'_i), so that every pair weighs the same in the scores.
-import { LimnError } from '@limn/gpu';
+import { LimnError, sha256 } from '@limn/gpu';
 import type { HookedModel } from '@limn/hooks';
 import { add, fromData, mul } from '@limn/tensor';
 import { evaluateCircuits } from './evaluate.js';
+import { knownIdentity } from './metric-identity.js';
 import { metricLoss } from './metric-loss.js';
 import type { Metric } from './metrics.js';
 import type { Pair } from './pairs.js';
@@ -16,7 +17,7 @@ export interface NormalisedMetricOptions extends RunControls {
 
 /**
  * The metric `metric`, per pair 0 on the corrupted and 1 on the clean prompt: its loss is −f_i. Both ends are measured here, once; the
- * result knows these pairs only.
+ * result knows these pairs only, and has an identity where `metric` has one.
  * @throws LimnError `data/metric-denominator`, naming the pairs below the floor; `usage/metric-floor`; else as `evaluateCircuits`
  */
 export async function normalisedMetric(
@@ -46,8 +47,10 @@ export async function normalisedMetric(
       { details: { pairs: small, floor, mean }, hint: 'Leave these pairs out, or lower the floor.' },
     );
   const ofPair = new Map(pairs.map((pair, i) => [pair, { b: corrupted[i] as number, d: differences[i] as number }]));
+  const inner = knownIdentity(metric);
   return {
     name: `normalised ${metric.name}`,
+    identity: inner && JSON.stringify([inner, await sha256(JSON.stringify([...ofPair]))]),
     usesClean: metric.usesClean,
     check: (pair, where) => {
       metric.check(pair, where);

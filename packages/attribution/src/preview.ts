@@ -6,6 +6,7 @@ import { accuracy } from './accuracy.js';
 import { denominatorFlags, type CurveFlag } from './curve-flags.js';
 import { MetricSum, type MetricValues } from './evaluation-base.js';
 import { inBatches } from './in-batches.js';
+import { expectDistinctNames } from './metric-identity.js';
 import { metricLoss } from './metric-loss.js';
 import { checkAnswers, type Metric } from './metrics.js';
 import { checkPairs } from './pair-checks.js';
@@ -54,7 +55,7 @@ export interface PairsPreview {
 
 /**
  * Runs the clean and the corrupted prompt of every pair once.
- * @throws LimnError `data/pairs-empty`, `data/pairs-field`, `data/pairs-length-mismatch`, `data/pairs-too-long`, `data/pairs-unknown-id`, `data/pairs-…`, `usage/metric-loss`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
+ * @throws LimnError `data/pairs-empty`, `data/pairs-field`, `data/pairs-length-mismatch`, `data/pairs-too-long`, `data/pairs-unknown-id`, `data/pairs-…`, `usage/metric-loss`, `usage/metric-name`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function previewPairs(
   model: HookedModel,
@@ -63,9 +64,10 @@ export async function previewPairs(
 ): Promise<PairsPreview> {
   const { metrics } = options;
   const controls = { ...options, ...settleControls(options) };
+  const measured = [...metrics.filter((metric) => metric !== accuracy), accuracy];
+  expectDistinctNames(measured);
   checkPairs(pairs, { model: model.info });
   checkAnswers(pairs, metrics);
-  const measured = [...metrics.filter(({ name }) => name !== accuracy.name), accuracy];
   const sides = SIDES.map(() => new MetricSum(measured, pairs.length));
   await inBatches(
     model.gpu,

@@ -3,6 +3,7 @@ import { LimnError, sha256, throwIfAborted } from '@limn/gpu';
 import type { HookedModel } from '@limn/hooks';
 import { ablationName, settleAblation } from './ablation.js';
 import { buildGraph } from './graph.js';
+import { metricIdentity } from './metric-identity.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import { settleControls } from './run-options.js';
@@ -50,7 +51,7 @@ const SHARD_SIZE = 16;
  * Scores by `options.method`, shard by shard: score = Σ_s n_s · mean_s / Σ_s n_s in float64, in the order of the pairs. Each shard is
  * computed by itself, so that who computes it changes no bit. A pair that the model or the metric cannot take, or whose scores are no
  * numbers, is quarantined by name, and its shard computed without it.
- * @throws LimnError `usage/shard`, `data/pairs-empty`, `data/pairs-quarantined` when no pair is left, and as the method; AbortedError
+ * @throws LimnError `usage/shard`, `usage/metric-identity`, `data/pairs-empty`, `data/pairs-quarantined` when no pair is left, and as the method; AbortedError
  */
 export async function scoreInShards(
   model: HookedModel,
@@ -174,7 +175,7 @@ function runIdentity(model: HookedModel, options: ShardedScoringOptions, machine
   const means = typeof ablation === 'object' ? ablation.digest : null;
   return [
     ['limn score shard', 1, machine, architecture, fingerprint, processing],
-    [method, metric.name, steps, rule, variant, ablationName(ablation), means, batchSize, memoryBytes],
+    [method, metricIdentity(metric), steps, rule, variant, ablationName(ablation), means, batchSize, memoryBytes],
   ];
 }
 

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpt2 } from '@limn/gpt2';
 import { referenceEap } from '@limn/testing';
-import { eap, logitDiff, meanOutputs, scoreInShards } from '../src/index.js';
+import { eap, logitDiff, meanOutputs, normalisedMetric, probDiff, scoreInShards } from '../src/index.js';
 import type { Pair, ShardedScores, ShardedScoringOptions, ShardStore } from '../src/index.js';
 import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
 
@@ -116,6 +116,28 @@ describe('shards', () => {
     expect(store.kept.size).toBe(1 + 4 + 2 + 1);
     expect(store.writes).toBe(store.kept.size);
     other.dispose();
+  });
+
+  it('are other shards for another metric of the same name, which tells itself apart by its identity', async () => {
+    const store = new MemoryStore();
+    const few = pairs.slice(0, 2);
+    const mine = { ...logitDiff, name: 'mine', identity: '1' };
+    const first = await run(store, { metric: mine }, few);
+    const second = await run(store, { metric: { ...mine, loss: probDiff.loss, identity: '2' } }, few);
+    expect(second.shards.found).toBe(0);
+    expect(second.scores?.values).not.toEqual(first.scores?.values);
+    expect((await run(store, { metric: mine }, few)).shards.found).toBe(1);
+    const normalised = await normalisedMetric(model, few, mine, { floor: 0 });
+    expect((await run(store, { metric: normalised }, few)).shards.found).toBe(0);
+    const built = await run(store, {}, few);
+    expect(built.shards.found).toBe(0);
+    for (const metric of [
+      { ...mine, identity: undefined },
+      { ...logitDiff, loss: probDiff.loss },
+    ])
+      await expect(run(store, { metric }, few)).rejects.toThrow(
+        expect.objectContaining({ code: 'usage/metric-identity' }),
+      );
   });
 
   it('refuse a cut that is none', async () => {

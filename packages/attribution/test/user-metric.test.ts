@@ -75,6 +75,32 @@ it('gives what the built-in metric gives that computes the same', async () => {
     expect(circuits[0]?.perExample.mine?.[i]).toBeCloseTo(circuits[0]?.perExample['logit-diff']?.[i] as number, 5);
 });
 
+it('shares its name with no other metric of a call', async () => {
+  const twins = [mine, { ...logitDiff, name: 'mine' }];
+  const scores = await eap(model, single, { metric: mine });
+  for (const call of [
+    () => evaluateCircuits(model, [], single, { metrics: twins }),
+    () => exactSweep(model, single, { metrics: twins }),
+    () => previewPairs(model, single, { metrics: twins }),
+    () => previewPairs(model, single, { metrics: [{ ...mine, name: 'accuracy' }] }),
+    () => faithfulnessCurves(model, scores, single, { metric: mine, also: twins.slice(1) }),
+  ])
+    await expect(call()).rejects.toThrow(expect.objectContaining({ code: 'usage/metric-name' }));
+});
+
+it('keeps checkpoints under its identity', async () => {
+  const kept = new Map<string, string>();
+  const store = {
+    read: (key: string) => Promise.resolve(kept.get(key)),
+    write: (key: string, text: string) => Promise.resolve(void kept.set(key, text)),
+  };
+  const learn = (metric: Metric) =>
+    learnedMasks(model, single, { metric, updates: 1, checkpoints: { store, machine: 'here' } });
+  await expect(learn(mine)).rejects.toThrow(expect.objectContaining({ code: 'usage/metric-identity' }));
+  for (const identity of ['1', '2', '1']) await learn({ ...mine, identity });
+  expect(kept.size).toBe(2);
+});
+
 describe('a loss that is not one number per row', () => {
   const losses: readonly (readonly [string, Metric['loss']])[] = [
     ['[1]', (step, logits, pairs, clean) => mean(step, logitDiff.loss(step, logits, pairs, clean))],
