@@ -164,7 +164,7 @@ const searchFigures = ({ threshold, found, setbacks, passesFrom }: SmallestCircu
 function knockOutFigures({ edges, nodes, dispensable }: Minimality): KnockOutFigures {
   const count = (drops: readonly Drop[]) => {
     const of = (verdict: Drop['verdict']): number => drops.filter((drop) => drop.verdict === verdict).length;
-    return { needed: of('needed'), idle: of('idle'), harmful: of('harmful') };
+    return { needed: of('needed'), idle: of('idle'), harmful: of('harmful'), unknown: of('unknown') };
   };
   return { edges: count(edges), nodes: count(nodes), dispensable };
 }
@@ -195,7 +195,8 @@ function furtherLines({ curves, shown, exact, masks, search, knockOut }: Finding
   if (knockOut) {
     const { edges, nodes } = knockOutFigures(knockOut);
     const of = (what: string, all: number, drops: typeof edges): string =>
-      `${drops.needed} of ${all} ${what} are needed, ${drops.idle} idle, ${drops.harmful} harmful`;
+      `${drops.needed} of ${all} ${what} are needed, ${drops.idle} idle, ${drops.harmful} harmful` +
+      (drops.unknown > 0 ? `, ${drops.unknown} unknown (no finite metric without them)` : '');
     lines.push(
       `  dropped one at a time: ${of('edges', knockOut.edges.length, edges)}; ${of('nodes', knockOut.nodes.length, nodes)}`,
     );

@@ -183,7 +183,6 @@ function knockOutRecord({ value, faithfulness, tolerance, edges, nodes }: Minima
     ...dropped,
     value: finiteOrNull(dropped.value),
     change: finiteOrNull(dropped.change),
-    verdict: Number.isFinite(dropped.change) ? dropped.verdict : 'unknown',
   });
   return { value: finiteOrNull(value), faithfulness, tolerance, edges: edges.map(drop), nodes: nodes.map(drop) };
 }

@@ -5,10 +5,15 @@ import path from 'node:path';
 import { evaluateCircuits, logitDiff, minimality, normalisedFaithfulness, parseGraphJson } from '@limn/attribution';
 import { openNodeGpu } from '@limn/gpu/node';
 import { recordFromJson, type CircuitRecord } from '@limn/report';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openModel } from '../src/model-source.js';
 import { runLimn } from './run-limn.js';
 import { writeToyModel } from './toy-model.js';
+
+vi.mock(import('@limn/attribution'), async (original) => {
+  const attribution = await original();
+  return { ...attribution, minimality: vi.fn(attribution.minimality) };
+});
 
 /** A logit difference that falls by 0.2 from clean to corrupted: round-off of f32 in it is below 1e-5 of that. */
 const pairs = [7, 6, 5, 8].map((third) => ({
@@ -140,6 +145,25 @@ describe('knock-outs', () => {
     for (const [i, { change }] of (record.knockOut?.nodes ?? []).entries())
       expect(change).toBeCloseTo(wanted.nodes[i]?.change ?? NaN, 5);
     expect(outcome.stdout).toContain('dropped one at a time:');
+    expect(outcome.stdout).not.toContain('unknown');
+  });
+
+  it('without a finite metric are unknown on the terminal, in the figures, in the record and on the page', async () => {
+    const { minimality: real } = await vi.importActual<typeof import('@limn/attribution')>('@limn/attribution');
+    const lost = { value: NaN, change: NaN, faithfulness: null, faithfulnessChange: null, verdict: 'unknown' } as const;
+    vi.mocked(minimality).mockImplementation(async (...given) => {
+      const found = await real(...given);
+      return { ...found, edges: found.edges.map((drop, i) => (i === 0 ? { ...drop, ...lost } : drop)) };
+    });
+    const words = ['--knock-out', '--draws', '0'];
+    const outcome = await circuit('lost', ...words);
+    const figures = (await circuit('lost-json', ...words, '--json')).json();
+    vi.mocked(minimality).mockReset();
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    expect(outcome.stdout).toMatch(/dropped one at a time: .* edges are needed.*, 1 unknown \(no finite metric/);
+    expect(recordOf('lost').knockOut?.edges[0]).toMatchObject({ value: null, change: null, verdict: 'unknown' });
+    expect(text('lost', 'report.html')).toContain('no finite number');
+    expect(figures['knockOut']).toMatchObject({ edges: { unknown: 1 }, nodes: { unknown: 0 } });
   });
 });
 

@@ -75,10 +75,7 @@ describe('learned masks on the command line', () => {
   });
 
   it('killed at any moment and resumed they are the same, bit for bit', async (context) => {
-    context.skip(
-      process.env['LIMN_LONG'] !== '1',
-      'LIMN_LONG=1 kills a process twice; Ctrl-C below resumes alike',
-    );
+    context.skip(process.env['LIMN_LONG'] !== '1', 'LIMN_LONG=1 kills a process twice; Ctrl-C below resumes alike');
     const entry = path.join(import.meta.dirname, 'limn-child.mts');
     let killed = 0;
     for (let n = 0; n < 2; n++) {

@@ -131,4 +131,19 @@ describe('a file with bad rows', () => {
     const whole = await circuit('parts', data, '--skip-bad-pairs', '--resume', '--shard-size', '2', '--json');
     expect(whole.json()['leftOut']).toEqual(part.json()['leftOut']);
   });
+
+  it('limn pairs writes what is left, and names what is not', async () => {
+    const out = path.join(root, 'left.jsonl');
+    const data = file('pairs.jsonl', mixed.slice(0, 7));
+    const words = ['pairs', '--model', model, '--data', data, '--no-preview', '--skip-bad-pairs', '--out', out];
+    const outcome = await runLimn([...words, '--json']);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { leftOut } = outcome.json() as { leftOut?: { where: string; code: string }[] };
+    expect(leftOut?.map(({ where, code }) => [where, code])).toEqual(
+      ([2, 4, 5, 6, 7] as const).map((line) => [`${data}:${line}`, CODES[line]]),
+    );
+    expect(readFileSync(out, 'utf8').trimEnd().split('\n')).toHaveLength(2);
+    expect((await runLimn(words)).stdout).toContain(`  left out: ${data}:4: is not JSON`);
+    expect((await runLimn(words.filter((word) => word !== '--skip-bad-pairs'))).exitCode).toBe(4);
+  });
 });

@@ -12,6 +12,7 @@ import {
   type Pair,
   type PairTokenizer,
   type PairsPreview,
+  type RefusedRow,
 } from '@limn/attribution';
 import { LimnError } from '@limn/gpu';
 import type { Provenance } from '@limn/report';
@@ -20,6 +21,7 @@ import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { openGivenModel } from '../given-model.js';
+import { leftOut } from '../left-out.js';
 import { measurable } from '../measurable.js';
 import type { ModelTokenizer } from '../model-source.js';
 import { refuseForeignFile, writeFileWhole } from '../output.js';
@@ -43,6 +45,7 @@ interface PairsOptions extends SharedOptions, WeightOptions {
   readonly seed: number;
   readonly metric?: string;
   readonly bos: boolean;
+  readonly skipBadPairs?: boolean;
   readonly preview: boolean;
   readonly out?: string;
 }
@@ -71,6 +74,7 @@ export function addPairsCommand(program: Command, context: CommandContext): void
       `${METRIC_NAMES.join(', ')} (default: all that the pairs have answers for)`,
       nameOption('--metric', 'metric', METRIC_NAMES),
     )
+    .option('--skip-bad-pairs', 'go on without rows of --data that cannot be used; each is named')
     .option('--no-bos', 'put no BOS in front of text')
     .option('--no-preview', 'only check and write; do not run the model')
     .option('--out <file>', 'where to write the pairs: JSON lines, or CSV where the name ends in .csv')
@@ -88,8 +92,10 @@ async function run(options: PairsOptions, context: CommandContext): Promise<void
   using device = await openDevice(context);
   using model = await openGivenModel(device.gpu, options.model, options, context);
   const speaker = { info: model.hooked.info, tokenizer: model.tokenizer, bos: options.bos };
-  const { pairs, report, bos } = await findPairs(options, speaker);
+  const { pairs, report, bos, refused } = await findPairs(options, speaker);
+  const without = refused.map((row) => leftOut('both', row));
   for (const line of describeReport(report)) console.say(line);
+  for (const { where, reason, code } of without) console.say(`  left out: ${where}: ${reason} (${code})`);
   const content = options.out === undefined ? undefined : contentOf(pairs, options.out, model.tokenizer);
   if (options.out !== undefined && content !== undefined)
     refuseForeignFile(options.out, (there) => Buffer.from(there).equals(content));
@@ -113,6 +119,7 @@ async function run(options: PairsOptions, context: CommandContext): Promise<void
     aligned,
     lengths,
     notes,
+    leftOut: without.map(({ of: _of, ...row }) => row),
     ...(preview === undefined ? {} : { preview: figuresOf(preview) }),
     ...(options.out === undefined ? {} : { out: options.out }),
     provenance: provenanceOf(device.gpu, model, context, {
@@ -138,6 +145,8 @@ interface FoundPairs {
   readonly pairs: readonly Pair[];
   readonly report: AlignmentReport;
   readonly bos: PairSets['bos'];
+  /** Rows that were left out. */
+  readonly refused: readonly RefusedRow[];
 }
 
 /** The pairs that the options name, all checked. */
@@ -146,16 +155,19 @@ async function findPairs({ data, task, template, ...options }: PairsOptions, mod
     const text = await readPairs(data);
     const parse = parseOptions(data, text, model);
     const report = checkAlignment(text, parse);
-    refuseFaults(report, data);
-    const { pairs, bos } = parsePairs(text, parse);
-    return { pairs, report, bos };
+    const skipBadRows = options.skipBadPairs === true;
+    // Of a file without a good row parsePairs says so.
+    if (!skipBadRows) refuseFaults(report, data);
+    const { pairs, bos, refused } = parsePairs(text, { ...parse, skipBadRows });
+    return { pairs, report, bos, refused };
   }
   const { pairs: n, seed, split } = options;
   const { pairs, bos }: Pick<FoundPairs, 'pairs' | 'bos'> =
     template === undefined
       ? drawTaskPairs(task ?? '', { n, seed, split }, model)
       : { pairs: await templatePairs(template, seed, model), bos: model.bos ? 'prepended' : 'none' };
-  return { pairs, bos, report: checkAlignment(pairs, { model: model.info, tokenizer: writerOf(model.tokenizer) }) };
+  const report = checkAlignment(pairs, { model: model.info, tokenizer: writerOf(model.tokenizer) });
+  return { pairs, bos, report, refused: [] };
 }
 
 /** What the record of a preview holds: all but the values of single pairs. */
