@@ -36,8 +36,11 @@ export interface Drop {
   /** f without it, and that minus f of the circuit; null where there is no f. */
   readonly faithfulness: number | null;
   readonly faithfulnessChange: number | null;
-  /** Away from the clean run ('needed'), nowhere ('idle'), or towards it and beyond ('harmful'). */
-  readonly verdict: 'needed' | 'idle' | 'harmful';
+  /**
+   * Where the metric goes: away from the clean run ('needed'), nowhere ('idle'), or towards it and beyond ('harmful'); 'unknown' where
+   * it is no finite number, with the part, without it, or at the baselines that say which way the clean run lies.
+   */
+  readonly verdict: 'needed' | 'idle' | 'harmful' | 'unknown';
 }
 
 /** A circuit with each of its parts dropped once. */
@@ -91,15 +94,16 @@ export async function minimality(
   const baselines = { clean: clean.mean[metric.name] ?? Number.NaN, empty: empty.mean[metric.name] ?? Number.NaN };
   const f = (x: number): number | null => normalisedFaithfulness(x, baselines.clean, baselines.empty).value;
   const { value: faithfulness, reason } = normalisedFaithfulness(value, baselines.clean, baselines.empty);
-  const largest = [baselines.clean, baselines.empty, value, ...values].reduce((a, x) => Math.max(a, Math.abs(x)), 1);
+  const known = [baselines.clean, baselines.empty, value, ...values].filter(Number.isFinite);
+  const largest = known.reduce((a, x) => Math.max(a, Math.abs(x)), 1);
   const { tolerance = ROUND_OFF * largest } = options;
   // With a denominator below 0 the behaviour is a low metric, and a rise leads away from it.
-  const towards = Math.sign(baselines.clean - baselines.empty) || 1;
+  const range = baselines.clean - baselines.empty;
+  const towards = range === 0 ? 1 : Math.sign(range);
   const drops = parts.map(({ unit, name }, i): Drop => {
     const dropped = values[i] ?? Number.NaN;
     const change = dropped - value;
     const own = f(dropped);
-    const still = Math.abs(change) <= tolerance;
     return {
       unit,
       name,
@@ -108,7 +112,7 @@ export async function minimality(
       change,
       faithfulness: own,
       faithfulnessChange: own === null || faithfulness === null ? null : own - faithfulness,
-      verdict: still ? 'idle' : change * towards < 0 ? 'needed' : 'harmful',
+      verdict: verdictOf(change, towards, tolerance),
     };
   });
   const edges = drops.filter(({ unit }) => unit === 'edge');
@@ -121,6 +125,14 @@ export async function minimality(
     tolerance,
     edges,
     nodes: drops.filter(({ unit }) => unit === 'node'),
-    dispensable: edges.filter(({ verdict }) => verdict !== 'needed').map(({ name }) => name),
+    dispensable: edges.filter(({ verdict }) => verdict === 'idle' || verdict === 'harmful').map(({ name }) => name),
   };
+}
+
+/** Of a change of the metric; the clean run lies `towards` 1 or −1, NaN where that is not known. */
+function verdictOf(change: number, towards: number, tolerance: number): Drop['verdict'] {
+  if (!Number.isFinite(change)) return 'unknown';
+  if (Math.abs(change) <= tolerance) return 'idle';
+  if (Number.isNaN(towards)) return 'unknown';
+  return change * towards < 0 ? 'needed' : 'harmful';
 }
