@@ -11,9 +11,17 @@ export interface Fitted<R> {
   readonly recorded: R;
 }
 
+/** A recording that did not fit: its plan's bytes, or why there is none. */
+interface Excess {
+  readonly count: number;
+  readonly bytes?: number;
+  readonly cause?: unknown;
+}
+
 /**
  * Records `record(step, count)` with as many units as fit the budget: nothing is allocated before the plan of the step is
- * known. Halves on a plan beyond the budget or a tensor that the device cannot bind.
+ * known. After a plan beyond the budget the next count is what its bytes say would fit, after a tensor that the device cannot
+ * bind half. The same counts every time.
  * @throws LimnError `memory/over-budget` with the numbers when a single unit does not fit, and what `record` throws
  */
 export function recordWithin<R>(parts: {
@@ -21,27 +29,51 @@ export function recordWithin<R>(parts: {
   readonly unit: string;
   readonly memoryBytes: number;
   readonly most: number;
+  /** Units that belong together: counts beyond it are multiples of it. Default 1. */
+  readonly grain?: number;
   readonly open: () => Step;
   readonly record: (step: Step, count: number) => R;
 }): Fitted<R> {
-  for (let count = parts.most; ; count = Math.ceil(count / 2)) {
+  const tried: Excess[] = [];
+  for (let count = parts.most; ; count = fewer(tried, parts.memoryBytes, parts.grain ?? 1)) {
     const step = parts.open();
-    let excess: { readonly bytes?: number; readonly cause?: unknown } | undefined;
+    let excess: Excess;
     try {
       const recorded = parts.record(step, count);
       const { bytesPeak } = step.plan();
       if (bytesPeak <= parts.memoryBytes) return { step, count, recorded };
-      excess = { bytes: bytesPeak };
+      excess = { count, bytes: bytesPeak };
     } catch (cause) {
       if (!isTooLarge(cause)) {
         step.dispose();
         throw cause;
       }
-      excess = { cause };
+      excess = { count, cause };
     }
     step.dispose();
     if (count === 1) throw overBudget(parts, excess);
+    tried.push(excess);
   }
+}
+
+/** Guesses that are made before counts are halved: bytes that do not follow the counts must not cost a recording a unit. */
+const GUESSES = 3;
+
+/**
+ * The next count: first as if all bytes were the units', then on the line through the last two plans, whose offset is what a step
+ * takes for itself.
+ */
+function fewer(tried: readonly Excess[], memoryBytes: number, grain: number): number {
+  const [before, last] = [tried.at(-2), tried.at(-1) as Excess];
+  const { count, bytes } = last;
+  let guess = Math.ceil(count / 2);
+  if (bytes !== undefined && tried.length <= GUESSES) {
+    const perUnit = before?.bytes === undefined ? 0 : (before.bytes - bytes) / (before.count - count);
+    guess =
+      perUnit > 0 ? count - Math.ceil((bytes - memoryBytes) / perUnit) : Math.floor((count * memoryBytes) / bytes);
+  }
+  guess = Math.max(1, Math.min(guess, count - 1));
+  return guess > grain ? guess - (guess % grain) : guess;
 }
 
 const tooLarge = ['gpu/binding-size', 'tensor/logits-too-large'];
