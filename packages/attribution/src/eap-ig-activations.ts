@@ -57,18 +57,15 @@ export function eapIgActivationsMethod(
           ],
     ),
     points: sublayers.length * path.length,
-    gradientParts(chunk, { start, count }) {
-      const runs = sublayers.flatMap((sublayer, s) => {
+    *gradientParts(chunk, { start, count }) {
+      for (const [s, sublayer] of sublayers.entries()) {
         const first = Math.max(start - s * path.length, 0);
         const points = path.slice(first, Math.max(first, start + count - s * path.length));
-        return points.length === 0 ? [] : [{ sublayer, points }];
-      });
-      if (variant === 'per-source')
-        return runs.map(({ sublayer, points }) => ({
-          runs: [movedFrom(chunk, sublayer, points)],
-          sources: sublayer,
-        }));
-      return [{ runs: runs.map(({ sublayer, points }) => movedWhole(chunk, sublayer, points, sublayers.length)) }];
+        if (points.length === 0) continue;
+        yield variant === 'per-source'
+          ? { runs: [movedFrom(chunk, sublayer, points)], sources: sublayer }
+          : { runs: [movedWhole(chunk, sublayer, points, sublayers.length)] };
+      }
     },
   };
 }

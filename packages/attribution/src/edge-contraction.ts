@@ -1,6 +1,6 @@
 // Edge scores of a chunk: score(u → v) = Σ_{t, c} Δ_u[t, c] · g_v[t, c] for every example, or for every position of it.
 import type { HookedModel } from '@limn/hooks';
-import { fill, allocate, MAX_BINDING_BYTES, reshape, type Tensor } from '@limn/tensor';
+import { add, allocate, fill, MAX_BINDING_BYTES, reshape, type Tensor } from '@limn/tensor';
 import { edgeScores } from './edge-scores.js';
 import type { GradientRun } from './gradient-run.js';
 import type { Graph } from './graph.js';
@@ -26,25 +26,29 @@ export function edgeContraction(graph: Graph, positions?: number): Contraction {
         ? graph.denseName(index)
         : `${graph.denseName(index % matrix)} at position ${Math.floor(index / matrix)}`,
     captures: slotCaptures,
-    record(step, model, deltas, parts) {
-      const [, B = 0, T = 0] = deltas[0]?.tensor.shape ?? [];
+    record(chunk, parts) {
+      const { step, model, clean } = chunk;
+      const { B, T } = clean;
       // Per position: each (example, position) is contracted over the width alone.
       const rows = (x: Tensor): Tensor =>
         positions === undefined ? x : reshape(x, [x.shape[0] ?? 0, B * T, x.shape[3] ?? 0]);
       const shape = [positions === undefined ? B : B * T, graph.nForward, graph.nBackward];
-      const whole = parts.every(({ sources }) => sources.count === graph.nForward);
-      const scores = whole ? allocate(step, shape, 'edge scores') : fill(step, shape, 0, 'edge scores');
-      for (const { runs, sources } of parts)
+      let scores: Tensor | undefined;
+      for (const { runs, sources } of parts) {
+        const all = sources.count === graph.nForward;
+        const into = all ? allocate(step, shape, 'edge scores') : (scores ??= fill(step, shape, 0, 'edge scores'));
         for (const block of slotGradients(step, model, runs, headsAtOnce(model, runs)))
-          for (const { first, count, tensor } of partsOf(step, deltas, sources, graph.prev(block.first)))
-            edgeScores(step, scores, rows(tensor), rows(block.tensor), {
+          for (const { first, count, tensor } of partsOf(step, chunk.deltas, sources, graph.prev(block.first)))
+            edgeScores(step, into, rows(tensor), rows(block.tensor), {
               row: first,
               column: block.first,
               sources: count,
               ...(block.run === undefined ? {} : { run: block.run }),
               ...(block.stride === undefined ? {} : { stride: block.stride }),
             });
-      return scores;
+        if (all) scores = scores ? add(step, scores, into) : into;
+      }
+      return scores ?? fill(step, shape, 0, 'edge scores');
     },
   };
 }

@@ -8,8 +8,8 @@ import { overRepeats, reachesHeads, reachesMlp, siteGradients, streamAfter } fro
 import type { RunStart } from './gradient-run.js';
 import type { Graph } from './graph.js';
 import { partsOf, sourcesOfSublayer, sublayersOf } from './node-outputs.js';
-import type { SourceBlock, SourceRange, Sublayer } from './node-outputs.js';
-import type { Contraction, RecordedPart } from './score-loop.js';
+import type { SourceRange, Sublayer } from './node-outputs.js';
+import type { Chunk, Contraction, RecordedPart } from './score-loop.js';
 
 /**
  * The contraction into [nForward] numbers per example, or [nForward, width] with the `width` of the stream. The gradient is read
@@ -23,9 +23,9 @@ export function nodeContraction(graph: Graph, width?: number): Contraction {
     name: (index) =>
       graph.nodeName(Math.floor(index / columns)) + (width === undefined ? '' : `, neuron ${index % columns}`),
     captures: (_, from) => [...new Set(sublayersOf(graph).flatMap((each) => outputSite(each, graph, from) ?? []))],
-    record(step, _, deltas, parts) {
-      const gradients = outputGradients(step, graph, parts);
-      return width === undefined ? perNode(step, graph, deltas, gradients) : perNeuron(step, graph, deltas, gradients);
+    record(chunk, parts) {
+      const gradients = outputGradients(chunk.step, graph, parts);
+      return width === undefined ? perNode(chunk, graph, gradients) : perNeuron(chunk, graph, gradients);
     },
   };
 }
@@ -37,7 +37,7 @@ interface OutputGradient {
 }
 
 /** The gradients at the outputs of all sublayers that some part scores: one backward pass a run. */
-function outputGradients(step: Step, graph: Graph, parts: readonly RecordedPart[]): OutputGradient[] {
+function outputGradients(step: Step, graph: Graph, parts: Iterable<RecordedPart>): OutputGradient[] {
   const found = new Map<number, OutputGradient>();
   for (const { runs, sources } of parts)
     for (const run of runs) {
@@ -59,14 +59,8 @@ function outputGradients(step: Step, graph: Graph, parts: readonly RecordedPart[
 }
 
 /** [B, nForward, 1] */
-function perNode(
-  step: Step,
-  graph: Graph,
-  deltas: readonly SourceBlock[],
-  gradients: readonly OutputGradient[],
-): Tensor {
-  const [, B = 0] = deltas[0]?.tensor.shape ?? [];
-  const scores = fill(step, [B, graph.nForward, 1], 0, 'node scores');
+function perNode({ step, clean, deltas }: Chunk, graph: Graph, gradients: readonly OutputGradient[]): Tensor {
+  const scores = fill(step, [clean.B, graph.nForward, 1], 0, 'node scores');
   for (const { sources, gradient } of gradients)
     for (const { first, count, tensor } of partsOf(step, deltas, sources, graph.nForward))
       edgeScores(step, scores, tensor, gradient, { row: first, column: 0, sources: count });
@@ -74,13 +68,7 @@ function perNode(
 }
 
 /** [B, nForward, C] */
-function perNeuron(
-  step: Step,
-  graph: Graph,
-  deltas: readonly SourceBlock[],
-  gradients: readonly OutputGradient[],
-): Tensor {
-  const [, B = 0, , C = 0] = deltas[0]?.tensor.shape ?? [];
+function perNeuron({ step, model, clean, deltas }: Chunk, graph: Graph, gradients: readonly OutputGradient[]): Tensor {
   const bySource = new Map<number, Tensor>();
   for (const { sources, gradient } of gradients)
     for (const { first, count, tensor } of partsOf(step, deltas, sources, graph.nForward)) {
@@ -89,7 +77,7 @@ function perNeuron(
     }
   const all = sublayersOf(graph).map((sublayer) => {
     const { first, count } = sourcesOfSublayer(sublayer, graph);
-    return bySource.get(first) ?? fill(step, [count, B, C], 0, 'no score');
+    return bySource.get(first) ?? fill(step, [count, clean.B, model.info.width], 0, 'no score');
   });
   return permute(step, concat(step, all, 0), [1, 0, 2]);
 }

@@ -1,6 +1,6 @@
 // The data loop that all gradient scorers share: per chunk of pairs the recorded runs, the method's gradient runs, one contraction with Δ; f64 sums over examples.
 import { recordWithin, tokenBatch } from '@limn/hooks';
-import type { HookedModel, HookName, Run } from '@limn/hooks';
+import type { HookedModel, HookName, ModelInfo, Run } from '@limn/hooks';
 import { type Step, throwIfAborted } from '@limn/gpu';
 import { detach, expand, readFloats, reshape, type Tensor } from '@limn/tensor';
 import { expectLengths, settleAblation } from './ablation.js';
@@ -45,7 +45,7 @@ export interface Chunk {
 /** Gradient runs that are summed, and the sources whose scores their sum gives. All runs of a part start at one place. */
 export interface GradientPart {
   readonly runs: readonly GradientRun[];
-  /** Default: every source. */
+  /** Default: every source; scores of several such parts are summed. Of parts with sources no two have one in common. */
   readonly sources?: Sublayer | undefined;
 }
 
@@ -60,8 +60,11 @@ export interface GradientMethod {
   readonly points: number;
   /** Whether it follows a path between clean and corrupted inputs, and so takes the ablation 'patch' only. */
   readonly patchOnly?: boolean | undefined;
-  /** Gradient runs for points `start` … `start + count − 1`; each part's are summed before one contraction per destination. */
-  gradientParts(chunk: Chunk, points: { readonly start: number; readonly count: number }): GradientPart[];
+  /**
+   * Gradient runs for points `start` … `start + count − 1`; each part's are summed before one contraction per destination. A part
+   * is recorded when it is asked for, after the one before was contracted: only one part's tape takes memory at a time.
+   */
+  gradientParts(chunk: Chunk, points: { readonly start: number; readonly count: number }): Iterable<GradientPart>;
 }
 
 /** What is made of Δ and the gradients: edge scores, node scores. */
@@ -74,8 +77,11 @@ export interface Contraction {
   name(index: number): string;
   /** The sites that a gradient run, starting there, must capture. */
   captures(model: HookedModel, from: RunStart | undefined): HookName[];
-  /** Scores of the chunk, [B, size] or any shape with as many elements. Sources that no part covers score 0. */
-  record(step: Step, model: HookedModel, deltas: readonly SourceBlock[], parts: readonly RecordedPart[]): Tensor;
+  /**
+   * Scores of the chunk, [B, size] or any shape with as many elements. Sources that no part covers score 0. Parts are recorded as
+   * they are asked for, so each is done with before the next; Δ when it is first read, which is after the backward pass.
+   */
+  record(chunk: Chunk, parts: Iterable<RecordedPart>): Tensor;
 }
 
 /** A part with its sources as a range. */
@@ -122,13 +128,8 @@ export async function runMethod(
           const batch = pairs.slice(pair, pair + whole);
           const weights = kept ?? OutputWeights.within(step, model);
           const chunk = recordChunk(step, model, weights, batch, { method, metric, ablation, contraction });
-          const parts = method.gradientParts(chunk, part).map(({ runs, sources }) => ({
-            runs,
-            sources: sources
-              ? sourcesOfSublayer(sources, model.info)
-              : { first: 0, count: 1 + model.info.layers * (model.info.heads + 1) },
-          }));
-          const scores = contraction.record(step, model, chunk.deltas, parts);
+          const parts = withSources(method.gradientParts(chunk, part), model.info);
+          const scores = contraction.record(chunk, parts);
           return { part, pairs: batch.length, weights, scores };
         },
       });
@@ -150,6 +151,15 @@ export async function runMethod(
     kept?.dispose();
   }
   return total;
+}
+
+/** The parts as they are asked for, with their sources as ranges. */
+function* withSources(parts: Iterable<GradientPart>, { layers, heads }: ModelInfo): Generator<RecordedPart> {
+  for (const { runs, sources } of parts)
+    yield {
+      runs,
+      sources: sources ? sourcesOfSublayer(sources, { heads }) : { first: 0, count: 1 + layers * (heads + 1) },
+    };
 }
 
 function recordChunk(
