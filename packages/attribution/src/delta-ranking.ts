@@ -59,7 +59,8 @@ export async function deltaRanking(
           const weights = kept ?? OutputWeights.within(step, model);
           return { weights, ...squaredNorms(step, model, weights, batch, ablation) };
         },
-        async take(step, recorded) {
+        lengthOf: ({ clean }) => clean.length,
+        async take(step, recorded, places) {
           kept ??= recorded.weights.keep(step);
           const squares = await Promise.all(recorded.squares.map((tensor) => readFloats(step, tensor)));
           const { T, lengths } = recorded;
@@ -70,7 +71,7 @@ export async function deltaRanking(
               for (let s = 0; s < block.length / (lengths.length * T); s++, u++)
                 for (let t = 0; t < length; t++)
                   own[u] = (own[u] ?? 0) + Math.sqrt(block[(s * lengths.length + b) * T + t] ?? Number.NaN);
-            norms.push(own);
+            norms[places[b] as number] = own;
           }
         },
       },

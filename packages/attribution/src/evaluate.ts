@@ -10,6 +10,7 @@ import type { MetricValues } from './evaluation-base.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
 import { expectDistinctNames } from './metric-identity.js';
+import { FittingCount, inOrder, lengthBuckets } from './length-order.js';
 import { checkAnswers } from './metrics.js';
 import type { Metric } from './metrics.js';
 import { edgesOf, planCircuit } from './neuron-circuit.js';
@@ -37,6 +38,8 @@ export interface Evaluation {
 
 /** Most circuits in one step; a GPU is full long before. */
 const CIRCUITS_AT_ONCE = 32;
+/** What a circuit takes besides its nodes' outputs, in their size: the streams it reads and writes. */
+const OUTSIDE = 4;
 
 /**
  * Runs every circuit on the clean inputs with everything outside of it ablated. Circuits are pruned first: under 'patch' this
@@ -63,51 +66,62 @@ export async function evaluateCircuits(
   const clean = new MetricSum(metrics, pairs.length);
   const empty = new MetricSum(metrics, pairs.length);
   const sums = circuits.map(() => new MetricSum(metrics, pairs.length));
-  const atOnce = Math.min(batchSize, pairsAtOnce(model, planned, pairs, memoryBytes));
+  const lengths = pairs.map((pair) => pair.clean.length);
+  const buckets = lengthBuckets(lengths).map((bucket) => {
+    const alike = bucket.map((place) => pairs[place] as Pair);
+    return { bucket, atOnce: Math.min(batchSize, pairsAtOnce(model, planned, alike, memoryBytes)) };
+  });
+  const sizes = planned.map(({ circuit }) => circuit.sources().length + OUTSIDE);
+  const fitting = new FittingCount(CIRCUITS_AT_ONCE);
+  let pairsDone = 0;
   const weights = await OutputWeights.of(model);
   try {
-    for (let start = 0; start < pairs.length; start += atOnce) {
-      throwIfAborted(signal, 'Evaluating circuits');
-      const batch = pairs.slice(start, start + atOnce);
-      const base = await EvaluationBase.of(model, weights, batch, metrics, { ablation, signal });
-      try {
-        clean.add(base.cleanLosses, start);
-        empty.add(base.emptyLosses, start);
-        let most = CIRCUITS_AT_ONCE;
-        for (let done = 0; done < planned.length;) {
-          throwIfAborted(signal, 'Evaluating circuits');
-          const wanted = Math.min(most, planned.length - done);
-          const { step, count, recorded } = recordWithin({
-            what: `Evaluating circuits on ${batch.length} pairs`,
-            unit: 'circuit',
-            memoryBytes,
-            most: wanted,
-            open: () => model.gpu.step({ label: 'circuits', ...(signal ? { signal } : {}) }),
-            record: (step, count) =>
-              recordCircuits(step, model, graph, base, planned.slice(done, done + count), batch, metrics),
-          });
-          if (count < wanted) most = count;
-          try {
-            const losses = await Promise.all(recorded.map((loss) => readFloats(step, loss)));
-            for (let c = 0; c < count; c++)
-              sums[done + c]?.add(
-                losses.map((loss) => loss.subarray(c * batch.length, (c + 1) * batch.length)),
-                start,
-              );
-          } finally {
-            step.dispose();
+    for (const { bucket, atOnce } of buckets)
+      for (let first = 0; first < bucket.length; first += atOnce) {
+        throwIfAborted(signal, 'Evaluating circuits');
+        const places = inOrder(bucket.slice(first, first + atOnce));
+        const batch = places.map((place) => pairs[place] as Pair);
+        const base = await EvaluationBase.of(model, weights, batch, metrics, { ablation, signal });
+        try {
+          clean.add(base.cleanLosses, places);
+          empty.add(base.emptyLosses, places);
+          for (let done = 0; done < planned.length;) {
+            throwIfAborted(signal, 'Evaluating circuits');
+            // What a circuit takes grows with the nodes that it computes.
+            const size = batch.length * base.T * Math.max(...sizes.slice(done, done + CIRCUITS_AT_ONCE));
+            const most = Math.min(fitting.at(size), planned.length - done);
+            const { step, count, recorded } = recordWithin({
+              what: `Evaluating circuits on ${batch.length} pairs`,
+              unit: 'circuit',
+              memoryBytes,
+              most,
+              open: () => model.gpu.step({ label: 'circuits', ...(signal ? { signal } : {}) }),
+              record: (step, count) =>
+                recordCircuits(step, model, graph, base, planned.slice(done, done + count), batch, metrics),
+            });
+            fitting.learn(size, count, most);
+            try {
+              const losses = await Promise.all(recorded.map((loss) => readFloats(step, loss)));
+              for (let c = 0; c < count; c++)
+                sums[done + c]?.add(
+                  losses.map((loss) => loss.subarray(c * batch.length, (c + 1) * batch.length)),
+                  places,
+                );
+            } finally {
+              step.dispose();
+            }
+            done += count;
+            onProgress?.({
+              unit: 'circuit runs',
+              done: pairsDone * planned.length + done * batch.length,
+              total: pairs.length * planned.length,
+            });
           }
-          done += count;
-          onProgress?.({
-            unit: 'circuit runs',
-            done: start * planned.length + done * batch.length,
-            total: pairs.length * planned.length,
-          });
+        } finally {
+          base.dispose();
         }
-      } finally {
-        base.dispose();
+        pairsDone += batch.length;
       }
-    }
   } finally {
     weights.dispose();
   }

@@ -171,10 +171,10 @@ export class MetricSum {
     this.#values = metrics.map(() => new Float64Array(examples));
   }
 
-  /** `losses` per metric, of the examples from `start`. */
-  add(losses: readonly Float32Array[], start: number): void {
+  /** `losses` per metric, of the examples at `places`. */
+  add(losses: readonly Float32Array[], places: readonly number[]): void {
     for (const [m, loss] of losses.entries())
-      for (const [b, x] of loss.entries()) (this.#values[m] as Float64Array)[start + b] = -x;
+      for (const [b, x] of loss.entries()) (this.#values[m] as Float64Array)[places[b] as number] = -x;
   }
 
   values(): MetricValues {

@@ -1,4 +1,4 @@
-// Scores of examples added up in float64, in the order of the pairs and of the parts of their paths; a value that is no number stops the run and names its pair.
+// Scores of examples added up in float64, in the order they are computed in; a value that is no number stops the run and names its pair.
 import { LimnError } from '@limn/gpu';
 import type { Graph } from './graph.js';
 
@@ -26,31 +26,31 @@ export class ExampleSum {
   readonly #layout: ExampleLayout;
   readonly #sum: Float64Array;
   readonly #perExample: Float32Array[] | undefined;
-  #examples = 0;
+  readonly #examples: number;
 
-  constructor(layout: ExampleLayout, perExample: boolean) {
+  constructor(layout: ExampleLayout, examples: number, perExample: boolean) {
     this.#layout = layout;
+    this.#examples = examples;
     this.#sum = new Float64Array(layout.size);
     this.#perExample = perExample ? [] : undefined;
   }
 
   /**
-   * `values` [B, size] of the pairs from `start`; adds to what an example has already.
+   * `values` [B, size] of the pairs at `places`; adds to what an example has already.
    * @throws LimnError `data/score-not-finite`
    */
-  add(values: Float32Array, start: number): void {
+  add(values: Float32Array, places: readonly number[]): void {
     const { size, indices } = this.#layout;
-    for (let b = 0; b < values.length / size; b++) {
+    for (const [b, place] of places.entries()) {
       const row = values.subarray(b * size, (b + 1) * size);
-      const kept = this.#perExample && (this.#perExample[start + b] ??= new Float32Array(size));
+      const kept = this.#perExample && (this.#perExample[place] ??= new Float32Array(size));
       for (let k = 0; k < indices.length; k++) {
         const i = indices[k] as number;
         const value = row[i] ?? Number.NaN;
-        if (!Number.isFinite(value)) throw notFinite(this.#layout.name(i), start + b, value);
+        if (!Number.isFinite(value)) throw notFinite(this.#layout.name(i), place, value);
         this.#sum[i] = (this.#sum[i] as number) + value;
         if (kept) kept[i] = (kept[i] as number) + value;
       }
-      this.#examples = Math.max(this.#examples, start + b + 1);
     }
   }
 

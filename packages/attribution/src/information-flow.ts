@@ -53,7 +53,7 @@ export async function informationFlow(
   const controls = { ...options, ...settleControls(options) };
   checkPairs(pairs, { model: model.info });
   const graph = buildGraph(model.info);
-  const total = new ExampleSum(edgeLayout(graph), options.perExample === true);
+  const total = new ExampleSum(edgeLayout(graph), pairs.length, options.perExample === true);
   const weights = await OutputWeights.of(model);
   try {
     await inBatches(
@@ -64,7 +64,9 @@ export async function informationFlow(
         unit: 'pair',
         label: 'information flow',
         record: (step, batch) => recordShares(step, model, graph, weights, batch),
-        async take(step, recorded, start, count) {
+        lengthOf: ({ clean }) => clean.length,
+        async take(step, recorded, places) {
+          const count = places.length;
           const shares = await Promise.all(recorded.map(({ shares }) => readFloats(step, shares)));
           const matrices = new Float32Array(count * graph.nForward * graph.nBackward);
           for (const [i, { slots }] of recorded.entries())
@@ -73,7 +75,7 @@ export async function informationFlow(
                 const u = Math.floor(at / count);
                 matrices[(at % count) * graph.nForward * graph.nBackward + graph.dense(u, v)] = share;
               }
-          total.add(matrices, start);
+          total.add(matrices, places);
         },
       },
       controls,

@@ -120,6 +120,7 @@ export async function meanOutputs(
           return matmul(step, weights, reshape(x, [run.B * run.T, x.size / (run.B * run.T)]));
         });
       },
+      lengthOf: (prompt) => prompt.length,
       async take(step, recorded) {
         const values = await Promise.all(recorded.map((tensor) => readFloats(step, tensor)));
         for (const [i, name] of names.entries()) {

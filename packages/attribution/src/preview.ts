@@ -77,11 +77,12 @@ export async function previewPairs(
       unit: 'pair',
       label: 'preview',
       record: (step, batch) => recordSides(step, model, batch, measured),
-      async take(step, recorded, start) {
+      lengthOf: ({ clean }) => clean.length,
+      async take(step, recorded, places) {
         const losses = await Promise.all(
           recorded.map((side) => Promise.all(side.map((loss) => readFloats(step, loss)))),
         );
-        for (const [s, side] of sides.entries()) side.add(losses[s] ?? [], start);
+        for (const [s, side] of sides.entries()) side.add(losses[s] ?? [], places);
       },
     },
     controls,

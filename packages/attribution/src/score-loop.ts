@@ -8,6 +8,7 @@ import type { Ablation } from './ablation.js';
 import { ExampleSum } from './example-sum.js';
 import type { GradientRun, RunStart } from './gradient-run.js';
 import { metricLoss } from './metric-loss.js';
+import { FittingCount, inOrder, lengthBuckets } from './length-order.js';
 import { checkAnswers, checkDifferentiable } from './metrics.js';
 import type { Metric } from './metrics.js';
 import { nodeDeltas, outputCaptures, OutputWeights, sourcesOfSublayer } from './node-outputs.js';
@@ -105,52 +106,61 @@ export async function runMethod(
   checkAnswers(pairs, [metric]);
   checkDifferentiable(metric, method.name);
   throwIfAborted(signal, method.name);
-  const total = new ExampleSum(contraction, options.perExample === true);
+  const total = new ExampleSum(contraction, pairs.length, options.perExample === true);
+  const lengths = pairs.map(({ clean }) => clean.length);
+  // A row is one pair at one point of the path; a batch is some pairs with all their points, or some points of one pair.
+  const fitting = new FittingCount(batchSize * method.points);
   let kept: OutputWeights | undefined;
+  let done = 0;
   try {
-    // A row is one pair at one point of the path; a batch is some pairs with all their points, or some points of one pair.
-    let mostRows = batchSize * method.points;
-    for (let pair = 0, point = 0; pair < pairs.length;) {
-      throwIfAborted(signal, method.name);
-      const most =
-        point > 0
-          ? Math.min(mostRows, method.points - point)
-          : Math.min(mostRows, (pairs.length - pair) * method.points);
-      const { step, count, recorded } = recordWithin({
-        what: `Scoring by ${method.name}`,
-        unit: method.points === 1 ? 'pair' : 'point of one pair',
-        memoryBytes,
-        most,
-        open: () => model.gpu.step({ label: method.name, ...(signal ? { signal } : {}) }),
-        record: (step, rows) => {
-          const part = { start: point, count: Math.min(rows, method.points - point) };
-          const whole = Math.max(1, Math.floor(rows / method.points));
-          const batch = pairs.slice(pair, pair + whole);
-          const weights = kept ?? OutputWeights.within(step, model);
-          const chunk = recordChunk(step, model, weights, batch, { method, metric, ablation, contraction });
-          const parts = withSources(method.gradientParts(chunk, part), model.info);
-          const scores = contraction.record(chunk, parts);
-          return { part, pairs: batch.length, weights, scores };
-        },
-      });
-      if (count < most) mostRows = count;
-      try {
-        // The first step copies the weights for all that follow, but only once its plan is known to fit.
-        kept ??= recorded.weights.keep(step);
-        total.add(await readFloats(step, recorded.scores), pair);
-      } finally {
-        step.dispose();
+    for (const bucket of lengthBuckets(lengths))
+      for (let first = 0, point = 0; first < bucket.length;) {
+        throwIfAborted(signal, method.name);
+        const longest = lengths[bucket[first] as number] as number;
+        const left = point > 0 ? method.points - point : (bucket.length - first) * method.points;
+        const most = wholePairs(Math.min(fitting.at(longest), left), method.points);
+        const { step, count, recorded } = recordWithin({
+          what: `Scoring by ${method.name}`,
+          unit: method.points === 1 ? 'pair' : 'point of one pair',
+          memoryBytes,
+          most,
+          grain: method.points,
+          open: () => model.gpu.step({ label: method.name, ...(signal ? { signal } : {}) }),
+          record: (step, rows) => {
+            const part = { start: point, count: Math.min(rows, method.points - point) };
+            const places = inOrder(bucket.slice(first, first + Math.max(1, rows / method.points)));
+            const batch = places.map((place) => pairs[place] as Pair);
+            const weights = kept ?? OutputWeights.within(step, model);
+            const chunk = recordChunk(step, model, weights, batch, { method, metric, ablation, contraction });
+            const parts = withSources(method.gradientParts(chunk, part), model.info);
+            return { part, places, weights, scores: contraction.record(chunk, parts) };
+          },
+        });
+        fitting.learn(longest, count, most);
+        const { part, places, weights, scores } = recorded;
+        try {
+          // The first step copies the weights for all that follow, but only once its plan is known to fit.
+          kept ??= weights.keep(step);
+          total.add(await readFloats(step, scores), places);
+        } finally {
+          step.dispose();
+        }
+        point += part.count;
+        if (point < method.points) continue;
+        point = 0;
+        first += places.length;
+        done += places.length;
+        onProgress?.({ unit: 'pairs', done, total: pairs.length });
       }
-      point += recorded.part.count;
-      if (point < method.points) continue;
-      point = 0;
-      pair += recorded.pairs;
-      onProgress?.({ unit: 'pairs', done: pair, total: pairs.length });
-    }
   } finally {
     kept?.dispose();
   }
   return total;
+}
+
+/** Rows that are all points of some pairs, or points of one. */
+function wholePairs(rows: number, points: number): number {
+  return rows > points ? rows - (rows % points) : rows;
 }
 
 /** The parts as they are asked for, with their sources as ranges. */
