@@ -1,7 +1,9 @@
 // The bootstrap over examples: pairs drawn again with replacement, and percentiles of what comes out. Efron 1979. Host arithmetic in float64.
 import { LimnError } from '@limn/gpu';
+import { anyVaries, distinctPairs, whyNoSpread } from './distinct-examples.js';
 import type { Evaluation } from './evaluate.js';
 import { normalisedFaithfulness } from './faithfulness.js';
+import type { Pair } from './pairs.js';
 import { RandomDraws } from './random-draws.js';
 
 /** How often to draw, and how wide a band to give. */
@@ -12,6 +14,12 @@ export interface BootstrapOptions {
   readonly confidence?: number | undefined;
   /** Default 0. Resample number i depends on seed and i alone. */
   readonly seed?: number | undefined;
+}
+
+/** How bands on faithfulness are drawn. */
+export interface FaithfulnessBandOptions extends BootstrapOptions {
+  /** The pairs of the evaluation: one that stands there twice is one example. Default: examples of equal values are one. */
+  readonly pairs?: readonly Pair[] | undefined;
 }
 
 /** A value and its percentile band over resamples of the pairs. */
@@ -53,52 +61,56 @@ export function resampleCounts(examples: number, resamples: number, seed: number
 /**
  * Bands on the faithfulness of every circuit of an evaluation under one metric: f of a resample is the ratio of the resampled
  * means, (m̄(C) − m̄(∅)) / (m̄(full) − m̄(∅)), with the same resamples for all circuits. Where the denominator changes its sign or
- * vanishes in some resample, f has no finite spread: the band is null, and the reason says how often.
+ * vanishes in some resample, f has no finite spread: the band is null, and the reason says how often. It is null as well where
+ * no two examples differ, for then nothing is known of how far examples do. Cost: resamples · examples · circuits additions.
  * @throws LimnError `usage/unknown-metric`, `usage/resamples`, `usage/confidence`, `data/no-examples`, `tensor/random` (seed)
  */
 export function bootstrapFaithfulness(
   { clean, empty, circuits }: Evaluation,
   metric: string,
-  options: BootstrapOptions = {},
+  options: FaithfulnessBandOptions = {},
 ): Band[] {
-  const { resamples = 1000, confidence = 0.95, seed = 0 } = options;
-  const of = (values: Evaluation['clean']): Float64Array => {
-    const found = values.perExample[metric];
-    if (found) return found;
-    const names = Object.keys(values.perExample);
-    throw new LimnError(
-      'usage/unknown-metric',
-      `The evaluation has no metric "${metric}"; it has ${names.join(', ')}.`,
-      {
-        details: { given: metric, allowed: names },
-      },
-    );
-  };
+  const { resamples = 1000, confidence = 0.95, seed = 0, pairs } = options;
   expectConfidence(confidence);
+  const of = (values: Evaluation['clean']): Float64Array => valuesOf(values, metric);
   const full = of(clean);
   const none = of(empty);
+  const measured = circuits.map(of);
   const draws = resampleCounts(full.length, resamples, seed);
-  const ends = draws.map((counts) => ({ full: weightedMean(full, counts), none: weightedMean(none, counts) }));
+  const differ = pairs ? distinctPairs(pairs) > 1 : anyVaries([full, none, ...measured]);
+  const alike = whyNoSpread(full.length, differ);
+  const tops = draws.map((counts) => weightedMean(full, counts));
+  const bottoms = draws.map((counts) => weightedMean(none, counts));
   const once = new Uint32Array(full.length).fill(1);
   const whole = { full: weightedMean(full, once), none: weightedMean(none, once) };
   const sign = Math.sign(whole.full - whole.none);
-  const turned = ends.filter((end) => Math.sign(end.full - end.none) !== sign).length;
-  return circuits.map((circuit) => {
-    const values = of(circuit);
+  const turned = tops.filter((top, i) => Math.sign(top - (bottoms[i] as number)) !== sign).length;
+  const side = sign > 0 ? 'above' : 'below';
+  return measured.map((values): Band => {
     const { value, reason } = normalisedFaithfulness(weightedMean(values, once), whole.full, whole.none);
     if (value === null) return { value, low: null, high: null, ...(reason === undefined ? {} : { reason }) };
+    if (alike !== undefined) return { value, low: null, high: null, reason: alike };
     if (turned > 0)
       return {
         value,
         low: null,
         high: null,
-        reason: `in ${turned} of ${resamples} resamples the clean run scores no further ${sign > 0 ? 'above' : 'below'} the empty circuit: the denominator changes its sign`,
+        reason: `in ${turned} of ${resamples} resamples the clean run scores no further ${side} the empty circuit: the denominator changes its sign`,
       };
     const ratios = draws.map((counts, i) => {
-      const { full: top, none: bottom } = ends[i] as (typeof ends)[number];
-      return (weightedMean(values, counts) - bottom) / (top - bottom);
+      const bottom = bottoms[i] as number;
+      return (weightedMean(values, counts) - bottom) / ((tops[i] as number) - bottom);
     });
     return { value, ...percentileBand(ratios, confidence) };
+  });
+}
+
+function valuesOf({ perExample }: Evaluation['clean'], metric: string): Float64Array {
+  const found = perExample[metric];
+  if (found) return found;
+  const names = Object.keys(perExample);
+  throw new LimnError('usage/unknown-metric', `The evaluation has no metric "${metric}"; it has ${names.join(', ')}.`, {
+    details: { given: metric, allowed: names },
   });
 }
 
@@ -109,7 +121,7 @@ export function percentileBand(values: readonly number[], confidence: number): {
 }
 
 /** @throws LimnError `usage/confidence` */
-function expectConfidence(confidence: number): void {
+export function expectConfidence(confidence: number): void {
   if (!(confidence > 0 && confidence < 1))
     throw new LimnError('usage/confidence', `A confidence lies between 0 and 1; given ${confidence}.`, {
       details: { confidence },
@@ -125,12 +137,9 @@ function quantile(sorted: Float64Array, p: number): number {
   return low + (high - low) * (at - below);
 }
 
+/** Σ count · value / Σ count; the counts add up to as many as there are. */
 function weightedMean(values: Float64Array, counts: Uint32Array): number {
   let sum = 0;
-  let total = 0;
-  for (const [i, count] of counts.entries()) {
-    sum += count * (values[i] ?? Number.NaN);
-    total += count;
-  }
-  return sum / total;
+  for (let i = 0; i < counts.length; i++) sum += (counts[i] as number) * (values[i] as number);
+  return sum / counts.length;
 }

@@ -140,7 +140,8 @@ export async function faithfulnessCurves(
     );
   // All at once: the resamples are drawn once for all of them.
   const mine = plans.flatMap(({ own }) => own);
-  const found = bands ? bootstrapFaithfulness({ clean, empty, circuits: mine.map(resultOf) }, metric.name, bands) : [];
+  const measured = { clean, empty, circuits: mine.map(resultOf) };
+  const found = bands ? bootstrapFaithfulness(measured, metric.name, { ...bands, pairs }) : [];
   const bandOf = new Map(found.map((band, i) => [mine[i] as Circuit, band]));
   const point = (n: number, circuit: Circuit): CurvePoint => {
     const { value: faithfulness, reason } = faithfulnessOf(circuit);

@@ -2,6 +2,7 @@
 import { LimnError } from '@limn/gpu';
 import { ascendingOrder } from './ascending-order.js';
 import type { Graph } from './graph.js';
+import type { ResampledScores } from './resampled-scores.js';
 
 /** How a selection orders edges: by |score|, or by score (most helpful first). */
 export type Ranking = 'absolute' | 'signed';
@@ -13,6 +14,8 @@ export interface Scores {
   readonly values: Float64Array;
   /** One matrix per example when they were asked for, in the order of the pairs. */
   readonly perExample?: readonly Float32Array[];
+  /** Sums over resamples of the examples when they were asked for. */
+  readonly resampled?: ResampledScores;
   /** One matrix per position when they were asked for; their sum is `values`. */
   readonly perPosition?: readonly Float64Array[];
 }

@@ -1,9 +1,14 @@
 // How far a circuit depends on which pairs it was found on: it is selected again from resampled examples. Selection frequency per edge, Jaccard |A ∩ B| / |A ∪ B|.
-import { LimnError } from '@limn/gpu';
-import { percentileBand, resampleCounts } from './bootstrap.js';
+import { LimnError, throwIfAborted } from '@limn/gpu';
+import { expectConfidence, percentileBand, resampleCounts } from './bootstrap.js';
 import type { BootstrapOptions } from './bootstrap.js';
 import type { Circuit } from './circuit.js';
+import { distinctPairs, whyNoSpread } from './distinct-examples.js';
+import { EdgeSet } from './edge-set.js';
+import { yieldToEvents } from './event-loop.js';
+import type { Pair } from './pairs.js';
 import { prune } from './prune.js';
+import { addRow, edgeIndices } from './resampled-scores.js';
 import type { Ranking, Scores } from './scores.js';
 import { selectBy } from './select-by.js';
 import type { Selector } from './select-by.js';
@@ -16,6 +21,10 @@ export interface StabilityOptions extends BootstrapOptions {
   readonly selector?: Selector | undefined;
   /** Default 'absolute'. */
   readonly ranking?: Ranking | undefined;
+  /** The pairs of `perExample`: one that stands there twice is one example. Default: examples of equal scores are one. */
+  readonly pairs?: readonly Pair[] | undefined;
+  /** Looked at before every resample. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** How stable a selection is. */
@@ -24,80 +33,133 @@ export interface SelectionStability {
   readonly circuit: Circuit;
   readonly resamples: number;
   readonly seed: number;
-  /** [nForward × nBackward], the share of resamples whose pruned circuit has the edge; NaN where there is none. */
+  /** [nForward × nBackward], the share of resamples whose pruned circuit has the edge; NaN where there is none, or no two examples differ. */
   readonly frequency: Float64Array;
-  /** Mean Jaccard of the pruned circuits with one another, and with `circuit`; two empty circuits agree. 1 is full stability. */
-  readonly jaccard: { readonly pairwise: number | null; readonly withAll: number };
-  /** Percentile band of the Jaccard with `circuit`. */
-  readonly band: { readonly low: number; readonly high: number };
+  /**
+   * Mean Jaccard of the pruned circuits with one another, and with `circuit`; two empty circuits agree. 1 is full stability.
+   * null where no two examples differ.
+   */
+  readonly jaccard: { readonly pairwise: number | null; readonly withAll: number | null };
+  /** Percentile band of the Jaccard with `circuit`; null for the reason given where no two examples differ. */
+  readonly band: { readonly low: number | null; readonly high: number | null; readonly reason?: string };
 }
 
 /**
- * Selects n edges from the mean over resampled examples, prunes, and compares. `scores` need `perExample`.
- * `jaccard.pairwise` is null for one resample. Cost: resamples · examples · edges additions.
- * @throws LimnError `data/score-shape`, `data/no-examples`, `usage/resamples`, `usage/circuit-size`, `usage/unknown-selector`,
- * `tensor/random` (seed)
+ * Selects n edges from the mean over resampled examples, prunes, and compares. `scores` need `resampled`, the sums that a scorer made
+ * on request and whose number and seed are then those of the resamples, or `perExample`, which comes first where both are there.
+ * `jaccard.pairwise` is null for one resample. Cost: a selection per resample, and for `perExample` resamples · examples · edges
+ * additions; others have their turn after every resample.
+ * @throws LimnError `data/score-shape`, `data/no-examples`, `usage/resamples`, `usage/confidence`, `usage/circuit-size`,
+ * `usage/unknown-selector`, `tensor/random` (seed); AbortedError
  */
-export function selectionStability(scores: Scores, options: StabilityOptions): SelectionStability {
-  const { n, selector = 'top-n', ranking = 'absolute', resamples = 200, confidence = 0.95, seed = 0 } = options;
-  const { graph, perExample = [] } = scores;
-  if (perExample.length === 0)
-    throw new LimnError('data/no-examples', 'These scores hold no matrix per example.', {
-      hint: 'Ask the scorer for them: { perExample: true }.',
-    });
+export async function selectionStability(scores: Scores, options: StabilityOptions): Promise<SelectionStability> {
+  const { n, selector = 'top-n', ranking = 'absolute', confidence = 0.95, signal } = options;
+  const { graph } = scores;
+  expectConfidence(confidence);
+  const edges = edgeIndices(graph);
+  const { count, seed, examples, differ, sumAt } = resampledFrom(scores, edges, options);
   const select = (from: Scores): Circuit => prune(selectBy(from, [n], selector, ranking)[0] as Circuit);
-  const dense = Uint32Array.from([...graph.edges()].map(({ u, v }) => graph.dense(u, v)));
   const circuit = select(scores);
-  const found = resampleCounts(perExample.length, resamples, seed).map((counts) => {
-    const values = new Float64Array(graph.nForward * graph.nBackward).fill(Number.NaN);
-    for (const edge of dense) values[edge] = 0;
-    for (const [i, matrix] of perExample.entries()) {
-      const count = counts[i] ?? 0;
-      if (count > 0)
-        for (const edge of dense) values[edge] = (values[edge] ?? 0) + count * (matrix[edge] ?? Number.NaN);
-    }
-    for (const edge of dense) values[edge] = (values[edge] ?? 0) / perExample.length;
-    return edgesOf(select({ graph, values }));
-  });
   const frequency = new Float64Array(graph.nForward * graph.nBackward).fill(Number.NaN);
-  const timesFound = new Uint32Array(frequency.length);
-  for (const edges of found) for (const edge of edges) timesFound[edge] = (timesFound[edge] ?? 0) + 1;
-  for (const edge of dense) frequency[edge] = (timesFound[edge] ?? 0) / resamples;
-  const own = edgesOf(circuit);
-  const withAll = found.map((edges) => jaccard(edges, own));
+  const reason = whyNoSpread(examples, differ);
+  if (reason !== undefined)
+    return {
+      circuit,
+      resamples: count,
+      seed,
+      frequency,
+      jaccard: { pairwise: null, withAll: null },
+      band: { low: null, high: null, reason },
+    };
+  const found: EdgeSet[] = [];
+  const values = new Float64Array(frequency.length).fill(Number.NaN);
+  for (let r = 0; r < count; r++) {
+    throwIfAborted(signal, 'The stability of a selection');
+    const sum = sumAt(r);
+    for (let k = 0; k < edges.length; k++) values[edges[k] as number] = (sum[k] as number) / examples;
+    found.push(new EdgeSet(select({ graph, values })));
+    await yieldToEvents();
+  }
+  const own = new EdgeSet(circuit);
+  const withAll = found.map((set) => set.jaccard(own));
   let pairwise = 0;
-  for (const [i, a] of found.entries()) for (const b of found.slice(i + 1)) pairwise += jaccard(a, b);
+  for (const [i, set] of found.entries()) {
+    throwIfAborted(signal, 'The stability of a selection');
+    for (let j = i + 1; j < count; j++) pairwise += set.jaccard(found[j] as EdgeSet);
+    await yieldToEvents();
+  }
+  for (const edge of edges) {
+    let times = 0;
+    for (const set of found) if (set.has(edge)) times++;
+    frequency[edge] = times / count;
+  }
   return {
     circuit,
-    resamples,
+    resamples: count,
     seed,
     frequency,
     jaccard: {
-      pairwise: resamples < 2 ? null : pairwise / ((resamples * (resamples - 1)) / 2),
-      withAll: withAll.reduce((sum, x) => sum + x, 0) / resamples,
+      pairwise: count < 2 ? null : pairwise / ((count * (count - 1)) / 2),
+      withAll: withAll.reduce((sum, x) => sum + x, 0) / count,
     },
     band: percentileBand(withAll, confidence),
   };
 }
 
-/** Dense indices of the kept edges, ascending. */
-function edgesOf(circuit: Circuit): Uint32Array {
-  const mask = circuit.mask();
-  const edges = new Uint32Array(circuit.edgeCount);
-  let count = 0;
-  for (const [i, bit] of mask.entries()) if (bit) edges[count++] = i;
-  return edges;
+/** Where resamples come from: their number and seed, and Σ over the examples of each, [edges]. */
+interface Resampled {
+  readonly count: number;
+  readonly seed: number;
+  readonly examples: number;
+  /** Whether two of the examples differ. */
+  readonly differ: boolean;
+  sumAt(resample: number): Float64Array;
 }
 
-/** |A ∩ B| / |A ∪ B| of two ascending lists; 1 where both are empty. */
-function jaccard(a: Uint32Array, b: Uint32Array): number {
-  let shared = 0;
-  for (let i = 0, j = 0; i < a.length && j < b.length;) {
-    const [x, y] = [a[i] ?? 0, b[j] ?? 0];
-    if (x === y) shared++;
-    if (x <= y) i++;
-    if (y <= x) j++;
+function resampledFrom(
+  { perExample = [], resampled }: Scores,
+  edges: Uint32Array,
+  { resamples, seed, pairs }: StabilityOptions,
+): Resampled {
+  if (perExample.length > 0) {
+    const counts = resampleCounts(perExample.length, resamples ?? 200, seed ?? 0);
+    return {
+      count: counts.length,
+      seed: seed ?? 0,
+      examples: perExample.length,
+      differ: pairs ? distinctPairs(pairs) > 1 : anyDiffer(perExample, edges),
+      sumAt(r) {
+        const sum = new Float64Array(edges.length);
+        for (const [i, matrix] of perExample.entries()) {
+          const count = counts[r]?.[i] as number;
+          if (count > 0) addRow(sum, matrix, edges, count);
+        }
+        return sum;
+      },
+    };
   }
-  const union = a.length + b.length - shared;
-  return union === 0 ? 1 : shared / union;
+  if (resampled === undefined)
+    throw new LimnError('data/no-examples', 'These scores hold neither sums over resamples nor a matrix per example.', {
+      hint: 'Ask the scorer for them: { resamples: { count: 200 } }, or { perExample: true }.',
+    });
+  const { sums, examples, distinct } = resampled;
+  if ((resamples ?? sums.length) !== sums.length || (seed ?? resampled.seed) !== resampled.seed)
+    throw new LimnError(
+      'usage/resamples',
+      `These scores are summed over ${sums.length} resamples of seed ${resampled.seed}; asked for were ${resamples ?? sums.length} of seed ${seed ?? resampled.seed}.`,
+      { details: { there: sums.length, seed: resampled.seed }, hint: 'Leave resamples and seed out here.' },
+    );
+  return {
+    count: sums.length,
+    seed: resampled.seed,
+    examples,
+    differ: distinct > 1,
+    sumAt: (r) => sums[r] as Float64Array,
+  };
+}
+
+/** Whether some example has another score than the first. */
+function anyDiffer(perExample: readonly Float32Array[], edges: Uint32Array): boolean {
+  const [first] = perExample;
+  return perExample.some((matrix) => edges.some((edge) => matrix[edge] !== first?.[edge]));
 }

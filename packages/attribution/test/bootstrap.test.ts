@@ -9,7 +9,7 @@ import {
   selectTopN,
   selectionStability,
 } from '../src/index.js';
-import type { Evaluation, Scores } from '../src/index.js';
+import type { Evaluation, Pair, Scores } from '../src/index.js';
 import { goldenScores, toyGraph } from './golden.js';
 
 const values = (...parts: (readonly number[])[]): Evaluation['clean'][] =>
@@ -81,6 +81,23 @@ describe('the band of faithfulness', () => {
     expect(below?.low).toBeLessThanOrEqual(3 / 7);
   });
 
+  it('is null where no two examples differ, by their ids where pairs are given', () => {
+    const one = bootstrapFaithfulness(evaluationOf([1], [0], [0.5]), 'm');
+    expect(one).toEqual([{ value: 0.5, low: null, high: null, reason: expect.stringContaining('one example only') }]);
+    const same = evaluationOf([1, 1, 1], [0, 0, 0], [0.5, 0.5, 0.5]);
+    expect(bootstrapFaithfulness(same, 'm')).toEqual([
+      { value: 0.5, low: null, high: null, reason: expect.stringContaining('3 examples are one and the same') },
+    ]);
+    const pair = (id: number): Pair => ({ clean: [id, 2], corrupted: [3, 2], correct: [4], incorrect: [5] });
+    expect(bootstrapFaithfulness(same, 'm', { pairs: [pair(1), pair(1), pair(1)] })[0]).toMatchObject({ low: null });
+    expect(bootstrapFaithfulness(same, 'm', { pairs: [pair(1), pair(1), pair(0)] })).toEqual([
+      { value: 0.5, low: 0.5, high: 0.5 },
+    ]);
+    // Copies that went through other kernels differ in their last bits, and are copies all the same.
+    const nearly = evaluationOf([1, 1 + 1e-7], [0, 0], [0.5, 0.5]);
+    expect(bootstrapFaithfulness(nearly, 'm', { pairs: [pair(1), pair(1)] })[0]).toMatchObject({ low: null });
+  });
+
   it('covers the truth about as often as it says', () => {
     const random = referenceRandom(5);
     const trials = 200;
@@ -123,9 +140,9 @@ describe('the stability of a selection', () => {
     return { graph: toyGraph, values: mean, perExample };
   }
 
-  it('is the frequency and the overlap of circuits selected from resampled means', () => {
+  it('is the frequency and the overlap of circuits selected from resampled means', async () => {
     const scores = noisy(6, 0.01);
-    const stability = selectionStability(scores, { n: 12, resamples: 20, seed: 4 });
+    const stability = await selectionStability(scores, { n: 12, resamples: 20, seed: 4 });
     const circuits = resampleCounts(6, 20, 4).map((counts) =>
       prune(
         selectTopN(
@@ -154,15 +171,42 @@ describe('the stability of a selection', () => {
     expect(mean(pairs)).toBeLessThan(1);
   });
 
-  it('is full without noise and falls with it', () => {
-    const still = selectionStability(noisy(4, 0), { n: 12, resamples: 10, selector: 'greedy' });
+  it('is full without noise and falls with it', async () => {
+    const pairs = [1, 2, 3, 4].map((id) => ({ clean: [id], corrupted: [5], correct: [6], incorrect: [7] }));
+    const still = await selectionStability(noisy(4, 0), { n: 12, resamples: 10, selector: 'greedy', pairs });
     expect(still.jaccard).toEqual({ pairwise: 1, withAll: 1 });
     expect([...still.frequency].filter((x) => x > 0).every((x) => x === 1)).toBe(true);
-    const [little, much] = [0.002, 0.05].map((noise) => selectionStability(noisy(8, noise), { n: 12, resamples: 30 }));
-    expect(little?.jaccard.withAll).toBeGreaterThan(much?.jaccard.withAll ?? 1);
-    expect(selectionStability(noisy(4, 0.01), { n: 3, resamples: 1 }).jaccard.pairwise).toBeNull();
-    expect(() => selectionStability(goldenScores('eap'), { n: 3 })).toThrow(
-      expect.objectContaining({ code: 'data/no-examples' }),
-    );
+    const of = (noise: number) => selectionStability(noisy(8, noise), { n: 12, resamples: 30 });
+    expect((await of(0.002)).jaccard.withAll).toBeGreaterThan((await of(0.05)).jaccard.withAll ?? 1);
+    expect((await selectionStability(noisy(4, 0.01), { n: 3, resamples: 1 })).jaccard.pairwise).toBeNull();
+  });
+
+  it('is unknown where no two examples differ', async () => {
+    const [first] = noisy(1, 0.01).perExample ?? [];
+    const copies = { ...noisy(1, 0.01), perExample: [first, first, first] as Float32Array[] };
+    const { circuit, frequency, jaccard, band } = await selectionStability(copies, { n: 12, resamples: 10 });
+    expect(circuit.edgeCount).toBeGreaterThan(0);
+    expect(frequency.every(Number.isNaN)).toBe(true);
+    expect(jaccard).toEqual({ pairwise: null, withAll: null });
+    expect(band).toEqual({ low: null, high: null, reason: expect.stringContaining('3 examples are one and the same') });
+    // Equal ids are one example, whatever the last bits of its scores.
+    const pair: Pair = { clean: [1, 2], corrupted: [3, 2], correct: [4], incorrect: [5] };
+    const named = await selectionStability(noisy(2, 0.01), { n: 12, resamples: 10, pairs: [pair, pair] });
+    expect(named.band.low).toBeNull();
+  });
+
+  it('refuses scores without examples, and what is no confidence', async () => {
+    await expect(selectionStability(goldenScores('eap'), { n: 3 })).rejects.toMatchObject({ code: 'data/no-examples' });
+    for (const confidence of [0, 1, 2, Number.NaN])
+      await expect(selectionStability(noisy(4, 0.01), { n: 3, resamples: 2, confidence })).rejects.toMatchObject({
+        code: 'usage/confidence',
+      });
+  });
+
+  it('lets others have their turn between resamples, and stops when it is told to', async () => {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort());
+    const stability = selectionStability(noisy(4, 0.01), { n: 12, resamples: 5000, signal: controller.signal });
+    await expect(stability).rejects.toMatchObject({ name: 'AbortedError' });
   });
 });

@@ -11,7 +11,6 @@ import type {
   Pair,
   PruneReport,
   Scores,
-  SelectionStability,
   SmallestCircuit,
 } from '@limn/attribution';
 import type {
@@ -29,6 +28,7 @@ import type { LeftOutPair } from './left-out.js';
 import type { LearntMasks } from './learnt-masks.js';
 import type { MethodChoice } from './methods.js';
 import { headlineCircuits, type ShownCircuit } from './shown-circuit.js';
+import type { KnownStability } from './stability.js';
 import type { ChosenUnits } from './unit-curves.js';
 
 /** The whole table of edges is kept up to this size; beyond it, the edges of largest |score|. GPT-2 small has 32,491. */
@@ -61,7 +61,7 @@ export interface Findings {
   /** How the bands of the curves were drawn. */
   readonly bands?: Required<{ readonly [K in keyof BootstrapOptions]: number }>;
   /** The shown circuit selected again from resampled pairs. */
-  readonly stability?: SelectionStability;
+  readonly stability?: KnownStability;
   /** Where circuits were chosen by nodes or neurons. */
   readonly units?: UnitFindings;
   /** The smallest circuit of the threshold that was asked for. */
@@ -197,7 +197,7 @@ function baselineRecord({ name, points }: BaselineCurve): BaselineRecord {
 
 /** Frequencies of the edges that some resample selected, by their place in `edges`; those beyond the kept table are left out. */
 function stabilityRecord(
-  { resamples, seed, jaccard, band, frequency }: SelectionStability,
+  { resamples, seed, jaccard, band, frequency }: KnownStability,
   indexOf: ReadonlyMap<number, number>,
 ): NonNullable<CircuitRecord['stability']> {
   return {

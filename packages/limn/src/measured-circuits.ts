@@ -49,7 +49,7 @@ export async function measureCircuits(
   const evaluation = await evaluateCircuits(model, circuits, pairs, { ...options, metrics: [metric, ...also] });
   const { clean, empty } = evaluation;
   const ends = (name: string) => ({ clean: clean.mean[name] ?? Number.NaN, corrupted: empty.mean[name] ?? Number.NaN });
-  const drawn = bands && bootstrapFaithfulness(evaluation, metric.name, bands);
+  const drawn = bands && bootstrapFaithfulness(evaluation, metric.name, { ...bands, pairs });
   const valueOf = (values: MetricValues, name: string) => {
     const value = values.mean[name] ?? Number.NaN;
     return { value, ...normalised(value, ends(name)) };

@@ -3,6 +3,7 @@ import {
   accuracy,
   agreement,
   buildGraph,
+  distinctPairs,
   kl,
   metricByName,
   minimality,
@@ -15,6 +16,7 @@ import {
 import { named, type CircuitRequest } from './circuit-request.js';
 import type { Findings } from './circuit-record.js';
 import { searchSmallest, withThreshold } from './chosen-size.js';
+import { duplicateFlags } from './duplicate-pairs.js';
 import { edgeCurves } from './edge-curves.js';
 import { flagsOf, leftOutFlags, maskFlags, searchFlags, stabilityFlags, unitFlags } from './flags.js';
 import { allTasksRanking, judge, judgementFlags } from './judgements.js';
@@ -63,7 +65,8 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
   });
   const graph = buildGraph(model.info);
   const sharded = request.shards !== undefined;
-  const missing = whyNoExamples({ method: method.name, unit, pairs: sets.discovery.length, sharded, graph });
+  const counted = { pairs: sets.discovery.length, distinct: distinctPairs(sets.discovery) };
+  const missing = whyNoExamples({ method: method.name, unit, ...counted, sharded, graph });
   const scoring = controls(`scores by ${method.name}`, 'pairs', sets.discovery.length);
   const { scores, bad, history } = await scoresOf(request, { ...scoring, perExample: missing === undefined });
   const nodeScores =
@@ -90,7 +93,8 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
   const reported = request.threshold === undefined ? curves : withThreshold(curves, request.threshold);
   const shown = (search?.circuit && shownAt(curves, search.circuit)) ?? circuitToShow(curves);
   const units = nodeScores && unit !== 'edge' ? { unit, scores: nodeScores, chosen: chosen ?? new Map() } : undefined;
-  const stability = missing === undefined ? stabilityOf(scores, shown.n, method.selector) : undefined;
+  const again =
+    missing === undefined ? await stabilityOf(scores, shown.n, { selector: method.selector, signal }) : { missing };
   const knockOut =
     request.knockOut === true
       ? await minimality(model, shown.circuit, sets.evaluation, controls('knock-outs', 'pairs', sets.evaluation.length))
@@ -121,7 +125,7 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
     shown,
     pruned: prunedFrom({ scores, selector: method.selector, shown, units }),
     ...(sets.evaluation.length > 1 ? { bands: BANDS } : {}),
-    ...(stability === undefined ? {} : { stability }),
+    ...(again.stability === undefined ? {} : { stability: again.stability }),
     ...(units === undefined ? {} : { units }),
     ...(search === undefined ? {} : { search }),
     ...(masks === undefined ? {} : { masks }),
@@ -132,7 +136,8 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
     ...(exact === undefined ? {} : { exact: { scores: exact, agreement: agreement(scores, exact) } }),
     flags: [
       ...flagsOf(reported, sets, metric.name, method, request.threshold),
-      ...stabilityFlags(missing),
+      ...duplicateFlags(sets),
+      ...stabilityFlags(again.missing),
       ...unitFlags(units, shown.n),
       ...maskFlags(masks),
       ...searchFlags(search),

@@ -13,12 +13,14 @@ export function whyNoExamples(request: {
   readonly method: CircuitMethod;
   readonly unit?: Unit | undefined;
   readonly pairs: number;
+  /** How many of them differ. */
+  readonly distinct: number;
   readonly sharded: boolean;
   readonly graph: { readonly nForward: number; readonly nBackward: number };
 }): string | undefined {
-  const { method, unit = 'edge', pairs, sharded, graph } = request;
+  const { method, unit = 'edge', pairs, distinct, sharded, graph } = request;
   const bytes = pairs * graph.nForward * graph.nBackward * Float32Array.BYTES_PER_ELEMENT;
-  if (pairs < 2) return 'one pair cannot be resampled';
+  if (distinct < 2) return pairs < 2 ? 'one pair cannot be resampled' : `the ${pairs} pairs are one and the same`;
   if (unit !== 'edge') return 'it is known for choices of edges only';
   if (method === 'learned-masks') return 'masks are learnt from all pairs together';
   if (method === 'exact') return 'exact patching keeps no scores of single pairs';
@@ -28,7 +30,22 @@ export function whyNoExamples(request: {
   return undefined;
 }
 
-/** Selects the shown size again from resampled pairs; `scores` have their examples. */
-export function stabilityOf(scores: Scores, n: number, selector: Selector): SelectionStability {
-  return selectionStability(scores, { n, selector, resamples: RESAMPLES });
+/** A stability that is known. */
+export type KnownStability = SelectionStability & {
+  readonly jaccard: { readonly withAll: number };
+  readonly band: { readonly low: number; readonly high: number };
+};
+
+/** Selects the shown size again from resampled pairs; where no two of the pairs differ, tells why that says nothing. @throws AbortedError */
+export async function stabilityOf(
+  scores: Scores,
+  n: number,
+  { selector, signal }: { readonly selector: Selector; readonly signal?: AbortSignal | undefined },
+): Promise<{ readonly stability?: KnownStability; readonly missing?: string }> {
+  const found = await selectionStability(scores, { n, selector, resamples: RESAMPLES, signal });
+  return isKnown(found) ? { stability: found } : { missing: found.band.reason as string };
+}
+
+function isKnown(found: SelectionStability): found is KnownStability {
+  return found.band.reason === undefined;
 }
