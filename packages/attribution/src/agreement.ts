@@ -6,7 +6,7 @@ import type { Ranking, Scores } from './scores.js';
 
 /** How far two sets of scores agree; 1 is full agreement in every measure. */
 export interface Agreement {
-  /** |top-k(a) ∩ top-k(b)| / k by |score|. */
+  /** |top-k(a) ∩ top-k(b)| / k by |score|, among the edges compared; where these are fewer than k, over as many as they are. */
   readonly topOverlap: { readonly k: number; readonly value: number };
   /** Rank correlation of |score| over all edges, ties by mean rank; null when one side is constant. */
   readonly spearman: number | null;
@@ -24,7 +24,7 @@ export interface Agreement {
 
 /**
  * `reference` is the side taken as the truth, e.g. exact patching.
- * @throws LimnError `data/score-shape`, `data/graph-mismatch`
+ * @throws LimnError `data/score-shape`, `data/graph-mismatch`, `data/nothing-to-compare` (no edge has a score on both sides), `usage/top-k`
  */
 export function agreement(scores: Scores, reference: Scores, { k = 10 }: { readonly k?: number } = {}): Agreement {
   return agreementAt(scores, reference, { k, sizes: [] }).agreement;
@@ -42,10 +42,8 @@ export function agreementAt(
   reference: Scores,
   { k, sizes }: { readonly k: number; readonly sizes: readonly number[] },
 ): { readonly agreement: Agreement; readonly overlaps: readonly TopOverlap[] } {
-  const { graph } = reference;
-  if (!graph.equals(scores.graph))
-    throw new LimnError('data/graph-mismatch', 'The two sets of scores belong to models of different shape.');
-  const { a, b } = scoredOnBoth(scores, reference);
+  expectSameGraph(scores, reference);
+  const { a, b, edges } = scoredOnBoth(scores, reference);
   let largest = 0;
   let agreeing = 0;
   for (let i = 0; i < b.length; i++) {
@@ -54,7 +52,7 @@ export function agreementAt(
   }
   const rest = (values: Float64Array): Float64Array => values.filter((_, i) => i !== largest);
   const [sizeA, sizeB] = [a.map(Math.abs), b.map(Math.abs)];
-  const [top, ...overlaps] = topOverlaps(scores, reference, [k, ...sizes], 'absolute') as [number, ...number[]];
+  const [top, ...overlaps] = topOverlaps(scores, reference, edges, [k, ...sizes], 'absolute') as [number, ...number[]];
   return {
     agreement: {
       topOverlap: { k, value: top },
@@ -69,11 +67,23 @@ export function agreementAt(
   };
 }
 
-/** Both scores of the edges that have one on either side, by destination, then source. */
-function scoredOnBoth(scores: Scores, reference: Scores): { readonly a: Float64Array; readonly b: Float64Array } {
+function expectSameGraph(a: Scores, b: Scores): void {
+  if (!a.graph.equals(b.graph))
+    throw new LimnError('data/graph-mismatch', 'The two sets of scores belong to models of different shape.');
+}
+
+/**
+ * Both scores, and the dense indices, of the edges that have one on either side, by source, then destination.
+ * @throws LimnError `data/nothing-to-compare`
+ */
+function scoredOnBoth(
+  scores: Scores,
+  reference: Scores,
+): { readonly a: Float64Array; readonly b: Float64Array; readonly edges: Uint32Array } {
   const { graph } = reference;
   const a = new Float64Array(graph.edgeCount);
   const b = new Float64Array(graph.edgeCount);
+  const edges = new Uint32Array(graph.edgeCount);
   let count = 0;
   for (const { u, v } of graph.edges()) {
     const i = graph.dense(u, v);
@@ -81,25 +91,36 @@ function scoredOnBoth(scores: Scores, reference: Scores): { readonly a: Float64A
     const y = reference.values[i] ?? Number.NaN;
     if (Number.isNaN(x) || Number.isNaN(y)) continue;
     a[count] = x;
-    b[count++] = y;
+    b[count] = y;
+    edges[count++] = i;
   }
-  return { a: a.subarray(0, count), b: b.subarray(0, count) };
+  if (count === 0)
+    throw new LimnError('data/nothing-to-compare', `None of the ${graph.edgeCount} edges has a score on both sides.`, {
+      hint: 'Scores of null in a graph file are none.',
+    });
+  return { a: a.subarray(0, count), b: b.subarray(0, count), edges: edges.subarray(0, count) };
 }
 
 /**
- * |top-k(a) ∩ top-k(b)| / k.
- * @throws LimnError `data/score-shape`
+ * |top-k(a) ∩ top-k(b)| / k among the edges with a score on both sides; where there are fewer than k, over as many as there are.
+ * @throws LimnError `data/score-shape`, `data/graph-mismatch`, `data/nothing-to-compare`, `usage/top-k`, `usage/unknown-ranking`
  */
 export function topOverlap(a: Scores, b: Scores, k: number, ranking: Ranking = 'absolute'): number {
-  return topOverlaps(a, b, [k], ranking)[0] as number;
+  expectSameGraph(a, b);
+  return topOverlaps(a, b, scoredOnBoth(a, b).edges, [k], ranking)[0] as number;
 }
 
 /** The same for several k from one ranking of each side: an edge is in both tops from the lower of its two places on. */
-function topOverlaps(a: Scores, b: Scores, sizes: readonly number[], ranking: Ranking): number[] {
+function topOverlaps(a: Scores, b: Scores, edges: Uint32Array, sizes: readonly number[], ranking: Ranking): number[] {
+  for (const k of sizes)
+    if (!Number.isInteger(k) || k < 1)
+      throw new LimnError('usage/top-k', `The overlap of the top k asks for a whole k of at least 1; given ${k}.`, {
+        details: { k },
+      });
   const place = new Uint32Array(a.values.length);
-  const inA = rankedEdges(a, ranking);
+  const inA = only(rankedEdges(a, ranking), edges, a.values.length);
   for (let i = 0; i < inA.length; i++) place[inA[i] as number] = i;
-  const inB = rankedEdges(b, ranking);
+  const inB = only(rankedEdges(b, ranking), edges, b.values.length);
   /** Edges in both tops of that many. */
   const shared = new Uint32Array(inB.length + 1);
   for (let i = 0; i < inB.length; i++) {
@@ -108,9 +129,17 @@ function topOverlaps(a: Scores, b: Scores, sizes: readonly number[], ranking: Ra
   }
   for (let k = 1; k < shared.length; k++) shared[k] = (shared[k] as number) + (shared[k - 1] as number);
   return sizes.map((k) => {
-    const size = Math.min(k, a.graph.edgeCount);
+    const size = Math.min(k, edges.length);
     return (shared[size] as number) / size;
   });
+}
+
+/** The edges of `order` that are among `edges`, in that order. */
+function only(order: Uint32Array, edges: Uint32Array, size: number): Uint32Array {
+  if (edges.length === order.length) return order;
+  const among = new Uint8Array(size);
+  for (const edge of edges) among[edge] = 1;
+  return order.filter((edge) => among[edge] === 1);
 }
 
 /**

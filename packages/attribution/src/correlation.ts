@@ -1,7 +1,10 @@
 // Correlations of two lists: Pearson's r, mean ranks for Spearman's ρ, and Kendall's τ-b by Knight's merge sort. Plain loops over float64.
 import { ascendingOrder } from './ascending-order.js';
 
-/** Pearson's r; null when there are fewer than two values or one side is constant. */
+/**
+ * Pearson's r, in two passes; null when there are fewer than two values or one side is constant: spread no wider than rounding alone
+ * makes of one value, or a number that is not finite.
+ */
 export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number | null {
   const n = a.length;
   const meanA = meanOf(a);
@@ -16,13 +19,27 @@ export function pearson(a: ArrayLike<number>, b: ArrayLike<number>): number | nu
     aa += x * x;
     bb += y * y;
   }
-  return n < 2 || aa === 0 || bb === 0 ? null : ab / Math.sqrt(aa * bb);
+  if (n < 2 || isConstant(aa, a) || isConstant(bb, b)) return null;
+  const r = ab / Math.sqrt(aa) / Math.sqrt(bb);
+  return Number.isFinite(r) ? r : null;
 }
 
+/** Mean, and what rounding left of it in a second pass: within an ulp or two, whatever the number of values. */
 function meanOf(values: ArrayLike<number>): number {
+  const n = values.length;
   let sum = 0;
-  for (let i = 0; i < values.length; i++) sum += values[i] as number;
-  return sum / values.length;
+  for (let i = 0; i < n; i++) sum += values[i] as number;
+  const mean = sum / n;
+  let rest = 0;
+  for (let i = 0; i < n; i++) rest += (values[i] as number) - mean;
+  return mean + rest / n;
+}
+
+/** Whether Σ (x − mean)² is what a mean off by two ulps makes of a constant. */
+function isConstant(squares: number, values: ArrayLike<number>): boolean {
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i] as number));
+  return squares <= values.length * (2 * Number.EPSILON * largest) ** 2;
 }
 
 /** Ranks from 1; equal values share the mean of their ranks. */

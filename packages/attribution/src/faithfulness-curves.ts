@@ -88,7 +88,7 @@ export interface FaithfulnessCurves {
 
 /**
  * Evaluates every size of every curve and of its baselines, all in one pass; equal circuits once.
- * @throws LimnError `usage/unknown-selector`, `usage/circuit-size`, `usage/baseline-count`, `usage/resamples`, `usage/confidence`,
+ * @throws LimnError `data/edges-unscored`, `usage/unknown-selector`, `usage/circuit-size`, `usage/baseline-count`, `usage/resamples`, `usage/confidence`,
  * `data/score-shape`, `data/no-examples`, `tensor/random` (seed), and as `evaluateCircuits`; AbortedError
  */
 export async function faithfulnessCurves(

@@ -1,7 +1,7 @@
 // Circuit discovery: which edges of the model compute a behaviour, and does the circuit they form still show it?
 export { Graph, HEAD_INPUTS, buildGraph, countEdges, nodeName, slotName } from './graph.js';
 export type { GraphShape, HeadInput, Slot, SourceNode } from './graph.js';
-export { rankedEdges, rankingKey, scoreAt, scoresOf } from './scores.js';
+export { RANKINGS, rankedEdges, rankingKey, scoreAt, scoresOf } from './scores.js';
 export type { Ranking, Scores } from './scores.js';
 export { Circuit } from './circuit.js';
 export { prune, pruneReport } from './prune.js';

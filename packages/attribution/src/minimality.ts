@@ -1,4 +1,5 @@
 // Minimality: what the metric and f do when a single edge, or a single node, is dropped from a circuit. Wang et al., arXiv 2211.00593 §4.
+import { LimnError } from '@limn/gpu';
 import type { HookedModel } from '@limn/hooks';
 import type { Circuit } from './circuit.js';
 import { ROUND_OFF } from './curve-flags.js';
@@ -64,7 +65,7 @@ export interface Minimality {
 /**
  * Drops every edge and every node of the pruned circuit, one at a time. A single drop says nothing of two that stand in for
  * one another: both are 'idle' although one is needed.
- * @throws LimnError as `evaluateCircuits`; AbortedError
+ * @throws LimnError `usage/tolerance`, and as `evaluateCircuits`; AbortedError
  */
 export async function minimality(
   model: HookedModel,
@@ -73,6 +74,7 @@ export async function minimality(
   options: MinimalityOptions,
 ): Promise<Minimality> {
   const { metric } = options;
+  expectTolerance(options.tolerance);
   const circuit = prune(given);
   const parts = [...knockOutsOf(circuit, 'edge'), ...knockOutsOf(circuit, 'node')];
   const kept: number[] = [];
@@ -135,4 +137,12 @@ function verdictOf(change: number, towards: number, tolerance: number): Drop['ve
   if (Math.abs(change) <= tolerance) return 'idle';
   if (Number.isNaN(towards)) return 'unknown';
   return change * towards < 0 ? 'needed' : 'harmful';
+}
+
+function expectTolerance(tolerance: number | undefined): void {
+  if (tolerance === undefined || (Number.isFinite(tolerance) && tolerance >= 0)) return;
+  throw new LimnError('usage/tolerance', `A tolerance is a number of at least 0; given ${tolerance}.`, {
+    details: { tolerance },
+    hint: 'It is in units of the metric; leave it out for the round-off of a forward pass.',
+  });
 }

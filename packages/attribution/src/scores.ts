@@ -1,11 +1,14 @@
 // Edge scores: a dense [nForward, nBackward] matrix, NaN where there is no edge; score > 0 means that the edge helps (corrupting it raises the loss).
 import { LimnError } from '@limn/gpu';
+import { nearest } from '@limn/hooks';
 import { ascendingOrder } from './ascending-order.js';
 import type { Graph } from './graph.js';
 import type { ResampledScores } from './resampled-scores.js';
 
 /** How a selection orders edges: by |score|, or by score (most helpful first). */
 export type Ranking = 'absolute' | 'signed';
+/** Both. */
+export const RANKINGS: readonly Ranking[] = ['absolute', 'signed'];
 
 /** Scores of every edge of a graph. */
 export interface Scores {
@@ -32,15 +35,27 @@ export function scoreAt(scores: Scores, u: number, v: number): number {
   return scores.graph.isEdge(u, v) ? (scores.values[scores.graph.dense(u, v)] ?? Number.NaN) : Number.NaN;
 }
 
-/** What a selection compares; an edge without a score (NaN) comes after all others. */
+/**
+ * What a selection compares; an edge without a score (NaN) comes after all others.
+ * @throws LimnError `usage/unknown-ranking`
+ */
 export function rankingKey(score: number, ranking: Ranking): number {
+  if (ranking !== 'absolute' && ranking !== 'signed') throw unknownRanking(ranking);
   if (Number.isNaN(score)) return Number.NEGATIVE_INFINITY;
   return ranking === 'absolute' ? Math.abs(score) : score;
 }
 
+function unknownRanking(given: unknown): LimnError {
+  return new LimnError(
+    'usage/unknown-ranking',
+    `There is no ranking "${String(given)}"; there are ${RANKINGS.join(', ')}.`,
+    { details: { given, allowed: RANKINGS }, hint: `Did you mean "${nearest(String(given), RANKINGS)}"?` },
+  );
+}
+
 /**
  * Dense indices of all edges, best first; ties by lower dense index u·nBackward + v.
- * @throws LimnError `data/score-shape`
+ * @throws LimnError `data/score-shape`, `usage/unknown-ranking`
  */
 export function rankedEdges(scores: Scores, ranking: Ranking): Uint32Array {
   const { graph, values } = scores;

@@ -12,7 +12,7 @@ export const SELECTORS: readonly Selector[] = ['top-n', 'greedy'];
 
 /**
  * Circuits of the given sizes, before pruning; each lies within every larger one.
- * @throws LimnError `data/score-shape`, `usage/unknown-selector`, `usage/circuit-size`
+ * @throws LimnError `data/score-shape`, `data/edges-unscored`, `usage/unknown-ranking`, `usage/unknown-selector`, `usage/circuit-size`
  */
 export function selectBy(scores: Scores, sizes: readonly number[], selector: Selector, ranking: Ranking): Circuit[] {
   if (selector === 'top-n') return selectTopNs(scores, sizes, { ranking });

@@ -17,7 +17,7 @@ export interface UnitScores {
 /**
  * The n best of the scored nodes, all the nodes without a score, and every edge out of either; before pruning, which takes
  * away the edges into nodes that were not chosen. Ties by lower forward index.
- * @throws LimnError `usage/circuit-size`, `data/score-shape`
+ * @throws LimnError `usage/circuit-size`, `data/score-shape`, `usage/unknown-ranking`
  */
 export function selectTopNodes(scores: UnitScores, n: number, options: SelectionOptions = {}): Circuit {
   const { graph } = scores;
@@ -28,7 +28,7 @@ export function selectTopNodes(scores: UnitScores, n: number, options: Selection
 /**
  * The n best of the scored neurons and all without a score; a node counts as chosen when one of its neurons is. Before
  * pruning. Ties by lower index u · width + coordinate.
- * @throws LimnError `usage/circuit-size`, `data/score-shape`
+ * @throws LimnError `usage/circuit-size`, `data/score-shape`, `usage/unknown-ranking`
  */
 export function selectTopNeurons(scores: UnitScores, n: number, options: SelectionOptions = {}): NeuronCircuit {
   const { graph } = scores;

@@ -12,16 +12,16 @@ export interface SelectionOptions {
 }
 
 /**
- * The n best edges, before pruning; ties by lower dense index. n beyond the edge count keeps everything.
- * @throws LimnError `data/score-shape`, `usage/circuit-size`
+ * The n best edges, before pruning; ties by lower dense index. n of all edges or more keeps everything.
+ * @throws LimnError `data/score-shape`, `data/edges-unscored`, `usage/circuit-size`, `usage/unknown-ranking`
  */
 export function selectTopN(scores: Scores, n: number, { ranking = 'absolute' }: SelectionOptions = {}): Circuit {
-  return ofDense(scores.graph, rankedEdges(scores, ranking).subarray(0, checkedSize(n)));
+  return ofBest(scores, rankedEdges(scores, ranking), n);
 }
 
 /**
  * For many sizes at once: one ranking, one circuit per size.
- * @throws LimnError `data/score-shape`, `usage/circuit-size`
+ * @throws LimnError `data/score-shape`, `data/edges-unscored`, `usage/circuit-size`, `usage/unknown-ranking`
  */
 export function selectTopNs(
   scores: Scores,
@@ -29,16 +29,45 @@ export function selectTopNs(
   { ranking = 'absolute' }: SelectionOptions = {},
 ): Circuit[] {
   const order = rankedEdges(scores, ranking);
-  return sizes.map((n) => ofDense(scores.graph, order.subarray(0, checkedSize(n))));
+  return sizes.map((n) => ofBest(scores, order, n));
 }
 
-/** Every edge whose |score| (or score) is at least `threshold`, before pruning. */
+/** The first n of edges in the order of their scores: no edge without one is among the n best, and all edges need no order. */
+function ofBest(scores: Scores, order: Uint32Array, n: number): Circuit {
+  const best = order.subarray(0, checkedSize(n));
+  if (best.length < order.length && best.some((edge) => Number.isNaN(scores.values[edge]))) throw unscored(scores, n);
+  return ofDense(scores.graph, best);
+}
+
+function unscored({ graph, values }: Scores, n: number): LimnError {
+  const scored = [...graph.edges()].filter(({ u, v }) => !Number.isNaN(values[graph.dense(u, v)])).length;
+  return new LimnError(
+    'data/edges-unscored',
+    `The best ${n} edges cannot be chosen: only ${scored} of ${graph.edgeCount} have a score${scored > n ? ' and are reached' : ''}.`,
+    {
+      details: { n, scored, edges: graph.edgeCount },
+      hint: 'Choose no more than there are scores, or score every edge; a graph file has null where an edge has no score.',
+    },
+  );
+}
+
+/**
+ * Every edge whose |score| (or score) is at least `threshold`, before pruning; never one without a score.
+ * @throws LimnError `usage/threshold`, `usage/unknown-ranking`
+ */
 export function selectThreshold(
   scores: Scores,
   threshold: number,
   { ranking = 'absolute' }: SelectionOptions = {},
 ): Circuit {
-  return Circuit.where(scores.graph, (u, v) => rankingKey(scoreAt(scores, u, v), ranking) >= threshold);
+  if (typeof threshold !== 'number' || Number.isNaN(threshold))
+    throw new LimnError('usage/threshold', `A threshold of scores is a number; given ${String(threshold)}.`, {
+      details: { threshold },
+    });
+  return Circuit.where(scores.graph, (u, v) => {
+    const score = scoreAt(scores, u, v);
+    return rankingKey(score, ranking) >= threshold && !Number.isNaN(score);
+  });
 }
 
 /**
@@ -55,7 +84,7 @@ export function sizeOfFraction(graph: Graph, fraction: number): number {
 
 /**
  * The best edges up to a fraction of all of them, before pruning: {@link selectTopN} with n = {@link sizeOfFraction}.
- * @throws LimnError `data/score-shape`, `usage/circuit-size`, `usage/circuit-fraction`
+ * @throws LimnError `data/score-shape`, `data/edges-unscored`, `usage/circuit-size`, `usage/circuit-fraction`, `usage/unknown-ranking`
  */
 export function selectFraction(scores: Scores, fraction: number, options: SelectionOptions = {}): Circuit {
   return selectTopN(scores, sizeOfFraction(scores.graph, fraction), options);
@@ -63,27 +92,40 @@ export function selectFraction(scores: Scores, fraction: number, options: Select
 
 /**
  * Best-first search: start from `logits`; take the best edge whose destination is already reached, which reaches its
- * source; stop after n edges. O(E log E) with a binary heap. Ties by lower dense index.
- * @throws LimnError `usage/circuit-size`
+ * source; stop after n edges. O(E log E) with a binary heap. Ties by lower dense index. Edges without a score are never taken, unless n
+ * is of all edges or more.
+ * @throws LimnError `data/edges-unscored`, `usage/circuit-size`, `usage/unknown-ranking`
  */
 export function selectGreedy(scores: Scores, n: number, options: SelectionOptions = {}): Circuit {
-  return ofDense(scores.graph, greedyEdges(scores, checkedSize(n), options));
+  return selectGreedies(scores, [n], options)[0] as Circuit;
 }
 
-/** For many sizes at once: one search, one circuit per size, each within the next. @throws LimnError `usage/circuit-size` */
+/**
+ * For many sizes at once: one search, one circuit per size, each within the next.
+ * @throws LimnError `data/edges-unscored`, `usage/circuit-size`, `usage/unknown-ranking`
+ */
 export function selectGreedies(scores: Scores, sizes: readonly number[], options: SelectionOptions = {}): Circuit[] {
-  const order = greedyEdges(scores, Math.max(0, ...sizes.map(checkedSize)), options);
-  return sizes.map((n) => ofDense(scores.graph, order.slice(0, n)));
+  const { graph } = scores;
+  const most = sizes.reduce((largest, n) => (checkedSize(n) < graph.edgeCount ? Math.max(largest, n) : largest), 0);
+  const order = greedyEdges(scores, most, options);
+  return sizes.map((n) => {
+    if (n >= graph.edgeCount) return Circuit.full(graph);
+    if (n > order.length) throw unscored(scores, n);
+    return ofDense(graph, order.slice(0, n));
+  });
 }
 
-/** Dense indices of the edges in the order in which the search takes them, `most` at most. */
+/** Dense indices of the edges in the order in which the search takes them, `most` at most; fewer where the scored ones it reaches are fewer. */
 function greedyEdges(scores: Scores, most: number, { ranking = 'absolute' }: SelectionOptions): number[] {
-  const { graph } = scores;
+  const { graph, values } = scores;
   const keys = new Float64Array(graph.nForward * graph.nBackward);
   for (const { u, v } of graph.edges()) keys[graph.dense(u, v)] = rankingKey(scoreAt(scores, u, v), ranking);
   const heap = new EdgeHeap(keys);
   const reach = (v: number): void => {
-    for (let u = 0; u < graph.prev(v); u++) heap.push(graph.dense(u, v));
+    for (let u = 0; u < graph.prev(v); u++) {
+      const edge = graph.dense(u, v);
+      if (!Number.isNaN(values[edge])) heap.push(edge);
+    }
   };
   reach(graph.nBackward - 1);
   const reached = new Uint8Array(graph.nForward);

@@ -72,7 +72,7 @@ export interface SmallestCircuit {
 
 /**
  * The smallest number of edges whose circuit is faithful: {@link smallestInFamily} among the selections of one ranking.
- * @throws LimnError `usage/unknown-selector`, and as `smallestInFamily`; AbortedError
+ * @throws LimnError `data/edges-unscored`, `usage/unknown-ranking`, `usage/unknown-selector`, and as `smallestInFamily`; AbortedError
  */
 export async function smallestCircuit(
   model: HookedModel,

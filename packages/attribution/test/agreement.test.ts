@@ -94,6 +94,40 @@ describe('agreement', () => {
     expect(Math.abs(rest ?? 1)).toBeLessThan(0.5);
   });
 
+  it('has no correlation where one side is constant but for rounding, or not finite', () => {
+    const b = [1, 2, 4];
+    for (const constant of [0.1, 1 / 3, 1e-300, 123_456.789])
+      expect(pearson([constant, constant, constant], b)).toBeNull();
+    const many = Array.from({ length: 1000 }, () => 0.1);
+    expect(
+      pearson(
+        many,
+        Array.from(many, (_, i) => Math.sin(i)),
+      ),
+    ).toBeNull();
+    expect(pearson([1, Number.NaN, 3], b)).toBeNull();
+    expect(pearson([1, Number.POSITIVE_INFINITY, 3], b)).toBeNull();
+    // Small differences of large numbers are differences all the same.
+    expect(pearson([1e8, 1e8 + 1, 1e8 + 3], b)).toBeCloseTo(1, 12);
+  });
+
+  it('refuses a top k that is none, and sides with no edge in common', () => {
+    for (const k of [0, -3, 1.5, Number.NaN])
+      for (const call of [() => agreement(exact, exact, { k }), () => topOverlap(exact, exact, k)])
+        expect(call).toThrow(expect.objectContaining({ code: 'usage/top-k' }));
+    const half = (which: 0 | 1) => scoresOf(toyGraph, (u) => (u % 2 === which ? u + 1 : Number.NaN));
+    for (const compare of [() => agreement(half(0), half(1)), () => topOverlap(half(0), half(1), 3)])
+      expect(compare).toThrow(expect.objectContaining({ code: 'data/nothing-to-compare' }));
+  });
+
+  it('counts the top k among the edges that both sides scored', () => {
+    const { values } = exact;
+    const input = scoresOf(toyGraph, (u, v) => (u === 0 ? (values[toyGraph.dense(u, v)] ?? 0) : Number.NaN));
+    // The others come last on one side only: they are no disagreement.
+    expect(topOverlap(input, exact, 5)).toBe(1);
+    expect(topOverlap(input, exact, 100)).toBe(1);
+  });
+
   it('compares only what both sides scored', () => {
     const holes = scoresOf(toyGraph, (u, v) => (v === 14 ? Number.NaN : (exact.values[toyGraph.dense(u, v)] ?? 0)));
     expect(agreement(holes, exact).edges).toBe(39);

@@ -68,6 +68,12 @@ describe('doubt', () => {
     for (const verdict of ['needed', 'harmful']) expect(found.edges.map((drop) => drop.verdict)).toContain(verdict);
   });
 
+  it.each([Number.NaN, -1, Number.POSITIVE_INFINITY])('minimality refuses a tolerance of %s', async (tolerance) => {
+    await expect(minimality(model, circuit, pairs, { metric: logitDiff, tolerance })).rejects.toThrow(
+      expect.objectContaining({ code: 'usage/tolerance' }),
+    );
+  });
+
   it('minimality names an edge that carries nothing as idle', async () => {
     // Only an earlier token differs: at the last position the embedding is the same in both runs.
     const pair = { clean: [1, 2, 3], corrupted: [5, 2, 3], correct: [4], incorrect: [6] };

@@ -6,9 +6,11 @@ import {
   scoresOf,
   selectGreedy,
   selectThreshold,
+  selectTopNodes,
   selectTopN,
   selectTopNs,
 } from '../src/index.js';
+import type { Ranking } from '../src/index.js';
 import { golden, goldenScores, toyGraph } from './golden.js';
 import type { GoldenKey } from './golden.js';
 
@@ -46,6 +48,40 @@ describe('selection', () => {
     for (const { u, v } of toyGraph.edges())
       expect(circuit.has(u, v)).toBe(Math.abs(scores.values[toyGraph.dense(u, v)] ?? 0) >= 0.01);
     expect(selectThreshold(scores, 0, { ranking: 'signed' }).edgeCount).toBeLessThan(46);
+  });
+
+  it('takes no edge without a score, and says so where that leaves too few', () => {
+    const unscored = expect.objectContaining({ code: 'data/edges-unscored' });
+    const none = scoresOf(toyGraph, () => Number.NaN);
+    // Only edges out of the input have a score: 15 of 46.
+    const some = scoresOf(toyGraph, (u, v) => (u === 0 ? v - 7 : Number.NaN));
+    for (const select of [selectTopN, selectGreedy]) {
+      expect(() => select(none, 1)).toThrow(unscored);
+      expect(select(none, 0).edgeCount).toBe(0);
+      expect(select(none, 46).edgeCount).toBe(46);
+      expect(() => select(some, 16)).toThrow(unscored);
+    }
+    expect([...selectTopN(some, 15).edges()].every(({ u }) => u === 0)).toBe(true);
+    // Best first from the logits: input->logits is the only edge with a score that is ever reached.
+    expect(selectGreedy(some, 1).edgeNames()).toEqual(['input->logits']);
+    expect(() => selectGreedy(some, 2)).toThrow(unscored);
+    expect(selectThreshold(none, Number.NEGATIVE_INFINITY).edgeCount).toBe(0);
+    expect(selectThreshold(some, Number.NEGATIVE_INFINITY, { ranking: 'signed' }).edgeCount).toBe(15);
+  });
+
+  it('refuses a ranking that there is none of, and a threshold that is no number', () => {
+    const scores = goldenScores('eap');
+    const options = { ranking: 'abs' as Ranking };
+    for (const call of [
+      () => selectTopN(scores, 3, options),
+      () => selectGreedy(scores, 3, options),
+      () => selectThreshold(scores, 0, options),
+      () => selectTopNodes({ graph: toyGraph, values: new Float64Array(toyGraph.nForward) }, 2, options),
+    ])
+      expect(call).toThrow(
+        expect.objectContaining({ code: 'usage/unknown-ranking', hint: 'Did you mean "absolute"?' }),
+      );
+    expect(() => selectThreshold(scores, Number.NaN)).toThrow(expect.objectContaining({ code: 'usage/threshold' }));
   });
 
   it('sizes from nothing to more than all', () => {
