@@ -93,6 +93,7 @@ export function graphFile({ scores, shown, method, metric, task, units }: Findin
       metric: metric.name,
       method: method.name,
       ...(method.igSteps === undefined ? {} : { igSteps: method.igSteps, igRule: method.igRule }),
+      ...(method.igVariant === undefined ? {} : { igVariant: method.igVariant }),
       pairs: task.pairs,
       batch: 'mean over pairs',
       ablation: method.ablation,

@@ -16,8 +16,10 @@ export type { LearntMasks } from './learnt-masks.js';
 export { describeFinding, graphFile } from './circuit-output.js';
 export {
   CIRCUIT_METHODS,
+  IG_VARIANTS,
   chooseMethod,
   type CircuitMethod,
+  type IgVariant,
   type MaskSettings,
   type MethodChoice,
   type MethodSettings,

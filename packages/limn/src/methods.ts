@@ -31,6 +31,9 @@ const TITLES: Readonly<Record<CircuitMethod, string>> = {
   'learned-masks': 'Learned masks: a gate for every edge, closed by gradient where the loss does not need it',
 };
 
+const REFERENCE_TITLE =
+  'EAP-IG over activations as the reference implementation has it: gradients averaged while any sublayer moves';
+
 /** Methods that score nodes and neurons as well. */
 const NODE_METHODS: readonly NodeMethodName[] = ['eap', 'eap-ig-inputs', 'eap-ig-activations', 'clean-corrupted'];
 
@@ -54,6 +57,12 @@ const PATH_RULES: Partial<Readonly<Record<CircuitMethod, IgRule>>> = {
   'eap-ig-activations': 'right',
 };
 
+/** What EAP-IG over activations adds up: for every edge the gradients while its own source moves, or as the reference implementation does. */
+export const IG_VARIANTS = ['per-source', 'reference'] as const;
+/** One of them. */
+export type IgVariant = (typeof IG_VARIANTS)[number];
+const VARIED = 'eap-ig-activations';
+
 /** How masks are learnt. */
 export interface MaskSettings {
   /** Optimiser steps. */
@@ -75,6 +84,8 @@ export interface MethodChoice {
   /** Points on the path of integrated gradients, for the methods that have one. */
   readonly igSteps?: number;
   readonly igRule?: IgRule;
+  /** For eap-ig-activations. */
+  readonly igVariant?: IgVariant;
   /** For learned masks. */
   readonly masks?: MaskSettings;
   readonly selector: Selector;
@@ -87,6 +98,7 @@ export interface MethodChoice {
 export interface MethodSettings {
   readonly igSteps?: number | undefined;
   readonly igRule?: IgRule | undefined;
+  readonly igVariant?: IgVariant | undefined;
   readonly maskUpdates?: number | undefined;
   readonly maskSparsity?: number | undefined;
   readonly maskRate?: number | undefined;
@@ -99,6 +111,7 @@ export interface MethodSettings {
 
 /** What each setting of one kind of method is called on the command line. */
 const PATH_SETTINGS = { igSteps: '--ig-steps', igRule: '--ig-rule', igConvergence: '--ig-convergence' } as const;
+const VARIANT_SETTINGS = { igVariant: '--ig-variant' } as const;
 const MASK_SETTINGS = {
   maskUpdates: '--mask-updates',
   maskSparsity: '--mask-sparsity',
@@ -115,25 +128,26 @@ export function expectSettingsOf(
   settings: MethodSettings & { readonly igConvergence?: boolean | undefined },
 ): void {
   const kinds = [
-    { names: PATH_SETTINGS, of: Object.keys(PATH_RULES), what: 'a path of integrated gradients' },
-    { names: MASK_SETTINGS, of: ['learned-masks'], what: 'masks to learn' },
+    { names: PATH_SETTINGS, of: Object.keys(PATH_RULES), lacked: 'path of integrated gradients' },
+    { names: VARIANT_SETTINGS, of: [VARIED], lacked: 'variants' },
+    { names: MASK_SETTINGS, of: ['learned-masks'], lacked: 'masks to learn' },
   ];
-  for (const { names, of, what } of kinds)
+  for (const { names, of, lacked } of kinds)
     for (const [setting, option] of Object.entries(names))
       if (settings[setting as keyof typeof settings] !== undefined && !of.includes(name))
-        throw new LimnError('usage/method-setting', `${option} is for ${of.join(' and ')}; ${name} has no ${what}`, {
+        throw new LimnError('usage/method-setting', `${option} is for ${of.join(' and ')}; ${name} has no ${lacked}`, {
           details: { option, method: name, methods: of },
           hint: `leave out ${option}, or choose --method ${of[0] ?? ''}`,
         });
 }
 
 /**
- * The method with every setting that it has a use for: 5 points where it has a path; 200 updates at λ = 1 and a rate of .1 where masks are
+ * The method with every setting that it has a use for: 5 points where it has a path, and each edge's own source moving along it; 200 updates at λ = 1 and a rate of .1 where masks are
  * learnt; greedy selection for information-flow, whose scores cannot be compared across destinations, else top-n.
  * @throws LimnError `usage/selector`
  */
 export function chooseMethod(name: CircuitMethod, settings: MethodSettings): MethodChoice {
-  const { igSteps = 5, igRule, selector, ablation = 'patch', seed = 0 } = settings;
+  const { igSteps = 5, igRule, igVariant = 'per-source', selector, ablation = 'patch', seed = 0 } = settings;
   const rule = PATH_RULES[name];
   if (name === 'information-flow' && selector === 'top-n')
     throw new LimnError(
@@ -143,8 +157,9 @@ export function chooseMethod(name: CircuitMethod, settings: MethodSettings): Met
     );
   return {
     name,
-    title: TITLES[name],
+    title: name === VARIED && igVariant === 'reference' ? REFERENCE_TITLE : TITLES[name],
     ...(rule === undefined ? {} : { igSteps, igRule: igRule ?? rule }),
+    ...(name === VARIED ? { igVariant } : {}),
     ...(name === 'learned-masks' ? { masks: maskSettings(settings) } : {}),
     selector: selector ?? (name === 'information-flow' ? 'greedy' : 'top-n'),
     ablation,

@@ -17,7 +17,7 @@ import {
 } from '@limn/attribution';
 import { named, type CircuitRequest, type ShardPlan } from './circuit-request.js';
 import { leftOut, placeOf, scoreUsable, usableSets, type LeftOutPair } from './left-out.js';
-import { nodeMethod } from './methods.js';
+import { nodeMethod, type MethodChoice } from './methods.js';
 
 /** The request with the pairs that can be used, where it asks for that. */
 export async function withUsablePairs<Request extends CircuitRequest>(request: Request): Promise<Request> {
@@ -58,7 +58,7 @@ export async function scoresOf(request: CircuitRequest, scoring: Scoring): Promi
     const { perExample: _perExample, ...controls } = scoring;
     return { ...(await learnedMasks(model, discovery, { ...controls, ...method.masks, checkpoints })), bad: [] };
   }
-  const options = { ...scoring, method: method.name, steps: method.igSteps, rule: method.igRule };
+  const options = { ...scoring, method: method.name, ...pathOf(method), variant: method.igVariant };
   if (shards !== undefined) {
     const { perExample: _perExample, ...sharded } = options;
     const { scores, quarantined } = await scoreInShards(model, discovery, { ...sharded, ...cut(shards) });
@@ -85,8 +85,7 @@ export function nodeScoresOf(
     {
       ...scoring,
       method: nodeMethod(method.name),
-      steps: method.igSteps,
-      rule: method.igRule,
+      ...pathOf(method),
       neurons: unit === 'neuron',
     },
   );
@@ -113,8 +112,8 @@ export async function scoreCircuitShards(
     const scored = await scoreInShards(model, sets.discovery, {
       metric: metricByName(request.metric),
       method: method.name as MethodName,
-      steps: method.igSteps,
-      rule: method.igRule,
+      ...pathOf(method),
+      variant: method.igVariant,
       ablation,
       signal,
       onProgress: named(`scores by ${method.name}`, onProgress),
@@ -127,4 +126,5 @@ export async function scoreCircuitShards(
   }
 }
 
+const pathOf = ({ igSteps, igRule }: MethodChoice) => ({ steps: igSteps, rule: igRule });
 const cut = ({ store, size, part, machine }: ShardPlan) => ({ store, shardSize: size, part, machine });

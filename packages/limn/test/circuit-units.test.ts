@@ -3,8 +3,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import os from 'node:os';
 import path from 'node:path';
 import { evaluateCircuits, logitDiff, minimality, normalisedFaithfulness, parseGraphJson } from '@limn/attribution';
-import { openNodeGpu } from '@limn/gpu/node';
 import { recordFromJson, type CircuitRecord } from '@limn/report';
+import { lentGpu } from '@limn/testing';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { openModel } from '../src/model-source.js';
 import { runLimn } from './run-limn.js';
@@ -47,13 +47,9 @@ const graphOf = (out: string) => parseGraphJson(text(out, 'graph.json'));
 const codes = ({ flags }: CircuitRecord): string[] => flags.map(({ code }) => code);
 
 async function withToy<T>(use: (toy: Awaited<ReturnType<typeof openModel>>['hooked']) => Promise<T>): Promise<T> {
-  const gpu = await openNodeGpu();
-  try {
-    using toy = await openModel(gpu, model);
-    return await use(toy.hooked);
-  } finally {
-    gpu.dispose();
-  }
+  using gpu = await lentGpu();
+  using toy = await openModel(gpu, model);
+  return await use(toy.hooked);
 }
 
 describe.each(['node', 'neuron'] as const)('circuits chosen by %ss', (unit) => {
@@ -217,6 +213,11 @@ describe('what does not go together', () => {
     [['--unit', 'node', '--method', 'learned-masks'], 'usage/unit', 'learned-masks'],
     [['--unit', 'node', '--selector', 'greedy'], 'usage/unit', 'greedy'],
     [['--unit', 'node', '--resume'], 'usage/unit', '--resume'],
+    [
+      ['--unit', 'node', '--method', 'eap-ig-activations', '--ig-variant', 'reference'],
+      'usage/unit',
+      '--ig-variant reference',
+    ],
     [['--unit', 'node', '--shard', '1/2'], 'usage/unit', '--shard'],
     [['--unit', 'neuron', '--shard-size', '4'], 'usage/unit', '--shard-size'],
     [['--unit', 'neuron', '--threshold', '0.8'], 'usage/unit', '--threshold'],
@@ -229,6 +230,22 @@ describe('what does not go together', () => {
     [['--method', 'eap', '--mask-updates', '5'], 'usage/method-setting', '--mask-updates'],
     [['--mask-sparsity', '2'], 'usage/method-setting', '--mask-sparsity'],
     [['--ig-convergence', '--method', 'eap'], 'usage/method-setting', '--ig-convergence'],
+    [
+      ['--ig-steps', '3', '--method', 'exact'],
+      'usage/method-setting',
+      '--ig-steps is for eap-ig-inputs and eap-ig-activations; exact has no path of integrated gradients',
+    ],
+    [
+      ['--ig-variant', 'per-source'],
+      'usage/method-setting',
+      '--ig-variant is for eap-ig-activations; eap-ig-inputs has no variants',
+    ],
+    [
+      ['--method', 'eap-ig-activations', '--ig-variant', 'reference', '--ig-convergence'],
+      'usage/method-setting',
+      '--ig-convergence',
+    ],
+    [['--ig-variant', 'referenc'], 'usage/unknown-variant', 'did you mean reference'],
     [['--compare-exact', '--method', 'exact'], 'usage/method-setting', '--compare-exact'],
     [['--all-tasks'], 'usage/pairs-source', '--task'],
     [['--unit', 'neuron', '--completeness'], 'usage/unit', '--completeness'],

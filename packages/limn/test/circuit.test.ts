@@ -2,17 +2,18 @@
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { parseGraphJson } from '@limn/attribution';
+import { logitDiff, parseGraphJson, scoreEdges } from '@limn/attribution';
 import { recordFromJson } from '@limn/report';
+import { lentGpu } from '@limn/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openModel } from '../src/model-source.js';
 import { runLimn } from './run-limn.js';
-import { toyCircuit, writeToyModel } from './toy-model.js';
+import { toyCircuit, toyPair, writeToyModel } from './toy-model.js';
+import { expectToyScores } from './toy-scores.js';
 
 interface Golden {
   readonly lossClean: number;
   readonly lossCorrupted: number;
-  readonly keys: readonly string[];
-  readonly edges: Readonly<Record<string, readonly number[]>>;
 }
 const golden = JSON.parse(readFileSync(path.join(import.meta.dirname, 'golden/eap-toy.json'), 'utf8')) as Golden;
 
@@ -39,16 +40,7 @@ describe('scores of the toy', () => {
     const out = path.join(root, key);
     const outcome = await circuit(out, words);
     expect(outcome.exitCode, outcome.stderr).toBe(0);
-    const { graph, scores } = parseGraphJson(readFileSync(path.join(out, 'graph.json'), 'utf8'));
-    const column = golden.keys.indexOf(key);
-    expect(graph.edgeCount).toBe(Object.keys(golden.edges).length);
-    for (const [name, row] of Object.entries(golden.edges)) {
-      const { u, v } = graph.parseEdge(name);
-      const expected = row[column] as number;
-      // The accuracy asked of float32: a relative 1e-3, and 2e-6 for scores near zero, against losses near 2.
-      const allowed = 2e-6 + 1e-3 * Math.abs(expected);
-      expect(Math.abs((scores.values[graph.dense(u, v)] ?? NaN) - expected), name).toBeLessThanOrEqual(allowed);
-    }
+    expectToyScores(out, key);
   });
 });
 
@@ -223,6 +215,34 @@ describe('methods and ablations', () => {
     expect(page).toContain(
       { patch: 'with everything corrupted', zero: 'every node at zero' }[ablation] ?? 'at its mean output',
     );
+  });
+
+  it('--ig-variant reference scores as the library’s reference variant does, and says so in graph and record', async () => {
+    const method = 'eap-ig-activations';
+    const out = path.join(root, 'reference');
+    const outcome = await circuit(out, ['--method', method, '--ig-variant', 'reference']);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { scores, provenance } = parseGraphJson(readFileSync(path.join(out, 'graph.json'), 'utf8'));
+    expect(provenance).toMatchObject({ method, igVariant: 'reference' });
+    expect(record(out).provenance.options).toMatchObject({ method, igVariant: 'reference' });
+    expect(record(out).method.title).toContain('reference implementation');
+    using gpu = await lentGpu();
+    using toy = await openModel(gpu, model);
+    const [reference, own] = await Promise.all(
+      (['reference', 'per-source'] as const).map((variant) =>
+        scoreEdges(toy.hooked, [toyPair], { metric: logitDiff, method, variant }),
+      ),
+    );
+    const farthest = (wanted = scores): number =>
+      Math.max(
+        ...[...scores.graph.edges()].map(({ u, v }) => {
+          const i = scores.graph.dense(u, v);
+          return Math.abs((scores.values[i] ?? NaN) - (wanted.values[i] ?? NaN));
+        }),
+      );
+    // f32 sums of scores below 0.1, against a difference of the two variants that is a part of them.
+    expect(farthest(reference)).toBeLessThan(1e-6);
+    expect(farthest(own)).toBeGreaterThan(1e-3);
   });
 
   it.each([

@@ -4,7 +4,14 @@ import { METRICS, type MetricName } from '@limn/tasks';
 import { LimnError } from '@limn/gpu';
 import type { Command } from 'commander';
 import { UNITS, type Unit } from '../circuit-request.js';
-import { CIRCUIT_METHODS, expectSettingsOf, nodeMethod, type CircuitMethod, type MethodSettings } from '../methods.js';
+import {
+  CIRCUIT_METHODS,
+  IG_VARIANTS,
+  expectSettingsOf,
+  nodeMethod,
+  type CircuitMethod,
+  type MethodSettings,
+} from '../methods.js';
 import { DEFAULT_DRAWS } from '../pipeline.js';
 import {
   integerOption,
@@ -85,6 +92,11 @@ export function withCircuitOptions(command: Command): Command {
       '--ig-rule <name>',
       `${IG_RULES.join(', ')} (default: left, for eap-ig-activations right)`,
       nameOption('--ig-rule', 'rule', IG_RULES),
+    )
+    .option(
+      '--ig-variant <name>',
+      `of eap-ig-activations: ${IG_VARIANTS.join(', ')}, the second as EAP-IG's own code and MIB have it (default: per-source)`,
+      nameOption('--ig-variant', 'variant', IG_VARIANTS),
     )
     .option('--mask-updates <n>', 'optimiser steps of learned-masks (default: 200)', integerOption('--mask-updates', 1))
     .option(
@@ -186,6 +198,12 @@ export function expectFitting(options: CircuitOptions): void {
         hint: 'leave out --compare-exact',
       },
     );
+  if (options.igVariant === 'reference' && options.igConvergence === true)
+    throw new LimnError(
+      'usage/method-setting',
+      '--ig-convergence compares paths along which the source of each edge moves, and --ig-variant reference moves others',
+      { hint: 'leave out --ig-convergence, or compare runs with --ig-steps 5 and --ig-steps 20' },
+    );
   if (options.method === 'learned-masks') expectNoShards(options);
   if (options.unit !== undefined && options.unit !== 'edge') expectUnit(options.unit, options);
 }
@@ -204,6 +222,7 @@ function expectUnit(unit: Exclude<Unit, 'edge'>, options: CircuitOptions): void 
   nodeMethod(options.method);
   const refusals: readonly (readonly [given: boolean, option: string, why: string])[] = [
     [options.selector === 'greedy', '--selector greedy', 'walks from edge to edge'],
+    [options.igVariant === 'reference', '--ig-variant reference', 'is a way to score edges'],
     [options.resume === true, '--resume', 'keeps scores of edges'],
     [options.shard !== undefined, '--shard', 'keeps scores of edges'],
     [options.shardSize !== undefined, '--shard-size', 'cuts scores of edges'],

@@ -132,12 +132,13 @@ function resultOptions(
     memoryBudget: _memoryBudget,
     igSteps: _igSteps,
     igRule: _igRule,
+    igVariant: _igVariant,
     resume,
     shard: _shard,
     shardSize = SHARD_SIZE,
     ...options
   }: CircuitOptions,
-  { igSteps, igRule, selector, masks }: MethodChoice,
+  { igSteps, igRule, igVariant, selector, masks }: MethodChoice,
 ): Record<string, string | number | boolean> {
   const drawn = masks === undefined ? ['pairs', 'evalPairs', 'seed'] : ['pairs', 'evalPairs'];
   const unused = new Set<string>(options.data === undefined ? [] : drawn);
@@ -149,7 +150,7 @@ function resultOptions(
   };
   const cut = resume && masks === undefined ? { shardSize } : {};
   return Object.fromEntries(
-    Object.entries({ ...options, igSteps, igRule, selector, ...learning, ...cut }).filter(
+    Object.entries({ ...options, igSteps, igRule, igVariant, selector, ...learning, ...cut }).filter(
       (entry): entry is [string, string | number | boolean] => entry[1] !== undefined && !unused.has(entry[0]),
     ),
   );
