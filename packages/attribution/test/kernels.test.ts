@@ -10,7 +10,7 @@ import {
 } from '@limn/testing';
 import type { Step } from '@limn/gpu';
 import { fromData, readFloats } from '@limn/tensor';
-import { EDGE_SPLIT, edgeScores } from '../src/edge-scores.js';
+import { EDGE_SPLIT, edgeScores, PRODUCT_SPLIT } from '../src/edge-scores.js';
 import { circuitChanges, circuitSlots } from '../src/circuit-kernels.js';
 
 const random = referenceRandom(41);
@@ -38,6 +38,12 @@ describe('edge scores', () => {
     [5, 6, 1, 131, 0, 8],
     [5, 6, 1, 131, 0, 48],
     [5, 6, 2, 2 * EDGE_SPLIT + 17, 0, 256],
+    // As products of matrices: 0 lanes. One source, one slot, q, k and v apart and side by side, more than one product in k.
+    [1, 1, 1, 4, 0, 0],
+    [1, 9, 2, 64, 3, 0],
+    [13, 36, 3, 132, 0, 0],
+    [17, 1, 2, 2048, 1, 0],
+    [5, 6, 2, PRODUCT_SPLIT + 20, 0, 0],
   ])(
     '%i sources × %i slots, %i examples of %i (and %i), %i lanes',
     async (sources, slots, examples, inner, extra, lanes) => {
@@ -60,7 +66,7 @@ describe('edge scores', () => {
       const before = random.normals(examples * form.rows * form.columns);
       using step = gpu.step();
       const canaries = withCanaries(step);
-      withWorkgroup(step, lanes);
+      if (lanes > 0) withWorkgroup(step, lanes);
       const scores = fromData(step, f32(before), [examples, form.rows, form.columns]);
       const tensors = {
         delta: fromData(step, f32(delta), [sources + extra, examples, inner]),
@@ -72,35 +78,56 @@ describe('edge scores', () => {
         sources,
         run: heads,
         stride: heads + 2,
+        products: lanes === 0,
       });
       const [got] = (await canaries.read([scores])) as [Float32Array];
       expectClose(got, referenceEdgeScores.edgeScores(delta, gradient, before, form), {
-        kernel: 'edge_scores_partial + edge_scores_sum',
+        kernel: lanes === 0 ? 'edge scores by products' : 'edge_scores_partial + edge_scores_sum',
         case: `${sources}×${slots}×${examples}×${inner}, WG ${lanes}`,
         n: inner,
       });
     },
   );
 
-  it('does not depend on the padding behind an example, bit for bit', async () => {
+  it('as products are the same where q, k and v lie side by side', async () => {
     const gpu = await testGpu();
-    const [short, long] = [EDGE_SPLIT - 100, 2 * EDGE_SPLIT + 300];
-    const delta = f32(random.normals(5 * short));
-    const gradient = f32(random.normals(6 * short));
-    const run = async (inner: number): Promise<Float32Array> => {
-      using step = gpu.step();
-      const pad = (x: Float32Array, rows: number): Float32Array => {
-        const y = new Float32Array(rows * inner);
-        for (let r = 0; r < rows; r++) y.set(x.subarray(r * short, (r + 1) * short), r * inner);
-        return y;
-      };
-      const scores = fromData(step, new Float32Array(30), [1, 5, 6]);
-      const d = fromData(step, pad(delta, 5), [5, 1, inner]);
-      edgeScores(step, scores, d, fromData(step, pad(gradient, 6), [6, 1, inner]), { row: 0, column: 0 });
+    const [delta, gradient] = [f32(random.normals(4 * 2 * 24)), f32(random.normals(6 * 2 * 24))];
+    using step = gpu.step();
+    const of = (run: number, stride: number): Promise<Float32Array> => {
+      const scores = fromData(step, new Float32Array(2 * 4 * 6), [2, 4, 6]);
+      const [d, g] = [fromData(step, delta, [4, 2, 24]), fromData(step, gradient, [6, 2, 24])];
+      edgeScores(step, scores, d, g, { row: 0, column: 0, run, stride, products: true });
       return readFloats(step, scores);
     };
-    expectSameBits(await run(short), await run(long), 'edge scores with padding');
+    const [whole, apart] = await Promise.all([of(6, 6), of(2, 2)]);
+    expectSameBits(whole, apart, 'edge scores in runs');
   });
+
+  it.each([
+    { products: false, split: EDGE_SPLIT },
+    { products: true, split: PRODUCT_SPLIT },
+  ])(
+    'do not depend on the padding behind an example, bit for bit; products: $products',
+    async ({ products, split }) => {
+      const gpu = await testGpu();
+      const [short, long] = [split - 100, 2 * split + 300];
+      const delta = f32(random.normals(5 * short));
+      const gradient = f32(random.normals(6 * short));
+      const run = async (inner: number): Promise<Float32Array> => {
+        using step = gpu.step();
+        const pad = (x: Float32Array, rows: number): Float32Array => {
+          const y = new Float32Array(rows * inner);
+          for (let r = 0; r < rows; r++) y.set(x.subarray(r * short, (r + 1) * short), r * inner);
+          return y;
+        };
+        const scores = fromData(step, new Float32Array(30), [1, 5, 6]);
+        const d = fromData(step, pad(delta, 5), [5, 1, inner]);
+        edgeScores(step, scores, d, fromData(step, pad(gradient, 6), [6, 1, inner]), { row: 0, column: 0, products });
+        return readFloats(step, scores);
+      };
+      expectSameBits(await run(short), await run(long), 'edge scores with padding');
+    },
+  );
 
   it('refuses blocks that do not fit', async () => {
     const gpu = await testGpu();

@@ -2,7 +2,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { randomGpt2, type Gpt2 } from '@limn/gpt2';
 import type { PlanReport } from '@limn/gpu';
-import { edgeScoresPartial } from '@limn/shaders';
 import { testGpu } from '@limn/testing';
 import { buildGraph, cleanCorrupted, eap, eapIgInputs, logitDiff } from '../src/index.js';
 import type { Pair } from '../src/index.js';
@@ -26,7 +25,7 @@ async function firstStep(model: Gpt2, score: (model: Gpt2) => Promise<unknown>):
     const contractions: Readonly<Record<string, number>>[] = [];
     const dispatch = step.dispatch.bind(step);
     step.dispatch = (kernel, bindings, uniforms, more) => {
-      if (kernel.shader.name === edgeScoresPartial.name) contractions.push(uniforms);
+      if (more?.label === 'edge scores') contractions.push(uniforms);
       dispatch(kernel, bindings, uniforms, more);
     };
     const values: number[] = [];
@@ -71,7 +70,7 @@ describe('slot gradients', () => {
     ];
     // Blocks of sources: the input, then one per layer. The logits read 3 of them, MLPs 3 and 2, the heads' slots 2 and 1.
     expect(one.contractions).toHaveLength(3 + 3 + 2 + 2 + 1);
-    for (const { examples } of one.contractions) expect(examples).toBe(pairs.length);
+    for (const { batch } of one.contractions) expect(batch).toBe(pairs.length);
     expect(three.contractions).toEqual(one.contractions);
     expect(eight.contractions).toEqual(one.contractions);
     const both = await firstStep(model, (each) => cleanCorrupted(each, pairs, { metric: logitDiff }));
