@@ -6,6 +6,7 @@ import type { LearntMasks } from './learnt-masks.js';
 import type { LeftOutPair } from './left-out.js';
 import type { MethodChoice } from './methods.js';
 import type { PairSets } from './pairs-source.js';
+import { sharedFlags, sharedPairs } from './shared-pairs.js';
 import { FAITHFUL } from './shown-circuit.js';
 
 /** With fewer pairs than this, one odd pair moves the mean. */
@@ -70,14 +71,14 @@ export function leftOutFlags(pairs: readonly LeftOutPair[]): CircuitRecord['flag
 /** The curves' own flags, and those that follow from the pairs, the metric and the method. */
 export function flagsOf(
   curves: FaithfulnessCurves,
-  { evaluation, heldOut }: Pick<PairSets, 'evaluation' | 'heldOut'>,
+  sets: Pick<PairSets, 'discovery' | 'evaluation'>,
   metric: string,
   method: MethodChoice,
   searched?: number,
 ): CircuitRecord['flags'] {
-  const flags = [...curves.flags];
+  const { evaluation } = sets;
+  const flags = [...curves.flags, ...sharedFlags(sharedPairs(sets), evaluation.length)];
   const flag = (code: string, text: string): void => void flags.push({ code, text });
-  if (!heldOut) flag('same-pairs', 'The circuits were measured on the pairs that they were found with.');
   if (evaluation.length < FEW_PAIRS) {
     const pairs = evaluation.length === 1 ? 'one pair' : `${evaluation.length} pairs`;
     flag('few-pairs', `Faithfulness is a mean over ${pairs} only.`);

@@ -20,8 +20,6 @@ export interface PairSets {
   readonly metric: MetricName;
   readonly discovery: readonly Pair[];
   readonly evaluation: readonly Pair[];
-  /** True where no pair of `evaluation` was seen by the search. */
-  readonly heldOut: boolean;
   /** Whether a BOS was put in front of text, for the record. */
   readonly bos: 'prepended' | 'none' | 'in the ids';
   /** File and line of every pair, where they come from a file. */
@@ -48,7 +46,6 @@ export function taskPairs({ task, discovery, evaluation, seed }: TaskRequest): P
     metric,
     discovery: generatePairs(task, { seed, n: discovery, split: 'train' }),
     evaluation: generatePairs(task, { seed, n: evaluation, split: 'held-out' }),
-    heldOut: true,
     bos: 'in the ids',
   };
 }
@@ -86,7 +83,6 @@ export async function filePairs(request: FileRequest): Promise<PairSets> {
     metric: discovery.metric ?? 'logit-diff',
     discovery: discovery.pairs,
     evaluation: evaluation.pairs,
-    heldOut: evaluationFile !== undefined,
     bos: discovery.bos,
     places: { discovery: discovery.places, evaluation: evaluation.places },
     leftOut: [

@@ -26,6 +26,7 @@ import type { MeasureOptions } from './measured-circuits.js';
 import { METRIC_DESCRIPTIONS } from './methods.js';
 import { prunedFrom } from './pruned-from.js';
 import { ablationOf, nodeScoresOf, scoresOf, withUsablePairs } from './scoring.js';
+import { sharedPairs } from './shared-pairs.js';
 import { circuitToShow, shownAt } from './shown-circuit.js';
 import { stabilityOf, whyNoExamples } from './stability.js';
 import { unitCurves } from './unit-curves.js';
@@ -114,7 +115,7 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
       name: sets.name,
       pairs: sets.evaluation.length,
       searchPairs: sets.discovery.length - bad.length,
-      heldOut: sets.heldOut,
+      heldOut: sharedPairs(sets).pairs === 0,
       title: sets.title,
       description: sets.description,
     },

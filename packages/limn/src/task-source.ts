@@ -69,7 +69,6 @@ export function taskSets({ task, discovery, evaluation, seed }: TaskRequest, mod
     metric: found.metric,
     discovery: found.pairs,
     evaluation: drawTaskPairs(task, { n: evaluation, seed, split: 'held-out' }, model).pairs,
-    heldOut: true,
     bos: found.bos,
   };
 }
