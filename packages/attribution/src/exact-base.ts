@@ -2,14 +2,14 @@
 import { blockHook, tokenBatch } from '@limn/hooks';
 import type { HookedModel, HookName, Run } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
-import { concat, readFloats, slice, type Tensor } from '@limn/tensor';
+import { concat, fromData, gatherRows, readFloats, reshape, slice, type Tensor } from '@limn/tensor';
 import { expectLengths } from './ablation.js';
 import type { Ablation } from './ablation.js';
 import { holding } from './held-tensors.js';
 import { metricLoss } from './metric-loss.js';
 import type { Metric } from './metrics.js';
-import { headResults, layersOf, nodeDeltas, outputCaptures, partsOf } from './node-outputs.js';
-import type { OutputWeights, SourceBlock, SourceRange } from './node-outputs.js';
+import { headResults, layersOf, nodeDeltas, outputCaptures } from './node-outputs.js';
+import type { OutputWeights, SourceBlock } from './node-outputs.js';
 import type { Pair } from './pairs.js';
 
 /** The clean run of a batch, and Δ of every source: kept on the GPU while its edges are patched. */
@@ -71,18 +71,19 @@ export class CleanBase {
     return this.sites.get(name) as Tensor;
   }
 
-  /** Δ of neighbouring sources, [S, B, T, C]. */
-  deltaOf(step: Step, sources: SourceRange): Tensor {
-    const parts = [...partsOf(step, this.deltas, sources)];
-    return joined(
-      step,
-      parts.map(({ tensor, count }) => part(step, tensor, 0, count)),
-    );
+  /** Δ of some sources, ascending, [S, B, T, C]. */
+  deltaOf(step: Step, sources: readonly number[]): Tensor {
+    const parts = this.deltas.flatMap(({ first, tensor }) => {
+      const size = tensor.shape[0] ?? 0;
+      const inside = sources.map((u) => u - first).filter((entry) => entry >= 0 && entry < size);
+      return inside.length > 0 ? [entriesOf(step, tensor, inside)] : [];
+    });
+    return joined(step, parts);
   }
 
-  /** What neighbouring heads of a layer wrote, [heads, B, T, C]. */
-  resultsOf(step: Step, layer: number, heads: SourceRange): Tensor {
-    return part(step, this.results[layer] as Tensor, heads.first, heads.count);
+  /** What some heads of a layer wrote, [heads, B, T, C]. */
+  resultsOf(step: Step, layer: number, heads: readonly number[]): Tensor {
+    return entriesOf(step, this.results[layer] as Tensor, heads);
   }
 }
 
@@ -102,7 +103,13 @@ export function joined(step: Step, parts: readonly Tensor[]): Tensor {
   return parts.length === 1 ? (parts[0] as Tensor) : concat(step, parts, 0);
 }
 
-/** Neighbouring entries of the first axis; nothing is copied where they are all there are. */
-function part(step: Step, x: Tensor, first: number, count: number): Tensor {
-  return count === x.shape[0] ? x : slice(step, x, 0, first, count);
+/** Entries of the first axis, ascending; nothing is copied where they are all there are. */
+export function entriesOf(step: Step, x: Tensor, entries: readonly number[]): Tensor {
+  const [size = 0, ...shape] = x.shape;
+  const count = entries.length;
+  if (count === size) return x;
+  const [first = 0, last = 0] = [entries[0], entries[count - 1]];
+  if (last - first === count - 1) return slice(step, x, 0, first, count);
+  const rows = reshape(x, [size, x.size / size]);
+  return reshape(gatherRows(step, rows, fromData(step, Uint32Array.from(entries), [count])), [count, ...shape]);
 }

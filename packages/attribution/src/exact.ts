@@ -4,11 +4,13 @@ import { throwIfAborted } from '@limn/gpu';
 import { readFloats } from '@limn/tensor';
 import { settleAblation } from './ablation.js';
 import type { Ablation } from './ablation.js';
-import { cutBlock, edgeBlocks, edgeCountOf, edgesOfBlock } from './edge-block.js';
+import type { Circuit } from './circuit.js';
+import { cutBlocks, edgeBlocks, edgeCountOf, edgesOfBlock } from './edge-block.js';
+import { circuitOfEdges } from './edge-subset.js';
+import type { EdgeSubset } from './edge-subset.js';
 import { CleanBase } from './exact-base.js';
 import { notFinite } from './example-sum.js';
 import { buildGraph } from './graph.js';
-import type { Graph } from './graph.js';
 import { expectDistinctNames } from './metric-identity.js';
 import { checkAnswers } from './metrics.js';
 import type { Metric } from './metrics.js';
@@ -26,6 +28,8 @@ export interface ExactOptions extends RunControls {
   readonly metric: Metric;
   /** What a patched edge carries. Default 'patch': the corrupted run. */
   readonly ablation?: Ablation | undefined;
+  /** The edges that are patched; all others are left without a score, NaN. Default: all edges. */
+  readonly edges?: EdgeSubset | undefined;
 }
 
 /** Options of exact patching under several metrics. */
@@ -34,12 +38,14 @@ export interface ExactSweepOptions extends RunControls {
   readonly metrics: readonly Metric[];
   /** What a patched edge carries. Default 'patch': the corrupted run. */
   readonly ablation?: Ablation | undefined;
+  /** The edges that are patched; all others are left without a score, NaN. Default: all edges. */
+  readonly edges?: EdgeSubset | undefined;
 }
 
 /**
- * Scores of every edge by patching it. Cost: edges × pairs runs of the layers behind the edge, in 2 · layers + 1 steps where the
- * budget holds a sublayer's edges at once.
- * @throws LimnError `usage/metric-loss`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/score-not-finite`,
+ * Scores of every edge, or of those that are asked for, by patching it. Cost: edges × pairs runs of the layers behind the edge, in
+ * 2 · layers + 1 steps at most where the budget holds a sublayer's edges at once; {@link exactCost} says how much that is.
+ * @throws LimnError `data/graph-mismatch`, `data/unknown-edge`, `usage/metric-loss`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/score-not-finite`,
  * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function exactEdges(model: HookedModel, pairs: readonly Pair[], options: ExactOptions): Promise<Scores> {
@@ -63,7 +69,8 @@ export async function exactSweep(
   expectDistinctNames(metrics);
   checkAnswers(pairs, metrics);
   const graph = buildGraph(model.info);
-  const sums = metrics.map(() => scoresOf(graph, () => 0));
+  const wanted = circuitOfEdges(graph, options.edges);
+  const sums = metrics.map(() => scoresOf(graph, (u, v) => (wanted.has(u, v) ? 0 : Number.NaN)));
   // Kept per layer: four streams, H results, and Δ of H heads and the MLP; besides them Δ of the input.
   const { layers, heads } = model.info;
   const atOnce = Math.min(
@@ -76,7 +83,7 @@ export async function exactSweep(
     }),
   );
   const weights = await OutputWeights.of(model);
-  const total = graph.edgeCount * pairs.length;
+  const total = wanted.edgeCount * pairs.length;
   let done = 0;
   try {
     for (let start = 0; start < pairs.length; start += atOnce) {
@@ -84,7 +91,7 @@ export async function exactSweep(
       const batch = pairs.slice(start, start + atOnce);
       const base = await CleanBase.of(model, weights, batch, metrics, { ablation, signal });
       try {
-        await patchAll(model, graph, base, batch, { metrics, memoryBytes, signal }, ({ edges, losses }) => {
+        await patchAll(model, wanted, base, batch, { metrics, memoryBytes, signal }, ({ edges, losses }) => {
           for (const [m, values] of losses.entries()) {
             const { values: target } = sums[m] as Scores;
             for (const [row, loss] of values.entries()) {
@@ -115,10 +122,10 @@ interface PatchedBlock {
   readonly losses: readonly Float32Array[];
 }
 
-/** Patches every edge on one batch: as many of a block in one step as fit the budget. */
+/** Patches the edges of a circuit on one batch: as many of a sublayer in one step as fit the budget. */
 async function patchAll(
   model: HookedModel,
-  graph: Graph,
+  wanted: Circuit,
   base: CleanBase,
   pairs: readonly Pair[],
   {
@@ -133,27 +140,28 @@ async function patchAll(
   take: (patched: PatchedBlock) => void,
 ): Promise<void> {
   let most = edgesWithin(model, base, pairs.length, memoryBytes);
-  const waiting = edgeBlocks(graph).reverse();
-  for (let block = waiting.pop(); block; block = waiting.pop()) {
+  const waiting = edgeBlocks(wanted).reverse();
+  for (let blocks = waiting.pop(); blocks; blocks = waiting.pop()) {
     throwIfAborted(signal, 'Exact edge patching');
-    const whole = block;
-    const wanted = Math.min(most, edgeCountOf(whole));
+    const whole = blocks;
+    const atOnce = Math.min(most, edgeCountOf(whole));
     const { step, count, recorded } = recordWithin({
       what: 'Patching edges one by one',
       unit: 'edge of this batch of pairs; a smaller batch size',
       memoryBytes,
-      most: wanted,
+      most: atOnce,
       open: () => model.gpu.step({ label: 'exact', ...(signal ? { signal } : {}) }),
       record: (step, count) => {
-        const [first, ...rest] = cutBlock(whole, count);
+        const [first, rest] = cutBlocks(whole, count);
         return { first, rest, losses: patchedLosses(step, model, base, first, pairs, metrics) };
       },
     });
-    if (count < wanted) most = count;
-    waiting.push(...recorded.rest.reverse());
+    if (count < atOnce) most = count;
+    const [next, ...others] = recorded.rest;
+    if (next) waiting.push([next, ...others]);
     try {
       const losses = await Promise.all(recorded.losses.map((loss) => readFloats(step, loss)));
-      take({ edges: edgesOfBlock(graph, recorded.first), losses });
+      take({ edges: recorded.first.flatMap((block) => edgesOfBlock(wanted.graph, block)), losses });
     } finally {
       step.dispose();
     }

@@ -126,6 +126,11 @@ export type { NodeMethodName, NodeScores, NodeScoringOptions } from './score-nod
 export { cleanCorrupted } from './clean-corrupted.js';
 export { exactEdges, exactSweep } from './exact.js';
 export type { ExactOptions, ExactSweepOptions } from './exact.js';
+export { exactCost } from './exact-cost.js';
+export type { ExactCost } from './exact-cost.js';
+export type { EdgeSubset } from './edge-subset.js';
+export { sampleEdges } from './sample-edges.js';
+export type { SampleOptions } from './sample-edges.js';
 export { scoreByGradients } from './gradient-scores.js';
 export type { EdgeScoringOptions } from './gradient-scores.js';
 export type { Chunk, GradientMethod, GradientPart, ScoringOptions } from './score-loop.js';

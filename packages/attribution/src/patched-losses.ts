@@ -4,8 +4,8 @@ import type { BlockSite, HookedModel } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
 import { add, expand, fromData, gatherRows, permute, reshape, sub, type Tensor } from '@limn/tensor';
 import { edgeCountOf } from './edge-block.js';
-import type { EdgeBlock, Reader } from './edge-block.js';
-import { joined } from './exact-base.js';
+import type { EdgeBlock, EdgeBlocks, Reader } from './edge-block.js';
+import { entriesOf, joined } from './exact-base.js';
 import type { CleanBase } from './exact-base.js';
 import { HEAD_INPUTS } from './graph.js';
 import { metricLoss } from './metric-loss.js';
@@ -13,26 +13,28 @@ import type { Metric } from './metrics.js';
 import type { Pair } from './pairs.js';
 import { repeated } from './score-loop.js';
 
-/** Losses [edges · B] per metric, row e·B + b with pair b as it is when edge e alone is patched; edges as in `edgesOfBlock`. */
+type HeadReader = Extract<Reader, { readonly kind: 'heads' }>;
+
+/** Losses [edges · B] per metric, row e·B + b with pair b as it is when edge e alone is patched; edges block by block as in `edgesOfBlock`. */
 export function patchedLosses(
   step: Step,
   model: HookedModel,
   base: CleanBase,
-  block: EdgeBlock,
+  blocks: EdgeBlocks,
   pairs: readonly Pair[],
   metrics: readonly Metric[],
 ): Tensor[] {
-  const edges = edgeCountOf(block);
-  const logits = patchedLogits(step, model, base, block);
+  const edges = edgeCountOf(blocks);
+  const logits = patchedLogits(step, model, base, blocks);
   const clean = metrics.some(({ usesClean }) => usesClean) ? rows(step, base.logits, edges) : undefined;
   return metrics.map((metric) => metricLoss(step, metric, logits, repeated(pairs, edges), clean));
 }
 
 /** Logits [edges · B, V] at the last positions. */
-function patchedLogits(step: Step, model: HookedModel, base: CleanBase, block: EdgeBlock): Tensor {
-  const { reader, sources } = block;
+function patchedLogits(step: Step, model: HookedModel, base: CleanBase, blocks: EdgeBlocks): Tensor {
+  const [{ reader }] = blocks;
   const { layers, block: form } = model.info;
-  const lengths = repeated(base.lengths, edgeCountOf(block));
+  const lengths = repeated(base.lengths, edgeCountOf(blocks));
   const layer = reader.kind === 'logits' ? layers - 1 : reader.layer;
   const last = layer === layers - 1;
   // Behind the attention of the last layer an answer depends on its own position alone.
@@ -45,14 +47,20 @@ function patchedLogits(step: Step, model: HookedModel, base: CleanBase, block: E
     return model.run(step, { resid, layer: layer + 1, at: 'pre', lengths }, { logits: 'last' }).logits;
   };
 
+  const sources = [...new Set(blocks.flatMap((block) => block.sources))].sort((a, b) => a - b);
   const delta = base.deltaOf(step, sources);
   if (reader.kind === 'logits') return after(behind(delta));
   if (reader.kind === 'mlp') {
     const read = clean(form === 'sequential' ? 'hook_resid_mid' : 'hook_resid_pre');
-    const output = splitRows(model.mlp(step, layer, plus(read, behind(delta))), sources.count);
+    const output = splitRows(model.mlp(step, layer, plus(read, behind(delta))), sources.length);
     return after(sub(step, output, clean('hook_mlp_out')));
   }
-  const change = headChanges(step, model, base, reader, delta, behind);
+  const placeOf = new Map(sources.map((u, i) => [u, i]));
+  const changes = (blocks as readonly EdgeBlock<HeadReader>[]).map((block) => {
+    const places = block.sources.map((u) => placeOf.get(u) as number);
+    return headChanges(step, model, base, block.reader, entriesOf(step, delta, places), behind);
+  });
+  const change = joined(step, changes);
   if (form === 'parallel') return after(change);
   const resid = plus(clean('hook_resid_mid'), change);
   if (last) return model.logits(step, add(step, resid, model.mlp(step, layer, resid)));
@@ -67,7 +75,7 @@ function headChanges(
   step: Step,
   model: HookedModel,
   base: CleanBase,
-  { layer, heads, inputs }: Extract<Reader, { readonly kind: 'heads' }>,
+  { layer, heads, inputs }: HeadReader,
   delta: Tensor,
   behind: (x: Tensor) => Tensor,
 ): Tensor {
@@ -81,24 +89,18 @@ function headChanges(
       inputs.map((input) => (input === letter ? patched : clean)),
     ),
   ) as [Tensor, Tensor, Tensor];
-  const which = Array.from({ length: heads.count }, (_, h) => heads.first + h);
-  const results = model.attention(
-    step,
-    layer,
-    { q, k, v },
-    { heads: which, lengths: repeated(base.lengths, variants) },
-  );
+  const results = model.attention(step, layer, { q, k, v }, { heads, lengths: repeated(base.lengths, variants) });
   const [rowCount = 0, T = 0, , C = 0] = results.shape;
-  const kept = behind(reshape(results, [rowCount, T, heads.count * C]));
-  const byHead = permute(step, reshape(kept, [rowCount, kept.shape[1] ?? 0, heads.count, C]), [2, 0, 1, 3]);
+  const kept = behind(reshape(results, [rowCount, T, heads.length * C]));
+  const byHead = permute(step, reshape(kept, [rowCount, kept.shape[1] ?? 0, heads.length, C]), [2, 0, 1, 3]);
   const before = behind(base.resultsOf(step, layer, heads));
   const [, ...pairShape] = before.shape;
   const change = sub(
     step,
-    reshape(byHead, [heads.count, variants, ...pairShape]),
-    reshape(before, [heads.count, 1, ...pairShape]),
+    reshape(byHead, [heads.length, variants, ...pairShape]),
+    reshape(before, [heads.length, 1, ...pairShape]),
   );
-  return reshape(change, [heads.count * variants, ...pairShape]);
+  return reshape(change, [heads.length * variants, ...pairShape]);
 }
 
 /** The last real position of every row: […, B, T, C] → […, B, 1, C]. */
