@@ -56,7 +56,10 @@ describe('two hundred random circuits', () => {
   });
 });
 
-/** Rows of changes that the slots of a circuit read, and dispatches of its evaluation. */
+/** Pairs of one length, which are evaluated together. */
+const alike = pairs.filter(({ clean }) => clean.length === pairs[0]?.clean.length);
+
+/** Rows of changes that the slots of a circuit read, and dispatches of its evaluation on them. */
 async function costOf(model: Gpt2, circuit: Circuit): Promise<{ rows: number; dispatches: number }> {
   const { gpu } = model;
   const open = gpu.step.bind(gpu);
@@ -74,7 +77,7 @@ async function costOf(model: Gpt2, circuit: Circuit): Promise<{ rows: number; di
   };
   const before = gpu.counters.snapshot().dispatches;
   try {
-    await evaluateCircuits(model, [circuit], pairs, { metrics: [logitDiff] });
+    await evaluateCircuits(model, [circuit], alike, { metrics: [logitDiff] });
   } finally {
     gpu.step = open;
   }
