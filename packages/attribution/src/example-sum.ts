@@ -1,6 +1,9 @@
 // Scores of examples added up in float64, in the order they are computed in; a value that is no number stops the run and names its pair.
 import { LimnError } from '@limn/gpu';
+import { yieldToEvents } from './event-loop.js';
 import type { Graph } from './graph.js';
+import { edgeIndices } from './resampled-scores.js';
+import type { ResampledScores, ResampleSum } from './resampled-scores.js';
 
 /** What the numbers of one example are. */
 export interface ExampleLayout {
@@ -16,30 +19,41 @@ export interface ExampleLayout {
 export function edgeLayout(graph: Graph): ExampleLayout {
   return {
     size: graph.nForward * graph.nBackward,
-    indices: [...graph.edges()].map(({ u, v }) => graph.dense(u, v)),
+    indices: edgeIndices(graph),
     name: (edge) => graph.denseName(edge),
   };
 }
 
-/** Σ over examples, and the examples themselves when they are asked for. */
+/** What is kept of the examples besides their sum. */
+export interface KeptOfExamples {
+  /** Every one of them. */
+  readonly perExample?: boolean | undefined;
+  /** Sums over resamples of them; numbers beyond the edges of one matrix, as positions have them, are added to it. */
+  readonly resampled?: ResampleSum | undefined;
+}
+
+/** Σ over examples, and of the examples themselves what is asked for. */
 export class ExampleSum {
   readonly #layout: ExampleLayout;
   readonly #sum: Float64Array;
   readonly #perExample: Float32Array[] | undefined;
+  readonly #resampled: ResampleSum | undefined;
   readonly #examples: number;
 
-  constructor(layout: ExampleLayout, examples: number, perExample: boolean) {
+  constructor(layout: ExampleLayout, examples: number, { perExample, resampled }: KeptOfExamples) {
     this.#layout = layout;
     this.#examples = examples;
     this.#sum = new Float64Array(layout.size);
-    this.#perExample = perExample ? [] : undefined;
+    this.#perExample = perExample === true ? [] : undefined;
+    this.#resampled = resampled;
   }
 
   /**
-   * `values` [B, size] of the pairs at `places`; adds to what an example has already.
+   * `values` [B, size] of the pairs at `places`; adds to what an example has already. Where there are resamples, others have their
+   * turn after every example.
    * @throws LimnError `data/score-not-finite`
    */
-  add(values: Float32Array, places: readonly number[]): void {
+  async add(values: Float32Array, places: readonly number[]): Promise<void> {
     const { size, indices } = this.#layout;
     for (const [b, place] of places.entries()) {
       const row = values.subarray(b * size, (b + 1) * size);
@@ -51,6 +65,9 @@ export class ExampleSum {
         this.#sum[i] = (this.#sum[i] as number) + value;
         if (kept) kept[i] = (kept[i] as number) + value;
       }
+      if (this.#resampled === undefined) continue;
+      this.#resampled.add(row, indices, place);
+      await yieldToEvents();
     }
   }
 
@@ -69,6 +86,11 @@ export class ExampleSum {
       this.#copy(row, copy);
       return copy;
     });
+  }
+
+  /** The sums over resamples, when they were asked for. */
+  resampled(): ResampledScores | undefined {
+    return this.#resampled?.result();
   }
 
   #copy(from: Float32Array | Float64Array, to: Float32Array | Float64Array): void {

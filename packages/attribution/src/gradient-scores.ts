@@ -2,8 +2,12 @@
 import { LimnError } from '@limn/gpu';
 import type { HookedModel } from '@limn/hooks';
 import { edgeContraction } from './edge-contraction.js';
+import type { ExampleSum } from './example-sum.js';
 import { buildGraph } from './graph.js';
+import type { Graph } from './graph.js';
 import type { Pair } from './pairs.js';
+import { ResampleSum } from './resampled-scores.js';
+import type { Resamples } from './resampled-scores.js';
 import { runMethod } from './score-loop.js';
 import type { GradientMethod, ScoringOptions } from './score-loop.js';
 import type { Scores } from './scores.js';
@@ -12,6 +16,8 @@ import type { Scores } from './scores.js';
 export interface EdgeScoringOptions extends ScoringOptions {
   /** Give the scores of each position as well; all prompts then have one length. Their sum is the score. */
   readonly perPosition?: boolean | undefined;
+  /** Sum over resamples of the pairs as well, for `selectionStability`: resamples · edges · 8 bytes, 26 MB for 100 of GPT-2 small. */
+  readonly resamples?: Resamples | undefined;
 }
 
 /**
@@ -25,22 +31,33 @@ export async function scoreByGradients(
   options: EdgeScoringOptions,
 ): Promise<Scores> {
   const graph = buildGraph(model.info);
-  if (options.perPosition !== true) {
-    const total = await runMethod(model, pairs, method, edgeContraction(graph), options);
-    const perExample = total.perExample();
-    return { graph, values: total.mean(), ...(perExample ? { perExample } : {}) };
-  }
+  const { resamples } = options;
+  const sums = resamples && pairs.length > 0 ? new ResampleSum(resamples, graph, pairs) : undefined;
+  if (options.perPosition !== true)
+    return scoresFrom(graph, await runMethod(model, pairs, method, edgeContraction(graph), options, sums));
   const positions = commonLength(pairs);
-  const total = await runMethod(model, pairs, method, edgeContraction(graph, positions), options);
+  const total = await runMethod(model, pairs, method, edgeContraction(graph, positions), options, sums);
   const matrix = graph.nForward * graph.nBackward;
   const mean = total.mean();
   const perPosition = Array.from({ length: positions }, (_, t) => mean.slice(t * matrix, (t + 1) * matrix));
-  const perExample = total
-    .perExample()
-    ?.map((row) =>
-      Float32Array.from(sumOf(Array.from({ length: positions }, (_, t) => row.subarray(t * matrix, (t + 1) * matrix)))),
-    );
-  return { graph, values: sumOf(perPosition), perPosition, ...(perExample ? { perExample } : {}) };
+  const overPositions = (row: Float32Array): Float32Array =>
+    Float32Array.from(sumOf(Array.from({ length: positions }, (_, t) => row.subarray(t * matrix, (t + 1) * matrix))));
+  const perExample = total.perExample()?.map(overPositions);
+  const resampled = total.resampled();
+  return {
+    graph,
+    values: sumOf(perPosition),
+    perPosition,
+    ...(perExample ? { perExample } : {}),
+    ...(resampled ? { resampled } : {}),
+  };
+}
+
+/** What was added up, as scores. */
+export function scoresFrom(graph: Graph, total: ExampleSum): Scores {
+  const perExample = total.perExample();
+  const resampled = total.resampled();
+  return { graph, values: total.mean(), ...(perExample ? { perExample } : {}), ...(resampled ? { resampled } : {}) };
 }
 
 /** The one length of all prompts: positions mean the same in each only then. */

@@ -19,12 +19,15 @@ import {
   type Tensor,
 } from '@limn/tensor';
 import { edgeLayout, ExampleSum } from './example-sum.js';
+import { scoresFrom } from './gradient-scores.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
 import { inBatches } from './in-batches.js';
 import { layersOf, nodeOutputs, outputCaptures, OutputWeights } from './node-outputs.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
+import { ResampleSum } from './resampled-scores.js';
+import type { Resamples } from './resampled-scores.js';
 import { settleControls } from './run-options.js';
 import type { RunControls } from './run-options.js';
 import type { Scores } from './scores.js';
@@ -33,6 +36,8 @@ import type { Scores } from './scores.js';
 export interface InformationFlowOptions extends RunControls {
   /** Keep one matrix per example as well. */
   readonly perExample?: boolean | undefined;
+  /** Sum over resamples of the pairs as well. */
+  readonly resamples?: Resamples | undefined;
 }
 
 /** Far below any L1 norm of a stream and far above the least normal f32: 0 sources of importance 0 share nothing, not 0 / 0. */
@@ -53,7 +58,9 @@ export async function informationFlow(
   const controls = { ...options, ...settleControls(options) };
   checkPairs(pairs, { model: model.info });
   const graph = buildGraph(model.info);
-  const total = new ExampleSum(edgeLayout(graph), pairs.length, options.perExample === true);
+  const { perExample, resamples } = options;
+  const resampled = resamples && new ResampleSum(resamples, graph, pairs);
+  const total = new ExampleSum(edgeLayout(graph), pairs.length, { perExample, resampled });
   const weights = await OutputWeights.of(model);
   try {
     await inBatches(
@@ -75,7 +82,7 @@ export async function informationFlow(
                 const u = Math.floor(at / count);
                 matrices[(at % count) * graph.nForward * graph.nBackward + graph.dense(u, v)] = share;
               }
-          total.add(matrices, places);
+          await total.add(matrices, places);
         },
       },
       controls,
@@ -83,8 +90,7 @@ export async function informationFlow(
   } finally {
     weights.dispose();
   }
-  const perExample = total.perExample();
-  return { graph, values: total.mean(), ...(perExample ? { perExample } : {}) };
+  return scoresFrom(graph, total);
 }
 
 /** Shares [sources, B] at every place of the stream that slots read, and the backward indices of these slots. */

@@ -1,6 +1,8 @@
 // Scores summed over resampled examples, Σ_i c_ri · s_i for every resample r: all that a selection's stability needs, in memory that does not grow with the examples.
 import { resampleCounts } from './bootstrap.js';
+import { distinctPairs } from './distinct-examples.js';
 import type { Graph } from './graph.js';
+import type { Pair } from './pairs.js';
 
 /** Which resamples to sum over while the examples are scored. */
 export interface Resamples {
@@ -28,41 +30,50 @@ export function edgeIndices(graph: Graph): Uint32Array {
   return edges;
 }
 
-/** sum[k] += factor · values[indices[k]]. */
-export function addRow(sum: Float64Array, values: ArrayLike<number>, indices: ArrayLike<number>, factor: number): void {
-  for (let k = 0; k < sum.length; k++) sum[k] = (sum[k] as number) + factor * (values[indices[k] as number] as number);
+/** sum[k] += factor · values[indices[start + k]]. */
+export function addRow(
+  sum: Float64Array,
+  values: ArrayLike<number>,
+  {
+    indices,
+    start = 0,
+    factor,
+  }: { readonly indices: ArrayLike<number>; readonly start?: number; readonly factor: number },
+): void {
+  for (let k = 0; k < sum.length; k++)
+    sum[k] = (sum[k] as number) + factor * (values[indices[start + k] as number] as number);
 }
 
 /** Adds examples to the sums of the resamples that draw them, as they arrive. */
 export class ResampleSum {
   readonly #seed: number;
   readonly #distinct: number;
+  readonly #edges: number;
   /** By resample, how often it draws each example. */
   readonly #counts: readonly Uint32Array[];
   readonly #sums: readonly Float64Array[];
-  readonly #examples: number;
 
-  /** @throws LimnError `usage/resamples`, `data/no-examples`, `tensor/random` (seed) */
-  constructor(
-    { count, seed = 0 }: Resamples,
-    { examples, distinct, edges }: { readonly examples: number; readonly distinct: number; readonly edges: number },
-  ) {
-    this.#counts = resampleCounts(examples, count, seed);
+  /** `pairs` are the examples. @throws LimnError `usage/resamples`, `data/no-examples`, `tensor/random` (seed) */
+  constructor({ count, seed = 0 }: Resamples, graph: Graph, pairs: readonly Pair[]) {
+    this.#counts = resampleCounts(pairs.length, count, seed);
     this.#seed = seed;
-    this.#examples = examples;
-    this.#distinct = distinct;
-    this.#sums = this.#counts.map(() => new Float64Array(edges));
+    this.#distinct = distinctPairs(pairs);
+    this.#edges = graph.edgeCount;
+    this.#sums = this.#counts.map(() => new Float64Array(graph.edgeCount));
   }
 
-  /** Adds example `place`, whose scores are `values[indices[k]]` in the order of the sums. */
+  /** Adds to example `place` the scores `values[indices[k]]`, in the order of the sums, as many times over as there are indices. */
   add(values: ArrayLike<number>, indices: ArrayLike<number>, place: number): void {
     for (let r = 0; r < this.#sums.length; r++) {
-      const count = this.#counts[r]?.[place] as number;
-      if (count > 0) addRow(this.#sums[r] as Float64Array, values, indices, count);
+      const factor = this.#counts[r]?.[place] as number;
+      if (factor === 0) continue;
+      for (let start = 0; start < indices.length; start += this.#edges)
+        addRow(this.#sums[r] as Float64Array, values, { indices, start, factor });
     }
   }
 
   result(): ResampledScores {
-    return { seed: this.#seed, examples: this.#examples, distinct: this.#distinct, sums: this.#sums };
+    const [first] = this.#counts as readonly [Uint32Array, ...Uint32Array[]];
+    return { seed: this.#seed, examples: first.length, distinct: this.#distinct, sums: this.#sums };
   }
 }

@@ -15,6 +15,7 @@ import { nodeDeltas, outputCaptures, OutputWeights, sourcesOfSublayer } from './
 import type { SourceBlock, SourceRange, Sublayer } from './node-outputs.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
+import type { ResampleSum } from './resampled-scores.js';
 import { settleControls } from './run-options.js';
 import type { RunControls } from './run-options.js';
 
@@ -23,7 +24,7 @@ export interface ScoringOptions extends RunControls {
   readonly metric: Metric;
   /** What stands in for a node's output: Δ_u = that − z_u. Default 'patch'. */
   readonly ablation?: Ablation | undefined;
-  /** Keep one matrix per example as well. */
+  /** Keep one matrix per example as well: 280 kB a pair of GPT-2 small, 1.9 MB of medium. */
   readonly perExample?: boolean | undefined;
 }
 
@@ -91,22 +92,23 @@ export interface RecordedPart {
   readonly sources: SourceRange;
 }
 
-/** Runs the method over all pairs and contracts each chunk; the sums are over examples. */
+/** Runs the method over all pairs and contracts each chunk; the sums are over examples, and over resamples of them where there are. */
 export async function runMethod(
   model: HookedModel,
   pairs: readonly Pair[],
   method: GradientMethod,
   contraction: Contraction,
   options: ScoringOptions,
+  resampled?: ResampleSum,
 ): Promise<ExampleSum> {
-  const { metric, signal, onProgress } = options;
+  const { metric, signal, onProgress, perExample } = options;
   const { batchSize, memoryBytes } = settleControls(options);
   const ablation = settleAblation(options.ablation, method.patchOnly ? { method: method.name } : undefined);
   checkPairs(pairs, { model: model.info });
   checkAnswers(pairs, [metric]);
   checkDifferentiable(metric, method.name);
   throwIfAborted(signal, method.name);
-  const total = new ExampleSum(contraction, pairs.length, options.perExample === true);
+  const total = new ExampleSum(contraction, pairs.length, { perExample, resampled });
   const lengths = pairs.map(({ clean }) => clean.length);
   // A row is one pair at one point of the path; a batch is some pairs with all their points, or some points of one pair.
   const fitting = new FittingCount(batchSize * method.points);
@@ -141,7 +143,7 @@ export async function runMethod(
         try {
           // The first step copies the weights for all that follow, but only once its plan is known to fit.
           kept ??= weights.keep(step);
-          total.add(await readFloats(step, scores), places);
+          await total.add(await readFloats(step, scores), places);
         } finally {
           step.dispose();
         }

@@ -1,5 +1,6 @@
 // One shard of a scoring run: the mean over its pairs and what was left out, as text that tells damage, and the sum of many.
 import { LimnError, sha256 } from '@limn/gpu';
+import { floatsToText, textToFloats } from './float-text.js';
 import type { Graph } from './graph.js';
 import type { Scores } from './scores.js';
 
@@ -18,16 +19,23 @@ export interface ScoreShard {
   readonly examples: number;
   /** [nForward × nBackward], NaN where not an edge; absent when every pair was left out. */
   readonly values: Float64Array | undefined;
+  /** By example the scores of its edges, in the order of `graph.edges()`; where they are kept. */
+  readonly perExample?: readonly Float32Array[] | undefined;
   /** Places count within the shard. */
   readonly quarantined: readonly QuarantinedPair[];
 }
 
 const FORMAT = 'limn.score-shard';
 
-/** The shard under its key. JSON numbers give every f64 back, bit for bit. */
-export async function shardText({ examples, values, quarantined }: ScoreShard, key: string): Promise<string> {
+/** The shard under its key. Numbers of JSON give every f64 back, bit for bit, and base64 every f32. */
+export async function shardText(
+  { examples, values, perExample, quarantined }: ScoreShard,
+  key: string,
+): Promise<string> {
   const edges = values && [...values].filter((x) => !Number.isNaN(x));
-  const body = JSON.stringify({ format: FORMAT, version: 1, key, examples, quarantined, edges: edges ?? null });
+  const rows = perExample && { perExample: perExample.map(floatsToText) };
+  const head = { format: FORMAT, version: 1, key, examples, quarantined };
+  const body = JSON.stringify({ ...head, edges: edges ?? null, ...rows });
   return `${body}\n${await sha256(body)}\n`;
 }
 
@@ -48,17 +56,19 @@ export async function readShard(text: string | undefined, key: string, graph: Gr
     readonly examples: number;
     readonly quarantined: readonly QuarantinedPair[];
     readonly edges: readonly number[] | null;
+    readonly perExample?: readonly string[];
   };
   if (shard.format !== FORMAT || shard.version !== 1 || shard.key !== key) return undefined;
   const { examples, quarantined, edges } = shard;
-  if (edges === null) return { examples, values: undefined, quarantined };
+  const perExample = shard.perExample?.map(textToFloats);
+  if (edges === null) return { examples, values: undefined, perExample, quarantined };
   if (edges.length !== graph.edgeCount) return undefined;
   const values = new Float64Array(graph.nForward * graph.nBackward).fill(Number.NaN);
   // In the order of the dense index, as they were written.
   let at = 0;
   for (let i = 0; i < values.length; i++)
     if (graph.isEdge(Math.floor(i / graph.nBackward), i % graph.nBackward)) values[i] = edges[at++] as number;
-  return { examples, values, quarantined };
+  return { examples, values, perExample, quarantined };
 }
 
 /**

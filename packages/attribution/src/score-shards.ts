@@ -2,10 +2,14 @@
 import { LimnError, sha256, throwIfAborted } from '@limn/gpu';
 import type { HookedModel } from '@limn/hooks';
 import { ablationName, settleAblation } from './ablation.js';
+import { resampleCounts } from './bootstrap.js';
+import { yieldToEvents } from './event-loop.js';
 import { buildGraph } from './graph.js';
+import type { Graph } from './graph.js';
 import { metricIdentity } from './metric-identity.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
+import { edgeIndices, ResampleSum } from './resampled-scores.js';
 import { settleControls } from './run-options.js';
 import { scoreEdges } from './score-edges.js';
 import type { ScoreEdgesOptions } from './score-edges.js';
@@ -21,7 +25,7 @@ export interface ShardStore {
   write(key: string, text: string): Promise<void>;
 }
 
-/** Options of a scorer, and how its pairs are cut. */
+/** Options of a scorer, and how its pairs are cut. With `resamples`, shards keep the scores of every pair: 4 bytes an edge, as text 6. */
 export interface ShardedScoringOptions extends Omit<ScoreEdgesOptions, 'perExample' | 'perPosition'> {
   readonly store: ShardStore;
   /** Pairs in a shard. Default 16. Other sizes give other shards, and other last bits. */
@@ -50,68 +54,85 @@ const SHARD_SIZE = 16;
 /**
  * Scores by `options.method`, shard by shard: score = Σ_s n_s · mean_s / Σ_s n_s in float64, in the order of the pairs. Each shard is
  * computed by itself, so that who computes it changes no bit. A pair that the model or the metric cannot take, or whose scores are no
- * numbers, is quarantined by name, and its shard computed without it.
- * @throws LimnError `usage/shard`, `usage/metric-identity`, `data/pairs-empty`, `data/pairs-quarantined` when no pair is left, and as the method; AbortedError
+ * numbers, is quarantined by name, and its shard computed without it. Resamples are drawn of the pairs that are left, when all shards
+ * are there: what a shard keeps depends on no number and no seed.
+ * @throws LimnError `usage/shard`, `usage/resamples`, `data/pairs-empty`, `data/pairs-quarantined` when no pair is left, and as the
+ * method; AbortedError
  */
 export async function scoreInShards(
   model: HookedModel,
   pairs: readonly Pair[],
   options: ShardedScoringOptions,
 ): Promise<ShardedScores> {
-  const {
-    store,
-    shardSize = SHARD_SIZE,
-    part = { index: 0, of: 1 },
-    machine,
-    onProgress,
-    signal,
-    ...scoring
-  } = options;
+  const { store, shardSize = SHARD_SIZE, part = { index: 0, of: 1 }, machine, ...rest } = options;
+  const { onProgress, resamples, ...scoring } = rest;
   checkCut(shardSize, part);
+  if (resamples) resampleCounts(1, resamples.count, resamples.seed ?? 0);
   if (pairs.length === 0) throw new LimnError('data/pairs-empty', 'There is no pair to score.');
   const graph = buildGraph(model.info);
   const total = Math.ceil(pairs.length / shardSize);
   const identity = runIdentity(model, options, machine);
+  const pairsOf = (s: number): readonly Pair[] => pairs.slice(s * shardSize, (s + 1) * shardSize);
+  /** The shard that is kept, else when it is `ours` the one that is made and kept now. */
+  const shardAt = async (
+    s: number,
+    ours: boolean,
+  ): Promise<{ readonly shard?: ScoreShard; readonly found: boolean }> => {
+    throwIfAborted(scoring.signal, 'Scoring in shards');
+    const key = await sha256(JSON.stringify([identity, pairsOf(s).map((pair) => pairIdentity(pair))]));
+    const kept = await readShard(await store.read(key), key, graph);
+    if (kept) return { shard: kept, found: true };
+    if (!ours) return { found: false };
+    const shard = await scoreShard(model, graph, pairsOf(s), { ...scoring, perExample: resamples !== undefined });
+    await store.write(key, await shardText(shard, key));
+    return { shard, found: false };
+  };
+
   const shards = new Map<number, ScoreShard>();
   let found = 0;
   for (let s = 0; s < total; s++) {
-    throwIfAborted(signal, 'Scoring in shards');
-    const start = s * shardSize;
-    const own = pairs.slice(start, start + shardSize);
-    const key = await sha256(JSON.stringify([identity, own.map((pair) => pairIdentity(pair))]));
-    const kept = await readShard(await store.read(key), key, graph);
-    if (kept) {
-      found++;
-      shards.set(s, kept);
-    } else if (s % part.of === part.index) {
-      const shard = await scoreShard(model, own, { ...scoring, signal });
-      await store.write(key, await shardText(shard, key));
-      shards.set(s, shard);
-    }
-    onProgress?.({ unit: 'pairs', done: Math.min(start + shardSize, pairs.length), total: pairs.length });
+    const { shard, found: wasThere } = await shardAt(s, s % part.of === part.index);
+    if (wasThere) found++;
+    // The rows of single pairs are read again when they are needed, one shard at a time.
+    if (shard) shards.set(s, { ...shard, perExample: undefined });
+    onProgress?.({ unit: 'pairs', done: Math.min((s + 1) * shardSize, pairs.length), total: pairs.length });
   }
   const inOrder = [...shards].sort(([a], [b]) => a - b);
   const quarantined = inOrder.flatMap(([s, shard]) =>
     shard.quarantined.map((bad) => ({ ...bad, pair: s * shardSize + bad.pair })),
   );
-  const complete = shards.size === total;
-  return {
-    scores: complete
-      ? mergeShards(
-          graph,
-          inOrder.map(([, shard]) => shard),
-        )
-      : undefined,
-    shards: { done: shards.size, found, total },
-    quarantined,
-  };
+  const progress = { shards: { done: shards.size, found, total }, quarantined };
+  if (shards.size < total) return { scores: undefined, ...progress };
+  const scores = mergeShards(
+    graph,
+    inOrder.map(([, shard]) => shard),
+  );
+  if (resamples === undefined) return { scores, ...progress };
+  const bad = new Set(quarantined.map(({ pair }) => pair));
+  const sums = new ResampleSum(
+    resamples,
+    graph,
+    pairs.filter((_, i) => !bad.has(i)),
+  );
+  const rowOrder = Uint32Array.from({ length: graph.edgeCount }, (_, k) => k);
+  let place = 0;
+  for (let s = 0; s < total; s++) {
+    const { examples = 0, perExample } = (await shardAt(s, true)).shard ?? {};
+    if (examples > 0 && perExample === undefined) return { scores, ...progress }; // the method gives no scores of single pairs
+    for (const row of perExample ?? []) {
+      sums.add(row, rowOrder, place++);
+      await yieldToEvents();
+    }
+  }
+  return { scores: { ...scores, resampled: sums.result() }, ...progress };
 }
 
 /** One shard: the pairs that can be scored, and those that cannot. */
 async function scoreShard(
   model: HookedModel,
+  graph: Graph,
   pairs: readonly Pair[],
-  scoring: Omit<ShardedScoringOptions, 'store' | 'machine'>,
+  scoring: ScoreEdgesOptions,
 ): Promise<ScoreShard> {
   const quarantined: QuarantinedPair[] = [];
   const left = [...pairs.keys()].filter((i) => {
@@ -121,12 +142,14 @@ async function scoreShard(
   });
   while (left.length > 0) {
     try {
-      const { values } = await scoreEdges(
+      const { values, perExample } = await scoreEdges(
         model,
         left.map((i) => pairs[i] as Pair),
         scoring,
       );
-      return { examples: left.length, values, quarantined: inPairOrder(quarantined) };
+      const edges = edgeIndices(graph);
+      const rows = perExample?.map((row) => Float32Array.from(edges, (edge) => row[edge] as number));
+      return { examples: left.length, values, perExample: rows, quarantined: inPairOrder(quarantined) };
     } catch (error) {
       const at = notFiniteAt(error);
       const pair = at === undefined ? undefined : left[at];
@@ -168,7 +191,7 @@ function notFiniteAt(error: unknown): number | undefined {
 
 /** Everything but the pairs that decides a shard's numbers. */
 function runIdentity(model: HookedModel, options: ShardedScoringOptions, machine: string): readonly unknown[] {
-  const { method, metric, steps = null, rule = null, variant = null } = options;
+  const { method, metric, steps = null, rule = null, variant = null, resamples } = options;
   const ablation = settleAblation(options.ablation);
   const { batchSize, memoryBytes } = settleControls(options);
   const { fingerprint, processing, architecture } = model.info;
@@ -176,6 +199,7 @@ function runIdentity(model: HookedModel, options: ShardedScoringOptions, machine
   return [
     ['limn score shard', 1, machine, architecture, fingerprint, processing],
     [method, metricIdentity(metric), steps, rule, variant, ablationName(ablation), means, batchSize, memoryBytes],
+    ...(resamples === undefined ? [] : ['with the scores of every pair']),
   ];
 }
 

@@ -2,9 +2,9 @@
 import { LimnError, throwIfAborted } from '@limn/gpu';
 import { expectConfidence, percentileBand, resampleCounts } from './bootstrap.js';
 import type { BootstrapOptions } from './bootstrap.js';
+import { CircuitBits } from './circuit-bits.js';
 import type { Circuit } from './circuit.js';
 import { distinctPairs, whyNoSpread } from './distinct-examples.js';
-import { EdgeSet } from './edge-set.js';
 import { yieldToEvents } from './event-loop.js';
 import type { Pair } from './pairs.js';
 import { prune } from './prune.js';
@@ -71,21 +71,21 @@ export async function selectionStability(scores: Scores, options: StabilityOptio
       jaccard: { pairwise: null, withAll: null },
       band: { low: null, high: null, reason },
     };
-  const found: EdgeSet[] = [];
+  const found: CircuitBits[] = [];
   const values = new Float64Array(frequency.length).fill(Number.NaN);
   for (let r = 0; r < count; r++) {
     throwIfAborted(signal, 'The stability of a selection');
     const sum = sumAt(r);
     for (let k = 0; k < edges.length; k++) values[edges[k] as number] = (sum[k] as number) / examples;
-    found.push(new EdgeSet(select({ graph, values })));
+    found.push(new CircuitBits(select({ graph, values })));
     await yieldToEvents();
   }
-  const own = new EdgeSet(circuit);
+  const own = new CircuitBits(circuit);
   const withAll = found.map((set) => set.jaccard(own));
   let pairwise = 0;
   for (const [i, set] of found.entries()) {
     throwIfAborted(signal, 'The stability of a selection');
-    for (let j = i + 1; j < count; j++) pairwise += set.jaccard(found[j] as EdgeSet);
+    for (let j = i + 1; j < count; j++) pairwise += set.jaccard(found[j] as CircuitBits);
     await yieldToEvents();
   }
   for (const edge of edges) {
@@ -132,7 +132,7 @@ function resampledFrom(
         const sum = new Float64Array(edges.length);
         for (const [i, matrix] of perExample.entries()) {
           const count = counts[r]?.[i] as number;
-          if (count > 0) addRow(sum, matrix, edges, count);
+          if (count > 0) addRow(sum, matrix, { indices: edges, factor: count });
         }
         return sum;
       },

@@ -187,10 +187,14 @@ describe('EAP-IG over activations', () => {
 
 describe('information-flow routes', () => {
   it('are the shares of float64, and those of a slot sum to 1', async () => {
-    const { values, perExample } = await informationFlow(model, pairs, { batchSize: 3, perExample: true });
+    const kept = { perExample: true, resamples: { count: 1, seed: 3 } };
+    const { values, perExample, resampled } = await informationFlow(model, pairs, { batchSize: 3, ...kept });
     // ‖x‖₁ − ‖x − z‖₁ cancels: f32 keeps about 1e-6 of the norm.
     close(values, informationFlowScores(reference, pairs), 1e-5);
     expect(perExample).toHaveLength(pairs.length);
+    // The shares of a slot sum to 1 in every example, and as many are drawn as there are.
+    const drawn = resampled?.sums[0]?.reduce((a, b) => a + b, 0) ?? 0;
+    expect(drawn / (graph.nBackward * pairs.length)).toBeCloseTo(1, 5);
     for (let v = 0; v < graph.nBackward; v++) {
       let total = 0;
       for (let u = 0; u < graph.prev(v); u++) total += values[graph.dense(u, v)] as number;
@@ -253,9 +257,11 @@ describe('nodes, neurons and positions', () => {
   });
 
   it('scores of positions sum to the score, and are 0 before the first token that differs', async () => {
-    const scores = await eap(model, equal, { metric: logitDiff, perPosition: true, perExample: true });
-    const plain = await eap(model, equal, { metric: logitDiff, perExample: true });
+    const kept = { perExample: true, resamples: { count: 2 } };
+    const scores = await eap(model, equal, { metric: logitDiff, perPosition: true, ...kept });
+    const plain = await eap(model, equal, { metric: logitDiff, ...kept });
     close(scores.values, plain.values);
+    for (const [r, sum] of (plain.resampled?.sums ?? []).entries()) close(scores.resampled?.sums[r] ?? [], sum);
     expect(scores.perPosition).toHaveLength(5);
     for (const [b, row] of plain.perExample?.entries() ?? []) close(scores.perExample?.[b] ?? [], row);
     const one = equal[0] as Pair;

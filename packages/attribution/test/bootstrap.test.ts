@@ -9,7 +9,9 @@ import {
   selectTopN,
   selectionStability,
 } from '../src/index.js';
-import type { Evaluation, Pair, Scores } from '../src/index.js';
+import type { Evaluation, Pair, ResampledScores, Scores } from '../src/index.js';
+import { edgeLayout, ExampleSum } from '../src/example-sum.js';
+import { ResampleSum } from '../src/resampled-scores.js';
 import { goldenScores, toyGraph } from './golden.js';
 
 const values = (...parts: (readonly number[])[]): Evaluation['clean'][] =>
@@ -179,6 +181,33 @@ describe('the stability of a selection', () => {
     const of = (noise: number) => selectionStability(noisy(8, noise), { n: 12, resamples: 30 });
     expect((await of(0.002)).jaccard.withAll).toBeGreaterThan((await of(0.05)).jaccard.withAll ?? 1);
     expect((await selectionStability(noisy(4, 0.01), { n: 3, resamples: 1 })).jaccard.pairwise).toBeNull();
+  });
+
+  it('is the same from sums that were made while the examples arrived', async () => {
+    const { perExample = [], ...scores } = noisy(6, 0.01);
+    const pairs = perExample.map((_, id) => ({ clean: [id], corrupted: [5], correct: [6], incorrect: [7] }));
+    const resampled = new ResampleSum({ count: 20, seed: 4 }, toyGraph, pairs);
+    const total = new ExampleSum(edgeLayout(toyGraph), pairs.length, { resampled });
+    // In two batches, the first of two examples.
+    const rows = (from: number, to: number) =>
+      total.add(
+        Float32Array.from(perExample.slice(from, to).flatMap((row) => [...row])),
+        pairs.slice(from, to).map((_, i) => from + i),
+      );
+    await rows(0, 2);
+    await rows(2, 6);
+    const sums = total.resampled() as ResampledScores;
+    expect(sums).toMatchObject({ seed: 4, examples: 6, distinct: 6 });
+    // What is kept does not grow with the examples.
+    expect(sums.sums.map(({ length }) => length)).toEqual(Array.from({ length: 20 }, () => toyGraph.edgeCount));
+    const wanted = await selectionStability({ ...scores, perExample }, { n: 12, resamples: 20, seed: 4 });
+    expect(await selectionStability({ ...scores, resampled: sums }, { n: 12 })).toEqual(wanted);
+    for (const other of [{ resamples: 19 }, { seed: 5 }])
+      await expect(selectionStability({ ...scores, resampled: sums }, { n: 12, ...other })).rejects.toMatchObject({
+        code: 'usage/resamples',
+      });
+    const copies = { ...sums, distinct: 1 };
+    expect((await selectionStability({ ...scores, resampled: copies }, { n: 12 })).band.low).toBeNull();
   });
 
   it('is unknown where no two examples differ', async () => {

@@ -15,8 +15,9 @@ import {
   exactSweep,
   kl,
   logitDiff,
+  resampleCounts,
 } from '../src/index.js';
-import type { Pair, RunControls, Scores } from '../src/index.js';
+import type { Pair, Resamples, RunControls, Scores } from '../src/index.js';
 import { golden, toyGraph } from './golden.js';
 import type { GoldenKey } from './golden.js';
 import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
@@ -93,11 +94,31 @@ describe('an awkward random model, pairs of mixed lengths', () => {
       close((sweep[m] as Scores).values, exactScores(reference, few, metric.name as referenceEap.EapMetric), 1e-6);
   });
 
+  /** Σ over the examples of resample r. */
+  function drawnFrom({ perExample = [], values }: Scores, { count, seed = 0 }: Resamples, r: number) {
+    const counts = resampleCounts(perExample.length, count, seed)[r];
+    return values.map((_, e) =>
+      perExample.reduce((sum, row, i) => sum + (counts?.[i] ?? 0) * (row[e] ?? Number.NaN), 0),
+    );
+  }
+  /** A sum in the order of the edges as a matrix. */
+  function matrixOf(sum: Float64Array): Float64Array {
+    const values = [...graph.edges()].map(({ u, v }, k) => [graph.dense(u, v), sum[k] ?? Number.NaN] as const);
+    const matrix = new Float64Array(graph.nForward * graph.nBackward).fill(Number.NaN);
+    for (const [i, x] of values) matrix[i] = x;
+    return matrix;
+  }
+
   it('scores do not depend on the batch size or on mixed lengths', async () => {
     const options = { metric: logitDiff, steps: 2 };
-    const whole = await eapIgInputs(model, pairs, { ...options, perExample: true });
-    for (const batchSize of [1, 3])
-      close((await eapIgInputs(model, pairs, { ...options, batchSize })).values, whole.values);
+    const resamples = { count: 3, seed: 2 };
+    const whole = await eapIgInputs(model, pairs, { ...options, perExample: true, resamples });
+    for (const batchSize of [1, 3]) {
+      const { values, resampled } = await eapIgInputs(model, pairs, { ...options, batchSize, resamples });
+      close(values, whole.values);
+      expect(resampled).toMatchObject({ seed: 2, examples: pairs.length, distinct: pairs.length });
+      for (const [r, sum] of (resampled?.sums ?? []).entries()) close(matrixOf(sum), drawnFrom(whole, resamples, r));
+    }
     expect(whole.perExample).toHaveLength(pairs.length);
     const alone = await eapIgInputs(model, pairs.slice(1, 2), options);
     close(Float64Array.from(whole.perExample?.[1] ?? []), alone.values);

@@ -58,6 +58,31 @@ describe('shards', () => {
     }
   });
 
+  it('have the sums over resamples of one run, the same bits for any number of processes and after a stop', async () => {
+    const resamples = { count: 4, seed: 6 };
+    const keeping = new MemoryStore();
+    const { scores } = await run(keeping, { resamples });
+    const { resampled } = await eap(model, pairs, { metric: logitDiff, resamples });
+    expect(scores?.values).toEqual(whole.scores?.values);
+    expect(scores?.resampled).toMatchObject({ seed: 6, examples: 7, distinct: 7 });
+    for (const [r, want] of (resampled?.sums ?? []).entries()) {
+      const largest = Math.max(...want.map(Math.abs));
+      for (const [k, x] of want.entries())
+        expect(Math.abs((scores?.resampled?.sums[r]?.[k] as number) - x)).toBeLessThan(1e-5 * largest);
+    }
+    const shared = new MemoryStore();
+    await run(shared, { resamples, part: { index: 1, of: 2 } });
+    expect(shared.writes).toBe(2);
+    const last = await run(shared, { resamples });
+    expect(last.shards).toEqual({ done: 4, found: 2, total: 4 });
+    expect(last.scores?.resampled).toEqual(scores?.resampled);
+    expect(new Map([...shared.kept].sort())).toEqual(new Map([...keeping.kept].sort()));
+    // Other resamples need no other shards; shards without the scores of pairs are others.
+    expect((await run(keeping, { resamples: { count: 9 } })).shards.found).toBe(4);
+    expect((await run(keeping)).shards.found).toBe(0);
+    await expect(run(keeping, { resamples: { count: 0 } })).rejects.toMatchObject({ code: 'usage/resamples' });
+  });
+
   it('go on after an abort where they were, with nothing computed twice', async () => {
     const stopped = new MemoryStore();
     for (let stops = 1; stops <= 3; stops++) {
@@ -160,13 +185,15 @@ describe('a pair that cannot be scored', () => {
   it('is named with its place, and the others are scored as if it were not there', async () => {
     const bad = { ...long, corrupted: long.clean };
     const mute = { ...second, incorrect: [] };
-    const { scores, quarantined } = await run(new MemoryStore(), { shardSize: 3 }, [good, bad, second, mute, third]);
+    const cut = { shardSize: 3, resamples: { count: 3 } };
+    const { scores, quarantined } = await run(new MemoryStore(), cut, [good, bad, second, mute, third]);
     expect(quarantined.map(({ pair, code }) => [pair, code])).toEqual([
       [1, 'data/pairs-too-long'],
       [3, 'data/pairs-answers'],
     ]);
-    const alone = await run(new MemoryStore(), { shardSize: 2 }, [good, second, third]);
+    const alone = await run(new MemoryStore(), { ...cut, shardSize: 2 }, [good, second, third]);
     expect(scores?.values).toEqual(alone.scores?.values);
+    expect(scores?.resampled).toEqual(alone.scores?.resampled);
   });
 
   it('by scores that are no numbers is found by running', async () => {

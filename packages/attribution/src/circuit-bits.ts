@@ -1,8 +1,8 @@
 // The edges of a circuit as bits, 32 to a word: two of hundreds of thousands of edges are compared in a few thousand steps.
 import type { Circuit } from './circuit.js';
 
-/** A set of dense edge indices. */
-export class EdgeSet {
+/** The edges of a circuit by dense index. */
+export class CircuitBits {
   readonly #words: Uint32Array;
   readonly #size: number;
 
@@ -19,7 +19,7 @@ export class EdgeSet {
   }
 
   /** |A ∩ B| / |A ∪ B| with a set of the same graph; 1 where both are empty. */
-  jaccard(other: EdgeSet): number {
+  jaccard(other: CircuitBits): number {
     let shared = 0;
     for (let w = 0; w < this.#words.length; w++)
       shared += bitsOf((this.#words[w] as number) & (other.#words[w] as number));
