@@ -105,6 +105,7 @@ export function graphFile({ scores, shown, method, metric, task, units }: Findin
         kept: shown.kept,
         ...(units === undefined ? {} : { unit: units.unit, units: chosen?.units ?? 0 }),
       },
+      ...(provenance.pairsSha256 === undefined ? {} : { pairsSha256: provenance.pairsSha256 }),
       weightsSha256: provenance.model.weightsSha256,
       weightProcessing: provenance.model.weightProcessing,
       seed: provenance.seed,

@@ -6,6 +6,7 @@ import { parseGraphJson, type ParsedGraph } from '@limn/attribution';
 import { LimnError } from '@limn/gpu';
 import { recordFromJson, type CircuitRecord } from '@limn/report';
 import { isCoded } from './exit-code.js';
+import { pairsSha256, type PairsSha256 } from './pairs-sha256.js';
 import { filePairs, type PairSets } from './pairs-source.js';
 import { taskSets, type TaskModel } from './task-source.js';
 
@@ -97,30 +98,60 @@ function expectOneModel(a: NamedGraph, b: NamedGraph): void {
 }
 
 /**
- * The pairs that a graph's circuits were measured on, made again from the options of its record.
- * @throws LimnError `data/graph-pairs` where the record does not say; else as `taskSets` and `filePairs`
+ * The pairs that a graph's circuits were measured on, made again from the options of its record; `known` where the record has their
+ * sha256, which they then have.
+ * @throws LimnError `data/graph-pairs` where the record does not say, `data/pairs-changed` for other pairs than it was made with; else as
+ * `taskSets` and `filePairs`
  */
-export async function pairsOf({ name, file, record }: NamedGraph, model: TaskModel): Promise<PairSets> {
-  const options = record?.provenance.options ?? {};
+export async function pairsOf(
+  { name, file, record }: NamedGraph,
+  model: Omit<TaskModel, 'bos'>,
+): Promise<{ readonly sets: PairSets; readonly known: boolean }> {
+  const { options = {}, seed, pairsSha256: then } = record?.provenance ?? {};
   const { task, data, evalData, pairs, evalPairs } = options;
-  const seed = record?.provenance.seed;
+  const speaker = { ...model, bos: options['bos'] !== 'none' };
   if (
     typeof task === 'string' &&
     typeof pairs === 'number' &&
     typeof evalPairs === 'number' &&
     typeof seed === 'number'
-  )
-    return taskSets({ task, discovery: pairs, evaluation: evalPairs, seed }, model);
-  if (typeof data === 'string')
-    return filePairs({
-      file: data,
-      ...(typeof evalData === 'string' ? { evaluationFile: evalData } : {}),
-      ...model,
-      bos: options['bos'] !== 'none',
-      skipBadPairs: options['skipBadPairs'] === true,
-    });
+  ) {
+    const sets = taskSets({ task, discovery: pairs, evaluation: evalPairs, seed }, speaker);
+    const source = `task ${task}`;
+    return { sets, known: await expectPairs(sets, then, { file, search: source, evaluation: source }) };
+  }
+  if (typeof data === 'string') {
+    const evaluationFile = typeof evalData === 'string' ? evalData : undefined;
+    const skipBadPairs = options['skipBadPairs'] === true;
+    const sets = await filePairs({ file: data, evaluationFile, ...speaker, skipBadPairs });
+    return { sets, known: await expectPairs(sets, then, { file, search: data, evaluation: evaluationFile ?? data }) };
+  }
   throw new LimnError('data/graph-pairs', `${name}: no record beside ${file} says which pairs it was measured on`, {
     details: { file },
     hint: 'give folders that `limn circuit` wrote, or leave out --model',
   });
+}
+
+/** Whether it is known that these are the pairs of the graph. `data/pairs-changed` where it is known that they are not. */
+async function expectPairs(
+  sets: PairSets,
+  then: PairsSha256 | undefined,
+  from: { readonly file: string; readonly search: string; readonly evaluation: string },
+): Promise<boolean> {
+  if (then === undefined) return false;
+  const now = await pairsSha256(sets);
+  for (const [set, what] of [
+    ['evaluation', 'was measured on'],
+    ['search', 'was found with'],
+  ] as const)
+    if (now[set] !== then[set])
+      throw new LimnError(
+        'data/pairs-changed',
+        `${from[set]} gives other pairs than ${from.file} ${what}: their ids have the sha256 ${now[set].slice(0, 12)}…, and the record says ${then[set].slice(0, 12)}…`,
+        {
+          details: { source: from[set], file: from.file, given: now[set], expected: then[set] },
+          hint: 'bring the pairs, the tokenizer and the version of limn back as they were, or find the circuit again with `limn circuit`',
+        },
+      );
+  return true;
 }

@@ -20,6 +20,8 @@ export interface ProvenanceRequest {
   readonly prompts: readonly (readonly number[])[];
   /** Whether a BOS was put in front of the text; null where token ids were taken as they are. */
   readonly prependBos: boolean | null;
+  /** Of a circuit, from `pairsSha256`. */
+  readonly pairsSha256?: Provenance['pairsSha256'];
 }
 
 /** The origin of a result: versions, adapter, model with the sha256 of its weights, options, and the command that gives it again. */
@@ -27,7 +29,7 @@ export function provenanceOf(
   gpu: Gpu,
   model: OpenModel,
   { words, env }: Pick<CommandContext, 'words' | 'env'>,
-  { options, seed, prompts, prependBos }: ProvenanceRequest,
+  { options, seed, prompts, prependBos, pairsSha256 }: ProvenanceRequest,
 ): Provenance {
   const { adapter, source, f16, subgroups } = gpu.capabilities;
   const { info } = model.hooked;
@@ -41,6 +43,7 @@ export function provenanceOf(
       architecture: info.architecture,
     },
     prependBos,
+    ...(pairsSha256 === undefined ? {} : { pairsSha256 }),
     options,
     seed,
     commandLine: commandLine(words, env),

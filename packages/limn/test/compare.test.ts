@@ -1,11 +1,12 @@
 // `limn compare`: overlap of circuits of one model, the faithfulness matrix with the model, and refusals of graphs that do not belong together.
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { comparisonFromJson, recordFromJson, summariseComparison } from '@limn/report';
+import { comparisonFromJson, recordFromJson, recordToJson, summariseComparison } from '@limn/report';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runLimn } from './run-limn.js';
-import { toyCircuit, writeToyModel } from './toy-model.js';
+import { toyCircuit, toyPair, writeToyModel } from './toy-model.js';
 
 let root: string;
 let model: string;
@@ -123,6 +124,43 @@ it('writes what it found as a record and a page, over an earlier one and over no
   // A circuit's folder is not a comparison's.
   const foreign = await runLimn(['compare', at('eap'), at('exact'), '--out', at('eap'), '--json']);
   expect(foreign.json()).toMatchObject({ error: { code: 'usage/output-exists' } });
+});
+
+it('refuses pairs that are no longer those of the record, and takes those of a record without their sha256 with a notice', async () => {
+  const data = path.join(root, 'own.jsonl');
+  const lines = [6, 7].map((third) => JSON.stringify({ ...toyPair, clean: [1, 4, third, 2, 9] }));
+  writeFileSync(data, lines.join('\n'));
+  const other = at('own');
+  const words = [...toyCircuit(model, other), '--eval-data', data, '--method', 'eap', '--draws', '0'];
+  const made = await runLimn([...words, '--metric', 'logit-diff']);
+  expect(made.exitCode, made.stderr).toBe(0);
+  const record = recordFromJson(readFileSync(path.join(other, 'result.json'), 'utf8'));
+  const { pairsSha256 } = record.provenance;
+  expect(pairsSha256?.evaluation).toBe(
+    createHash('sha256')
+      .update(JSON.stringify([6, 7].map((third) => [[1, 4, third, 2, 9], toyPair.corrupted, [8], [5]])))
+      .digest('hex'),
+  );
+  expect(pairsSha256?.search).not.toBe(pairsSha256?.evaluation);
+  expect(readFileSync(path.join(other, 'report.html'), 'utf8')).toContain(pairsSha256?.search);
+  const graph = JSON.parse(readFileSync(path.join(other, 'graph.json'), 'utf8')) as { limn: object };
+  expect(graph.limn).toMatchObject({ pairsSha256 });
+
+  const compare = () => runLimn(['compare', at('eap'), other, '--model', model, '--edges', '8', '--json']);
+  const same = await compare();
+  expect([same.exitCode, same.stderr]).toEqual([0, expect.not.stringContaining('sha256')]);
+  writeFileSync(data, lines[0] as string);
+  const changed = await compare();
+  expect(changed.exitCode).toBe(4);
+  const { error } = changed.json();
+  expect(error).toMatchObject({ code: 'data/pairs-changed', hint: expect.stringContaining('limn circuit') });
+  expect(error?.message).toContain(`${data} gives other pairs than ${path.join(other, 'graph.json')} was measured on`);
+
+  const { pairsSha256: _hash, ...earlier } = record.provenance;
+  writeFileSync(path.join(other, 'result.json'), recordToJson({ ...record, provenance: earlier }));
+  const unknown = await compare();
+  expect(unknown.exitCode, unknown.stderr).toBe(0);
+  expect(unknown.stderr).toContain('no sha256 of the pairs');
 });
 
 it('refuses what cannot be compared', async () => {

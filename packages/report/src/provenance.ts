@@ -16,6 +16,7 @@ export function provenance({ provenance: p, method, task }: CircuitRecord): Mark
       ${entry('Weights', html`<code class="hash">${p.model.weightsSha256}</code> (SHA-256), ${p.model.weightProcessing}`)}
       ${entry('Method', html`${method.title ?? method.name}${method.igSteps !== undefined && html`, ${method.igSteps} steps`}${method.igRule && html`, ${method.igRule} rule`}`)}
       ${entry('Pairs', html`${numberText(task.pairs, 9)} to measure${task.searchPairs !== undefined && html`, ${numberText(task.searchPairs, 9)} to search`}${task.source && html`; ${task.source}`}`)}
+      ${entry('Pairs’ ids', p.pairsSha256 ? html`<code class="hash">${p.pairsSha256.search}</code> of the search, <code class="hash">${p.pairsSha256.evaluation}</code> of the measurement (SHA-256)` : false)}
       ${entry('BOS', p.prependBos === undefined ? false : p.prependBos === null ? 'as in the token ids' : p.prependBos ? 'put in front of text' : 'none put in front')}
       ${entry('Seed', p.seed === null ? 'none' : String(p.seed))} ${entry('Adapter', valueList(p.adapter))}
       ${entry('Versions', valueList(p.versions))} ${entry('Options', valueList(p.options))}

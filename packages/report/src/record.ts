@@ -5,6 +5,8 @@ import { SCHEMA_NAME, SCHEMA_VERSION, checkAgainst, fromJson, toJson } from './r
 import { anyJson, object, oneOf, orNull, record, text, whole, yesNo } from './schema.js';
 import type { Infer, Issue, Json } from './schema.js';
 
+const sha256 = text({ pattern: /^[0-9a-f]{64}$/ });
+
 const provenanceSchema = object(
   {
     /** Versions of limn, the runtime and the WebGPU implementation. */
@@ -13,7 +15,7 @@ const provenanceSchema = object(
     model: object(
       {
         name: text({ longest: 1000 }),
-        weightsSha256: text({ pattern: /^[0-9a-f]{64}$/ }),
+        weightsSha256: sha256,
         weightProcessing: text({ longest: 1000 }),
       },
       { architecture: text({ longest: 200 }), parameters: whole() },
@@ -28,6 +30,8 @@ const provenanceSchema = object(
     kernelPlan: text({ longest: 20_000 }),
     /** Whether a BOS was put in front of text; null where token ids were taken as they are. */
     prependBos: orNull(yesNo),
+    /** Over the token ids of prompts and answers: of the pairs that were searched with, and of those that measure. */
+    pairsSha256: object({ search: sha256, evaluation: sha256 }),
   },
 );
 

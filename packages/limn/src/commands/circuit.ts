@@ -11,6 +11,7 @@ import { leftOutLines } from '../left-out.js';
 import { chooseMethod, type MethodChoice } from '../methods.js';
 import { openOutputFolder } from '../output.js';
 import { filePairs, prependBosOf } from '../pairs-source.js';
+import { pairsSha256 } from '../pairs-sha256.js';
 import { findCircuit } from '../pipeline.js';
 import { provenanceOf } from '../provenance.js';
 import { scoreCircuitShards } from '../scoring.js';
@@ -62,6 +63,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
       seed: options.task === undefined && method.masks === undefined ? null : options.seed,
       prompts: sets.evaluation.map((pair) => pair.clean),
       prependBos: prependBosOf(sets),
+      pairsSha256: await pairsSha256(sets),
       options: { ...resultOptions(options, method), metric, bos: sets.bos },
     });
     for (const [name, content] of circuitFiles(found, provenance, model.show)) output.write(name, content);

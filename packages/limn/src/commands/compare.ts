@@ -165,7 +165,11 @@ async function runOnAll(
   }
   const tasks: Record<string, TaskPairs> = {};
   for (const graph of graphs) {
-    const sets = await pairsOf(graph, { info, tokenizer: model.tokenizer, bos: true });
+    const { sets, known } = await pairsOf(graph, { info, tokenizer: model.tokenizer });
+    if (!known)
+      console.note(
+        `${graph.file}: an earlier limn wrote no sha256 of the pairs that it was measured on; they are taken as they are now`,
+      );
     tasks[graph.name] = { pairs: sets.evaluation, metric: metricByName(graph.record?.metric.name ?? sets.metric) };
   }
   const run = await crossFaithfulness(model.hooked, circuits, tasks, {

@@ -9,6 +9,7 @@ import { chooseMethod } from '../methods.js';
 import { POCKET, openModel } from '../model-source.js';
 import { openOutputFolder, type OutputLayout } from '../output.js';
 import { prependBosOf, taskPairs } from '../pairs-source.js';
+import { pairsSha256 } from '../pairs-sha256.js';
 import { findCircuit } from '../pipeline.js';
 import { provenanceOf } from '../provenance.js';
 import { integerOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
@@ -63,6 +64,7 @@ async function run(options: DemoOptions, context: CommandContext): Promise<void>
         seed: options.seed,
         prompts: sets.evaluation.map((pair) => pair.clean),
         prependBos: prependBosOf(sets),
+        pairsSha256: await pairsSha256(sets),
         options: {
           task,
           metric: sets.metric,
