@@ -19,9 +19,9 @@ export interface RowFault extends RefusedRow {
 
 /**
  * What is odd, but no error: 'identical' prompts; a different 'last-token', which is where the answer is read; 'shifted', prompts of equal length whose
- * words stand at different positions; an 'answer-on-both-sides'; a prompt that ends in a 'trailing-space', which answers bring along.
+ * words stand at different positions; a 'repeated-answer', named more than once in a list and counted once; a prompt that ends in a 'trailing-space', which answers bring along.
  */
-export type AlignmentNoteCode = 'identical' | 'last-token' | 'shifted' | 'answer-on-both-sides' | 'trailing-space';
+export type AlignmentNoteCode = 'identical' | 'last-token' | 'shifted' | 'repeated-answer' | 'trailing-space';
 
 /** An oddity, and the rows that have it. */
 export interface AlignmentNote {
@@ -57,7 +57,7 @@ const NOTES: Readonly<Record<AlignmentNoteCode, string>> = {
   'last-token': 'The last tokens differ, and the answer is read there: the difference needs no circuit to get there.',
   shifted:
     'The prompts have equally many tokens, but their words stand at different positions: activations are patched position by position.',
-  'answer-on-both-sides': 'An answer is both correct and incorrect.',
+  'repeated-answer': 'An answer stands more than once in a list: it counts once.',
   'trailing-space': 'A prompt ends in a space: answers bring their own, as in " Paris".',
 };
 
@@ -74,7 +74,7 @@ export function checkAlignment(source: string | readonly Pair[], options: CheckA
   const lengths: number[] = [];
   let rows = 0;
   let misaligned = 0;
-  for (const { where, read, prompts } of typeof source === 'string'
+  for (const { where, read, prompts, repeated } of typeof source === 'string'
     ? fileRows(source, options)
     : listRows(source, options)) {
     rows++;
@@ -84,7 +84,7 @@ export function checkAlignment(source: string | readonly Pair[], options: CheckA
       continue;
     }
     lengths.push(read.clean.length);
-    for (const code of oddities(read, options)) {
+    for (const code of [...oddities(read, options), ...(repeated ? (['repeated-answer'] as const) : [])]) {
       const note = notes.get(code) ?? { rows: 0, first: where };
       notes.set(code, { ...note, rows: note.rows + 1 });
     }
@@ -102,12 +102,15 @@ export function checkAlignment(source: string | readonly Pair[], options: CheckA
 interface CheckedRow {
   readonly where: string;
   readonly read: Pair | LimnError;
+  readonly repeated?: boolean;
   readonly prompts?: Pick<Pair, 'clean' | 'corrupted'> | undefined;
 }
 
 function* fileRows(text: string, options: CheckAlignmentOptions): Generator<CheckedRow> {
   for (const { where, read, prompts } of pairRows(text, options))
-    yield { where, read: read instanceof LimnError ? read : read.pair, prompts };
+    yield read instanceof LimnError
+      ? { where, read, prompts }
+      : { where, read: read.pair, prompts, repeated: read.repeated };
 }
 
 function* listRows(pairs: readonly Pair[], options: CheckAlignmentOptions): Generator<CheckedRow> {
@@ -144,18 +147,13 @@ function faultOf(
   };
 }
 
-function oddities(
-  { clean, corrupted, correct, incorrect }: Pair,
-  { tokenizer }: CheckAlignmentOptions,
-): AlignmentNoteCode[] {
+function oddities({ clean, corrupted }: Pair, { tokenizer }: CheckAlignmentOptions): AlignmentNoteCode[] {
   const found: AlignmentNoteCode[] = [];
   const changed = clean.filter((id, i) => id !== corrupted[i]).length;
   if (changed === 0) found.push('identical');
   if (clean.at(-1) !== corrupted.at(-1)) found.push('last-token');
   if (changed > 1 && clean.length <= LONGEST_SEARCHED && align(clean, corrupted).length > clean.length)
     found.push('shifted');
-  const right = new Set(correct);
-  if (incorrect.some((id) => right.has(id))) found.push('answer-on-both-sides');
   if ([clean, corrupted].some((ids) => /^ +$/.test(tokenizer?.decode(ids.slice(-1)) ?? '')))
     found.push('trailing-space');
   return found;

@@ -1,13 +1,13 @@
 // What every pair must fit: ids of the vocabulary, prompts of equal length, no longer than the model reads.
 import { LimnError } from '@limn/gpu';
 import { describeMismatch } from './pair-alignment.js';
-import type { Pair, ParsePairsOptions } from './pairs.js';
+import type { Pair, PairTokenizer, ParsePairsOptions } from './pairs.js';
 
 const FIELDS = ['clean', 'corrupted', 'correct', 'incorrect'] as const;
 
 /**
  * Checks pairs that were made by a program; the same codes as `parsePairs`.
- * @throws LimnError `data/pairs-empty`, `data/pairs-unknown-id`, `data/pairs-length-mismatch`, `data/pairs-field`, `data/pairs-too-long`
+ * @throws LimnError `data/pairs-empty`, `data/pairs-answers` (an answer twice, or both correct and incorrect), `data/pairs-unknown-id`, `data/pairs-length-mismatch`, `data/pairs-field`, `data/pairs-too-long`
  */
 export function checkPairs(
   pairs: readonly Pair[],
@@ -37,6 +37,7 @@ export function checkPair(
             hint: "Ids belong to one tokenizer: make the pairs with this model's own.",
           },
         );
+  checkAnswerLists(pair, where, tokenizer);
   if (pair.clean.length !== pair.corrupted.length)
     throw new LimnError(
       'data/pairs-length-mismatch',
@@ -60,4 +61,22 @@ export function checkPair(
         hint: 'Shorten both prompts.',
       },
     );
+}
+
+/** An answer on both sides cancels out, and one that stands twice in a list weighs double: neither is what a metric means. */
+function checkAnswerLists({ correct, incorrect }: Pair, where: string, tokenizer: PairTokenizer | undefined): void {
+  const refuse = (id: number, what: string, hint: string): never => {
+    const name = tokenizer ? `${JSON.stringify(tokenizer.decode([id]))} (id ${id})` : `id ${id}`;
+    throw new LimnError('data/pairs-answers', `${where}: the answer ${name} ${what}.`, {
+      details: { where, id },
+      hint,
+    });
+  };
+  for (const [side, ids] of Object.entries({ correct, incorrect })) {
+    const twice = ids.find((id, i) => ids.indexOf(id) < i);
+    if (twice !== undefined) refuse(twice, `stands twice in "${side}"`, 'Name each answer once.');
+  }
+  const right = new Set(correct);
+  const both = incorrect.find((id) => right.has(id));
+  if (both !== undefined) refuse(both, 'is both correct and incorrect', 'An answer belongs to one side.');
 }

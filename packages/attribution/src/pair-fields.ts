@@ -11,10 +11,13 @@ export interface PairFields {
   readonly incorrect: unknown;
 }
 
-/** A pair, and whether a BOS was put in front of a prompt. */
+/** A pair, and what was done to the row. */
 export interface ReadPair {
   readonly pair: Pair;
+  /** A BOS was put in front of a prompt. */
   readonly prepended: boolean;
+  /** A list named an answer more than once; the pair has it once. */
+  readonly repeated: boolean;
 }
 
 /** `data/pairs-…` for a row. */
@@ -44,14 +47,16 @@ export function readPrompts(
 /** The pair of four fields. Errors as `parsePairs`. */
 export function readPair(fields: PairFields, where: string, options: ParsePairsOptions): ReadPair {
   const reader = new FieldReader(where, options);
-  const pair = {
+  const prompts = {
     clean: reader.prompt('clean', fields.clean),
     corrupted: reader.prompt('corrupted', fields.corrupted),
-    correct: reader.answers('correct', fields.correct),
-    incorrect: reader.answers('incorrect', fields.incorrect),
   };
+  const named = [reader.answers('correct', fields.correct), reader.answers('incorrect', fields.incorrect)];
+  const [correct, incorrect] = named.map((ids) => [...new Set(ids)]) as [number[], number[]];
+  const pair = { ...prompts, correct, incorrect };
   checkPair(pair, where, options);
-  return { pair, prepended: reader.prepended };
+  const repeated = correct.length + incorrect.length < named.flat().length;
+  return { pair, prepended: reader.prepended, repeated };
 }
 
 class FieldReader {

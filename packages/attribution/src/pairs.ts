@@ -62,6 +62,8 @@ export interface ParsedPairs {
   readonly places: readonly string[];
   /** Rows that were left out; empty unless `skipBadRows` asks for it. */
   readonly refused: readonly RefusedRow[];
+  /** Places of pairs whose row named an answer more than once in a list; it counts once. */
+  readonly repeated: readonly string[];
   /** 'prepended' when at least one text prompt got a BOS. */
   readonly bos: 'prepended' | 'none';
   /** The metric that all labels of a CSV file were made for: 'prob-diff' where they are years, numbers of a subject, or lists of answers. */
@@ -77,12 +79,13 @@ export interface ParsedPairs {
  *
  * @throws LimnError naming file and line, and in CSV the column: `data/pairs-empty`, `data/pairs-json`, `data/pairs-csv`, `data/pairs-csv-header`,
  * `data/pairs-label`, `data/pairs-field`, `data/pairs-no-tokenizer`, `data/pairs-no-bos`, `data/pairs-answer` (not one token), `data/pairs-unknown-id`,
- * `data/pairs-too-long`, `data/pairs-too-large`, `data/pairs-length-mismatch`; `data/pairs-quarantined` where `skipBadRows` leaves no pair
+ * `data/pairs-answers` (an answer on both sides), `data/pairs-too-long`, `data/pairs-too-large`, `data/pairs-length-mismatch`; `data/pairs-quarantined` where `skipBadRows` leaves no pair
  */
 export function parsePairs(text: string, options: ParsePairsOptions): ParsedPairs {
   const pairs: Pair[] = [];
   const places: string[] = [];
   const faults: { readonly where: string; readonly error: LimnError }[] = [];
+  const repeated: string[] = [];
   let prepended = false;
   let probDiff = true;
   for (const { where, read, metric } of pairRows(text, options)) {
@@ -92,6 +95,7 @@ export function parsePairs(text: string, options: ParsePairsOptions): ParsedPair
     }
     pairs.push(read.pair);
     places.push(where);
+    if (read.repeated) repeated.push(where);
     prepended ||= read.prepended;
     probDiff &&= metric === 'prob-diff';
   }
@@ -103,6 +107,7 @@ export function parsePairs(text: string, options: ParsePairsOptions): ParsedPair
     pairs,
     places,
     refused,
+    repeated,
     bos: prepended ? 'prepended' : 'none',
     ...(probDiff ? { metric: 'prob-diff' } : {}),
   };

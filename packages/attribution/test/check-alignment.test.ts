@@ -112,7 +112,7 @@ describe('oddities', () => {
     ['identical', row(' Ann left', ' Ann left')],
     ['last-token', row(' Ann met', ' Ann left')],
     ['shifted', row(' Ann met Zbigniew', ' Zbigniew met Ann')],
-    ['answer-on-both-sides', row(' Ann left', ' Bob left', { incorrect: [' he', ' she'] })],
+    ['repeated-answer', row(' Ann left', ' Bob left', { incorrect: [' he', ' he'] })],
     ['trailing-space', row(' Ann met ', ' Bob met ')],
   ])('%s', (code, text) => {
     const { notes, aligned } = checkAlignment(`${row(' Ann left', ' Bob left')}\n${text}\n${text}`, options);

@@ -242,7 +242,7 @@ describe('across tasks', () => {
       const answers = [
         { correct: [rank(0), rank(10)], incorrect: [rank(1), rank(2), rank(3)] }, // one correct answer on top
         { correct: [rank(5)], incorrect: [rank(4)] }, // just below
-        { correct: [rank(7)], incorrect: [rank(7)] }, // a tie is a miss
+        { correct: [rank(7)], incorrect: [rank(8), rank(6)] }, // between two incorrect ones
         { correct: [rank(9), rank(8)], incorrect: [rank(10)] },
       ][n];
       return { ...pair, correct: answers?.correct ?? [], incorrect: answers?.incorrect ?? [] };

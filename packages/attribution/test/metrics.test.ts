@@ -54,6 +54,20 @@ describe('answers', () => {
   });
 });
 
+it('accuracy counts a tie as a miss', async () => {
+  const gpu = await testGpu();
+  using step = gpu.step();
+  const x = fromData(step, Float32Array.of(1, 2, 2, 0, 3, 2, 2, 1), [2, 4]);
+  const of = (correct: number, incorrect: number): Pair => ({
+    ...(pairs[0] as Pair),
+    correct: [correct],
+    incorrect: [incorrect],
+  });
+  expect(
+    [...(await readFloats(step, accuracy.loss(step, x, [of(1, 2), of(0, 3)], undefined)))].map((x) => x + 0),
+  ).toEqual([0, -1]);
+});
+
 it('accuracy is measured, not differentiated: scorers refuse it by name', async () => {
   const model = await gpt2Of(referenceEap.randomModel(AWKWARD, 3));
   const options = { metric: accuracy };

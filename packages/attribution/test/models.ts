@@ -94,6 +94,11 @@ export function awkwardPairs(
     state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
     return Math.floor((state / 2 ** 32) * n);
   };
+  const answers = (count: number): Pick<referenceEap.EapPair, 'correct' | 'incorrect'> => {
+    const ids = new Set([below(vocabulary), below(vocabulary)].slice(0, count));
+    while (ids.size <= count) ids.add(below(vocabulary));
+    return { correct: [...ids].slice(0, count), incorrect: [...ids].slice(count) };
+  };
   return Array.from({ length: count }, (_, i) => {
     const length = Math.min(positions, [5, 3, positions, 7, 2, 8][i % 6] as number);
     const clean = Array.from({ length }, () => below(vocabulary));
@@ -102,8 +107,7 @@ export function awkwardPairs(
     return {
       clean,
       corrupted,
-      correct: [below(vocabulary), below(vocabulary)].slice(0, 1 + (i % 2)),
-      incorrect: [below(vocabulary)],
+      ...answers(1 + (i % 2)),
     };
   });
 }

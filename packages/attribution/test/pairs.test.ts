@@ -37,6 +37,7 @@ describe('pairs files', () => {
       ],
       places: ['pairs.jsonl:1', 'pairs.jsonl:3'],
       refused: [],
+      repeated: [],
       bos: 'prepended',
     });
     const model = { vocabulary: 8, maxPositions: 6 };
@@ -97,6 +98,7 @@ describe('pairs files', () => {
     [line({ clean: [1, 1, 1, 1, 1, 1, 1], corrupted: [1, 1, 1, 1, 1, 1, 2] }), 'data/pairs-too-long'],
     [line({ correct: [' sat on'] }), 'data/pairs-answer'],
     [line({ correct: ['x'] }), 'data/pairs-answer'],
+    [line({ correct: [5, 6] }), 'data/pairs-answers'],
   ])('refuse %s with %s', (text, code) => {
     expect(codeOf(text)).toBe(code);
   });
@@ -107,7 +109,24 @@ describe('pairs files', () => {
     expect(codeOf(text, { model: { vocabulary: 8, maxPositions: 6 } })).toBe('data/pairs-no-bos');
   });
 
+  it('count an answer once that a list names twice, and say in which rows', () => {
+    const { pairs, repeated } = parsePairs(`${line({})}\n${line({ correct: [4, 5, 4], incorrect: [6, 6] })}`, options);
+    expect(pairs[1]).toMatchObject({ correct: [4, 5], incorrect: [6] });
+    expect(repeated).toEqual(['pairs.jsonl:2']);
+  });
+
   it('check pairs made by a program as well', () => {
+    const pair = { clean: [1], corrupted: [2], correct: [5], incorrect: [6] };
+    for (const [answers, what] of [
+      [{ correct: [5, 5] }, /pair 2: the answer " \S+" \(id 5\) stands twice in "correct"/],
+      [{ incorrect: [6, 4, 6] }, /stands twice in "incorrect"/],
+      [{ incorrect: [6, 5] }, /is both correct and incorrect/],
+    ] as const) {
+      const check = () => checkPairs([pair, { ...pair, ...answers }], options);
+      expect(check).toThrow(
+        expect.objectContaining({ code: 'data/pairs-answers', message: expect.stringMatching(what) }),
+      );
+    }
     expect(() => checkPairs([{ clean: [1], corrupted: [1, 2], correct: [], incorrect: [] }], options)).toThrow(
       expect.objectContaining({ code: 'data/pairs-length-mismatch' }),
     );
