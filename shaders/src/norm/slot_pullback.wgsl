@@ -42,11 +42,23 @@ fn slot_pullback(
     sum_g += outer[source + j] * gamma[j];
   }
   let mean_g = workgroup_sum(sum_g, lane) / f32(params.width);
-  for (var j = lane; j < params.width; j += WG) {
-    var slope = outer[source + j] * gamma[j] - mean_g;
+  // Four columns a turn, a workgroup apart: the loop over repeats and its tilts are shared by them. Columns beyond the last are read as it.
+  let last = params.width - 1u;
+  for (var j = lane; j < params.width; j += 4u * WG) {
+    let at = vec4u(j, min(j + WG, last), min(j + 2u * WG, last), min(j + 3u * WG, last));
+    var slope = vec4f(
+      outer[source + at.x] * gamma[at.x],
+      outer[source + at.y] * gamma[at.y],
+      outer[source + at.z] * gamma[at.z],
+      outer[source + at.w] * gamma[at.w],
+    ) - mean_g;
     for (var k = 0u; k < params.repeats; k++) {
-      slope -= tilts[slot * params.repeats + k] * hat[(k * params.rows + row) * params.width + j];
+      let from_row = (k * params.rows + row) * params.width + at;
+      slope -= tilts[slot * params.repeats + k] *
+        vec4f(hat[from_row.x], hat[from_row.y], hat[from_row.z], hat[from_row.w]);
     }
-    slots[place + j] = slope;
+    for (var i = 0u; i < min(4u, (params.width - j + WG - 1u) / WG); i++) {
+      slots[place + j + i * WG] = slope[i];
+    }
   }
 }
