@@ -1,15 +1,17 @@
-// The tables of arXiv 2403.17806 on pocket: edges needed for 85 % faithfulness by method, agreement with exact patching, overlap against transfer, over
-// several data seeds; writes docs/circuits.md. Goes on where it stopped: every finished task and seed is kept in bench/results.
-// npm run circuits [-- --pairs 24 --eval-pairs 24 --seed 0 --seed 1 --seed 2 --task ioi --size 50 --out DIR --page FILE]
+// The tables and curves of arXiv 2403.17806 on pocket: edges needed for 85 % faithfulness by method, agreement with exact patching, overlap against
+// transfer, over several data seeds and every model that is given; writes docs/circuits.md and its drawings. Goes on where it stopped: every
+// finished task, seed and model is kept in bench/results.
+// npm run circuits [-- --model pocket --model DIR --pairs 24 --eval-pairs 24 --seed 0 --seed 1 --seed 2 --task ioi --size 50 --out DIR --page FILE]
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
+import { isDeepStrictEqual, parseArgs } from 'node:util';
 import {
   agreement,
   circuitsOfSize,
   compareAll,
   crossFaithfulness,
   exactEdges,
+  faithfulnessCurves,
   metricByName,
   overlapAgainstFaithfulness,
   pearson,
@@ -18,8 +20,10 @@ import {
   type Scores,
 } from '@limn/attribution';
 import { openNodeGpu } from '@limn/gpu/node';
+import type { HookedModel } from '@limn/hooks';
 import { openModel, POCKET, taskPairs, version } from 'limn';
 import { whole } from './arguments.mjs';
+import { studyDrawings } from './circuits/drawings.mjs';
 import { studyMarkdown } from './circuits/markdown.mjs';
 import {
   STUDY_METHODS,
@@ -40,7 +44,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string', multiple: true, default: ['0', '1', '2'] },
     task: { type: 'string', multiple: true, default: [...STUDY_TASKS] },
     size: { type: 'string', default: '50' },
-    model: { type: 'string', default: POCKET },
+    model: { type: 'string', multiple: true, default: [POCKET] },
     out: { type: 'string', default: RESULTS },
     page: { type: 'string', default: path.join(import.meta.dirname, '../docs/circuits.md') },
   },
@@ -50,14 +54,10 @@ if (tasks.length < new Set(options.task).size) throw new Error(`a task is one of
 const size = whole(options.size);
 
 const gpu = await openNodeGpu({ label: 'circuits' });
-const model = await openModel(gpu, options.model);
-const { hooked } = model;
 const { adapter, source } = gpu.capabilities;
 const header = {
   study: 'limn.circuits',
-  version: 1,
-  model: model.name,
-  weightsSha256: hooked.info.fingerprint,
+  version: 2,
   adapter: adapter.description || adapter.device,
   limn: version,
   pairs: whole(options.pairs),
@@ -66,56 +66,72 @@ const header = {
   seeds: options.seed.map(whole),
 } as const;
 const file = path.join(options.out, `circuits-${adapterName(source, header.adapter)}.json`);
-let study: Study = { ...header, ...earlier() };
+let study: Study = { ...header, ...earlier(), models: [] };
 
-for (const seed of header.seeds) {
+for (const name of options.model) {
+  const model = await openModel(gpu, name);
+  const { fingerprint } = model.hooked.info;
+  // What was found on other weights of that name is not about these.
+  const before = earlier().models.find((each) => each.name === name);
+  if (before && before.weightsSha256 !== fingerprint) study = without(study, name);
+  study = { ...study, models: [...study.models, { name, weightsSha256: fingerprint }] };
+  for (const seed of header.seeds) await studySeed(name, model.hooked, seed);
+  model[Symbol.dispose]();
+}
+save(options.page, studyMarkdown(study));
+for (const [name, svg] of Object.entries(studyDrawings(study))) save(path.join(path.dirname(options.page), name), svg);
+console.log(`written to ${path.relative(process.cwd(), file)} and ${path.relative(process.cwd(), options.page)}`);
+gpu.dispose();
+
+/** All tasks under one seed, and how their circuits compare. */
+async function studySeed(model: string, hooked: HookedModel, seed: number): Promise<void> {
   const scores: Record<string, Scores> = {};
   for (const task of tasks) {
     const started = performance.now();
-    const known = study.findings.find((each) => each.task === task && each.seed === seed);
-    const { finding, ig } = await measure(task, seed, known);
+    const known = study.findings.find((each) => each.model === model && each.task === task && each.seed === seed);
+    const { found, ig } = await measure(hooked, task, seed, known);
     scores[task] = ig;
     if (known) continue;
-    study = { ...study, findings: [...study.findings, finding] };
+    study = { ...study, findings: [...study.findings, { model, ...found }] };
     save(file, `${JSON.stringify(study, undefined, 1)}\n`);
-    console.log(`seed ${seed}, ${task}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
+    console.log(`${model}, seed ${seed}, ${task}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
   }
-  if (tasks.length < 2 || study.comparisons.some((each) => each.seed === seed)) continue;
-  study = { ...study, comparisons: [...study.comparisons, await compare(seed, scores)] };
+  const compared = study.comparisons.some((each) => each.model === model && each.seed === seed);
+  if (tasks.length < 2 || compared) return;
+  study = { ...study, comparisons: [...study.comparisons, { model, ...(await compare(hooked, seed, scores)) }] };
   save(file, `${JSON.stringify(study, undefined, 1)}\n`);
-  console.log(`seed ${seed}: compared`);
+  console.log(`${model}, seed ${seed}: compared`);
 }
-save(options.page, studyMarkdown(study));
-console.log(`written to ${path.relative(process.cwd(), file)} and ${path.relative(process.cwd(), options.page)}`);
-model[Symbol.dispose]();
-gpu.dispose();
 
 /** What every method finds for one task; of a task that is known already only the scores of EAP-IG, which the comparison needs. */
 async function measure(
+  hooked: HookedModel,
   task: (typeof tasks)[number],
   seed: number,
   known: TaskFinding | undefined,
-): Promise<{ finding: TaskFinding; ig: Scores }> {
+): Promise<{ found: Omit<TaskFinding, 'model'>; ig: Scores }> {
   const sets = taskPairs({ task, discovery: header.pairs, evaluation: header.evalPairs, seed });
   const metric = metricByName(sets.metric);
   const score = (method: StudyMethod): Promise<Scores> =>
     scoreEdges(hooked, sets.discovery, { method, metric, ...(method === 'eap-ig-inputs' ? { steps: IG_STEPS } : {}) });
   const ig = await score('eap-ig-inputs');
-  if (known) return { finding: known, ig };
+  if (known) return { found: known, ig };
   const exact = await exactEdges(hooked, sets.discovery, { metric });
   const methods: Partial<Record<StudyMethod, MethodFinding>> = {};
   for (const method of STUDY_METHODS) {
     const scores = method === 'exact' ? exact : method === 'eap-ig-inputs' ? ig : await score(method);
-    const { found } = await smallestCircuit(hooked, scores, sets.evaluation, { metric, selector: 'greedy' });
+    const choice = { metric, selector: 'greedy' } as const;
+    const { found } = await smallestCircuit(hooked, scores, sets.evaluation, choice);
+    const { curves, areas } = await faithfulnessCurves(hooked, scores, sets.evaluation, choice);
     methods[method] = {
       smallest: found && { n: found.n, kept: found.kept, faithfulness: found.faithfulness as number },
       agreement: method === 'exact' ? null : agreementWith(scores, exact),
+      curve: (curves[0]?.points ?? []).map(({ n, faithfulness }) => ({ n, faithfulness })),
+      cpr: areas.cpr,
+      cmd: areas.cmd,
     };
   }
-  return {
-    finding: { seed, task, metric: metric.name, methods: methods as Record<StudyMethod, MethodFinding> },
-    ig,
-  };
+  return { found: { seed, task, metric: metric.name, methods: methods as Record<StudyMethod, MethodFinding> }, ig };
 }
 
 function agreementWith(scores: Scores, exact: Scores): MethodFinding['agreement'] {
@@ -126,7 +142,11 @@ function agreementWith(scores: Scores, exact: Scores): MethodFinding['agreement'
 }
 
 /** The tasks' circuits of equal size: what they share, and what each does on the others' held-out pairs. */
-async function compare(seed: number, scores: Readonly<Record<string, Scores>>): Promise<SeedComparison> {
+async function compare(
+  hooked: HookedModel,
+  seed: number,
+  scores: Readonly<Record<string, Scores>>,
+): Promise<Omit<SeedComparison, 'model'>> {
   const circuits = circuitsOfSize(scores, size, { selector: 'greedy' });
   const sets = Object.fromEntries(
     tasks.map((task) => {
@@ -157,16 +177,24 @@ async function compare(seed: number, scores: Readonly<Record<string, Scores>>): 
   };
 }
 
-/** What an earlier run of the same study found; of another model, machine, version or number of pairs nothing. */
-function earlier(): Pick<Study, 'findings' | 'comparisons'> {
-  const none = { findings: [], comparisons: [] };
+/** What an earlier run of the same study found; of another machine, version or number of pairs nothing. */
+function earlier(): Pick<Study, 'findings' | 'comparisons' | 'models'> {
+  const none = { findings: [], comparisons: [], models: [] };
   if (!existsSync(file)) return none;
   const found = JSON.parse(readFileSync(file, 'utf8')) as Study;
-  const { findings, comparisons, seeds: _, ...rest } = found;
+  const { findings, comparisons, models, seeds: _, ...rest } = found;
   const { seeds: __, ...own } = header;
-  if (JSON.stringify(rest) !== JSON.stringify(own)) return none;
+  if (!isDeepStrictEqual(rest, own)) return none;
+  const wanted = (each: { readonly model: string; readonly seed: number }): boolean =>
+    options.model.includes(each.model) && header.seeds.includes(each.seed);
   return {
-    findings: findings.filter(({ seed }) => header.seeds.includes(seed)),
-    comparisons: comparisons.filter(({ seed, n }) => header.seeds.includes(seed) && n === size),
+    findings: findings.filter(wanted),
+    comparisons: comparisons.filter((each) => wanted(each) && each.n === size),
+    models,
   };
+}
+
+function without({ findings, comparisons, ...rest }: Study, name: string): Study {
+  const other = (each: { readonly model: string }): boolean => each.model !== name;
+  return { ...rest, findings: findings.filter(other), comparisons: comparisons.filter(other) };
 }

@@ -11,7 +11,13 @@ export const STUDY_METHODS = [
 ] as const satisfies readonly MethodName[];
 export type StudyMethod = (typeof STUDY_METHODS)[number];
 
-/** What one method found for one task and seed. */
+/** A model of the study, by the name or folder that it was opened with. */
+export interface StudyModel {
+  readonly name: string;
+  readonly weightsSha256: string;
+}
+
+/** What one method found for one model, task and seed. */
 export interface MethodFinding {
   /** The fewest edges whose circuit keeps 85 % on held-out pairs, asked for and left after pruning; null where none does. */
   readonly smallest: { readonly n: number; readonly kept: number; readonly faithfulness: number } | null;
@@ -21,9 +27,15 @@ export interface MethodFinding {
     readonly spearman: number | null;
     readonly top10: number;
   } | null;
+  /** Faithfulness on the held-out pairs at each size that was asked for; null where it has no value. */
+  readonly curve: readonly { readonly n: number; readonly faithfulness: number | null }[];
+  /** MIB's areas under and beside the curve. */
+  readonly cpr: number | null;
+  readonly cmd: number | null;
 }
 
 export interface TaskFinding {
+  readonly model: string;
   readonly seed: number;
   readonly task: string;
   readonly metric: string;
@@ -42,6 +54,7 @@ export interface Transfer {
 }
 
 export interface SeedComparison {
+  readonly model: string;
   readonly seed: number;
   /** Edges asked for in every circuit. */
   readonly n: number;
@@ -53,9 +66,9 @@ export interface SeedComparison {
 
 export interface Study {
   readonly study: 'limn.circuits';
-  readonly version: 1;
-  readonly model: string;
-  readonly weightsSha256: string;
+  readonly version: 2;
+  /** Trained from other seeds, or of another width. */
+  readonly models: readonly StudyModel[];
   readonly adapter: string;
   readonly limn: string;
   readonly pairs: number;

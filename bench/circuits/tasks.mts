@@ -8,3 +8,8 @@ export const SAME_ALGORITHM = [
 ] as const satisfies readonly (readonly [TaskId, TaskId])[];
 
 export const STUDY_TASKS: readonly TaskId[] = [...SIX_TASKS, ...SAME_ALGORITHM.flat()];
+
+/** What a task is a case of: the part of its name before a variant. Circuits of one family share their work by construction. */
+export function familyOf(task: string): string {
+  return SIX_TASKS.filter((name) => task === name || task.startsWith(`${name}-`)).at(-1) ?? task;
+}

@@ -7,6 +7,10 @@ import { openFolder } from '@limn/gpt2/node';
 import { RECIPE } from '@limn/pocket';
 import { testGpu } from '@limn/testing';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
+import { studyDrawings } from '../circuits/drawings.mjs';
+import { interval, intervalText } from '../circuits/interval.mjs';
+import { studyMarkdown } from '../circuits/markdown.mjs';
+import { STUDY_METHODS, type Study } from '../circuits/study.mjs';
 import { straightLine, type Point } from '../eap-scaling/straight-line.mjs';
 import { TABLE_METHODS, type Table } from '../table/cell.mjs';
 import { tableMarkdown } from '../table/markdown.mjs';
@@ -221,6 +225,62 @@ test('the task table: every method under every metric, and a task that is done i
   const again = await table();
   expect(again).toMatch(/^gender: already in /);
   expect(resultOf('task-table-')).toEqual(result);
+});
+
+test('the study of circuits: every method on two tasks, what was found is not looked for again, and a page with its drawings', async () => {
+  const folder = path.join(out, 'study-model');
+  mkdirSync(folder);
+  const { vocabulary, positions: maxPositions } = RECIPE.model;
+  const sizes = { vocabulary, maxPositions, layers: 1, heads: 1, width: 4, mlpWidth: 4, initializerRange: 0.9 };
+  const model = await randomGpt2(await testGpu(), sizes, 0);
+  await saveGpt2(model, openFolder(folder));
+  const { fingerprint } = model.info;
+  model.dispose();
+  const page = path.join(out, 'circuits.md');
+  const few = ['--size', '4', '--pairs', '2', '--eval-pairs', '2', '--seed', '0', '--task', 'gender', '--task', 'sva'];
+  const study = (): Promise<string> => run('circuits', '--model', folder, '--page', page, ...few);
+  expect(await study()).toContain('seed 0, gender');
+  const first = resultOf('circuits-') as Study;
+  expect(first.models).toEqual([{ name: folder, weightsSha256: fingerprint }]);
+  expect(first.findings.map(({ task, seed }) => `${task} ${seed}`)).toEqual(['gender 0', 'sva 0']);
+  for (const { methods } of first.findings)
+    for (const method of STUDY_METHODS) {
+      // 8 edges: (3H + 1)·L + LH + 1 + L(H + 1) with L = H = 1; the whole model is perfectly faithful to itself.
+      expect(methods[method].curve.at(-1)?.n).toBe(8);
+      expect(methods[method].curve.at(-1)?.faithfulness).toBeCloseTo(1, 4);
+      expect(methods[method].agreement === null).toBe(method === 'exact');
+    }
+  expect(first.comparisons.map(({ seed, n, transfers }) => [seed, n, transfers.length])).toEqual([[0, 4, 4]]);
+
+  expect(await study()).not.toContain('seed 0, gender');
+  expect(resultOf('circuits-')).toEqual(first);
+  expect(readFileSync(page, 'utf8')).toBe(studyMarkdown(first));
+  for (const [name, svg] of Object.entries(studyDrawings(first))) {
+    expect(readFileSync(path.join(out, name), 'utf8')).toBe(svg);
+    expect(svg).not.toContain('NaN');
+  }
+});
+
+test('the committed study is what its page and drawings show', () => {
+  const [file = ''] = readdirSync(path.join(bench, 'results')).filter((name) => /^circuits-.*\.json$/.test(name));
+  const study = JSON.parse(readFileSync(path.join(bench, 'results', file), 'utf8')) as Study;
+  const docs = path.join(bench, '../docs');
+  expect(readFileSync(path.join(docs, 'circuits.md'), 'utf8')).toBe(studyMarkdown(study));
+  for (const [name, svg] of Object.entries(studyDrawings(study)))
+    expect(readFileSync(path.join(docs, name), 'utf8')).toBe(svg);
+});
+
+test('the mean of a few with its 95 % confidence interval', () => {
+  // s = 1 and t(.975, 2) = 4.303: 4.303 / √3.
+  expect(interval([1, 2, 3])).toMatchObject({ mean: 2, half: expect.closeTo(2.4843, 4), least: 1, most: 3 });
+  expect(interval([7])).toEqual({ mean: 7, half: null, least: 7, most: 7 });
+  expect(interval([])).toBeUndefined();
+  expect([intervalText([1, 2, 3], 1), intervalText([5, 5], 1), intervalText([-1], 0), intervalText([], 1)]).toEqual([
+    '2.0 ± 2.5',
+    '5.0',
+    '−1',
+    '–',
+  ]);
 });
 
 test('the committed table says in words what its numbers say', () => {
