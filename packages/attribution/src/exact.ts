@@ -9,7 +9,8 @@ import { cutBlocks, edgeBlocks, edgeCountOf, edgesOfBlock } from './edge-block.j
 import { circuitOfEdges } from './edge-subset.js';
 import type { EdgeSubset } from './edge-subset.js';
 import { CleanBase } from './exact-base.js';
-import { notFinite } from './example-sum.js';
+import { edgeLayout, ExampleSum } from './example-sum.js';
+import { scoresFrom } from './gradient-scores.js';
 import { buildGraph } from './graph.js';
 import { expectDistinctNames } from './metric-identity.js';
 import { checkAnswers } from './metrics.js';
@@ -18,9 +19,10 @@ import { OutputWeights } from './node-outputs.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import { patchedLosses } from './patched-losses.js';
+import { ResampleSum } from './resampled-scores.js';
+import type { Resamples } from './resampled-scores.js';
 import { pairsWithin, settleControls } from './run-options.js';
 import type { RunControls } from './run-options.js';
-import { scoresOf } from './scores.js';
 import type { Scores } from './scores.js';
 
 /** Options of exact patching under one metric. */
@@ -30,6 +32,10 @@ export interface ExactOptions extends RunControls {
   readonly ablation?: Ablation | undefined;
   /** The edges that are patched; all others are left without a score, NaN. Default: all edges. */
   readonly edges?: EdgeSubset | undefined;
+  /** Keep one matrix per example as well: 280 kB a pair of GPT-2 small. */
+  readonly perExample?: boolean | undefined;
+  /** Sum over resamples of the pairs as well, for `selectionStability`; only where all edges are patched. */
+  readonly resamples?: Resamples | undefined;
 }
 
 /** Options of exact patching under several metrics. */
@@ -40,6 +46,10 @@ export interface ExactSweepOptions extends RunControls {
   readonly ablation?: Ablation | undefined;
   /** The edges that are patched; all others are left without a score, NaN. Default: all edges. */
   readonly edges?: EdgeSubset | undefined;
+  /** Keep one matrix per example as well: 280 kB a pair of GPT-2 small. */
+  readonly perExample?: boolean | undefined;
+  /** Sum over resamples of the pairs as well, for `selectionStability`; only where all edges are patched. */
+  readonly resamples?: Resamples | undefined;
 }
 
 /**
@@ -62,7 +72,7 @@ export async function exactSweep(
   pairs: readonly Pair[],
   options: ExactSweepOptions,
 ): Promise<Scores[]> {
-  const { metrics, signal, onProgress } = options;
+  const { metrics, signal, onProgress, perExample, resamples } = options;
   const { batchSize, memoryBytes } = settleControls(options);
   const ablation = settleAblation(options.ablation);
   checkPairs(pairs, { model: model.info });
@@ -70,7 +80,15 @@ export async function exactSweep(
   checkAnswers(pairs, metrics);
   const graph = buildGraph(model.info);
   const wanted = circuitOfEdges(graph, options.edges);
-  const sums = metrics.map(() => scoresOf(graph, (u, v) => (wanted.has(u, v) ? 0 : Number.NaN)));
+  const layout = edgeLayout(
+    graph,
+    Array.from(wanted.edges(), ({ u, v }) => graph.dense(u, v)),
+  );
+  const sums = metrics.map(() => {
+    const resampled =
+      resamples && wanted.edgeCount === graph.edgeCount ? new ResampleSum(resamples, graph, pairs) : undefined;
+    return new ExampleSum(layout, pairs.length, { perExample, resampled });
+  });
   // Kept per layer: four streams, H results, and Δ of H heads and the MLP; besides them Δ of the input.
   const { layers, heads } = model.info;
   const atOnce = Math.min(
@@ -93,13 +111,11 @@ export async function exactSweep(
       try {
         await patchAll(model, wanted, base, batch, { metrics, memoryBytes, signal }, ({ edges, losses }) => {
           for (const [m, values] of losses.entries()) {
-            const { values: target } = sums[m] as Scores;
+            const sum = sums[m] as ExampleSum;
             for (const [row, loss] of values.entries()) {
               const edge = edges[Math.floor(row / batch.length)] as number;
               const b = row % batch.length;
-              const change = loss - (base.losses[m]?.[b] ?? Number.NaN);
-              if (!Number.isFinite(change)) throw notFinite(graph.denseName(edge), start + b, change);
-              target[edge] = (target[edge] ?? 0) + change / pairs.length;
+              sum.addOne(loss - (base.losses[m]?.[b] ?? Number.NaN), edge, start + b);
             }
           }
           done += edges.length * batch.length;
@@ -112,7 +128,7 @@ export async function exactSweep(
   } finally {
     weights.dispose();
   }
-  return sums;
+  return sums.map((sum) => scoresFrom(graph, sum));
 }
 
 /** Losses [edges · B] per metric, row e·B + b. */

@@ -15,11 +15,11 @@ export interface ExampleLayout {
   name(index: number): string;
 }
 
-/** A dense [nForward, nBackward] matrix per example. */
-export function edgeLayout(graph: Graph): ExampleLayout {
+/** A dense [nForward, nBackward] matrix per example, with scores of all edges, or of some by their dense indices. */
+export function edgeLayout(graph: Graph, indices: ArrayLike<number> = edgeIndices(graph)): ExampleLayout {
   return {
     size: graph.nForward * graph.nBackward,
-    indices: edgeIndices(graph),
+    indices,
     name: (edge) => graph.denseName(edge),
   };
 }
@@ -69,6 +69,18 @@ export class ExampleSum {
       this.#resampled.add(row, indices, place);
       await yieldToEvents();
     }
+  }
+
+  /**
+   * Adds one number of the pair at `place`.
+   * @throws LimnError `data/score-not-finite`
+   */
+  addOne(value: number, index: number, place: number): void {
+    if (!Number.isFinite(value)) throw notFinite(this.#layout.name(index), place, value);
+    this.#sum[index] = (this.#sum[index] as number) + value;
+    const kept = this.#perExample && (this.#perExample[place] ??= new Float32Array(this.#layout.size));
+    if (kept) kept[index] = (kept[index] as number) + value;
+    this.#resampled?.addOne(value, index, place);
   }
 
   /** The mean over examples; NaN at numbers that are no scores. */

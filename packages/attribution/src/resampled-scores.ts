@@ -30,6 +30,13 @@ export function edgeIndices(graph: Graph): Uint32Array {
   return edges;
 }
 
+/** Where each of these indices stands among them. */
+function positionsOf(indices: Uint32Array): Uint32Array {
+  const positions = new Uint32Array(indices.reduce((most, index) => Math.max(most, index), 0) + 1);
+  for (let k = 0; k < indices.length; k++) positions[indices[k] as number] = k;
+  return positions;
+}
+
 /** sum[k] += factor · values[indices[start + k]]. */
 export function addRow(
   sum: Float64Array,
@@ -48,7 +55,9 @@ export function addRow(
 export class ResampleSum {
   readonly #seed: number;
   readonly #distinct: number;
-  readonly #edges: number;
+  /** Dense indices in the order of the sums, and the other way round. */
+  readonly #edges: Uint32Array;
+  #positions: Uint32Array | undefined;
   /** By resample, how often it draws each example. */
   readonly #counts: readonly Uint32Array[];
   readonly #sums: readonly Float64Array[];
@@ -58,7 +67,7 @@ export class ResampleSum {
     this.#counts = resampleCounts(pairs.length, count, seed);
     this.#seed = seed;
     this.#distinct = distinctPairs(pairs);
-    this.#edges = graph.edgeCount;
+    this.#edges = edgeIndices(graph);
     this.#sums = this.#counts.map(() => new Float64Array(graph.edgeCount));
   }
 
@@ -67,8 +76,18 @@ export class ResampleSum {
     for (let r = 0; r < this.#sums.length; r++) {
       const factor = this.#counts[r]?.[place] as number;
       if (factor === 0) continue;
-      for (let start = 0; start < indices.length; start += this.#edges)
+      for (let start = 0; start < indices.length; start += this.#edges.length)
         addRow(this.#sums[r] as Float64Array, values, { indices, start, factor });
+    }
+  }
+
+  /** Adds one score of example `place`, that of the edge with this dense index. */
+  addOne(value: number, edge: number, place: number): void {
+    this.#positions ??= positionsOf(this.#edges);
+    const k = this.#positions[edge] as number;
+    for (let r = 0; r < this.#sums.length; r++) {
+      const sum = this.#sums[r] as Float64Array;
+      sum[k] = (sum[k] as number) + (this.#counts[r]?.[place] as number) * value;
     }
   }
 

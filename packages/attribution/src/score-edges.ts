@@ -17,7 +17,7 @@ export type MethodName =
 
 /**
  * Options of all scorers. `steps` and `rule` matter to the two EAP-IG methods, `variant` to the one over activations, `metric` and
- * `ablation` to all but information-flow, `perPosition` to those that differentiate, `perExample` and `resamples` to all but exact.
+ * `ablation` to all but information-flow, `perPosition` to those that differentiate, `perExample` and `resamples` to all.
  */
 export interface ScoreEdgesOptions extends EapIgActivationsOptions {
   readonly method: MethodName;

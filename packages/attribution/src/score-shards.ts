@@ -117,9 +117,7 @@ export async function scoreInShards(
   const rowOrder = Uint32Array.from({ length: graph.edgeCount }, (_, k) => k);
   let place = 0;
   for (let s = 0; s < total; s++) {
-    const { examples = 0, perExample } = (await shardAt(s, true)).shard ?? {};
-    if (examples > 0 && perExample === undefined) return { scores, ...progress }; // the method gives no scores of single pairs
-    for (const row of perExample ?? []) {
+    for (const row of (await shardAt(s, true)).shard?.perExample ?? []) {
       sums.add(row, rowOrder, place++);
       await yieldToEvents();
     }

@@ -86,7 +86,11 @@ describe('an awkward random model, pairs of mixed lengths', () => {
   it('exact patching under three metrics from one sweep is the reference’s, for any batch size', async () => {
     const few = pairs.slice(0, 2);
     const sweep = await exactSweep(model, few, { metrics: METRICS });
-    const single = await exactEdges(model, few, { metric: logitDiff, batchSize: 1 });
+    const resamples = { count: 2, seed: 1 };
+    const single = await exactEdges(model, few, { metric: logitDiff, batchSize: 1, perExample: true, resamples });
+    for (const [r, sum] of (single.resampled?.sums ?? []).entries())
+      close(matrixOf(sum), drawnFrom(single, resamples, r), 1e-6);
+    expect(single.resampled?.sums).toHaveLength(2);
     close(single.values, (sweep[0] as Scores).values, 1e-6); // differences of losses of about 5: 5e-7 each
     const tight = await exactEdges(model, few, { metric: logitDiff, memoryBytes: 1e5 }); // a pair keeps 33 kB: one at a time
     close(tight.values, single.values, 1e-6);
