@@ -1,21 +1,17 @@
 // Edge masks learnt by gradient: every edge has a gate, and gates close where the loss of the restricted run does not need them. Edge pruning, arXiv 2406.16778; MIB's UGS row.
 import { LimnError, throwIfAborted } from '@limn/gpu';
-import { lastRows, recordWithin, tokenBatch } from '@limn/hooks';
+import { recordWithin } from '@limn/hooks';
 import type { HookedModel } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
 import {
   add,
   AdamW,
-  detach,
-  fill,
   fillUniform,
   gradients,
-  mean,
   permutation,
   persistent,
   readFloats,
   scale,
-  sub,
   sum,
   type Tensor,
 } from '@limn/tensor';
@@ -26,14 +22,14 @@ import type { Graph } from './graph.js';
 import { logistic, openProbability, sampleGates } from './hard-concrete.js';
 import { maskKey, maskText, readMasks } from './mask-checkpoint.js';
 import type { MaskCheckpoints } from './mask-checkpoint.js';
+import { meanLossSlopes } from './masked-run.js';
 import { metricIdentity } from './metric-identity.js';
-import { metricLoss } from './metric-loss.js';
 import { checkAnswers, checkDifferentiable } from './metrics.js';
 import type { Metric } from './metrics.js';
-import { constantNodeOutputs, OutputWeights } from './node-outputs.js';
+import { OutputWeights } from './node-outputs.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
-import { recordNodeOutputs, restrictSite, slotSites } from './restrict-to-circuit.js';
+import { slotSites } from './restrict-to-circuit.js';
 import type { SlotSite } from './restrict-to-circuit.js';
 import { settleControls } from './run-options.js';
 import type { RunControls } from './run-options.js';
@@ -73,7 +69,7 @@ export interface LearnedMasks {
 /**
  * Minimises mean loss + λ · E[open edges] / edges over log α, with gates drawn from the hard concrete distribution at every update, each
  * gate one for all pairs and positions: x_v = x_v + Σ_u (1 − z_uv)(z'_u − ẑ_u). `selectThreshold(scores, 0.5)` is the learnt circuit, and
- * the ranking of scores gives one of any size. Cost: a forward and a backward of the densely restricted model an update.
+ * the ranking of scores gives one of any size. Cost: a forward and a backward of the densely restricted model an update, in parts of as many pairs as fit the memory.
  * With `checkpoints` a run that was stopped, wherever that was, goes on to the same bits; a text that is damaged or of other settings is not
  * taken, and written over.
  * @throws LimnError `usage/mask-option`, `usage/metric`, `usage/metric-loss`, `usage/metric-identity`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/mean-length`, `data/score-not-finite`,
@@ -85,7 +81,7 @@ export async function learnedMasks(
   options: LearnedMaskOptions,
 ): Promise<LearnedMasks> {
   const { metric, signal, onProgress } = options;
-  const { memoryBytes } = settleControls(options);
+  const { batchSize, memoryBytes } = settleControls(options);
   const { every, ...settings } = settle(options, pairs.length);
   const ablation = settleAblation(options.ablation);
   checkPairs(pairs, { model: model.info });
@@ -100,7 +96,13 @@ export async function learnedMasks(
   const { checkpoints } = options;
   const key =
     checkpoints &&
-    (await maskKey(model, pairs, { ...checkpoints, metric: metricIdentity(metric), ablation, settings, memoryBytes }));
+    (await maskKey(model, pairs, {
+      ...checkpoints,
+      metric: metricIdentity(metric),
+      ablation,
+      settings: { ...settings, batchSize },
+      memoryBytes,
+    }));
   const gates = sites.map(({ at, columns, sources }) =>
     persistent(model.gpu, [columns.length, sources], new Float32Array(columns.length * sources).fill(settings.start), {
       label: `log α at ${at}`,
@@ -109,15 +111,51 @@ export async function learnedMasks(
   const optimiser = new AdamW(model.gpu, [
     { rate: settings.rate, params: gates.map((tensor, i) => ({ name: String(i), tensor })) },
   ]);
-  const weights = await OutputWeights.of(model);
+  const open = (): Step => model.gpu.step({ label: 'learned masks', ...(signal ? { signal } : {}) });
+  /** An update but for the optimiser's: loss, expected open edges, and the gradient of both together at every log α. */
+  const record = (
+    step: Step,
+    weights: OutputWeights,
+    batch: readonly Pair[],
+    noise: readonly Float32Array[],
+    atOnce: number,
+  ) => {
+    const drawn = gates.map((gate, i) => sampleGates(step, gate, noise[i] as Float32Array));
+    const run = { model, graph, sites, weights, metric, ablation };
+    const { loss, slopes } = meanLossSlopes(step, run, batch, drawn, atOnce);
+    const edges = gates.map((gate) => sum(step, openProbability(step, gate))).reduce((a, b) => add(step, a, b));
+    const cost = scale(step, edges, settings.sparsity / graph.edgeCount);
+    return { loss, edges, slopes: gradients(step, [...drawn, cost], [...slopes, 'ones'], gates) };
+  };
+  const fitting = new Map<number, number>();
+  /** Pairs of a part where the longest of a batch has that length: of nothing else, so that a run that goes on has the same parts. */
+  const pairsAtOnce = (longest: number): number => {
+    const known = fitting.get(longest);
+    if (known !== undefined) return known;
+    const pair = pairs.find(({ clean }) => clean.length === longest) as Pair;
+    const batch = Array.from({ length: settings.pairsPerUpdate }, () => pair);
+    const noise = gates.map(({ size }) => new Float32Array(size));
+    const { step, count } = recordWithin({
+      what: 'Learning masks',
+      unit: 'pair',
+      memoryBytes,
+      most: Math.min(batchSize, batch.length),
+      open,
+      record: (step, atOnce) => record(step, OutputWeights.within(step, model), batch, noise, atOnce),
+    });
+    step.dispose();
+    fitting.set(longest, count);
+    return count;
+  };
+  let weights: OutputWeights | undefined;
   const history: { loss: number; edges: number }[] = [];
-  let kept = 0;
+  let written = 0;
   const keep = async (update: number): Promise<void> => {
-    if (checkpoints === undefined || key === undefined || update === kept) return;
+    if (checkpoints === undefined || key === undefined || update === written) return;
     const values = await Promise.all(gates.map((gate) => model.gpu.read(gate.storage, 'f32')));
     const state = { update, gates: values, optimiser: await optimiser.state(), history };
     await checkpoints.store.write(key, await maskText(state, key));
-    kept = update;
+    written = update;
   };
   try {
     if (checkpoints && key !== undefined) {
@@ -126,10 +164,10 @@ export async function learnedMasks(
         for (const [i, gate] of gates.entries()) model.gpu.write(gate.storage, found.gates[i] as Float32Array);
         optimiser.load(found.optimiser);
         history.push(...found.history);
-        kept = found.update;
+        written = found.update;
       }
     }
-    for (let update = kept; update < settings.updates; update++) {
+    for (let update = written; update < settings.updates; update++) {
       // Between two updates the state is whole; within one the last checkpoint stands.
       if (signal?.aborted === true) await keep(update);
       throwIfAborted(signal, 'Learning masks');
@@ -139,24 +177,12 @@ export async function learnedMasks(
           fillUniform(new Float32Array(gate.size), { seed: settings.seed, stream: i, start: update * gate.size }),
         ),
       );
-      const { step, recorded } = recordWithin({
-        what: 'Learning masks',
-        unit: `batch of ${batch.length} pairs`,
-        memoryBytes,
-        most: 1,
-        open: () => model.gpu.step({ label: 'learned masks', ...(signal ? { signal } : {}) }),
-        record: (step) => {
-          const losses = maskedLoss(step, { model, graph, sites, weights, metric, ablation }, batch, (i) =>
-            sampleGates(step, gates[i] as Tensor, noise[i] as Float32Array),
-          );
-          const loss = mean(step, losses);
-          const edges = gates.map((gate) => sum(step, openProbability(step, gate))).reduce((a, b) => add(step, a, b));
-          const total = add(step, loss, scale(step, edges, settings.sparsity / graph.edgeCount));
-          optimiser.step(step, gradients(step, total, 'ones', optimiser.tensors));
-          return { loss, edges };
-        },
-      });
+      const atOnce = pairsAtOnce(Math.max(...batch.map(({ clean }) => clean.length)));
+      weights ??= await OutputWeights.of(model);
+      const step = open();
       try {
+        const recorded = record(step, weights, batch, noise, atOnce);
+        optimiser.step(step, recorded.slopes);
         const [loss, edges] = await Promise.all([readFloats(step, recorded.loss), readFloats(step, recorded.edges)]);
         history.push({ loss: loss[0] as number, edges: edges[0] as number });
       } finally {
@@ -168,49 +194,10 @@ export async function learnedMasks(
     await keep(settings.updates);
     return { scores: await readScores(model, graph, sites, gates), history };
   } finally {
-    weights.dispose();
+    weights?.dispose();
     optimiser.dispose();
     for (const gate of gates) gate.dispose();
   }
-}
-
-/** Where a run is restricted, and to what. */
-export interface MaskedRun {
-  readonly model: HookedModel;
-  readonly graph: Graph;
-  readonly sites: readonly SlotSite[];
-  readonly weights: OutputWeights;
-  readonly metric: Metric;
-  readonly ablation: Ablation;
-}
-
-/** Loss per pair [B] of the run whose edges into site i carry z · ẑ + (1 − z) · z', with z = `gate(i)` [columns, sources]. */
-export function maskedLoss(
-  step: Step,
-  { model, graph, sites, weights, metric, ablation }: MaskedRun,
-  pairs: readonly Pair[],
-  gate: (site: number) => Tensor,
-): Tensor {
-  const prompts = (which: 'clean' | 'corrupted') => pairs.map((pair) => pair[which]);
-  const tokens = tokenBatch(prompts('clean'), model.info);
-  const clean = metric.usesClean ? detach(model.run(step, { tokens }, { logits: 'last' }).logits) : undefined;
-  const ablated =
-    ablation === 'patch'
-      ? recordNodeOutputs(step, model, weights, prompts('corrupted'))
-      : constantNodeOutputs(step, model, weights, ablation, [tokens.B, tokens.T]);
-  const interventions = sites.map((site, i) =>
-    restrictSite(graph, site, ablated, {
-      kind: 'learned-mask',
-      options: { at: site.at },
-      label: `mask at ${site.at}`,
-      removed: (within) => {
-        const z = gate(i);
-        return sub(within, fill(within, z.shape, 1), z);
-      },
-    }),
-  );
-  const { logits } = model.run(step, { tokens }, { interventions, logits: lastRows(tokens.lengths, tokens.T) });
-  return metricLoss(step, metric, logits, pairs, clean);
 }
 
 async function readScores(

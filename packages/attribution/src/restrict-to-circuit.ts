@@ -1,12 +1,13 @@
 // A circuit as interventions, by its dense definition: x_v ← x_v + Σ_{(u,v) ∉ C} (z'_u − ẑ_u) at every slot, with ẑ of this very run. Composes with other edits.
 import { blockHook } from '@limn/hooks';
 import type { HookedModel, HookName, Intervention, InterventionContext, Json } from '@limn/hooks';
-import { LimnError, type Step } from '@limn/gpu';
-import { add, concat, fromData, matmul, mul, permute, reshape, slice, sub, type Tensor } from '@limn/tensor';
+import type { Step } from '@limn/gpu';
+import { add, fromData, matmul, mul, permute, reshape, slice, type Tensor } from '@limn/tensor';
 import { HEAD_INPUTS } from './graph.js';
 import type { Graph } from './graph.js';
 import { edgesOf, partialNodes } from './neuron-circuit.js';
 import type { RunnableCircuit } from './neuron-circuit.js';
+import { NodeChanges } from './node-changes.js';
 import { layersOf, nodeOutputs, outputCaptures } from './node-outputs.js';
 import type { OutputWeights, SourceBlock } from './node-outputs.js';
 import { tokenBatch } from '@limn/hooks';
@@ -40,6 +41,7 @@ export function restrictToCircuit(given: RunnableCircuit, ablated: readonly Sour
   const circuit = edgesOf(given);
   const { graph } = circuit;
   const partial = partialNodes(given);
+  const changes = new NodeChanges(graph, ablated);
   return slotSites(graph).flatMap((site) => {
     const { at, columns, sources } = site;
     // removed[h, u]: the edge u → slot h of this site is not in the circuit.
@@ -50,7 +52,7 @@ export function restrictToCircuit(given: RunnableCircuit, ablated: readonly Sour
     if (!removed.includes(1) && partly.length === 0) return [];
     const edges = columns.flatMap((v) => circuit.sourcesOf(v).map((u) => graph.edgeName(u, v)));
     return [
-      restrictSite(graph, site, ablated, {
+      restrictSite(changes, site, {
         kind: 'restrict-to-circuit',
         options: { at, edges, ...(partly.length > 0 && { neurons: keptNeurons(graph, partly, partial) }) },
         label: `circuit at ${at} (${edges.length} of ${removed.length} edges)`,
@@ -123,11 +125,10 @@ export function slotSites(graph: Graph): SlotSite[] {
   ];
 }
 
-/** What removes edges at one site: x_v ← x_v + Σ_u removed[v, u] · (z'_u − ẑ_u), on the tape, so that `removed` may be learnt. */
+/** What removes edges at one site: x_v ← x_v + Σ_u removed[v, u] · (z'_u − ẑ_u), on the tape, so that `removed` may be learnt; `changes` are shared by all sites of a run. */
 export function restrictSite(
-  graph: Graph,
+  changes: NodeChanges,
   { at, columns, sources }: SlotSite,
-  ablated: readonly SourceBlock[],
   {
     kind,
     options,
@@ -146,72 +147,37 @@ export function restrictSite(
 ): Intervention {
   return Object.freeze({
     at,
-    reads: Object.freeze(outputSites(graph, sources)),
+    reads: Object.freeze(changes.sites(sources)),
     excludes: STREAM,
     spec: Object.freeze({
       kind,
       options: Object.freeze(options),
-      tensors: Object.freeze(Object.fromEntries(ablated.map(({ first, tensor }) => [`ablated.${first}`, tensor]))),
+      tensors: Object.freeze(
+        Object.fromEntries(changes.ablated.map(({ first, tensor }) => [`ablated.${first}`, tensor])),
+      ),
     }),
     label,
     apply: (x: Tensor, ctx: InterventionContext) => {
       const { step } = ctx;
-      const instead = sub(step, ablatedOutputs(ctx, graph, sources, ablated), currentOutputs(ctx, graph, sources));
-      const flat = (y: Tensor): Tensor => reshape(y, [sources, y.size / sources]);
-      const whole = matmul(step, removed(step), flat(instead));
+      const gates = removed(step);
       const part = dropped?.(step);
-      const change = part ? add(step, whole, matmul(step, part.kept, flat(mul(step, instead, part.neurons)))) : whole;
-      const [B = 0, T = 0, C = 0] = instead.shape.slice(1);
+      let change: Tensor | undefined;
+      let shape: readonly number[] = [];
+      for (const { first, tensor } of changes.of(ctx, sources)) {
+        shape = tensor.shape;
+        const [count = 0] = shape;
+        const flat = (y: Tensor): Tensor => reshape(y, [count, y.size / count]);
+        const of = (edges: Tensor): Tensor => (count === sources ? edges : slice(step, edges, 1, first, count));
+        const join = (more: Tensor): void => void (change = change ? add(step, change, more) : more);
+        join(matmul(step, of(gates), flat(tensor)));
+        if (part === undefined) continue;
+        const neurons = slice(step, part.neurons, 0, first, count);
+        join(matmul(step, of(part.kept), flat(mul(step, tensor, neurons))));
+      }
+      if (change === undefined) return x;
+      const [B = 0, T = 0, C = 0] = shape.slice(1);
       if (x.shape.length === 3) return add(step, x, reshape(change, x.shape));
       return add(step, x, permute(step, reshape(change, [columns.length, B, T, C]), [1, 2, 0, 3]));
     },
   });
-}
-
-/** The sites that hold the outputs of the first `sources` sources. */
-function outputSites(graph: Graph, sources: number): HookName[] {
-  const sites: HookName[] = ['hook_embed'];
-  for (const layer of layersOf(graph)) {
-    const first = 1 + layer * (graph.heads + 1);
-    if (first < sources) sites.push(blockHook(layer, 'attn.hook_result'));
-    if (first + graph.heads < sources) sites.push(blockHook(layer, 'hook_mlp_out'));
-  }
-  return sites;
-}
-
-/** ẑ of the first `sources` sources in this run, [sources, B, T, C]. */
-function currentOutputs(ctx: InterventionContext, graph: Graph, sources: number): Tensor {
-  const parts = outputSites(graph, sources).map((site) => {
-    const x = ctx.at(site);
-    return x.shape.length === 4 ? permute(ctx.step, x, [2, 0, 1, 3]) : reshape(x, [1, ...x.shape]);
-  });
-  return concat(ctx.step, parts, 0);
-}
-
-/** z' of the first `sources` sources for this run's rows, [sources, B, T, C]. */
-function ablatedOutputs(
-  ctx: InterventionContext,
-  graph: Graph,
-  sources: number,
-  ablated: readonly SourceBlock[],
-): Tensor {
-  const { step, rows } = ctx;
-  const parts = ablated
-    .filter(({ first }) => first < sources)
-    .map(({ first, tensor }) => {
-      const [count = 0, B = 0] = tensor.shape;
-      if (rows.start + rows.count > B)
-        throw new LimnError(
-          'tensor/shape',
-          `The ablated outputs hold ${B} rows; this run needs rows ${rows.start} to ${rows.start + rows.count - 1}.`,
-          {
-            details: { rows: B, start: rows.start, count: rows.count },
-            hint: 'Record the ablated run over the same batch of prompts.',
-          },
-        );
-      const wanted = Math.min(count, sources - first);
-      const leading = wanted === count ? tensor : slice(step, tensor, 0, 0, wanted);
-      return rows.count === B ? leading : slice(step, leading, 1, rows.start, rows.count);
-    });
-  return concat(step, parts, 0);
 }

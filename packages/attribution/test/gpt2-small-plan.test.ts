@@ -4,7 +4,16 @@ import type { Gpt2 } from '@limn/gpt2';
 import { tokenBatch } from '@limn/hooks';
 import { gradients } from '@limn/tensor';
 import { describe, expect, it } from 'vitest';
-import { eap, eapIgActivations, eapIgInputs, logitDiff, scoreNodes, type Pair } from '../src/index.js';
+import {
+  eap,
+  eapIgActivations,
+  eapIgInputs,
+  kl,
+  learnedMasks,
+  logitDiff,
+  scoreNodes,
+  type Pair,
+} from '../src/index.js';
 import { MIB, pairsOf, planned, plannedModel } from './planned-model.js';
 
 /** Two forward passes and m forward and backward passes to the embeddings, of the same rows. */
@@ -101,5 +110,20 @@ describe('recordings until a step fits', () => {
     const plan = await planned(model, () => eapIgInputs(model, pairsOf(64, 17), { metric: logitDiff, steps: 5 }));
     expect(plan.recordings).toBeLessThanOrEqual(3);
     expect(plan.bytesPeak).toBeGreaterThan(0.85 * 512 * MIB);
+  });
+});
+
+describe('learning masks', () => {
+  it.each([
+    // Per part a forward and a backward pass of the restricted model, 5,800 dispatches.
+    ['eight pairs of GPT-2 small', 'gpt2', 8, 450],
+    ['one pair of GPT-2 medium', 'gpt2-medium', 1, 300],
+  ] as const)('%s fit at once', async (_, size, count, most) => {
+    const model = plannedModel(size);
+    const { bytesPeak, recordings } = await planned(model, () =>
+      learnedMasks(model, pairsOf(count, 17), { metric: kl }),
+    );
+    expect(bytesPeak).toBeLessThan(most * MIB);
+    expect(recordings).toBe(1);
   });
 });

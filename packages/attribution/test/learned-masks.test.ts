@@ -18,7 +18,7 @@ import {
   selectThreshold,
   selectTopN,
 } from '../src/index.js';
-import { maskedLoss } from '../src/learned-masks.js';
+import { maskedLoss } from '../src/masked-run.js';
 import { slotSites } from '../src/restrict-to-circuit.js';
 import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
 
@@ -122,6 +122,17 @@ describe('learning', () => {
     expect(two.scores.values).toEqual(one.scores.values);
     expect(two.history).toEqual(one.history);
     expect(other.scores.values).not.toEqual(one.scores.values);
+  });
+
+  it('in parts of fewer pairs learns the same', async () => {
+    const run = (batchSize: number) =>
+      learnedMasks(model, pairs, { ...options, updates: 2, pairsPerUpdate: 4, batchSize });
+    const [whole, split] = [await run(4), await run(2)];
+    for (const [i, { loss, edges }] of whole.history.entries()) {
+      // f32 round-off of the loss, through one update.
+      expect(Math.abs((split.history[i]?.loss as number) - loss)).toBeLessThan(1e-5 * Math.max(1, loss));
+      expect(Math.abs((split.history[i]?.edges as number) - edges)).toBeLessThan(1e-3);
+    }
   });
 
   it('gives fewer edges where they cost more', async (context) => {
