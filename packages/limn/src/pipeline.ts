@@ -2,8 +2,6 @@
 import {
   accuracy,
   agreement,
-  buildGraph,
-  distinctPairs,
   kl,
   metricByName,
   minimality,
@@ -25,10 +23,10 @@ import { measurable } from './measurable.js';
 import type { MeasureOptions } from './measured-circuits.js';
 import { METRIC_DESCRIPTIONS } from './methods.js';
 import { prunedFrom } from './pruned-from.js';
-import { ablationOf, nodeScoresOf, scoresOf, withUsablePairs } from './scoring.js';
+import { ablationOf, nodeScoresOf, resamplesOf, scoresOf, withUsablePairs } from './scoring.js';
 import { sharedPairs } from './shared-pairs.js';
 import { circuitToShow, shownAt } from './shown-circuit.js';
-import { stabilityOf, whyNoExamples } from './stability.js';
+import { stabilityOf } from './stability.js';
 import { unitCurves } from './unit-curves.js';
 
 /** Random circuits per size of the headline curve, where the caller does not say. */
@@ -64,12 +62,9 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
     // One pair drawn again is the same pair.
     bands: sets.evaluation.length > 1 ? BANDS : undefined,
   });
-  const graph = buildGraph(model.info);
-  const sharded = request.shards !== undefined;
-  const counted = { pairs: sets.discovery.length, distinct: distinctPairs(sets.discovery) };
-  const missing = whyNoExamples({ method: method.name, unit, ...counted, sharded, graph });
+  const { resamples, missing } = resamplesOf(request);
   const scoring = controls(`scores by ${method.name}`, 'pairs', sets.discovery.length);
-  const { scores, bad, history } = await scoresOf(request, { ...scoring, perExample: missing === undefined });
+  const { scores, bad, history } = await scoresOf(request, { ...scoring, resamples });
   const nodeScores =
     unit === 'edge'
       ? undefined

@@ -1,5 +1,6 @@
 // Scores of the pairs of a search, by whatever method: in one run, from shards, or as masks that are learnt; and of nodes where they are asked for.
 import {
+  countEdges,
   learnedMasks,
   meanOutputs,
   metricByName,
@@ -18,6 +19,7 @@ import {
 import { named, type CircuitRequest, type ShardPlan } from './circuit-request.js';
 import { leftOut, placeOf, scoreUsable, usableSets, type LeftOutPair } from './left-out.js';
 import { nodeMethod, type MethodChoice } from './methods.js';
+import { planResamples, type PlannedResamples } from './stability.js';
 
 /** The request with the pairs that can be used, where it asks for that. */
 export async function withUsablePairs<Request extends CircuitRequest>(request: Request): Promise<Request> {
@@ -36,7 +38,18 @@ export async function ablationOf({ model, sets, method, signal, onProgress }: Ci
   );
 }
 
-type Scoring = Pick<ScoreEdgesOptions, 'metric' | 'ablation' | 'perExample' | 'signal' | 'onProgress'>;
+type Scoring = Pick<ScoreEdgesOptions, 'metric' | 'ablation' | 'resamples' | 'signal' | 'onProgress'>;
+
+/** The resamples of a search's scores, as one process and as many parts make them. */
+export function resamplesOf({ model, sets, method, unit, shards }: CircuitRequest): PlannedResamples {
+  return planResamples({
+    method: method.name,
+    unit,
+    pairs: sets.discovery,
+    shardSize: shards?.size,
+    edges: countEdges(model.info),
+  });
+}
 
 /** What a search scored. */
 export interface SearchScores {
@@ -55,13 +68,12 @@ export async function scoresOf(request: CircuitRequest, scoring: Scoring): Promi
   const { model, sets, method, shards, skipBadPairs, checkpoints } = request;
   const { discovery, places } = sets;
   if (method.name === 'learned-masks') {
-    const { perExample: _perExample, ...controls } = scoring;
+    const { resamples: _resamples, ...controls } = scoring;
     return { ...(await learnedMasks(model, discovery, { ...controls, ...method.masks, checkpoints })), bad: [] };
   }
   const options = { ...scoring, method: method.name, ...pathOf(method), variant: method.igVariant };
   if (shards !== undefined) {
-    const { perExample: _perExample, ...sharded } = options;
-    const { scores, quarantined } = await scoreInShards(model, discovery, { ...sharded, ...cut(shards) });
+    const { scores, quarantined } = await scoreInShards(model, discovery, { ...options, ...cut(shards) });
     return { scores: scores as Scores, bad: shardsWithout(quarantined, places?.discovery) };
   }
   return skipBadPairs === true
@@ -76,7 +88,7 @@ export async function scoresOf(request: CircuitRequest, scoring: Scoring): Promi
 export function nodeScoresOf(
   { model, sets, method, unit }: CircuitRequest,
   bad: readonly LeftOutPair[],
-  { perExample: _perExample, ...scoring }: Scoring,
+  scoring: Omit<Scoring, 'resamples'>,
 ): Promise<NodeScores> {
   const without = new Set(bad.map(({ where }) => where));
   return scoreNodes(
@@ -115,6 +127,7 @@ export async function scoreCircuitShards(
       ...pathOf(method),
       variant: method.igVariant,
       ablation,
+      resamples: resamplesOf(request).resamples,
       signal,
       onProgress: named(`scores by ${method.name}`, onProgress),
       ...cut(shards),

@@ -1,33 +1,59 @@
 // How far the shown circuit depends on which pairs it was found on, and why that is not always known.
-import { selectionStability, type Scores, type SelectionStability, type Selector } from '@limn/attribution';
+import {
+  distinctPairs,
+  selectionStability,
+  type Pair,
+  type Scores,
+  type SelectionStability,
+  type Selector,
+} from '@limn/attribution';
 import type { Unit } from './circuit-request.js';
 import type { CircuitMethod } from './methods.js';
 
 /** Circuits selected again, each from pairs drawn with replacement. */
 const RESAMPLES = 100;
-/** Scores of single pairs are kept up to this many bytes: 240 pairs of GPT-2 small, at 280 kB each. */
-const KEPT_BYTES = 64 * 2 ** 20;
+/** Fewer say little. */
+const FEWEST = 10;
+/** Sums over resamples take up to this many bytes, 8 an edge: 100 of GPT-2 medium are 186 MB, of large 41 fit. */
+const SUMS_BYTES = 256 * 2 ** 20;
+/** Scores of single pairs in one shard take up to this many bytes, 4 an edge, before they are text. */
+const SHARD_BYTES = 128 * 2 ** 20;
 
-/** Why the scores of single pairs are not kept; undefined where they are. */
-export function whyNoExamples(request: {
+/** Of what, and how, a circuit is searched for. */
+export interface StabilityRequest {
   readonly method: CircuitMethod;
   readonly unit?: Unit | undefined;
-  readonly pairs: number;
-  /** How many of them differ. */
-  readonly distinct: number;
-  readonly sharded: boolean;
-  readonly graph: { readonly nForward: number; readonly nBackward: number };
-}): string | undefined {
-  const { method, unit = 'edge', pairs, distinct, sharded, graph } = request;
-  const bytes = pairs * graph.nForward * graph.nBackward * Float32Array.BYTES_PER_ELEMENT;
-  if (distinct < 2) return pairs < 2 ? 'one pair cannot be resampled' : `the ${pairs} pairs are one and the same`;
-  if (unit !== 'edge') return 'it is known for choices of edges only';
-  if (method === 'learned-masks') return 'masks are learnt from all pairs together';
-  if (method === 'exact') return 'exact patching keeps no scores of single pairs';
-  if (sharded) return 'shards keep no scores of single pairs';
-  if (bytes > KEPT_BYTES)
-    return `scores of ${pairs} single pairs would take ${Math.ceil(bytes / 2 ** 20)} MiB, more than ${KEPT_BYTES / 2 ** 20} MiB`;
-  return undefined;
+  readonly pairs: readonly Pair[];
+  /** Of shards, the pairs of one. */
+  readonly shardSize?: number | undefined;
+  readonly edges: number;
+}
+
+/** The resamples that the scores are summed over while they are made, or why there are none. */
+export type PlannedResamples =
+  | { readonly resamples: { readonly count: number }; readonly missing?: undefined }
+  | { readonly resamples?: undefined; readonly missing: string };
+
+/** As many resamples as there is room for. The same request gives the same ones, in whichever process a part of it runs. */
+export function planResamples({
+  method,
+  unit = 'edge',
+  pairs,
+  shardSize = 0,
+  edges,
+}: StabilityRequest): PlannedResamples {
+  const count = Math.min(RESAMPLES, Math.floor(SUMS_BYTES / (8 * edges)));
+  const inShard = Math.min(shardSize, pairs.length) * edges * Float32Array.BYTES_PER_ELEMENT;
+  if (pairs.length < 2) return { missing: 'one pair cannot be resampled' };
+  if (distinctPairs(pairs) < 2) return { missing: `the ${pairs.length} pairs are one and the same` };
+  if (unit !== 'edge') return { missing: 'it is known for choices of edges only' };
+  if (method === 'learned-masks') return { missing: 'masks are learnt from all pairs together' };
+  if (count < FEWEST) return { missing: `of ${edges} edges only ${count} resamples have room` };
+  if (inShard > SHARD_BYTES)
+    return {
+      missing: `the scores of single pairs would take ${Math.ceil(inShard / 2 ** 20)} MiB in a shard, more than ${SHARD_BYTES / 2 ** 20} MiB: shards of fewer pairs have room`,
+    };
+  return { resamples: { count } };
 }
 
 /** A stability that is known. */
@@ -42,7 +68,7 @@ export async function stabilityOf(
   n: number,
   { selector, signal }: { readonly selector: Selector; readonly signal?: AbortSignal | undefined },
 ): Promise<{ readonly stability?: KnownStability; readonly missing?: string }> {
-  const found = await selectionStability(scores, { n, selector, resamples: RESAMPLES, signal });
+  const found = await selectionStability(scores, { n, selector, signal });
   return isKnown(found) ? { stability: found } : { missing: found.band.reason as string };
 }
 

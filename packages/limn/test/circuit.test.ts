@@ -169,18 +169,54 @@ describe('doubts', () => {
     expect(page).toContain('Found again');
   });
 
-  it('--draws 0 leaves random circuits out, and what cannot be known says why', async () => {
+  it('of one pair written three times there is no band and no stability, and the copies are counted', async () => {
+    const data = path.join(root, 'three.jsonl');
+    writeFileSync(data, Array.from({ length: 3 }, () => JSON.stringify(toyPair)).join('\n'));
+    const out = path.join(root, 'copies');
+    const words = [
+      'circuit',
+      '--model',
+      model,
+      '--data',
+      data,
+      '--out',
+      out,
+      '--draws',
+      '0',
+      '--method',
+      'eap',
+      '--json',
+    ];
+    const { exitCode, stderr } = await runLimn(words);
+    expect(exitCode, stderr).toBe(0);
+    const { curves, stability, flags } = record(out);
+    expect(stability).toBeUndefined();
+    for (const { band } of curves.flatMap(({ points }) => points))
+      expect(band).toMatchObject({ low: null, high: null });
+    expect(flags).toContainEqual({
+      code: 'duplicate-pairs',
+      text: expect.stringContaining('Of the 3 pairs of search and measurement, 2 repeat another'),
+    });
+    expect(flags.find(({ code }) => code === 'stability-unknown')?.text).toContain('3 pairs are one and the same');
+  });
+
+  it('--draws 0 leaves random circuits out; shards and exact patching have a stability, and what has none says why', async () => {
     const out = path.join(root, 'undoubted');
     const outcome = await search(out, ['--draws', '0', '--method', 'exact']);
     expect(outcome.exitCode, outcome.stderr).toBe(0);
     const { curves, stability, flags, provenance } = record(out);
     expect(curves[0]?.baselines?.map(({ name }) => name)).toEqual(['delta-ranking']);
-    expect(stability).toBeUndefined();
-    expect(flags.find(({ code }) => code === 'stability-unknown')?.text).toContain('exact patching keeps no scores');
+    expect(stability?.resamples).toBe(100);
+    expect(flags.map(({ code }) => code)).not.toContain('stability-unknown');
     expect(provenance.options).toMatchObject({ draws: 0 });
-    const sharded = path.join(root, 'sharded');
+    // Shards keep what resamples need.
+    const [sharded, whole] = [path.join(root, 'sharded'), path.join(root, 'unsharded')];
     await search(sharded, ['--draws', '0', '--resume', '--method', 'eap']);
-    expect(record(sharded).flags.find(({ code }) => code === 'stability-unknown')?.text).toContain('shards keep');
+    await search(whole, ['--draws', '0', '--method', 'eap']);
+    expect(record(sharded).stability).toEqual(record(whole).stability);
+    const masks = path.join(root, 'masks-unstable');
+    await search(masks, ['--draws', '0', '--method', 'learned-masks', '--mask-updates', '1']);
+    expect(record(masks).flags.find(({ code }) => code === 'stability-unknown')?.text).toContain('masks are learnt');
   });
 });
 

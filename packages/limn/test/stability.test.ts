@@ -1,21 +1,26 @@
-// When the scores of single pairs are kept, so that a circuit can be selected again from resampled ones.
+// Which resamples a search's scores are summed over, so that a circuit can be selected again from them.
+import { countEdges } from '@limn/attribution';
 import { expect, it } from 'vitest';
-import { whyNoExamples } from '../src/stability.js';
+import { planResamples } from '../src/stability.js';
 
-/** GPT-2 small: 157 × 445 numbers of 4 bytes per pair, 279,460 bytes. */
-const gpt2 = { nForward: 157, nBackward: 445 };
+const pairs = (count: number) =>
+  Array.from({ length: count }, (_, id) => ({ clean: [id], corrupted: [1], correct: [2], incorrect: [3] }));
+const small = countEdges({ layers: 12, heads: 12, block: 'sequential' });
+const large = countEdges({ layers: 36, heads: 20, block: 'sequential' });
 
 it.each([
-  [{ pairs: 240 }, undefined],
-  [{ pairs: 3, distinct: 1 }, 'the 3 pairs are one and the same'],
-  [{ pairs: 241 }, 'scores of 241 single pairs would take 65 MiB, more than 64 MiB'],
-  [{ pairs: 1, distinct: 1 }, 'one pair cannot be resampled'],
-  [{ method: 'exact' as const }, 'exact patching keeps no scores of single pairs'],
-  [{ method: 'learned-masks' as const }, 'masks are learnt from all pairs together'],
-  [{ unit: 'node' as const }, 'it is known for choices of edges only'],
-  [{ sharded: true }, 'shards keep no scores of single pairs'],
-])('%j', (request, reason) => {
-  expect(whyNoExamples({ method: 'eap', pairs: 32, distinct: 32, sharded: false, graph: gpt2, ...request })).toBe(
-    reason,
-  );
+  // The sums take the same memory for any number of pairs.
+  [{}, { resamples: { count: 100 } }],
+  [{ pairs: pairs(5000), shardSize: 16 }, { resamples: { count: 100 } }],
+  [{ method: 'exact' as const }, { resamples: { count: 100 } }],
+  [{ edges: large }, { resamples: { count: 41 } }],
+  [{ edges: 2 ** 22 }, { missing: 'of 4194304 edges only 8 resamples have room' }],
+  [{ pairs: pairs(1) }, { missing: 'one pair cannot be resampled' }],
+  [{ pairs: [...pairs(1), ...pairs(1)] }, { missing: 'the 2 pairs are one and the same' }],
+  [{ method: 'learned-masks' as const }, { missing: 'masks are learnt from all pairs together' }],
+  [{ unit: 'node' as const }, { missing: 'it is known for choices of edges only' }],
+  [{ edges: large, pairs: pairs(64), shardSize: 64 }, { missing: expect.stringContaining('198 MiB in a shard') }],
+  [{ edges: large, pairs: pairs(20), shardSize: 64 }, { resamples: { count: 41 } }],
+])('%j', (request, wanted) => {
+  expect(planResamples({ method: 'eap', pairs: pairs(32), edges: small, ...request })).toEqual(wanted);
 });
