@@ -67,7 +67,8 @@ describe('the work of exact patching', () => {
 describe('some edges only', () => {
   const sizes = { layers: 3, heads: 3, width: 48, headWidth: 16, mlpWidth: 200, vocabulary: 300, positions: 9 };
   const graph = buildGraph({ ...sizes, block: 'sequential' });
-  const pairs: readonly Pair[] = awkwardPairs(2, sizes).map((pair) => ({ ...pair, incorrect: [299] }));
+  const [pair] = awkwardPairs(1, sizes) as [Pair];
+  const pairs: readonly Pair[] = [pair, { ...pair, clean: [...pair.clean].reverse() }];
   let model: Gpt2;
   let whole: Work;
   beforeAll(async () => {
@@ -85,7 +86,7 @@ describe('some edges only', () => {
     readonly flops: number;
     readonly told: { readonly done: number; readonly total: number };
   }
-  async function work(edges?: EdgeSubset, of = pairs): Promise<Work> {
+  async function work(edges?: EdgeSubset): Promise<Work> {
     let [rows, flops] = [0, 0];
     let told = { done: 0, total: 0 };
     const metric: Metric = {
@@ -105,12 +106,26 @@ describe('some edges only', () => {
     });
     model.gpu.counters.reset();
     try {
-      const { values } = await exactEdges(model, of, { metric, edges, onProgress: (progress) => (told = progress) });
+      const { values } = await exactEdges(model, pairs, { metric, edges, onProgress: (progress) => (told = progress) });
       return { values, submits: model.gpu.counters.snapshot().submits, rows, flops, told };
     } finally {
       spy.mockRestore();
     }
   }
+
+  /** Norms, activations, sums, softmax and copies are besides what is told: 2 to 8 % at a width of 48. */
+  function expectAsTold({ flops, told }: Work, edges?: EdgeSubset): void {
+    const cost = exactCost(model.info, pairs, { edges });
+    expect(told).toMatchObject({ done: cost.patchedRuns, total: cost.patchedRuns });
+    expect(flops / cost.flops).toBeGreaterThan(1);
+    expect(flops / cost.flops).toBeLessThan(1.1);
+  }
+
+  it('are all edges where none are named', () => {
+    expect(whole.rows).toBe(pairs.length * (1 + graph.edgeCount));
+    expect(whole.submits).toBe(2 + 2 * sizes.layers + 1);
+    expectAsTold(whole);
+  });
 
   it.each([1, 12, 40, 110])("are scored as in the full sweep, the others not, by %i edges' work", async (n) => {
     const edges = sampleEdges(graph, n, { seed: 5 });
@@ -124,26 +139,10 @@ describe('some edges only', () => {
         expect(Math.abs(found - (whole.values[graph.dense(u, v)] as number)), graph.edgeName(u, v)).toBeLessThan(2e-6);
     }
     expect(some.rows).toBe(pairs.length * (1 + n));
-    expect(some.told).toMatchObject({ done: pairs.length * n, total: pairs.length * n });
+    expect(some.told.total).toBe(pairs.length * n);
+    expectAsTold(some, edges);
     const places = new Set([...edges.edges()].map(({ v }) => graph.slotName(v).replace(/\..*/, '')));
     expect(some.submits).toBe(2 + places.size); // the weights and the clean run before them
-  });
-
-  it('take the arithmetic that is told before they start', async () => {
-    const alike = [0, 1].map((shift): Pair => ({
-      ...(pairs[0] as Pair),
-      clean: pairs[0]?.clean.map((id) => (id + shift) % 300) ?? [],
-    }));
-    for (const edges of [undefined, ...[3, 12, 40, 110].map((n) => sampleEdges(graph, n, { seed: n }))]) {
-      const cost = exactCost(model.info, alike, { edges });
-      expect(cost.edges).toBe(edges?.edgeCount ?? graph.edgeCount);
-      expect(cost.patchedRuns).toBe(2 * cost.edges);
-      const { flops, told } = await work(edges, alike);
-      expect(told.total).toBe(cost.patchedRuns);
-      // Norms, activations, sums, softmax and copies are besides: 2 to 5 % at a width of 48.
-      expect(flops / cost.flops).toBeGreaterThan(1);
-      expect(flops / cost.flops).toBeLessThan(1.06);
-    }
   });
 
   it('may be a list, and must be edges of this model', async () => {
