@@ -5,6 +5,7 @@ import type {
   CircuitComparisons,
   CrossFaithfulness,
   OverlapAgainstFaithfulness,
+  Ranking,
   Selector,
 } from '@limn/attribution';
 import {
@@ -23,6 +24,7 @@ export const COMPARISON_FILES: OutputLayout = { entries: ['result.json', 'report
 export interface Compared {
   readonly n: number;
   readonly selector: Selector;
+  readonly ranking: Ranking;
   /** By name. */
   readonly circuits: Readonly<Record<string, Circuit>>;
   readonly comparisons: CircuitComparisons;
@@ -43,7 +45,7 @@ export function comparisonFiles(
 }
 
 function comparisonRecord(found: Compared, provenance: ComparisonRecord['provenance']): ComparisonRecord {
-  const { n, selector, circuits, comparisons, cross } = found;
+  const { n, selector, ranking, circuits, comparisons, cross } = found;
   const { names, pairs, core, withoutCore } = comparisons;
   const places = new Map(names.map((name, i) => [name, i]));
   const place = (name: string): number => places.get(name) ?? -1;
@@ -63,6 +65,7 @@ function comparisonRecord(found: Compared, provenance: ComparisonRecord['provena
     provenance,
     n,
     selector,
+    ranking,
     graph: { layers, heads, edgeCount },
     circuits: names.map((name) => ({ name, kept: circuits[name]?.edgeCount ?? 0 })),
     pairs: pairs.map(compared),

@@ -51,12 +51,12 @@ export function correlationLines({ correlation }: OverlapAgainstFaithfulness): s
 }
 
 /** All of it: what every two share, with and without what all do, and how far one does another's work. */
-export function comparisonLines({ n, selector, circuits, comparisons, cross }: Compared): string[] {
+export function comparisonLines({ n, selector, ranking, circuits, comparisons, cross }: Compared): string[] {
   const { pairs, core, withoutCore } = comparisons;
   const both = (all: readonly CircuitComparison[]): string[] =>
     (['edges', 'nodes'] as const).flatMap((what) => overlapLines(what, all));
   return [
-    `${Object.keys(circuits).length} circuits of ${n} edges each, by ${selector} |score|, pruned`,
+    `${Object.keys(circuits).length} circuits of ${n} edges each, by ${selector} ${ranking === 'signed' ? 'signed score' : '|score|'}, pruned`,
     ...both(pairs),
     ...(withoutCore
       ? [`without what all share, ${core.edges.length} edges and ${core.nodes.length} nodes`, ...both(withoutCore)]

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { parseGraphJson, prune, selectTopN } from '@limn/attribution';
 import { comparisonFromJson, recordFromJson, recordToJson, summariseComparison } from '@limn/report';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { runLimn } from './run-limn.js';
@@ -55,6 +56,20 @@ it('says what three circuits of equal size share, with and without their common 
   expect(one.edges.iou).toBeCloseTo(one.edges.shared / (14 - one.edges.shared), 12);
   expect(withoutCore[0]?.edges).toMatchObject({ first: 7 - core.edges.length, population: 46 - core.edges.length });
   expect(cross).toBeUndefined();
+
+  const out = at('signed');
+  const words = ['compare', at('eap'), at('exact'), '--edges', '8', '--ranking', 'signed'];
+  const signed = await runLimn([...words, '--out', out]);
+  expect(signed.stdout).toContain('2 circuits of 8 edges each, by top-n signed score, pruned');
+  const record = comparisonFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
+  const graphs = ['eap', 'exact'].map((name) =>
+    parseGraphJson(readFileSync(path.join(at(name), 'graph.json'), 'utf8')),
+  );
+  expect(record.ranking).toBe('signed');
+  expect(record.circuits.map(({ kept }) => kept)).toEqual(
+    graphs.map(({ scores }) => prune(selectTopN(scores, 8, { ranking: 'signed' })).edgeCount),
+  );
+  expect(readFileSync(path.join(out, 'report.html'), 'utf8')).toContain('of the signed scores');
 });
 
 it('runs every circuit on every folder’s pairs: the diagonal is what the records say', async () => {

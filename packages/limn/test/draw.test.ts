@@ -30,6 +30,12 @@ describe('limn draw', () => {
     const folder = (await runLimn(['draw', root, '--edges', '4', '--json'])).json() as { dot?: string; edges?: number };
     expect(folder.edges).toBe(4);
     expect(edgesIn(folder.dot ?? '')).toBe(4);
+    const signed = (await runLimn(['draw', root, '--edges', '4', '--ranking', 'signed', '--json'])).json();
+    const helpful = selectTopN(scores, 4, { ranking: 'signed' }).edgeNames();
+    expect(helpful).not.toEqual(selectTopN(scores, 4).edgeNames());
+    const labels = String(signed['dot']).match(/^ *"[^"]+" -> "[^"]+" \[.*penwidth.*$/gm) ?? [];
+    expect(labels).toHaveLength(4);
+    for (const line of labels) expect(line).not.toMatch(/[−-]0?\.\d/);
   });
 
   it('writes an SVG that holds every edge and no more than the drawing, whatever the file says of itself', async () => {

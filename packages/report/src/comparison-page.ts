@@ -160,7 +160,7 @@ function coreNames({ edges, nodes }: ComparisonRecord['core']): Markup {
     </details>`;
 }
 
-function facts({ provenance, n, selector, circuits, graph }: ComparisonRecord): Markup {
+function facts({ provenance, n, selector, ranking, circuits, graph }: ComparisonRecord): Markup {
   const { model, versions, adapter, options } = provenance;
   const entry = (name: string, value: Markup | false): Markup | false =>
     value !== false &&
@@ -176,7 +176,7 @@ function facts({ provenance, n, selector, circuits, graph }: ComparisonRecord): 
     ${entry('Model', model?.name !== undefined && html`${model.name}`)}
     ${entry('Weights', model?.weightsSha256 !== undefined && html`<code class="hash">${model.weightsSha256}</code> (SHA-256)`)}
     ${entry('Graph', html`${graph.layers} layers of ${graph.heads} heads, ${numberText(graph.edgeCount, 9)} edges`)}
-    ${entry('Circuits', html`top ${numberText(n, 9)} edges by ${selector}; left after pruning: <span class="pairs">${each}</span>`)}
+    ${entry('Circuits', html`top ${numberText(n, 9)} edges by ${selector}${ranking === 'signed' && ' of the signed scores'}; left after pruning: <span class="pairs">${each}</span>`)}
     ${entry('Adapter', adapter !== undefined && valueList(adapter))} ${entry('Versions', valueList(versions))}
     ${entry('Options', valueList(options))}
   </dl>`;

@@ -83,6 +83,8 @@ const comparisonSchema = object(
     }),
   },
   {
+    /** What n edges were chosen by: |score| where it is left out, or score, the most helpful first. */
+    ranking: oneOf('absolute', 'signed'),
     /** The pairs again without the core, for three circuits and more. */
     withoutCore: everyPair,
     cross,

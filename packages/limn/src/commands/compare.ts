@@ -6,10 +6,12 @@ import {
   crossFaithfulness,
   metricByName,
   overlapAgainstFaithfulness,
+  RANKINGS,
   SELECTORS,
   type Circuit,
   type CrossFaithfulness,
   type OverlapAgainstFaithfulness,
+  type Ranking,
   type Selector,
   type TaskPairs,
 } from '@limn/attribution';
@@ -32,6 +34,7 @@ import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 interface CompareOptions extends SharedOptions, WeightOptions {
   readonly edges?: number;
   readonly selector: Selector;
+  readonly ranking: Ranking;
   readonly model?: string;
   readonly out?: string;
 }
@@ -54,6 +57,12 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
       integerOption('--edges', 1),
     )
     .option('--selector <name>', SELECTORS.join(', '), nameOption('--selector', 'selector', SELECTORS), 'top-n')
+    .option(
+      '--ranking <name>',
+      `${RANKINGS.join(', ')}: edges of largest |score|, or the most helpful ones`,
+      nameOption('--ranking', 'ranking', RANKINGS),
+      'absolute',
+    )
     .option('--model <name>', 'the model of the graphs: also runs every circuit on the pairs of every folder')
     .option('--out <dir>', 'also writes the comparison as result.json and report.html there')
     .action((places: readonly string[], options: CompareOptions) => compare(places, options, context));
@@ -62,18 +71,19 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
 async function compare(places: readonly string[], options: CompareOptions, context: CommandContext): Promise<void> {
   const { console, signal } = context;
   const graphs = await readGraphs(places);
-  const { selector } = options;
+  const { selector, ranking } = options;
   const n = options.edges ?? Math.max(...graphs.map(markedSize));
   for (const graph of graphs) expectChoice(graph, n);
   const output = options.out === undefined ? undefined : openOutputFolder(options.out, COMPARISON_FILES);
   try {
     const circuits = circuitsOfSize(Object.fromEntries(graphs.map(({ name, parsed }) => [name, parsed.scores])), n, {
       selector,
+      ranking,
     });
     const comparisons = compareAll(circuits);
     const crossed = options.model === undefined ? undefined : await runOnAll(graphs, circuits, options, context);
     const cross = crossed && { run: crossed.run, against: overlapAgainstFaithfulness(comparisons.pairs, crossed.run) };
-    const found: Compared = { n, selector, circuits, comparisons, cross };
+    const found: Compared = { n, selector, ranking, circuits, comparisons, cross };
     if (output) {
       const provenance = originOf(graphs, crossed?.provenance, options, context);
       for (const [name, content] of comparisonFiles(found, provenance)) output.write(name, content);
@@ -88,6 +98,7 @@ async function compare(places: readonly string[], options: CompareOptions, conte
       command: 'compare',
       n,
       selector,
+      ranking,
       graphs: graphs.map(({ name, file }) => ({ name, file, kept: circuits[name]?.edgeCount ?? 0 })),
       pairs,
       core,
@@ -104,7 +115,7 @@ async function compare(places: readonly string[], options: CompareOptions, conte
 function originOf(
   graphs: readonly NamedGraph[],
   ran: Provenance | undefined,
-  { edges, selector }: CompareOptions,
+  { edges, selector, ranking }: CompareOptions,
   { words, env }: CommandContext,
 ): ComparisonRecord['provenance'] {
   const weights = graphs.map(({ parsed }) => parsed.provenance?.['weightsSha256']).find((hash) => hash !== undefined);
@@ -115,7 +126,7 @@ function originOf(
   };
   return {
     versions: ran?.versions ?? { limn: version, node: process.versions.node },
-    options: { graphs: graphs.map(({ file }) => file), selector, ...(edges === undefined ? {} : { edges }) },
+    options: { graphs: graphs.map(({ file }) => file), selector, ranking, ...(edges === undefined ? {} : { edges }) },
     commandLine: commandLine(words, env),
     model: ran ? { name: ran.model.name, weightsSha256: ran.model.weightsSha256 } : model,
     ...(ran ? { adapter: ran.adapter } : {}),

@@ -1,15 +1,16 @@
 // `limn draw`: a circuit of a graph file as Graphviz text or as SVG.
-import { Circuit, graphToDot, renderSvg, selectTopN, type ParsedGraph } from '@limn/attribution';
+import { RANKINGS, graphToDot, renderSvg, selectTopN, type ParsedGraph, type Ranking } from '@limn/attribution';
 import { LimnError } from '@limn/gpu';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { readGraph, type NamedGraph } from '../graph-source.js';
 import { refuseForeignFile, writeFileWhole } from '../output.js';
-import { integerOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
+import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 
 interface DrawOptions extends SharedOptions {
   readonly out?: string;
   readonly edges?: number;
+  readonly ranking: Ranking;
 }
 
 /** Graphviz lays out a few hundred edges in seconds; of more it makes a blot, after minutes. */
@@ -21,10 +22,12 @@ export function addDrawCommand(program: Command, context: CommandContext): void 
   withSharedOptions(program.command('draw'))
     .description('draw the circuit of a graph file, limn’s or EAP-IG’s: Graphviz text, or SVG')
     .argument('<graph>', 'a graph.json, or a folder that holds one')
+    .option('--edges <n>', 'the n best edges in place of those that the file marks', integerOption('--edges', 1))
     .option(
-      '--edges <n>',
-      'the n edges of largest |score| in place of those that the file marks',
-      integerOption('--edges', 1),
+      '--ranking <name>',
+      `with --edges: ${RANKINGS.join(', ')}; those of largest |score|, or the most helpful ones`,
+      nameOption('--ranking', 'ranking', RANKINGS),
+      'absolute',
     )
     .option('--out <file>', 'a file that ends in .svg or .dot (default: Graphviz text on stdout)')
     .action((place: string, options: DrawOptions) => draw(place, options, context));
@@ -34,7 +37,7 @@ async function draw(place: string, options: DrawOptions, { console }: CommandCon
   const format = formatOf(options.out);
   const graph = await readGraph(place);
   const { scores, provenance } = graph.parsed;
-  const drawn = chosen(graph, options.edges);
+  const drawn = chosen(graph, options);
   const edges = ('circuit' in drawn ? drawn.circuit : drawn).edgeCount;
   if (format === 'svg' && edges > MOST_EDGES)
     throw new LimnError(
@@ -75,17 +78,15 @@ function formatOf(out: string | undefined): 'dot' | 'svg' {
   });
 }
 
-/** The marked circuit, with its neurons, or the n strongest edges. */
-function chosen({ file, parsed: { circuit, scores, neurons } }: NamedGraph, n: number | undefined) {
+/** The marked circuit, with its neurons, or the n best edges. */
+function chosen({ file, parsed: { circuit, scores, neurons } }: NamedGraph, { edges: n, ranking }: DrawOptions) {
   if (n === undefined) return neurons ? { circuit, neurons } : circuit;
   if (!scores.values.some(Number.isFinite))
     throw new LimnError('data/graph-scores', `${file} has no scores, so that no edges can be chosen by them`, {
       details: { file },
       hint: 'leave out --edges',
     });
-  const scored = Circuit.where(scores.graph, (u, v) => Number.isFinite(scores.values[scores.graph.dense(u, v)]));
-  const top = selectTopN(scores, n);
-  return Circuit.where(scores.graph, (u, v) => top.has(u, v) && scored.has(u, v));
+  return selectTopN(scores, n, { ranking });
 }
 
 function titleOf({ name, record }: NamedGraph, edges: number): string {
