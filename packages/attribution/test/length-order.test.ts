@@ -102,4 +102,15 @@ describe('15 short pairs and a long one, first or last', () => {
       for (let p = 1; p < 16; p++) expect(first.values[p]).toEqual(last.values[p - 1]);
     },
   );
+
+  it('evaluateCircuits: how many circuits fit is found out for the first pairs, not again for each batch', async () => {
+    const circuits = Array.from({ length: 24 }, (_, c) => Circuit.where(graph(), (u, v) => (5 * u + v + c) % 24 < c));
+    const open = vi.spyOn(model.gpu, 'step');
+    model.gpu.counters.reset();
+    await evaluateCircuits(model, circuits, short, { metrics: [logitDiff], batchSize: 3, memoryBytes: 2 ** 16 });
+    const [recorded, { submits }] = [open.mock.calls.length, model.gpu.counters.snapshot()];
+    open.mockRestore();
+    expect(submits).toBeGreaterThan(2 * 5);
+    expect(recorded - submits).toBeLessThanOrEqual(2);
+  });
 });
