@@ -59,6 +59,10 @@ describe('shards on the command line', () => {
     expect(merged.json()).toMatchObject({ ok: true, added: 1, total: 4 });
     expect((await circuit('parts', '--resume')).exitCode).toBe(0);
     expect(graph('parts')).toBe(graph('whole'));
+    const stability = (out: string): unknown =>
+      (JSON.parse(readFileSync(path.join(root, out, 'result.json'), 'utf8')) as { stability: unknown }).stability;
+    expect(stability('parts')).toMatchObject({ resamples: 100 });
+    expect(stability('parts')).toEqual(stability('whole'));
   });
 
   it('a run that is killed, wherever that is, goes on to the same edges', async () => {
