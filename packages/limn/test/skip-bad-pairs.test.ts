@@ -72,7 +72,7 @@ describe('a file with bad rows', () => {
   });
 
   it('a pair without numbers alone stops the run as well', async () => {
-    const outcome = await circuit('nan', file('nan.jsonl', [good(7), mixed[7] as string]), '--json');
+    const outcome = await circuit('nan', file('nan.jsonl', [good(7), good(6), mixed[7] as string]), '--json');
     expect(outcome.exitCode).toBe(4);
     expect(outcome.json().error?.code).toBe('data/score-not-finite');
   });
@@ -102,8 +102,9 @@ describe('a file with bad rows', () => {
   });
 
   it('the file of the measurement likewise, each with its own rows', async () => {
-    const search = file('search.jsonl', [good(7), mixed[1] as string, good(6)]);
-    const measure = file('measure.jsonl', [mixed[7] as string, good(5), mixed[3] as string, good(4)]);
+    // Three good ones each, as above: kernels are compiled for the number of pairs.
+    const search = file('search.jsonl', [good(7), mixed[1] as string, good(6), good(8)]);
+    const measure = file('measure.jsonl', [mixed[7] as string, good(5), mixed[3] as string, good(4), good(3)]);
     const outcome = await circuit('both', search, '--eval-data', measure, '--skip-bad-pairs', '--json');
     expect(outcome.exitCode, outcome.stderr).toBe(0);
     expect(outcome.json()['leftOut']).toMatchObject([
@@ -111,7 +112,7 @@ describe('a file with bad rows', () => {
       { of: 'measurement', where: `${measure}:3`, code: CODES[4] },
       { of: 'measurement', where: `${measure}:1`, code: CODES[8] },
     ]);
-    expect(recordFromJson(read('both', 'result.json')).task).toMatchObject({ pairs: 2, searchPairs: 2 });
+    expect(recordFromJson(read('both', 'result.json')).task).toMatchObject({ pairs: 3, searchPairs: 3 });
   });
 
   it('that has nothing else is an error, whatever is wrong with its rows', async () => {
