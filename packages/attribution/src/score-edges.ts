@@ -1,6 +1,5 @@
 // One door to every scorer, by the field's names: what a command line calls.
-import { nearest, type HookedModel } from '@limn/hooks';
-import { LimnError } from '@limn/gpu';
+import type { HookedModel } from '@limn/hooks';
 import { cleanCorrupted } from './clean-corrupted.js';
 import { eapIgActivations } from './eap-ig-activations.js';
 import type { EapIgActivationsOptions } from './eap-ig-activations.js';
@@ -8,16 +7,14 @@ import { eapIgInputs } from './eap-ig-inputs.js';
 import { eap } from './eap.js';
 import { exactEdges } from './exact.js';
 import { informationFlow } from './information-flow.js';
+import { expectMethodOptions } from './method-table.js';
+import type { MethodName } from './method-table.js';
 import type { Pair } from './pairs.js';
 import type { Scores } from './scores.js';
 
-/** Names of the methods, as graph files and the command line have them. */
-export type MethodName =
-  'eap' | 'eap-ig-inputs' | 'eap-ig-activations' | 'clean-corrupted' | 'information-flow' | 'exact';
-
 /**
- * Options of all scorers. `steps` and `rule` matter to the two EAP-IG methods, `variant` to the one over activations, `metric` and
- * `ablation` to all but information-flow, `perPosition` to those that differentiate, `perExample` and `resamples` to all.
+ * Options of all scorers; what a method has no use for is refused, `METHOD_TABLE` says what that is. All but information-flow look at
+ * `metric`.
  */
 export interface ScoreEdgesOptions extends EapIgActivationsOptions {
   readonly method: MethodName;
@@ -34,12 +31,11 @@ const SCORERS: Readonly<
   exact: exactEdges,
 };
 
-/** All of them. */
-export const METHODS = Object.keys(SCORERS) as readonly MethodName[];
-
 /**
- * Scores by the named method.
- * @throws LimnError `usage/unknown-method` with the nearest name; else as the method
+ * Scores by the named method. Masks that are learnt are none of them, since they take other options and go over the pairs many times:
+ * `learnedMasks`.
+ * @throws LimnError `usage/unknown-method` with the nearest name, `usage/method-option` for an option that the method would ignore; else as
+ * the method
  */
 export async function scoreEdges(
   model: HookedModel,
@@ -47,10 +43,6 @@ export async function scoreEdges(
   options: ScoreEdgesOptions,
 ): Promise<Scores> {
   const { method } = options;
-  if (!METHODS.includes(method))
-    throw new LimnError('usage/unknown-method', `There is no method "${method}"; there are ${METHODS.join(', ')}.`, {
-      details: { given: method, allowed: METHODS },
-      hint: `Did you mean "${nearest(method, METHODS)}"?`,
-    });
+  expectMethodOptions(method, options);
   return SCORERS[method](model, pairs, options);
 }

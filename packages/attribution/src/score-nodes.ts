@@ -8,6 +8,7 @@ import type { PathOptions } from './eap-ig-inputs.js';
 import { eapMethod } from './eap.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
+import { expectMethodOptions } from './method-table.js';
 import { nodeContraction } from './node-contraction.js';
 import type { Pair } from './pairs.js';
 import { runMethod } from './score-loop.js';
@@ -44,7 +45,7 @@ const NODE_METHODS: Readonly<Record<NodeMethodName, (graph: Graph, options: Path
 /**
  * A score per source node, and on request per neuron. For the methods over inputs it is the sum of the edge scores out of the
  * node, Σ_v score(u → v), since ∂L/∂z_u = Σ_v g_v.
- * @throws LimnError `usage/unknown-ablation`, `usage/unknown-method`, `usage/ig-steps`, `usage/ig-rule`,
+ * @throws LimnError `usage/unknown-ablation`, `usage/unknown-method`, `usage/method-option`, `usage/ig-steps`, `usage/ig-rule`,
  * `usage/ablation`, `usage/metric`, `usage/metric-loss`, `data/pairs-…`,
  * `data/score-not-finite`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
@@ -64,6 +65,7 @@ export async function scoreNodes(
         hint: `Did you mean "${nearest(options.method, names)}"?`,
       },
     );
+  expectMethodOptions(options.method, options);
   const graph = buildGraph(model.info);
   const width = options.neurons === true ? model.info.width : undefined;
   const total = await runMethod(model, pairs, make(graph, options), nodeContraction(graph, width), options);

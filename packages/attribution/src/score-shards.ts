@@ -6,6 +6,7 @@ import { resampleCounts } from './bootstrap.js';
 import { yieldToEvents } from './event-loop.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
+import { expectMethodOptions } from './method-table.js';
 import { metricIdentity } from './metric-identity.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
@@ -67,6 +68,7 @@ export async function scoreInShards(
   const { store, shardSize = SHARD_SIZE, part = { index: 0, of: 1 }, machine, ...rest } = options;
   const { onProgress, resamples, ...scoring } = rest;
   checkCut(shardSize, part);
+  expectMethodOptions(options.method, options);
   if (resamples) resampleCounts(1, resamples.count, resamples.seed ?? 0);
   if (pairs.length === 0) throw new LimnError('data/pairs-empty', 'There is no pair to score.');
   const graph = buildGraph(model.info);

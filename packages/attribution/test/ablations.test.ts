@@ -14,6 +14,7 @@ import {
   exactEdges,
   informationFlow,
   logitDiff,
+  onlyOptionsOf,
   meanOutputs,
   METRICS,
   prune,
@@ -220,11 +221,11 @@ describe('nodes, neurons and positions', () => {
       }[method];
       const options = { metric: logitDiff, steps: 2 };
       const edges = await score(model, pairs, options);
-      const nodes = await scoreNodes(model, pairs, { ...options, method });
+      const forNodes = onlyOptionsOf(method, { ...options, method });
+      const nodes = await scoreNodes(model, pairs, forNodes);
       close(nodes.values, nodeSums(edges.values, graph));
       const neurons = await scoreNodes(model, pairs, {
-        ...options,
-        method,
+        ...forNodes,
         neurons: true,
         perExample: true,
         batchSize: 3,
@@ -246,7 +247,7 @@ describe('nodes, neurons and positions', () => {
     ] as const) {
       const options = { metric: logitDiff, steps: 2 };
       close(
-        (await scoreNodes(toy, few, { ...options, method })).values,
+        (await scoreNodes(toy, few, onlyOptionsOf(method, { ...options, method }))).values,
         nodeSums((await score(toy, few, options)).values, parallel),
       );
     }

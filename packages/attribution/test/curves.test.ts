@@ -3,15 +3,19 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpt2 } from '@limn/gpt2';
 import { referenceEap } from '@limn/testing';
 import {
+  METHOD_TABLE,
   METHODS,
   eap,
   faithfulnessCurves,
   logitDiff,
   metricByName,
   normalisedFaithfulness,
+  onlyOptionsOf,
   scoreEdges,
+  scoreInShards,
   selectBy,
 } from '../src/index.js';
+import type { IgRule, ScoreEdgesOptions } from '../src/index.js';
 import { golden, goldenScores, toyGraph } from './golden.js';
 import { gpt2Of } from './models.js';
 
@@ -69,6 +73,40 @@ describe('faithfulness curves of the golden toy', () => {
     expect(curves.areas).toEqual({ cpr: null, cmd: null, logArea: null });
     expect(normalisedFaithfulness(1, 2, 2).value).toBeNull();
   });
+
+  it.each([
+    ['exact', { perPosition: true }, 'perPosition'],
+    ['exact', { steps: -4 }, 'steps'],
+    ['exact', { rule: 'foo' as 'left' }, 'rule'],
+    ['information-flow', { perPosition: true }, 'perPosition'],
+    ['information-flow', { ablation: 'nonsense' as 'zero' }, 'ablation'],
+    ['eap', { steps: -4 }, 'steps'],
+    ['eap', { variant: 'x' as 'reference' }, 'variant'],
+    ['eap-ig-inputs', { variant: 'reference' }, 'variant'],
+    ['clean-corrupted', { rule: 'left' }, 'rule'],
+  ] as const)('%s refuses %j, which it would ignore', async (method, options, option) => {
+    const refused = expect.objectContaining({
+      code: 'usage/method-option',
+      details: expect.objectContaining({ method, option, allowed: METHOD_TABLE[method].uses }),
+    });
+    const all = { method, metric: logitDiff, ...options };
+    await expect(scoreEdges(model, [TOY_PAIR], all)).rejects.toThrow(refused);
+    const store = { read: () => expect.fail(), write: () => expect.fail() };
+    const { perPosition: _, ...sharded } = all as ScoreEdgesOptions;
+    if (option !== 'perPosition')
+      await expect(scoreInShards(model, [TOY_PAIR], { ...sharded, store, machine: 'here' })).rejects.toThrow(refused);
+    const only = onlyOptionsOf(method, all);
+    expect(only).not.toHaveProperty(option);
+    expect(only).toMatchObject({ method, metric: logitDiff });
+  });
+
+  it.each(['eap-ig-inputs', 'eap-ig-activations'] as const)(
+    '%s has the rule of the table by default',
+    async (method) => {
+      const run = (rule?: IgRule) => scoreEdges(model, [TOY_PAIR], { method, metric: logitDiff, steps: 2, rule });
+      expect((await run()).values).toEqual((await run(METHOD_TABLE[method].rule)).values);
+    },
+  );
 
   it('every method has its name, and a misspelt one gets the nearest', async () => {
     for (const method of METHODS) {

@@ -10,6 +10,7 @@ import {
   meanOutputs,
   metricByName,
   prune,
+  onlyOptionsOf,
   scoreEdges,
   scoreNodes,
   selectTopN,
@@ -118,14 +119,18 @@ describe.each(subjects)('the reference implementation on $name', ({ name, upstre
     const { values } = await withAblation(ablated, (ablation, pairs) =>
       key === 'information-flow'
         ? scoreEdges(model, pairs, { method: 'information-flow', metric: metricByName('kl') })
-        : scoreEdges(model, pairs, {
-            method: methodNames[method] as MethodName,
-            metric: metricByName(metricNames[metric]),
-            ablation,
-            ...(method === 'EAP-IG-activations'
-              ? { steps: 3, rule: 'right', variant: 'reference' }
-              : { steps: 5, rule: 'left' }),
-          }),
+        : scoreEdges(
+            model,
+            pairs,
+            onlyOptionsOf(methodNames[method] as MethodName, {
+              method: methodNames[method] as MethodName,
+              metric: metricByName(metricNames[metric]),
+              ablation,
+              ...(method === 'EAP-IG-activations'
+                ? ({ steps: 3, rule: 'right', variant: 'reference' } as const)
+                : ({ steps: 5, rule: 'left' } as const)),
+            }),
+          ),
     );
     const want = upstreamScores(key).values;
     // f32 round-off of a tensor: within 8 times what the reference itself loses in float32, plus 2e-6 of the norm.
@@ -147,11 +152,8 @@ describe.each(subjects)('the reference implementation on $name', ({ name, upstre
     for (const [key, want] of Object.entries(upstream.nodes)) {
       const method = methodNames[key.split('/')[1] as string] as 'eap' | 'eap-ig-inputs';
       // Its node code takes the points k = 1 … m.
-      const { values } = await scoreNodes(model, upstream.pairs, {
-        method,
-        metric: metricByName('logit-diff'),
-        rule: 'right',
-      });
+      const options = { method, metric: metricByName('logit-diff'), rule: 'right' } as const;
+      const { values } = await scoreNodes(model, upstream.pairs, onlyOptionsOf(method, options));
       // A node is the sum of its edges, with the round-off of all of them: the same bound as above.
       const bound = 8 * (upstream.f32Error[key] as number) + 2e-6 * norm(upstream.scores[key] as number[]);
       for (const [node, score] of Object.entries(want))

@@ -4,6 +4,7 @@ import {
   learnedMasks,
   meanOutputs,
   metricByName,
+  onlyOptionsOf,
   scoreEdges,
   scoreInShards,
   scoreNodes,
@@ -71,7 +72,8 @@ export async function scoresOf(request: CircuitRequest, scoring: Scoring): Promi
     const { resamples: _resamples, ...controls } = scoring;
     return { ...(await learnedMasks(model, discovery, { ...controls, ...method.masks, checkpoints })), bad: [] };
   }
-  const options = { ...scoring, method: method.name, ...pathOf(method), variant: method.igVariant };
+  const all = { ...scoring, method: method.name, ...pathOf(method), variant: method.igVariant };
+  const options = onlyOptionsOf(method.name, all);
   if (shards !== undefined) {
     const { scores, quarantined } = await scoreInShards(model, discovery, { ...options, ...cut(shards) });
     return { scores: scores as Scores, bad: shardsWithout(quarantined, places?.discovery) };
@@ -121,12 +123,11 @@ export async function scoreCircuitShards(
   const { model, sets, method, shards, signal, onProgress } = request;
   const ablation = await ablationOf(request);
   try {
+    const name = method.name as MethodName;
     const scored = await scoreInShards(model, sets.discovery, {
+      ...onlyOptionsOf(name, { ...pathOf(method), variant: method.igVariant, ablation }),
       metric: metricByName(request.metric),
-      method: method.name as MethodName,
-      ...pathOf(method),
-      variant: method.igVariant,
-      ablation,
+      method: name,
       resamples: resamplesOf(request).resamples,
       signal,
       onProgress: named(`scores by ${method.name}`, onProgress),
