@@ -24,7 +24,8 @@ export interface Agreement {
 
 /**
  * `reference` is the side taken as the truth, e.g. exact patching.
- * @throws LimnError `data/score-shape`, `data/graph-mismatch`, `data/nothing-to-compare` (no edge has a score on both sides), `usage/top-k`
+ * @throws LimnError `data/score-shape`, `data/graph-mismatch`, `data/nothing-to-compare` (no edge has a score on both sides), `usage/top-k`,
+ * `usage/unknown-ranking`
  */
 export function agreement(scores: Scores, reference: Scores, { k = 10 }: { readonly k?: number } = {}): Agreement {
   return agreementAt(scores, reference, { k, sizes: [] }).agreement;

@@ -66,7 +66,7 @@ const LONGEST_SEARCHED = 256;
 
 /**
  * Checks every row of a pairs file, or every pair of a list, and reports; nothing is thrown for a bad row.
- * @throws LimnError `data/pairs-field`, `data/pairs-length-mismatch`, `data/pairs-too-long`, `data/pairs-unknown-id`, `data/pairs-csv`, `data/pairs-csv-header`, `data/pairs-too-large` where rows cannot be told apart
+ * @throws LimnError `data/pairs-field`, `data/pairs-length-mismatch`, `data/pairs-too-long`, `data/pairs-unknown-id`, `data/pairs-answers`, `data/pairs-csv`, `data/pairs-csv-header`, `data/pairs-too-large` where rows cannot be told apart
  */
 export function checkAlignment(source: string | readonly Pair[], options: CheckAlignmentOptions): AlignmentReport {
   const faults: RowFault[] = [];

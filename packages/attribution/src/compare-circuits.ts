@@ -106,7 +106,7 @@ export function compareAll(circuits: Readonly<Record<string, Circuit>>): Circuit
 
 /**
  * The pruned circuits of n edges of several tasks, to be compared at equal n.
- * @throws LimnError `data/score-shape`, `data/edges-unscored`, `usage/unknown-selector`, `usage/circuit-size`
+ * @throws LimnError `data/score-shape`, `data/edges-unscored`, `usage/unknown-selector`, `usage/unknown-ranking`, `usage/circuit-size`
  */
 export function circuitsOfSize(
   tasks: Readonly<Record<string, Scores>>,

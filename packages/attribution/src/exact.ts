@@ -55,7 +55,7 @@ export interface ExactSweepOptions extends RunControls {
 /**
  * Scores of every edge, or of those that are asked for, by patching it. Cost: edges × pairs runs of the layers behind the edge, in
  * 2 · layers + 1 steps at most where the budget holds a sublayer's edges at once; {@link exactCost} says how much that is.
- * @throws LimnError `data/graph-mismatch`, `data/unknown-edge`, `usage/metric-loss`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/score-not-finite`,
+ * @throws LimnError `data/graph-mismatch`, `data/unknown-edge`, `usage/metric-loss`, `usage/metric-name`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/score-not-finite`,
  * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function exactEdges(model: HookedModel, pairs: readonly Pair[], options: ExactOptions): Promise<Scores> {

@@ -20,7 +20,7 @@ export interface SampleOptions {
 /**
  * n different edges of the graph, or all where it has no more: `edges` of exact patching. Half by |score| shows whether the best are
  * as good as a method says; figures over such a sample are not those of all edges, of which most are worth nearly nothing.
- * @throws LimnError `usage/circuit-size`, `data/graph-mismatch`, `data/score-shape`, `tensor/random` (seed)
+ * @throws LimnError `usage/circuit-size`, `data/graph-mismatch`, `data/score-shape`, `usage/unknown-ranking`, `tensor/random` (seed)
  */
 export function sampleEdges(graph: Graph, n: number, { seed, scores }: SampleOptions): Circuit {
   if (!Number.isInteger(n) || n < 1)

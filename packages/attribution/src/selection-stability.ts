@@ -49,8 +49,8 @@ export interface SelectionStability {
  * on request and whose number and seed are then those of the resamples, or `perExample`, which comes first where both are there.
  * `jaccard.pairwise` is null for one resample. Cost: a selection per resample, and for `perExample` resamples · examples · edges
  * additions; others have their turn after every resample.
- * @throws LimnError `data/score-shape`, `data/no-examples`, `usage/resamples`, `usage/confidence`, `usage/circuit-size`,
- * `usage/unknown-selector`, `tensor/random` (seed); AbortedError
+ * @throws LimnError `data/score-shape`, `data/no-examples`, `data/edges-unscored`, `usage/resamples`, `usage/confidence`, `usage/circuit-size`,
+ * `usage/unknown-selector`, `usage/unknown-ranking`, `tensor/random` (seed); AbortedError
  */
 export async function selectionStability(scores: Scores, options: StabilityOptions): Promise<SelectionStability> {
   const { n, selector = 'top-n', ranking = 'absolute', confidence = 0.95, signal } = options;
