@@ -8,8 +8,9 @@ import type { Ablation } from './ablation.js';
 import { knockOutsOf, without } from './knock-out.js';
 import type { KnockOut, KnockOutUnit } from './knock-out.js';
 import type { Metric } from './metrics.js';
+import { edgesOf, pruneRunnable } from './neuron-circuit.js';
+import type { RunnableCircuit } from './neuron-circuit.js';
 import type { Pair } from './pairs.js';
-import { prune } from './prune.js';
 import { RandomDraws } from './random-draws.js';
 import type { RunControls } from './run-options.js';
 
@@ -48,6 +49,8 @@ export interface KnockedOut {
 export interface Completeness {
   /** The pruned circuit that was tried. */
   readonly circuit: Circuit;
+  /** Of a neuron circuit, the neurons that it keeps, [nForward × width]. */
+  readonly neurons?: Uint8Array;
   readonly unit: KnockOutUnit;
   readonly seed: number;
   /** Metric of the clean run minus that of the empty circuit: what a gap is large or small against. */
@@ -64,13 +67,13 @@ export interface Completeness {
 
 /**
  * Knocks out random subsets of the circuit, and subsets sought for a large gap: a faithful circuit that leaves out what
- * stands in for its parts is given away by the model doing without them. Cost: 2 circuits per subset, and
+ * stands in for its parts is given away by the model doing without them. The neurons that a neuron circuit lacks stay in the model. Cost: 2 circuits per subset, and
  * 2 · starts · candidates per greedy step, of which one is nearly the whole model.
  * @throws LimnError `usage/knock-outs`, `tensor/random` (seed), and as `evaluateCircuits`; AbortedError
  */
 export async function completeness(
   model: HookedModel,
-  given: Circuit,
+  given: RunnableCircuit,
   pairs: readonly Pair[],
   options: CompletenessOptions,
 ): Promise<Completeness> {
@@ -81,7 +84,8 @@ export async function completeness(
       throw new LimnError('usage/knock-outs', `${name} is a whole number of at least 0; given ${count}.`, {
         details: { name, count },
       });
-  const circuit = prune(given);
+  const own = pruneRunnable(given);
+  const circuit = edgesOf(own);
   const full = Circuit.full(circuit.graph);
   const parts = knockOutsOf(circuit, unit);
   const known: KnownCircuits = new Map();
@@ -90,7 +94,7 @@ export async function completeness(
       model,
       {
         count: 2 * subsets.length,
-        circuitAt: (i) => without(i % 2 === 0 ? circuit : full, subsets[i >> 1] ?? []),
+        circuitAt: (i) => without(i % 2 === 0 ? own : full, subsets[i >> 1] ?? []),
         known,
       },
       pairs,
@@ -139,6 +143,7 @@ export async function completeness(
   const subsets = [...atRandom, ...sought];
   return {
     circuit,
+    ...(own instanceof Circuit ? {} : { neurons: own.neurons }),
     unit,
     seed,
     range,

@@ -1,11 +1,12 @@
 // Many circuits by evaluateCircuits: made a group at a time, pruned, and each distinct one run once.
 import type { HookedModel } from '@limn/hooks';
-import type { Circuit } from './circuit.js';
+import { Circuit } from './circuit.js';
 import { evaluateCircuits } from './evaluate.js';
 import type { Evaluation, EvaluationOptions } from './evaluate.js';
 import type { MetricValues } from './evaluation-base.js';
+import { edgesOf, pruneRunnable } from './neuron-circuit.js';
+import type { RunnableCircuit } from './neuron-circuit.js';
 import type { Pair } from './pairs.js';
-import { prune } from './prune.js';
 
 /** Circuits held at a time: a mask of GPT-2 small has 70 kB, and each group costs one more clean and corrupted run. */
 const GROUP = 256;
@@ -13,11 +14,16 @@ const GROUP = 256;
 /** Metrics of circuits that were run before on the same pairs under the same options, by {@link circuitKey}. */
 export type KnownCircuits = Map<string, MetricValues>;
 
-/** The kept edges of a circuit as a string, 16 to a character: equal for equal circuits of one graph. */
-export function circuitKey(circuit: Circuit): string {
-  const mask = circuit.mask();
+/** The kept edges of a circuit, and neurons where it keeps only some, as a string: equal for equal circuits of one graph and one kind. */
+export function circuitKey(given: RunnableCircuit): string {
+  const edges = bitsKey(edgesOf(given).mask());
+  return given instanceof Circuit ? edges : edges + bitsKey(given.neurons);
+}
+
+/** 16 bits to a character. */
+function bitsKey(mask: Uint8Array): string {
   const words = new Uint16Array(Math.ceil(mask.length / 16));
-  for (const [i, bit] of mask.entries()) if (bit) words[i >> 4] = (words[i >> 4] ?? 0) | (1 << (i & 15));
+  for (let i = 0; i < mask.length; i++) if (mask[i]) words[i >> 4] = (words[i >> 4] as number) | (1 << (i & 15));
   let key = '';
   // In parts: one call takes only so many arguments.
   for (let i = 0; i < words.length; i += 4096) key += String.fromCharCode(...words.subarray(i, i + 4096));
@@ -30,7 +36,11 @@ export function circuitKey(circuit: Circuit): string {
  */
 export async function evaluateDistinct(
   model: HookedModel,
-  { count, circuitAt, known = new Map() }: { count: number; circuitAt: (i: number) => Circuit; known?: KnownCircuits },
+  {
+    count,
+    circuitAt,
+    known = new Map(),
+  }: { count: number; circuitAt: (i: number) => RunnableCircuit; known?: KnownCircuits },
   pairs: readonly Pair[],
   options: EvaluationOptions,
 ): Promise<Evaluation> {
@@ -40,13 +50,13 @@ export async function evaluateDistinct(
   while (baselines === undefined || results.length < count) {
     const start = results.length;
     const size = Math.min(GROUP, count - start);
-    const group = Array.from({ length: size }, (_, i) => prune(circuitAt(start + i)));
+    const group = Array.from({ length: size }, (_, i) => pruneRunnable(circuitAt(start + i)));
     const keys = group.map(circuitKey);
     // Small ones first: a step holds as many circuits as fit, and fewer once one did not.
     const missing = new Map(
       keys
-        .flatMap((key, i) => (known.has(key) ? [] : [[key, group[i] as Circuit] as const]))
-        .sort(([, a], [, b]) => a.edgeCount - b.edgeCount),
+        .flatMap((key, i) => (known.has(key) ? [] : [[key, group[i] as RunnableCircuit] as const]))
+        .sort(([, a], [, b]) => edgesOf(a).edgeCount - edgesOf(b).edgeCount),
     );
     if (baselines === undefined || missing.size > 0) {
       const { clean, empty, circuits } = await evaluateCircuits(model, [...missing.values()], pairs, {

@@ -1,6 +1,8 @@
 // What is taken out of a circuit to doubt it: single edges, or nodes with all edges into and out of them.
 import { Circuit } from './circuit.js';
 import type { Graph } from './graph.js';
+import { edgesOf } from './neuron-circuit.js';
+import type { RunnableCircuit } from './neuron-circuit.js';
 
 /** The kind of part that is taken out. */
 export type KnockOutUnit = 'edge' | 'node';
@@ -21,11 +23,16 @@ export function knockOutsOf(circuit: Circuit, unit: KnockOutUnit): KnockOut[] {
   return graph.nodes.map((_, u) => nodePart(graph, u)).filter(({ name }, u) => u !== 0 && names.has(name));
 }
 
-/** The circuit without some parts, before pruning. Each part costs its own edges, not those of the circuit. */
-export function without(circuit: Circuit, parts: readonly KnockOut[]): Circuit {
+/**
+ * The circuit without some parts, before pruning; of its nodes that stay, the same neurons. Each part costs its own edges, not those of
+ * the circuit.
+ */
+export function without(given: RunnableCircuit, parts: readonly KnockOut[]): RunnableCircuit {
+  const circuit = edgesOf(given);
   const mask = circuit.mask();
   for (const part of parts) for (const edge of part.edges()) mask[edge] = 0;
-  return new Circuit(circuit.graph, mask);
+  const left = new Circuit(circuit.graph, mask);
+  return given instanceof Circuit ? left : { circuit: left, neurons: given.neurons };
 }
 
 function edgePart(graph: Graph, u: number, v: number): KnockOut {

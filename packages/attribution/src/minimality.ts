@@ -1,7 +1,7 @@
 // Minimality: what the metric and f do when a single edge, or a single node, is dropped from a circuit. Wang et al., arXiv 2211.00593 §4.
 import { LimnError } from '@limn/gpu';
 import type { HookedModel } from '@limn/hooks';
-import type { Circuit } from './circuit.js';
+import { Circuit } from './circuit.js';
 import { ROUND_OFF } from './curve-flags.js';
 import { evaluateDistinct } from './evaluate-distinct.js';
 import type { Ablation } from './ablation.js';
@@ -9,8 +9,9 @@ import { normalisedFaithfulness } from './faithfulness.js';
 import { knockOutsOf, without } from './knock-out.js';
 import type { KnockOutUnit } from './knock-out.js';
 import type { Metric } from './metrics.js';
+import { edgesOf, pruneRunnable } from './neuron-circuit.js';
+import type { RunnableCircuit } from './neuron-circuit.js';
 import type { Pair } from './pairs.js';
-import { prune } from './prune.js';
 import type { RunControls } from './run-options.js';
 
 /** How a circuit is tried. */
@@ -48,6 +49,8 @@ export interface Drop {
 export interface Minimality {
   /** The pruned circuit that was tried. */
   readonly circuit: Circuit;
+  /** Of a neuron circuit, the neurons that it keeps, [nForward × width]. */
+  readonly neurons?: Uint8Array;
   readonly baselines: { readonly clean: number; readonly empty: number };
   readonly value: number;
   readonly faithfulness: number | null;
@@ -63,19 +66,20 @@ export interface Minimality {
 }
 
 /**
- * Drops every edge and every node of the pruned circuit, one at a time. A single drop says nothing of two that stand in for
+ * Drops every edge and every node of the pruned circuit, one at a time; of a neuron circuit, an edge goes with all that it carries. A single drop says nothing of two that stand in for
  * one another: both are 'idle' although one is needed.
  * @throws LimnError `usage/tolerance`, and as `evaluateCircuits`; AbortedError
  */
 export async function minimality(
   model: HookedModel,
-  given: Circuit,
+  given: RunnableCircuit,
   pairs: readonly Pair[],
   options: MinimalityOptions,
 ): Promise<Minimality> {
   const { metric } = options;
   expectTolerance(options.tolerance);
-  const circuit = prune(given);
+  const own = pruneRunnable(given);
+  const circuit = edgesOf(own);
   const parts = [...knockOutsOf(circuit, 'edge'), ...knockOutsOf(circuit, 'node')];
   const kept: number[] = [];
   const { clean, empty, circuits } = await evaluateDistinct(
@@ -84,8 +88,8 @@ export async function minimality(
       count: parts.length + 1,
       circuitAt: (i) => {
         const part = parts[i - 1];
-        const tried = part ? prune(without(circuit, [part])) : circuit;
-        kept[i] = tried.edgeCount;
+        const tried = part ? pruneRunnable(without(own, [part])) : own;
+        kept[i] = edgesOf(tried).edgeCount;
         return tried;
       },
     },
@@ -105,21 +109,22 @@ export async function minimality(
   const drops = parts.map(({ unit, name }, i): Drop => {
     const dropped = values[i] ?? Number.NaN;
     const change = dropped - value;
-    const own = f(dropped);
+    const left = f(dropped);
     return {
       unit,
       name,
       kept: kept[i + 1] ?? 0,
       value: dropped,
       change,
-      faithfulness: own,
-      faithfulnessChange: own === null || faithfulness === null ? null : own - faithfulness,
+      faithfulness: left,
+      faithfulnessChange: left === null || faithfulness === null ? null : left - faithfulness,
       verdict: verdictOf(change, towards, tolerance),
     };
   });
   const edges = drops.filter(({ unit }) => unit === 'edge');
   return {
     circuit,
+    ...(own instanceof Circuit ? {} : { neurons: own.neurons }),
     baselines,
     value,
     faithfulness,

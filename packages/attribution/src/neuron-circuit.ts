@@ -47,9 +47,14 @@ export function pruneNeurons({ circuit: given, neurons }: NeuronCircuit): Neuron
   return { circuit, neurons: neurons.map((kept, i) => (feeds[Math.floor(i / width)] ? kept : 0)) };
 }
 
+/** {@link prune} or {@link pruneNeurons}, by the kind of circuit. @throws LimnError `data/score-shape` */
+export function pruneRunnable(given: RunnableCircuit): RunnableCircuit {
+  return given instanceof Circuit ? prune(given) : pruneNeurons(given);
+}
+
 /** What is run of a circuit. @throws LimnError `data/score-shape` */
 export function planCircuit(given: RunnableCircuit): PlannedCircuit {
-  const pruned = given instanceof Circuit ? prune(given) : pruneNeurons(given);
+  const pruned = pruneRunnable(given);
   return { circuit: edgesOf(pruned), partial: partialNodes(pruned) };
 }
 

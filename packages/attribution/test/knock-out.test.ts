@@ -1,8 +1,11 @@
 // Parts taken out of circuits: against the definition, and at the cost of the parts alone.
 import { expect, it } from 'vitest';
 import { Circuit, Graph, selectTopN } from '../src/index.js';
-import { knockOutsOf, without } from '../src/knock-out.js';
+import { knockOutsOf, without as withoutParts } from '../src/knock-out.js';
+import type { KnockOut } from '../src/knock-out.js';
 import { goldenScores, toyGraph } from './golden.js';
+
+const without = (circuit: Circuit, parts: readonly KnockOut[]) => withoutParts(circuit, parts) as Circuit;
 
 it('leaves every edge that is no part, nor touches a node that is one', () => {
   const circuit = selectTopN(goldenScores('exact'), 30);
@@ -30,4 +33,11 @@ it('looks at a part once, whatever the number of edges of the circuit', () => {
   }));
   expect(without(full, parts).edgeCount).toBe(0);
   expect(asked).toBe(graph.edgeCount);
+});
+
+it('leaves a neuron circuit its neurons', () => {
+  const circuit = selectTopN(goldenScores('exact'), 30);
+  const neurons = new Uint8Array(toyGraph.nForward * toyGraph.width).fill(1);
+  const [part] = knockOutsOf(circuit, 'edge') as [KnockOut];
+  expect(withoutParts({ circuit, neurons }, [part])).toEqual({ circuit: without(circuit, [part]), neurons });
 });

@@ -8,8 +8,10 @@ import {
   Circuit,
   OutputWeights,
   buildGraph,
+  completeness,
   evaluateCircuits,
   logitDiff,
+  minimality,
   prune,
   pruneNeurons,
   recordNodeOutputs,
@@ -72,6 +74,44 @@ describe('circuits on the neuron level', () => {
       expect(Math.abs(value - whole), `circuit ${c}`).toBeGreaterThan(1e-2);
     }
     expect(got[4]).toEqual(got[3]);
+  });
+
+  it('is doubted as a circuit of edges is: parts dropped one at a time, and subsets against the model', async () => {
+    const given = pruneNeurons({
+      circuit: Circuit.where(graph, (u, v) => (u + v) % 3 === 0),
+      neurons: allNeurons.map((_, i) => (i % 4 === 0 ? 0 : 1)),
+    });
+    const metric = (of: NeuronCircuit): number => circuitMetric(reference, pairs, 'logit-diff', keeps(of));
+    const near = (got: number, want: number): void => expect(Math.abs(got - want)).toBeLessThan(2e-5);
+    const left = (circuit: Circuit, names: ReadonlySet<string>): Circuit =>
+      Circuit.where(
+        graph,
+        (u, v) =>
+          circuit.has(u, v) &&
+          ![graph.edgeName(u, v), graph.nodeName(u), graph.slotName(v).replace(/<.>/, '')].some((name) =>
+            names.has(name),
+          ),
+      );
+    const { circuit, neurons, value, edges, nodes } = await minimality(model, given, pairs, { metric: logitDiff });
+    expect({ circuit, neurons }).toEqual(given);
+    near(value, metric(given));
+    expect(edges.length).toBeGreaterThan(3);
+    for (const drop of [...edges.slice(0, 4), ...nodes.slice(0, 2)]) {
+      const own = { ...given, circuit: left(given.circuit, new Set([drop.name])) };
+      near(drop.value, metric(own));
+      expect(drop.kept).toBe(pruneNeurons(own).circuit.edgeCount);
+    }
+    const greedy = { starts: 0, steps: 0, candidates: 0 };
+    const complete = await completeness(model, given, pairs, { metric: logitDiff, unit: 'node', random: 2, greedy });
+    expect(complete.neurons).toEqual(given.neurons);
+    near(
+      complete.gapOfNothing,
+      Math.abs(metric(given) - metric({ circuit: Circuit.full(graph), neurons: allNeurons })),
+    );
+    for (const { parts, circuit: ours, model: whole } of complete.subsets) {
+      near(ours, metric({ ...given, circuit: left(given.circuit, new Set(parts)) }));
+      near(whole, metric({ circuit: left(Circuit.full(graph), new Set(parts)), neurons: allNeurons }));
+    }
   });
 
   it('as interventions it is the same, and says which neurons are kept', async () => {
