@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from 'node
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseGraphJson } from '@limn/attribution';
 import { modelFolder } from '@limn/pocket';
 import { recordFromJson } from '@limn/report';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -66,7 +67,11 @@ describe('pocket', () => {
     expect(record.task).toMatchObject({ name: 'hypernymy', pairs: 4, searchPairs: 3, heldOut: true });
     expect(record.metric.name).toBe('kl');
     expect(outcome.stdout).toMatch(/−kl: 0\.000 on clean prompts, -\d/);
-    expect(record.provenance).toMatchObject({ seed: 5, model: { name: 'pocket' } });
+    expect(record.provenance).toMatchObject({ seed: 5, prependBos: null, model: { name: 'pocket' } });
+    // The whole graph is the model itself.
+    for (const { points } of record.curves) expect(points.at(-1)?.faithfulness).toBeCloseTo(1, 3);
+    const { scores, graph } = parseGraphJson(readFileSync(path.join(out, 'graph.json'), 'utf8'));
+    for (const { u, v } of graph.edges()) expect(scores.values[graph.dense(u, v)]).not.toBeNaN();
     expect(record.flags.map(({ code }) => code)).toContain('few-pairs');
   });
 });

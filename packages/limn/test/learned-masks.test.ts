@@ -106,9 +106,9 @@ describe('learned masks on the command line', () => {
 
   it('stopped with Ctrl-C they end with exit code 130, and go on from where they were', async () => {
     const controller = new AbortController();
-    let ended = false;
-    const running = runLimn(words('stopped', '--resume'), controller.signal).finally(() => (ended = true));
-    while (!ended && kept('stopped').length === 0) await wait(1);
+    const over = new AbortController();
+    const running = runLimn(words('stopped', '--resume'), controller.signal).finally(() => over.abort());
+    while (!over.signal.aborted && kept('stopped').length === 0) await wait(1);
     controller.abort();
     expect((await running).exitCode).toBe(130);
     expect(existsSync(path.join(root, 'stopped'))).toBe(false);

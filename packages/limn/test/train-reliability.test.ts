@@ -111,7 +111,7 @@ describe('limn train', () => {
     const out = path.join(root, 'draft');
     mkdirSync(out);
     writeFileSync(path.join(out, '.training.json.0123456789ab.part'), '{"sch');
-    const outcome = await runLimn(words(out, '--resume'));
+    const outcome = await runLimn(words(out, '--resume', '--steps', '10'));
     expect(outcome.exitCode, outcome.stderr).toBe(0);
     expect(readdirSync(out).filter((name) => name.endsWith('.part'))).toEqual([]);
     const foreign = path.join(root, 'foreign');
