@@ -3,17 +3,18 @@ import { LimnError } from '@limn/gpu';
 import { Circuit } from './circuit.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
+import { expectSign, provenanceOf, signOf, UNKNOWN_SIGN } from './graph-sign.js';
+import type { GraphProvenance, ScoreSign } from './graph-sign.js';
 import { edgesOf, expectUnits } from './neuron-circuit.js';
 import type { RunnableCircuit } from './neuron-circuit.js';
 import type { NodeScores } from './score-nodes.js';
 import { scoresOf } from './scores.js';
 import type { Scores } from './scores.js';
 
-/** What a graph file says about itself. Upstream's format records none of it, not even the sign. */
-export interface GraphProvenance {
-  /** Always this: a positive score means that corrupting the edge raises the loss. */
-  readonly sign: 'positive-helps';
-  readonly [field: string]: unknown;
+/** How a graph file is read. */
+export interface ParseGraphOptions {
+  /** The sign of the file's scores, where it says none, as MIB's and the reference's do not. Scores of 'negative-helps' are negated. */
+  readonly sign?: ScoreSign | undefined;
 }
 
 /** A node of the file. What has no score has no `score`: upstream's reader takes a missing one for NaN, and breaks on null. */
@@ -50,6 +51,12 @@ export interface ParsedGraph {
   readonly neurons?: Uint8Array;
   /** Scores of nodes, and of neurons, when there are any; NaN where one has none. */
   readonly nodeScores?: Pick<NodeScores, 'graph' | 'values' | 'neurons'>;
+  /**
+   * Of `scores` and `nodeScores` as they are given here: 'positive-helps' where the file or the caller says what its sign is, after
+   * turning round what was 'negative-helps'; 'unknown' where neither does, so that a signed ranking may pick the worst edges.
+   */
+  readonly sign: 'positive-helps' | 'unknown';
+  /** As it stands in the file. */
   readonly provenance?: GraphProvenance;
   /** Odd but harmless things met while reading. */
   readonly notes: readonly string[];
@@ -100,16 +107,19 @@ export function graphToJson(parts: {
     },
     nodes,
     edges,
-    limn: { sign: 'positive-helps', ...provenance },
+    limn: { ...provenance, sign: 'positive-helps' },
   };
 }
 
 /**
  * Reads a graph file of either generation: nodes as objects or as booleans, scores as numbers, null or Python's bare
  * `NaN`, `d_model` missing; neurons of a head as its own row, or as upstream writes them, the rows of all heads of its layer.
- * @throws LimnError `data/graph-json` (not JSON, wrong shape), `data/graph-shape`, `data/unknown-edge`, `data/graph-incomplete`
+ * Scores come back so that above 0 helps: those of a file whose sign is 'negative-helps', by itself or by `sign`, are negated.
+ * @throws LimnError `data/graph-json` (not JSON, wrong shape), `data/graph-shape`, `data/unknown-edge`, `data/graph-incomplete`,
+ * `data/graph-sign` (the file has an unknown sign, or not the one that was given), `usage/graph-sign`
  */
-export function parseGraphJson(text: string): ParsedGraph {
+export function parseGraphJson(text: string, { sign: given }: ParseGraphOptions = {}): ParsedGraph {
+  expectSign(given);
   let json: unknown;
   try {
     json = JSON.parse(withoutBareNumbers(text));
@@ -144,12 +154,20 @@ export function parseGraphJson(text: string): ParsedGraph {
       details: { given: met, expected: graph.edgeCount },
       hint: 'A truncated file, or a cfg that does not belong to these edges.',
     });
+  const provenance = file.limn === undefined ? undefined : provenanceOf(record(file.limn, '"limn"'));
+  const sign = signOf(provenance, given);
+  if (sign === undefined) notes.push(UNKNOWN_SIGN);
+  if (sign === 'negative-helps')
+    for (const list of [values, units.nodeScores?.values, units.nodeScores?.neurons])
+      // 0 stays 0, not −0.
+      for (const [i, x] of list?.entries() ?? []) (list as Float64Array)[i] = 0 - x;
   return {
     graph,
     circuit: new Circuit(graph, mask),
     scores: { graph, values },
     ...units,
-    ...(file.limn === undefined ? {} : { provenance: record(file.limn, '"limn"') as unknown as GraphProvenance }),
+    sign: sign === undefined ? 'unknown' : 'positive-helps',
+    ...(provenance && { provenance }),
     notes,
   };
 }

@@ -71,7 +71,8 @@ export type { BaselineCurve, BaselineOptions, BaselinePoint } from './curve-base
 export { graphToDot, renderSvg } from './graph-dot.js';
 export type { DotOptions, GraphvizRenderer } from './graph-dot.js';
 export { graphToJson, parseGraphJson } from './graph-json.js';
-export type { GraphJson, GraphJsonNode, GraphProvenance, ParsedGraph } from './graph-json.js';
+export type { GraphJson, GraphJsonNode, ParsedGraph, ParseGraphOptions } from './graph-json.js';
+export type { GraphProvenance, ScoreSign } from './graph-sign.js';
 export {
   MIB_PROPORTIONS,
   cmdArea,

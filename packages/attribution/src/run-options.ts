@@ -50,7 +50,7 @@ export function pairsWithin(
   pairs: readonly { readonly clean: readonly number[] }[],
   { what, kept, widest, memoryBytes }: { what: string; kept: number; widest: number; memoryBytes: number },
 ): number {
-  const stream = Math.max(...pairs.map(({ clean }) => clean.length)) * info.width * 4;
+  const stream = pairs.reduce((longest, { clean }) => Math.max(longest, clean.length), 0) * info.width * 4;
   if (stream * kept > memoryBytes) throw overBudget({ what, unit: 'pair', memoryBytes }, { bytes: stream * kept });
   const byBudget = Math.floor(memoryBytes / 2 / (stream * kept));
   const byBinding = Math.floor(gpu.capabilities.limits.maxStorageBufferBindingSize / (stream * widest));

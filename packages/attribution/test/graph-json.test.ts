@@ -44,7 +44,46 @@ describe('graph file', () => {
     const back = parseGraphJson(text);
     expect(back.circuit.edgeCount).toBe(3);
     expect([...back.scores.values].filter((x) => !Number.isNaN(x))).toHaveLength(43);
-    expect(back.notes).toHaveLength(1);
+    expect(back.notes).toHaveLength(2); // no width, no sign
+  });
+
+  describe('of some sign', () => {
+    const json = graphToJson({ scores, circuit });
+    const signed = (limn?: object) => JSON.stringify({ ...json, limn });
+    const refused = expect.objectContaining({ code: 'data/graph-sign' });
+    const negated = scores.values.map((x) => 0 - x);
+
+    it('gives scores that help above 0, turned round where the file or the caller says so', () => {
+      expect(parseGraphJson(signed({ sign: 'positive-helps' }))).toMatchObject({ sign: 'positive-helps', notes: [] });
+      for (const back of [
+        parseGraphJson(signed({ sign: 'negative-helps' })),
+        parseGraphJson(signed(), { sign: 'negative-helps' }),
+      ]) {
+        expect(back.scores.values).toEqual(negated);
+        expect(back).toMatchObject({ sign: 'positive-helps', notes: [] });
+      }
+    });
+
+    it('says where the sign is unknown, as of the reference’s files', () => {
+      for (const limn of [undefined, {}, { method: 'eap' }]) {
+        const back = parseGraphJson(signed(limn));
+        expect(back.sign).toBe('unknown');
+        expect(back.notes).toEqual([expect.stringContaining('ranking by sign')]);
+        expect(back.scores.values).toEqual(scores.values.map((x) => x + 0));
+      }
+    });
+
+    it('refuses a sign that there is none of, and one against the file’s', () => {
+      expect(() => parseGraphJson(signed({ sign: 'up' }))).toThrow(refused);
+      expect(() => parseGraphJson(signed({ sign: 1 }))).toThrow(refused);
+      expect(() => parseGraphJson(signed({ sign: 'positive-helps' }), { sign: 'negative-helps' })).toThrow(refused);
+      expect(() => parseGraphJson(signed(), { sign: 'up' as 'negative-helps' })).toThrow(
+        expect.objectContaining({ code: 'usage/graph-sign' }),
+      );
+      expect(() => parseGraphJson(JSON.stringify({ ...json, limn: [] }))).toThrow(
+        expect.objectContaining({ code: 'data/graph-json' }),
+      );
+    });
   });
 
   it('writes null for what JSON cannot hold', () => {
