@@ -40,7 +40,7 @@ export interface FindingFigures {
   };
   /** Every size of the headline curve: what it costs to read. */
   readonly reading: readonly ReadingFigures[];
-  /** With exact patching of every edge, where that was asked for. */
+  /** With exact patching of every edge, or of a sample, where that was asked for. */
   readonly agreement?: Agreement;
   /** Scores with m points of the path against those with more, where that was asked for. */
   readonly convergence?: Pick<IgConvergence, 'steps' | 'referenceSteps' | 'agreement' | 'overlaps' | 'relativeChange'>;
@@ -181,9 +181,10 @@ function furtherLines({ curves, shown, exact, masks, search, knockOut }: Finding
     );
   if (exact) {
     const { spearman, signAgreement, topOverlap } = exact.agreement;
+    const of = exact.sample === undefined ? '' : ` of ${exact.sample.edges} edges`;
     const rank = spearman === null ? 'undefined' : spearman.toFixed(3);
     lines.push(
-      `  against exact patching: rank correlation ${rank}, ${percent(signAgreement)} of the signs, ${percent(topOverlap.value)} of the top ${topOverlap.k}`,
+      `  against exact patching${of}: rank correlation ${rank}, ${percent(signAgreement)} of the signs, ${percent(topOverlap.value)} of the top ${topOverlap.k}`,
     );
   }
   if (masks)

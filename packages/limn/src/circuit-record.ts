@@ -1,6 +1,5 @@
 // One circuit's findings as the record that result.json and the report page are made from.
 import type {
-  Agreement,
   BaselineCurve,
   BootstrapOptions,
   CurvePoint,
@@ -23,6 +22,7 @@ import type {
   Provenance,
 } from '@limn/report';
 import type { Unit } from './circuit-request.js';
+import { referenceOf, type ExactComparison } from './exact-comparison.js';
 import type { Judgements } from './judgements.js';
 import type { LeftOutPair } from './left-out.js';
 import type { LearntMasks } from './learnt-masks.js';
@@ -75,7 +75,8 @@ export interface Findings {
   /** Pairs that the faithfulness was measured on, with the metric of each. */
   readonly pairs: readonly Pair[];
   readonly values?: { readonly clean: readonly number[]; readonly corrupted: readonly number[] };
-  readonly exact?: { readonly scores: Scores; readonly agreement: Agreement };
+  /** Where the scores were held against exact patching. */
+  readonly exact?: ExactComparison;
   readonly flags: CircuitRecord['flags'];
   /** Pairs that were left out, every one. */
   readonly leftOut: readonly LeftOutPair[];
@@ -143,7 +144,9 @@ export function circuitRecord(found: Findings, provenance: Provenance, show: (id
         : { values: { clean: found.values.clean[i] ?? 0, corrupted: found.values.corrupted[i] ?? 0 } }),
     })),
     flags: found.flags,
-    ...(found.exact === undefined ? {} : { agreement: { reference: 'exact edge patching', ...found.exact.agreement } }),
+    ...(found.exact === undefined
+      ? {}
+      : { agreement: { reference: referenceOf(found.exact), ...found.exact.agreement } }),
   };
 }
 

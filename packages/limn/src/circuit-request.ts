@@ -16,6 +16,8 @@ export interface PipelineControls {
   readonly signal?: AbortSignal | undefined;
   /** Told of every phase, and how far it is. */
   readonly onProgress?: ((event: ProgressEvent) => void) | undefined;
+  /** Told, in a line, how much work exact patching is going to be, before it starts. */
+  readonly onNote?: ((line: string) => void) | undefined;
 }
 
 /** Where shards of scores are kept, how large they are, and what made their bits. */
@@ -62,8 +64,11 @@ export interface CircuitRequest extends PipelineControls {
   readonly otherTasks?: readonly OtherTask[] | undefined;
   /** Go on without pairs that the metric or the model cannot take, or whose scores are no numbers. */
   readonly skipBadPairs?: boolean | undefined;
-  /** Also scores every edge exactly, to compare with. Costs one run per edge and pair. */
-  readonly compareWithExact?: boolean | undefined;
+  /**
+   * Also scores every edge exactly, or a sample of so many, half of them by |score| and half drawn, to compare with. Costs one run per
+   * edge and pair.
+   */
+  readonly compareWithExact?: boolean | { readonly edges: number; readonly seed: number } | undefined;
 }
 
 /** Gives the progress of a package a phase for the terminal. */

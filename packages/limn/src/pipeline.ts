@@ -1,11 +1,9 @@
 // The whole column as one function: a model and pairs in; scores, circuits, their faithfulness and what puts it in doubt out.
 import {
   accuracy,
-  agreement,
   kl,
   metricByName,
   minimality,
-  scoreEdges,
   type Ablation,
   type NodeScores,
   type Scores,
@@ -16,6 +14,7 @@ import type { Findings } from './circuit-record.js';
 import { searchSmallest, withThreshold } from './chosen-size.js';
 import { duplicateFlags } from './duplicate-pairs.js';
 import { edgeCurves } from './edge-curves.js';
+import { compareWithExact, tellExactWork } from './exact-comparison.js';
 import { flagsOf, leftOutFlags, maskFlags, searchFlags, stabilityFlags, unitFlags } from './flags.js';
 import { allTasksRanking, judge, judgementFlags } from './judgements.js';
 import { learntMasks } from './learnt-masks.js';
@@ -63,6 +62,7 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
     bands: sets.evaluation.length > 1 ? BANDS : undefined,
   });
   const { resamples, missing } = resamplesOf(request);
+  if (method.name === 'exact') tellExactWork(request);
   const scoring = controls(`scores by ${method.name}`, 'pairs', sets.discovery.length);
   const { scores, bad, history } = await scoresOf(request, { ...scoring, resamples });
   const nodeScores =
@@ -96,13 +96,12 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
       ? await minimality(model, shown.circuit, sets.evaluation, controls('knock-outs', 'pairs', sets.evaluation.length))
       : undefined;
   const judgements = await judge(request, shown.circuit, ablation);
-  const exact =
-    request.compareWithExact === true
-      ? await scoreEdges(model, sets.discovery, {
-          ...controls('scores by exact', 'pairs', sets.discovery.length),
-          method: 'exact',
-        })
-      : undefined;
+  const exact = await compareWithExact(request, scores, {
+    metric,
+    ablation,
+    signal,
+    onProgress: named('scores by exact', onProgress),
+  });
   const leftOut = [...(sets.leftOut ?? []), ...bad];
   return {
     title: sets.title,
@@ -129,7 +128,7 @@ async function findUnder(ablation: Ablation, request: CircuitRequest): Promise<F
     judgements,
     pairs: sets.evaluation,
     values,
-    ...(exact === undefined ? {} : { exact: { scores: exact, agreement: agreement(scores, exact) } }),
+    ...(exact === undefined ? {} : { exact }),
     flags: [
       ...flagsOf(reported, sets, metric.name, method, request.threshold),
       ...duplicateFlags(sets),

@@ -2,18 +2,26 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { evaluateCircuits, logitDiff, minimality, normalisedFaithfulness, parseGraphJson } from '@limn/attribution';
+import {
+  evaluateCircuits,
+  exactEdges,
+  logitDiff,
+  minimality,
+  normalisedFaithfulness,
+  parseGraphJson,
+  sampleEdges,
+  scoreAt,
+  type Minimality,
+} from '@limn/attribution';
 import { recordFromJson, type CircuitRecord } from '@limn/report';
 import { lentGpu } from '@limn/testing';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { circuitFiles, describeFinding, figuresOf } from '../src/circuit-output.js';
+import { chooseMethod } from '../src/methods.js';
 import { openModel } from '../src/model-source.js';
+import { findCircuit } from '../src/pipeline.js';
 import { runLimn } from './run-limn.js';
 import { writeToyModel } from './toy-model.js';
-
-vi.mock(import('@limn/attribution'), async (original) => {
-  const attribution = await original();
-  return { ...attribution, minimality: vi.fn(attribution.minimality) };
-});
 
 /** A logit difference that falls by 0.2 from clean to corrupted: round-off of f32 in it is below 1e-5 of that. */
 const pairs = [7, 6, 5, 8].map((third) => ({
@@ -145,21 +153,27 @@ describe('knock-outs', () => {
   });
 
   it('without a finite metric are unknown on the terminal, in the figures, in the record and on the page', async () => {
-    const { minimality: real } = await vi.importActual<typeof import('@limn/attribution')>('@limn/attribution');
-    const lost = { value: NaN, change: NaN, faithfulness: null, faithfulnessChange: null, verdict: 'unknown' } as const;
-    vi.mocked(minimality).mockImplementation(async (...given) => {
-      const found = await real(...given);
-      return { ...found, edges: found.edges.map((drop, i) => (i === 0 ? { ...drop, ...lost } : drop)) };
-    });
-    const words = ['--knock-out', '--draws', '0'];
-    const outcome = await circuit('lost', ...words);
-    const figures = (await circuit('lost-json', ...words, '--json')).json();
-    vi.mocked(minimality).mockReset();
-    expect(outcome.exitCode, outcome.stderr).toBe(0);
-    expect(outcome.stdout).toMatch(/dropped one at a time: .* edges are needed.*, 1 unknown \(no finite metric/);
-    expect(recordOf('lost').knockOut?.edges[0]).toMatchObject({ value: null, change: null, verdict: 'unknown' });
-    expect(text('lost', 'report.html')).toContain('no finite number');
-    expect(figures['knockOut']).toMatchObject({ edges: { unknown: 1 }, nodes: { unknown: 0 } });
+    const sets = { name: 'toy', title: 'Toy', description: 'Pairs of the toy.', metric: 'logit-diff' } as const;
+    const found = await withToy((toy) =>
+      findCircuit({
+        model: toy,
+        sets: { ...sets, discovery: pairs, evaluation: pairs, bos: 'in the ids' },
+        metric: 'logit-diff',
+        method: chooseMethod('eap', {}),
+        draws: 0,
+        knockOut: true,
+      }),
+    );
+    const { edges, ...knockOut } = found.knockOut as Minimality;
+    const gone = { value: NaN, change: NaN, faithfulness: null, faithfulnessChange: null, verdict: 'unknown' } as const;
+    const lost = edges.map((drop, i) => (i === 0 ? { ...drop, ...gone } : drop));
+    const without = { ...found, knockOut: { ...knockOut, edges: lost } };
+    expect(describeFinding(without).join()).toMatch(/ edges are needed[^;]*, 1 unknown \(no finite metric/);
+    expect(figuresOf(without).knockOut).toMatchObject({ edges: { unknown: 1 }, nodes: { unknown: 0 } });
+    const files = new Map(circuitFiles(without, recordOf('knocked').provenance, String));
+    const record = recordFromJson(files.get('result.json') ?? '') as CircuitRecord;
+    expect(record.knockOut?.edges[0]).toMatchObject({ value: null, change: null, verdict: 'unknown' });
+    expect(files.get('report.html')).toContain('no finite number');
   });
 });
 
@@ -170,10 +184,34 @@ describe('what costs more, and is made where it is asked for', () => {
     expect(outcome.exitCode, outcome.stderr).toBe(0);
     const record = recordOf('judged');
     expect(record.agreement).toMatchObject({ reference: 'exact edge patching', edges: record.graph.edgeCount });
+    const runs = (4 * record.graph.edgeCount).toLocaleString('en-US');
+    expect(outcome.stderr).toContain(`exact patching: ${runs} patched runs`);
     for (const [, , , exact] of record.edges) expect(exact).toEqual(expect.any(Number));
     expect(codes(record)).toEqual(expect.arrayContaining([expect.stringMatching(/^ig-(un)?settled$/), 'completeness']));
     expect(outcome.stdout).toContain('against exact patching: rank correlation');
     expect(outcome.stdout).toContain('With 20 points on the path in place of 5');
+  });
+
+  it('agreement with exact patching of a sample of edges, which is told before and leaves the others without', async () => {
+    const outcome = await circuit('sampled', '--compare-exact', '12', '--seed', '3');
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    expect(outcome.stderr).toMatch(
+      /exact patching: 48 patched runs \(12 edges, 4 pairs\), [\d.]+ [GT]FLOP of arithmetic/,
+    );
+    expect(outcome.stdout).toContain('against exact patching of 12 edges: rank correlation');
+    const record = recordOf('sampled');
+    expect(record.agreement?.edges).toBe(12);
+    expect(record.agreement?.reference).toContain('of 12 edges');
+    expect(record.provenance.seed).toBe(3);
+    const { scores } = graphOf('sampled');
+    const sample = sampleEdges(scores.graph, 12, { seed: 3, scores });
+    const wanted = await withToy((toy) => exactEdges(toy, pairs, { metric: logitDiff, edges: sample }));
+    for (const [name, , , exact] of record.edges) {
+      const { u, v } = scores.graph.parseEdge(name);
+      if (sample.has(u, v)) expect(exact).toBeCloseTo(scoreAt(wanted, u, v), 6);
+      else expect(exact).toBeNull();
+    }
+    expect(text('sampled', 'report.html')).toContain('Against exact patching of 12 edges');
   });
 
   it('the same in JSON, with what each size costs to read', async (context) => {

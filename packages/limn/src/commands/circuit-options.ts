@@ -38,7 +38,7 @@ export interface CircuitOptions extends SharedOptions, WeightOptions, MethodSett
   readonly knockOut?: boolean;
   readonly completeness?: boolean;
   readonly igConvergence?: boolean;
-  readonly compareExact?: boolean;
+  readonly compareExact?: true | number;
   readonly allTasks?: boolean;
   readonly pairs: number;
   readonly evalPairs: number;
@@ -127,7 +127,12 @@ export function withCircuitOptions(command: Command): Command {
     )
     .option('--pairs <n>', 'pairs of a task to search with', integerOption('--pairs', 1), 32)
     .option('--eval-pairs <n>', 'held-out pairs of a task to measure on', integerOption('--eval-pairs', 1), 32)
-    .option('--seed <n>', 'which pairs of a task, and the draws of learned-masks', integerOption('--seed', 0), 0)
+    .option(
+      '--seed <n>',
+      'which pairs of a task, and the draws of learned-masks and of --compare-exact',
+      integerOption('--seed', 0),
+      0,
+    )
     .option(
       '--threshold <x>',
       'search for the smallest circuit with a faithfulness of at least x, and show that one',
@@ -136,7 +141,11 @@ export function withCircuitOptions(command: Command): Command {
     .option('--knock-out', 'drop every edge and every node of the circuit shown, one at a time')
     .option('--completeness', 'knock subsets of the circuit shown out of it and out of the model, and compare')
     .option('--ig-convergence', 'score with four times as many points on the path as well, and compare')
-    .option('--compare-exact', 'patch every edge exactly as well, and say how the scores agree (one run per edge)')
+    .option(
+      '--compare-exact [n]',
+      'patch every edge exactly as well, or n edges, half the best and half drawn, and say how the scores agree (a run per edge and pair)',
+      integerOption('--compare-exact', 1),
+    )
     .option('--all-tasks', 'score all other tasks as well, and hold the curve against circuits of all tasks together')
     .option(
       '--draws <n>',
@@ -190,7 +199,7 @@ export function expectFitting(options: CircuitOptions): void {
   if (options.allTasks === true && options.task === undefined)
     throw new LimnError('usage/pairs-source', '--all-tasks goes with --task: a file is no task among others');
   expectSettingsOf(options.method, options);
-  if (options.compareExact === true && options.method === 'exact')
+  if (options.compareExact !== undefined && options.method === 'exact')
     throw new LimnError(
       'usage/method-setting',
       '--compare-exact holds scores against those of exact, which these are',

@@ -46,9 +46,12 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
       options.task === undefined || options.allTasks !== true
         ? []
         : otherTasks(options.task, options.pairs, options.seed, speaker);
-    const judged = { threshold, knockOut, completeness, igConvergence, compareWithExact: compareExact };
+    const compareWithExact =
+      typeof compareExact === 'number' ? { edges: compareExact, seed: options.seed } : compareExact;
+    const judged = { threshold, knockOut, completeness, igConvergence, compareWithExact };
     const chosen = { method, unit, draws, skipBadPairs, ...judged, otherTasks: others };
-    const request = { model: model.hooked, sets, metric, ...chosen, signal, onProgress: console.progress };
+    const told = { onProgress: console.progress, onNote: (line: string) => console.note(line) };
+    const request = { model: model.hooked, sets, metric, ...chosen, signal, ...told };
     const kept = options.resume || options.shard ? shardsOf(options, device.gpu, request) : undefined;
     if (options.shard && kept) {
       await scorePart({ ...request, shards: kept }, options, context);
@@ -59,8 +62,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
       ...(method.masks === undefined ? { shards: kept } : { checkpoints: kept }),
     });
     const provenance = provenanceOf(device.gpu, model, context, {
-      // A file's pairs are taken as they are; a task's are drawn, and what masks are learnt with.
-      seed: options.task === undefined && method.masks === undefined ? null : options.seed,
+      seed: isSeedUsed(options, method) ? options.seed : null,
       prompts: sets.evaluation.map((pair) => pair.clean),
       prependBos: prependBosOf(sets),
       pairsSha256: await pairsSha256(sets),
@@ -140,9 +142,10 @@ function resultOptions(
     shardSize = SHARD_SIZE,
     ...options
   }: CircuitOptions,
-  { igSteps, igRule, igVariant, selector, masks }: MethodChoice,
+  method: MethodChoice,
 ): Record<string, string | number | boolean> {
-  const drawn = masks === undefined ? ['pairs', 'evalPairs', 'seed'] : ['pairs', 'evalPairs'];
+  const { igSteps, igRule, igVariant, selector, masks } = method;
+  const drawn = isSeedUsed(options, method) ? ['pairs', 'evalPairs'] : ['pairs', 'evalPairs', 'seed'];
   const unused = new Set<string>(options.data === undefined ? [] : drawn);
   const learning = masks && {
     maskUpdates: masks.updates,
@@ -156,4 +159,12 @@ function resultOptions(
       (entry): entry is [string, string | number | boolean] => entry[1] !== undefined && !unused.has(entry[0]),
     ),
   );
+}
+
+/** A file's pairs are taken as they are; drawn are a task's, what masks are learnt with, and edges that are patched exactly. */
+function isSeedUsed(
+  { task, compareExact }: Pick<CircuitOptions, 'task' | 'compareExact'>,
+  method: MethodChoice,
+): boolean {
+  return task !== undefined || method.masks !== undefined || typeof compareExact === 'number';
 }
