@@ -1,51 +1,68 @@
-// What a drop is called when some metric is no finite number, from circuits' metrics that are given: nothing is run.
-import type { HookedModel } from '@limn/hooks';
-import { describe, expect, it, vi } from 'vitest';
-import { Circuit, buildGraph, logitDiff, minimality } from '../src/index.js';
-import { evaluateDistinct } from '../src/evaluate-distinct.js';
+// What a drop is called when its metric or that of the circuit is no finite number: a metric that overflows where it is told to.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Gpt2 } from '@limn/gpt2';
+import { addScaled, fill, scale } from '@limn/tensor';
+import { referenceEap } from '@limn/testing';
+import { buildGraph, logitDiff, minimality, prune, scoresOf, selectGreedy } from '../src/index.js';
+import type { Metric, Minimality } from '../src/index.js';
+import { awkwardPairs, gpt2Of } from './models.js';
 
-vi.mock(import('../src/evaluate-distinct.ts'));
+const { TOY_SIZES, randomModel } = referenceEap;
+const graph = buildGraph({ ...TOY_SIZES, block: 'sequential' });
+const pairs = awkwardPairs(1, TOY_SIZES);
+const circuit = prune(
+  selectGreedy(
+    scoresOf(graph, (u, v) => Math.sin(12.9898 * (graph.dense(u, v) + 1))),
+    14,
+  ),
+);
 
-const graph = buildGraph({ layers: 1, heads: 1, width: 4, block: 'sequential' });
-const circuit = Circuit.ofEdges(graph, ['input->m0', 'm0->logits', 'input->logits']);
+const LARGEST_F32 = 3.4028e38;
 
-/** Verdicts of the three edges and of m0, whose drops give the four values, of a circuit that has 2, between 0 (empty) and 4 (clean). */
-async function verdicts(dropped: readonly number[], { clean = 4, empty = 0, own = 2 } = {}) {
-  const of = (value: number) => ({
-    mean: { 'logit-diff': value },
-    perExample: { 'logit-diff': Float64Array.of(value) },
-  });
-  vi.mocked(evaluateDistinct).mockImplementationOnce((_, { count, circuitAt }) => {
-    const circuits = Array.from({ length: count }, (__, i) => (circuitAt(i), of([own, ...dropped][i] as number)));
-    return Promise.resolve({ clean: of(clean), empty: of(empty), circuits });
-  });
-  const { edges, nodes, dispensable, tolerance } = await minimality({} as HookedModel, circuit, [], {
-    metric: logitDiff,
-  });
-  return { verdicts: [...edges, ...nodes].map(({ verdict }) => verdict), dispensable, tolerance };
+/** The logit difference minus `from`, times a factor that leaves what is nearer to `from` than `reach` finite, and nothing farther. */
+const overflowing = (from: number, reach: number): Metric => ({
+  ...logitDiff,
+  loss(step, ...given) {
+    const loss = logitDiff.loss(step, ...given);
+    // In two factors, each of which is an f32.
+    const shifted = scale(step, addScaled(step, loss, fill(step, loss.shape, 1), from), 1 / reach);
+    return scale(step, shifted, LARGEST_F32);
+  },
+});
+
+/** The overflowing metric under which one of the values is lost that is the largest or the smallest of all, and no other. */
+function losing(lost: number, others: readonly number[]): Metric {
+  const [low, high] = [Math.min(...others), Math.max(...others)];
+  expect(lost < low || lost > high).toBe(true);
+  return lost > high ? overflowing(low, (high + lost) / 2 - low) : overflowing(high, high - (low + lost) / 2);
 }
 
 describe('a drop', () => {
+  let model: Gpt2;
+  let found: Minimality;
+  beforeAll(async () => {
+    model = await gpt2Of(randomModel(TOY_SIZES, 9));
+    found = await minimality(model, circuit, pairs, { metric: logitDiff });
+  });
+  afterAll(() => model.dispose());
+
   it('without a finite metric is unknown, and changes no other verdict', async () => {
-    const finite = await verdicts([1, 2, 3, 1]);
-    expect(finite.verdicts).toEqual(['needed', 'idle', 'harmful', 'needed']);
-    expect(finite.dispensable).toHaveLength(2);
-    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
-      const found = await verdicts([1, 2, value, value]);
-      expect(found.verdicts, `${value}`).toEqual(['needed', 'idle', 'unknown', 'unknown']);
-      expect(found.dispensable).toEqual(finite.dispensable.slice(0, 1));
-      expect(found.tolerance).toBe(finite.tolerance);
-    }
+    const before = [...found.edges, ...found.nodes];
+    const lowest = before.reduce((a, b) => (b.value < a.value ? b : a));
+    const { clean, empty } = found.baselines;
+    const others = before.flatMap(({ value }) => (value === lowest.value ? [] : [value]));
+    const metric = losing(lowest.value, [clean, empty, found.value, ...others]);
+    const lost = await minimality(model, circuit, pairs, { metric });
+    const verdicts = [...lost.edges, ...lost.nodes].map(({ verdict }) => verdict);
+    expect(verdicts).toEqual(before.map((drop) => (drop.value === lowest.value ? 'unknown' : drop.verdict)));
+    expect(verdicts).toContain('unknown');
+    expect(lost.tolerance).toBeLessThan(Infinity);
+    expect(lost.dispensable).toEqual(found.dispensable);
   });
 
-  it('is unknown throughout where the circuit itself has no finite metric', async () => {
-    const { verdicts: all, dispensable } = await verdicts([1, 2, 3, 1], { own: Number.NaN });
-    expect(all).toEqual(['unknown', 'unknown', 'unknown', 'unknown']);
+  it('is unknown where the circuit has no finite metric', async () => {
+    const { edges, dispensable } = await minimality(model, circuit, pairs, { metric: overflowing(0, 1e-3) });
+    expect(new Set(edges.map(({ verdict }) => verdict))).toEqual(new Set(['unknown']));
     expect(dispensable).toEqual([]);
-  });
-
-  it('that changes something is unknown where no finite baselines say which way the clean run lies', async () => {
-    const { verdicts: all } = await verdicts([1, 2, 3, 1], { empty: Number.NaN });
-    expect(all).toEqual(['unknown', 'idle', 'unknown', 'unknown']);
   });
 });
