@@ -8,6 +8,8 @@ export function randomPairs(pairs: number, tokens: number, vocabulary: number): 
   return Array.from({ length: pairs }, (_, p) => {
     const clean = Array.from({ length: tokens }, (_, t) => draw(p, t));
     const corrupted = clean.map((id, t) => (t === Math.floor(tokens / 2) ? draw(p, tokens) : id));
-    return { clean, corrupted, correct: [draw(p, tokens + 1)], incorrect: [draw(p, tokens + 2)] };
+    const correct = draw(p, tokens + 1);
+    const incorrect = (correct + 1 + (draw(p, tokens + 2) % (vocabulary - 1))) % vocabulary;
+    return { clean, corrupted, correct: [correct], incorrect: [incorrect] };
   });
 }

@@ -45,7 +45,11 @@ describe.each([1, 2])('%i layers of one head', (layers) => {
     close(await exactEdges(model, pairs, options), exactScores(reference, pairs, 'logit-diff'), 'exact');
 
     // A node's score is the sum over what reads it, and the sum of its neurons'.
-    const { values, neurons } = await scoreNodes(model, pairs, { ...options, method: 'eap', neurons: true });
+    const { values, neurons } = await scoreNodes(model, pairs, {
+      metric: logitDiff,
+      method: 'eap',
+      neurons: true,
+    });
     for (let u = 0; u < graph.nForward; u++) {
       const edges = [...graph.edges()].filter((edge) => edge.u === u);
       const total = edges.reduce((sum, { v }) => sum + (plain.values[graph.dense(u, v)] as number), 0);
