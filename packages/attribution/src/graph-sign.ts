@@ -11,7 +11,8 @@ export interface GraphProvenance {
   readonly [field: string]: unknown;
 }
 
-const SIGNS: readonly ScoreSign[] = ['positive-helps', 'negative-helps'];
+/** All of them. */
+export const SCORE_SIGNS: readonly ScoreSign[] = ['positive-helps', 'negative-helps'];
 /** The note of a file whose sign nobody says. */
 export const UNKNOWN_SIGN =
   'the file does not say whether scores above 0 help (limn.sign is missing): a ranking by sign may pick the worst edges; by |score| nothing depends on it';
@@ -23,13 +24,13 @@ export const UNKNOWN_SIGN =
 export function provenanceOf(fields: Record<string, unknown>): GraphProvenance {
   const { sign, ...others } = fields;
   if (sign === undefined) return others;
-  const known = SIGNS.find((one) => one === sign);
+  const known = SCORE_SIGNS.find((one) => one === sign);
   if (known !== undefined) return { ...others, sign: known };
   throw new LimnError(
     'data/graph-sign',
-    `The graph file has the sign ${JSON.stringify(sign)}; there are ${SIGNS.join(', ')}.`,
+    `The graph file has the sign ${JSON.stringify(sign)}; there are ${SCORE_SIGNS.join(', ')}.`,
     {
-      details: { given: sign, allowed: SIGNS },
+      details: { given: sign, allowed: SCORE_SIGNS },
       hint: '"limn.sign" says what a score above 0 means.',
     },
   );
@@ -51,12 +52,12 @@ export function signOf(provenance: GraphProvenance | undefined, given: ScoreSign
 
 /** @throws LimnError `usage/graph-sign` */
 export function expectSign(given: ScoreSign | undefined): void {
-  if (given === undefined || SIGNS.includes(given)) return;
+  if (given === undefined || SCORE_SIGNS.includes(given)) return;
   throw new LimnError(
     'usage/graph-sign',
-    `There is no sign "${String(given)}" of scores; there are ${SIGNS.join(', ')}.`,
+    `There is no sign "${String(given)}" of scores; there are ${SCORE_SIGNS.join(', ')}.`,
     {
-      details: { given, allowed: SIGNS },
+      details: { given, allowed: SCORE_SIGNS },
     },
   );
 }

@@ -72,7 +72,7 @@ export { graphToDot, renderSvg } from './graph-dot.js';
 export type { DotOptions, GraphvizRenderer } from './graph-dot.js';
 export { graphToJson, parseGraphJson } from './graph-json.js';
 export type { GraphJson, GraphJsonNode, ParsedGraph, ParseGraphOptions } from './graph-json.js';
-export type { GraphProvenance, ScoreSign } from './graph-sign.js';
+export { SCORE_SIGNS, type GraphProvenance, type ScoreSign } from './graph-sign.js';
 export {
   MIB_PROPORTIONS,
   cmdArea,

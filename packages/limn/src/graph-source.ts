@@ -2,9 +2,10 @@
 import { existsSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { parseGraphJson, type ParsedGraph } from '@limn/attribution';
+import { parseGraphJson, type ParsedGraph, type ScoreSign } from '@limn/attribution';
 import { LimnError } from '@limn/gpu';
 import { recordFromJson, type CircuitRecord } from '@limn/report';
+import type { Console } from './console.js';
 import { isCoded } from './exit-code.js';
 import { pairsSha256, type PairsSha256 } from './pairs-sha256.js';
 import { filePairs, type PairSets } from './pairs-source.js';
@@ -20,17 +21,25 @@ export interface NamedGraph {
   readonly record?: CircuitRecord;
 }
 
+/** How graph files are read. */
+export interface GraphReading {
+  /** The sign of scores in files that do not say it. */
+  readonly sign?: ScoreSign | undefined;
+  /** Is told what is odd in a file. */
+  readonly console: Pick<Console, 'warn'>;
+}
+
 /**
  * Reads every graph, and the record beside it.
  * @throws LimnError `usage/compare` for fewer than two, `data/graph-file` for one that cannot be read, `data/graph-mismatch` for models of
  * different shape or weights, and as `parseGraphJson`; ReportError `data/record-…`
  */
-export async function readGraphs(places: readonly string[]): Promise<NamedGraph[]> {
+export async function readGraphs(places: readonly string[], reading: GraphReading): Promise<NamedGraph[]> {
   if (places.length < 2)
     throw new LimnError('usage/compare', `a comparison needs at least two graphs; given ${places.length}`, {
       hint: 'for example: limn compare limn-demo/greater-than limn-demo/ioi',
     });
-  const found = await Promise.all(places.map(readGraph));
+  const found = await Promise.all(places.map((place) => readGraph(place, reading)));
   const named = found.map((graph, i) =>
     found.some(({ name }, j) => i !== j && name === graph.name) ? { ...graph, name: places[i] ?? graph.name } : graph,
   );
@@ -47,7 +56,7 @@ export async function readGraphs(places: readonly string[]): Promise<NamedGraph[
  * Reads one graph, and the record beside it.
  * @throws LimnError `data/graph-file`, and as `parseGraphJson`; ReportError `data/record-…`
  */
-export async function readGraph(place: string): Promise<NamedGraph> {
+export async function readGraph(place: string, { sign, console }: GraphReading): Promise<NamedGraph> {
   const folder = statSync(place, { throwIfNoEntry: false })?.isDirectory() === true;
   const file = folder ? path.join(place, 'graph.json') : place;
   let text: string;
@@ -60,16 +69,19 @@ export async function readGraph(place: string): Promise<NamedGraph> {
       hint: 'give graph.json files, or folders that `limn circuit` or `limn demo` wrote',
     });
   }
+  const graph = parsed(file, text, sign);
+  for (const note of graph.notes) console.warn(`${file}: ${note}`);
   const result = path.join(path.dirname(file), 'result.json');
   const record = existsSync(result) ? recordFromJson(await readFile(result, 'utf8')) : undefined;
   const name = path.basename(path.basename(file) === 'graph.json' ? path.dirname(path.resolve(file)) : file, '.json');
-  return { name, file, parsed: parsed(file, text), ...(record === undefined ? {} : { record }) };
+  return { name, file, parsed: graph, ...(record === undefined ? {} : { record }) };
 }
 
 /** With the file's name in front of what is wrong with it. */
-function parsed(file: string, text: string): ParsedGraph {
+function parsed(file: string, text: string, sign: ScoreSign | undefined): ParsedGraph {
   try {
-    return parseGraphJson(text);
+    const graph = parseGraphJson(text);
+    return graph.sign === 'unknown' && sign !== undefined ? parseGraphJson(text, { sign }) : graph;
   } catch (cause) {
     if (!isCoded(cause)) throw cause;
     throw new LimnError(cause.code, `${file}: ${cause.message}`, {

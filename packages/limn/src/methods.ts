@@ -1,5 +1,6 @@
 // A scoring method with its settings, and what methods and metrics are called for people.
 import {
+  METHOD_TABLE,
   METHODS,
   type AblationName,
   type IgRule,
@@ -35,7 +36,7 @@ const REFERENCE_TITLE =
   'EAP-IG over activations as the reference implementation has it: gradients averaged while any sublayer moves';
 
 /** Methods that score nodes and neurons as well. */
-const NODE_METHODS: readonly NodeMethodName[] = ['eap', 'eap-ig-inputs', 'eap-ig-activations', 'clean-corrupted'];
+const NODE_METHODS = METHODS.filter((name): name is NodeMethodName => METHOD_TABLE[name].nodes);
 
 /** The method, where its gradients score nodes. @throws LimnError `usage/unit` */
 export function nodeMethod(name: CircuitMethod): NodeMethodName {
@@ -51,11 +52,8 @@ export function nodeMethod(name: CircuitMethod): NodeMethodName {
   );
 }
 
-/** Methods that integrate along a path, and the rule that their reference implementation has. */
-const PATH_RULES: Partial<Readonly<Record<CircuitMethod, IgRule>>> = {
-  'eap-ig-inputs': 'left',
-  'eap-ig-activations': 'right',
-};
+/** Methods that integrate along a path. */
+const PATH_METHODS = METHODS.filter((name) => METHOD_TABLE[name].rule !== undefined);
 
 /** What EAP-IG over activations adds up: for every edge the gradients while its own source moves, or as the reference implementation does. */
 export const IG_VARIANTS = ['per-source', 'reference'] as const;
@@ -128,7 +126,7 @@ export function expectSettingsOf(
   settings: MethodSettings & { readonly igConvergence?: boolean | undefined },
 ): void {
   const kinds = [
-    { names: PATH_SETTINGS, of: Object.keys(PATH_RULES), lacked: 'path of integrated gradients' },
+    { names: PATH_SETTINGS, of: PATH_METHODS as readonly string[], lacked: 'path of integrated gradients' },
     { names: VARIANT_SETTINGS, of: [VARIED], lacked: 'variants' },
     { names: MASK_SETTINGS, of: ['learned-masks'], lacked: 'masks to learn' },
   ];
@@ -148,7 +146,7 @@ export function expectSettingsOf(
  */
 export function chooseMethod(name: CircuitMethod, settings: MethodSettings): MethodChoice {
   const { igSteps = 5, igRule, igVariant = 'per-source', selector, ablation = 'patch', seed = 0 } = settings;
-  const rule = PATH_RULES[name];
+  const rule = name === 'learned-masks' ? undefined : METHOD_TABLE[name].rule;
   if (name === 'information-flow' && selector === 'top-n')
     throw new LimnError(
       'usage/selector',

@@ -38,6 +38,35 @@ describe('limn draw', () => {
     for (const line of labels) expect(line).not.toMatch(/[−-]0?\.\d/);
   });
 
+  it('tells of a file that does not say what its sign means, and turns it round where the user says so', async () => {
+    const { limn: _, ...silent } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    const theirs = path.join(root, 'theirs.json');
+    writeFileSync(theirs, JSON.stringify(silent));
+    const draw = (...flags: string[]) =>
+      runLimn(['draw', theirs, '--edges', '4', '--ranking', 'signed', '--json', ...flags]);
+    const dotOf = (outcome: Awaited<ReturnType<typeof runLimn>>): unknown => outcome.json()['dot'];
+    const told = await draw();
+    expect(told.stderr).toContain('theirs.json: the file does not say whether scores above 0 help');
+    const [same, turned] = [await draw('--sign', 'positive-helps'), await draw('--sign', 'negative-helps')];
+    expect(same.stderr + turned.stderr).not.toContain('does not say');
+    expect(dotOf(same)).toBe(dotOf(told));
+    expect(dotOf(turned)).not.toBe(dotOf(told));
+    // A file that says it is believed.
+    const own = await runLimn([
+      'draw',
+      file,
+      '--edges',
+      '4',
+      '--ranking',
+      'signed',
+      '--json',
+      '--sign',
+      'negative-helps',
+    ]);
+    expect(own.exitCode, own.stderr).toBe(0);
+    expect(dotOf(own)).toBe(dotOf(await runLimn(['draw', file, '--edges', '4', '--ranking', 'signed', '--json'])));
+  });
+
   it('writes an SVG that holds every edge and no more than the drawing, whatever the file says of itself', async () => {
     const out = path.join(root, 'circuit.svg');
     const outcome = await runLimn(['draw', file, '--out', out]);

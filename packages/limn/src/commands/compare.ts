@@ -7,11 +7,13 @@ import {
   metricByName,
   overlapAgainstFaithfulness,
   RANKINGS,
+  SCORE_SIGNS,
   SELECTORS,
   type Circuit,
   type CrossFaithfulness,
   type OverlapAgainstFaithfulness,
   type Ranking,
+  type ScoreSign,
   type Selector,
   type TaskPairs,
 } from '@limn/attribution';
@@ -35,6 +37,7 @@ interface CompareOptions extends SharedOptions, WeightOptions {
   readonly edges?: number;
   readonly selector: Selector;
   readonly ranking: Ranking;
+  readonly sign?: ScoreSign;
   readonly model?: string;
   readonly out?: string;
 }
@@ -63,6 +66,11 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
       nameOption('--ranking', 'ranking', RANKINGS),
       'absolute',
     )
+    .option(
+      '--sign <name>',
+      `of scores in files that do not say it, as MIB’s and EAP-IG’s: ${SCORE_SIGNS.join(', ')}`,
+      nameOption('--sign', 'sign', SCORE_SIGNS),
+    )
     .option('--model <name>', 'the model of the graphs: also runs every circuit on the pairs of every folder')
     .option('--out <dir>', 'also writes the comparison as result.json and report.html there')
     .action((places: readonly string[], options: CompareOptions) => compare(places, options, context));
@@ -70,7 +78,7 @@ export function addCompareCommand(program: Command, context: CommandContext): vo
 
 async function compare(places: readonly string[], options: CompareOptions, context: CommandContext): Promise<void> {
   const { console, signal } = context;
-  const graphs = await readGraphs(places);
+  const graphs = await readGraphs(places, { sign: options.sign, console });
   const { selector, ranking } = options;
   const n = options.edges ?? Math.max(...graphs.map(markedSize));
   for (const graph of graphs) expectChoice(graph, n);

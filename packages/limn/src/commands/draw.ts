@@ -1,5 +1,14 @@
 // `limn draw`: a circuit of a graph file as Graphviz text or as SVG.
-import { RANKINGS, graphToDot, renderSvg, selectTopN, type ParsedGraph, type Ranking } from '@limn/attribution';
+import {
+  RANKINGS,
+  SCORE_SIGNS,
+  graphToDot,
+  renderSvg,
+  selectTopN,
+  type ParsedGraph,
+  type Ranking,
+  type ScoreSign,
+} from '@limn/attribution';
 import { LimnError } from '@limn/gpu';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
@@ -11,6 +20,7 @@ interface DrawOptions extends SharedOptions {
   readonly out?: string;
   readonly edges?: number;
   readonly ranking: Ranking;
+  readonly sign?: ScoreSign;
 }
 
 /** Graphviz lays out a few hundred edges in seconds; of more it makes a blot, after minutes. */
@@ -29,13 +39,18 @@ export function addDrawCommand(program: Command, context: CommandContext): void 
       nameOption('--ranking', 'ranking', RANKINGS),
       'absolute',
     )
+    .option(
+      '--sign <name>',
+      `of scores in files that do not say it, as MIB’s and EAP-IG’s: ${SCORE_SIGNS.join(', ')}`,
+      nameOption('--sign', 'sign', SCORE_SIGNS),
+    )
     .option('--out <file>', 'a file that ends in .svg or .dot (default: Graphviz text on stdout)')
     .action((place: string, options: DrawOptions) => draw(place, options, context));
 }
 
 async function draw(place: string, options: DrawOptions, { console }: CommandContext): Promise<void> {
   const format = formatOf(options.out);
-  const graph = await readGraph(place);
+  const graph = await readGraph(place, { sign: options.sign, console });
   const { scores, provenance } = graph.parsed;
   const drawn = chosen(graph, options);
   const edges = ('circuit' in drawn ? drawn.circuit : drawn).edgeCount;
