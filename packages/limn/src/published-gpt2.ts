@@ -1,6 +1,7 @@
 // Published figures of EAP and EAP-IG on GPT-2 small and greater-than: those that the notebook of the EAP-IG repository prints, and how they are measured here.
 import {
   evaluateCircuits,
+  onlyOptionsOf,
   probDiff,
   prune,
   scoreEdges,
@@ -59,7 +60,7 @@ export async function verifyGpt2(
   for (const { method, label } of CIRCUITS) {
     const scores = await scoreEdges(model, pairs, {
       ...controls(`scores by ${label}`),
-      ...PATH,
+      ...onlyOptionsOf(method, PATH),
       method,
       metric: probDiff,
     });
