@@ -40,7 +40,7 @@ const { adapter, source } = gpu.capabilities;
 const description = adapter.description || adapter.device;
 const clock = clockOf(description);
 const held = Object.entries(base).map(([size, value]) => `${value} ${size}`);
-const about = `${held.join(', ')} where they are not varied; ${tokens} tokens, ${shape.width} wide, ${shape.heads} heads; ${clock} seconds, ${description}`;
+const about = `${held.join(', ')} where they are not varied; ${tokens} tokens, ${shape.width} wide, ${shape.heads} heads; ${clock} time, ${adapterName(source, description)}`;
 console.log(about);
 
 const sweeps: Sweep[] = [];
