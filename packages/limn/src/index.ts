@@ -12,6 +12,8 @@ export { FAITHFUL, circuitToShow, headlineCircuits, headlineCurve, type ShownCir
 export { circuitRecord, type Findings, type UnitFindings } from './circuit-record.js';
 export type { ChosenUnits } from './unit-curves.js';
 export type { Judgements } from './judgements.js';
+export type { ExactComparison } from './exact-comparison.js';
+export type { KnownStability } from './stability.js';
 export type { LearntMasks } from './learnt-masks.js';
 export { describeFinding, graphFile } from './circuit-output.js';
 export {
