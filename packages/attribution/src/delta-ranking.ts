@@ -1,6 +1,5 @@
 // A ranking without gradients, to hold scores against: every edge out of u gets the mean over examples of Σ_t ‖Δ_u[t]‖₂, t over real positions.
 import type { Step } from '@limn/gpu';
-import { tokenBatch } from '@limn/hooks';
 import type { HookedModel, Run } from '@limn/hooks';
 import { readFloats, square, sum } from '@limn/tensor';
 import { expectLengths, settleAblation } from './ablation.js';
@@ -8,6 +7,7 @@ import type { Ablation } from './ablation.js';
 import { buildGraph } from './graph.js';
 import { inBatches } from './in-batches.js';
 import { nodeDeltas, outputCaptures, OutputWeights } from './node-outputs.js';
+import { pairTokens } from './pair-tokens.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import { settleControls } from './run-options.js';
@@ -100,10 +100,7 @@ function squaredNorms(
     model.run(
       step,
       {
-        tokens: tokenBatch(
-          pairs.map((pair) => pair[which]),
-          model.info,
-        ),
+        tokens: pairTokens(pairs, which, model.info),
       },
       { capture: outputCaptures(model), logits: 'none' },
     );

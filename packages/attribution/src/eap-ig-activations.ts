@@ -1,5 +1,5 @@
 // EAP-IG (activations): score(u → v) = mean Δ_u · Σ_k w_k ∂L/∂x_v with u's own sublayer at z + (1 − α_k) Δ and all else recomputed. Marks et al., arXiv 2403.19647 §3; MIB's baseline.
-import { blockHook, lastRows, patch, tokenBatch } from '@limn/hooks';
+import { blockHook, lastRows, patch } from '@limn/hooks';
 import type { HookedModel, HookName, ModelInfo, Run } from '@limn/hooks';
 import { LimnError } from '@limn/gpu';
 import { add, detach, fromData, mul, reshape, slice, sum, type Tensor } from '@limn/tensor';
@@ -10,6 +10,7 @@ import { scoreByGradients } from './gradient-scores.js';
 import type { EdgeScoringOptions } from './gradient-scores.js';
 import { layersOf, partsOf, sourcesOfSublayer, sublayersOf } from './node-outputs.js';
 import type { Sublayer } from './node-outputs.js';
+import { pairTokens } from './pair-tokens.js';
 import type { Pair } from './pairs.js';
 import { igPath } from './path.js';
 import type { PathPoint } from './path.js';
@@ -149,12 +150,6 @@ function movedWhole(chunk: Chunk, sublayer: Sublayer, points: readonly PathPoint
   }
   const site = blockHook(sublayer.layer, sublayer.kind === 'heads' ? 'hook_attn_out' : 'hook_mlp_out');
   const output = moved(chunk, detach(clean.at(site)), delta, points);
-  const tokens = tokenBatch(
-    repeated(
-      pairs.map((pair) => pair.clean),
-      m,
-    ),
-    model.info,
-  );
+  const tokens = pairTokens(repeated(pairs, m), 'clean', model.info);
   return end(model.run(step, { tokens }, { ...options, interventions: [patch(site, output)] }));
 }

@@ -1,5 +1,5 @@
 // What circuits are measured against: for each slot the stream x'_v and for each node the output z'_u of the ablated model, and the clean answers.
-import { blockHook, lastRows, tokenBatch } from '@limn/hooks';
+import { blockHook, lastRows } from '@limn/hooks';
 import type { HookedModel, HookName, Run } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
 import { add, detach, readFloats, reshape, slice, sub, sum, type Tensor } from '@limn/tensor';
@@ -10,6 +10,7 @@ import { metricLoss } from './metric-loss.js';
 import type { Metric } from './metrics.js';
 import { constantNodeOutputs, layersOf, nodeOutputs, outputCaptures } from './node-outputs.js';
 import type { OutputWeights, SourceBlock } from './node-outputs.js';
+import { pairTokens } from './pair-tokens.js';
 import type { Pair } from './pairs.js';
 
 /** Mean over the pairs, and the values themselves, by metric; higher is better (the negated loss). */
@@ -53,10 +54,7 @@ export class EvaluationBase {
       const clean = model.run(
         step,
         {
-          tokens: tokenBatch(
-            pairs.map((pair) => pair.clean),
-            model.info,
-          ),
+          tokens: pairTokens(pairs, 'clean', model.info),
         },
         { capture: ['hook_embed'], logits: 'last' },
       );
@@ -113,10 +111,7 @@ function corruptedRun(step: Step, model: HookedModel, weights: OutputWeights, pa
   const run: Run = model.run(
     step,
     {
-      tokens: tokenBatch(
-        pairs.map((pair) => pair.corrupted),
-        info,
-      ),
+      tokens: pairTokens(pairs, 'corrupted', info),
     },
     { capture: [...new Set([...outputCaptures(model), ...streams, last])], logits: 'none' },
   );

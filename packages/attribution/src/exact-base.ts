@@ -1,5 +1,5 @@
 // What exact patching starts from: the clean run of a batch, its losses, the streams that slots read, what heads wrote, and Δ of every source.
-import { blockHook, tokenBatch } from '@limn/hooks';
+import { blockHook } from '@limn/hooks';
 import type { HookedModel, HookName, Run } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
 import { concat, fromData, gatherRows, readFloats, reshape, slice, type Tensor } from '@limn/tensor';
@@ -10,6 +10,7 @@ import { metricLoss } from './metric-loss.js';
 import type { Metric } from './metrics.js';
 import { headResults, layersOf, nodeDeltas, outputCaptures } from './node-outputs.js';
 import type { OutputWeights, SourceBlock } from './node-outputs.js';
+import { pairTokens } from './pair-tokens.js';
 import type { Pair } from './pairs.js';
 
 /** The clean run of a batch, and Δ of every source: kept on the GPU while its edges are patched. */
@@ -43,10 +44,7 @@ export class CleanBase {
         model.run(
           step,
           {
-            tokens: tokenBatch(
-              pairs.map((pair) => pair[which]),
-              model.info,
-            ),
+            tokens: pairTokens(pairs, which, model.info),
           },
           { capture: [...new Set([...outputCaptures(model), ...names])], logits: which === 'clean' ? 'last' : 'none' },
         );

@@ -1,5 +1,5 @@
 // Information-flow routes: importance of u at v = max(0, ‖x_v‖₁ − ‖x_v − z_u‖₁), normalised over v's sources, mean over positions; clean run only. Ferrando & Voita, arXiv 2403.00824 §3.
-import { blockHook, tokenBatch } from '@limn/hooks';
+import { blockHook } from '@limn/hooks';
 import type { HookedModel, HookName } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
 import {
@@ -24,6 +24,7 @@ import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
 import { inBatches } from './in-batches.js';
 import { layersOf, nodeOutputs, outputCaptures, OutputWeights } from './node-outputs.js';
+import { pairTokens } from './pair-tokens.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import { ResampleSum } from './resampled-scores.js';
@@ -103,10 +104,7 @@ function recordShares(
 ): { readonly slots: readonly number[]; readonly shares: Tensor }[] {
   const { info } = model;
   const places = readingPlaces(graph);
-  const tokens = tokenBatch(
-    pairs.map(({ clean }) => clean),
-    info,
-  );
+  const tokens = pairTokens(pairs, 'clean', info);
   const run = model.run(
     step,
     { tokens },

@@ -1,6 +1,6 @@
 // What a model makes of the pairs before any scoring: metric and accuracy of the clean and the corrupted prompts, from two forward passes.
 import type { Step } from '@limn/gpu';
-import { tokenBatch, type HookedModel } from '@limn/hooks';
+import type { HookedModel } from '@limn/hooks';
 import { readFloats, type Tensor } from '@limn/tensor';
 import { accuracy } from './accuracy.js';
 import { denominatorFlags, type CurveFlag } from './curve-flags.js';
@@ -10,6 +10,7 @@ import { expectDistinctNames } from './metric-identity.js';
 import { metricLoss } from './metric-loss.js';
 import { checkAnswers, type Metric } from './metrics.js';
 import { checkPairs } from './pair-checks.js';
+import { pairTokens } from './pair-tokens.js';
 import type { Pair } from './pairs.js';
 import { settleControls, type RunControls } from './run-options.js';
 import { tokenLengths, type TokenLength } from './token-lengths.js';
@@ -111,10 +112,7 @@ function recordSides(
   metrics: readonly Metric[],
 ): (readonly Tensor[])[] {
   const [clean, corrupted] = SIDES.map((side) => {
-    const tokens = tokenBatch(
-      pairs.map((pair) => pair[side]),
-      model.info,
-    );
+    const tokens = pairTokens(pairs, side, model.info);
     return model.run(step, { tokens }, { logits: 'last' }).logits;
   }) as [Tensor, Tensor];
   // Accuracy leaves out the pairs without answers of both kinds; any id stands in for those.

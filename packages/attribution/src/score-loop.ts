@@ -1,5 +1,5 @@
 // The data loop that all gradient scorers share: per chunk of pairs the recorded runs, the method's gradient runs, one contraction with Δ; f64 sums over examples.
-import { recordWithin, tokenBatch } from '@limn/hooks';
+import { recordWithin } from '@limn/hooks';
 import type { HookedModel, HookName, ModelInfo, Run } from '@limn/hooks';
 import { type Step, throwIfAborted } from '@limn/gpu';
 import { detach, expand, readFloats, reshape, type Tensor } from '@limn/tensor';
@@ -13,6 +13,7 @@ import { checkAnswers, checkDifferentiable } from './metrics.js';
 import type { Metric } from './metrics.js';
 import { nodeDeltas, outputCaptures, OutputWeights, sourcesOfSublayer } from './node-outputs.js';
 import type { SourceBlock, SourceRange, Sublayer } from './node-outputs.js';
+import { pairTokens } from './pair-tokens.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import type { ResampleSum } from './resampled-scores.js';
@@ -202,10 +203,7 @@ function recordChunk(
     return model.run(
       step,
       {
-        tokens: tokenBatch(
-          pairs.map((pair) => pair[which]),
-          model.info,
-        ),
+        tokens: pairTokens(pairs, which, model.info),
       },
       {
         capture: [...new Set(names)],
