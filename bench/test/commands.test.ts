@@ -46,6 +46,18 @@ function resultOf(name: string): unknown {
   return JSON.parse(readFileSync(path.join(out, file!), 'utf8'));
 }
 
+/** Saves a random model of one head that speaks pocket's tasks; returns its weights' sha256. */
+async function saveTinyPocket(folder: string): Promise<string> {
+  mkdirSync(folder);
+  const { vocabulary, positions: maxPositions } = RECIPE.model;
+  const sizes = { vocabulary, maxPositions, layers: 1, heads: 1, width: 4, mlpWidth: 4, initializerRange: 0.9 };
+  const model = await randomGpt2(await testGpu(), sizes, 0);
+  await saveGpt2(model, openFolder(folder));
+  const { fingerprint } = model.info;
+  model.dispose();
+  return fingerprint;
+}
+
 /** Dispatches, submits and time of something that ran. */
 interface Cost {
   readonly dispatches: number;
@@ -191,13 +203,7 @@ test('kernels: the comparisons of the tests that were named, and planned dispatc
 
 test('the task table: every method under every metric, and a task that is done is not done again', async () => {
   const folder = path.join(out, 'model');
-  mkdirSync(folder);
-  const { vocabulary, positions: maxPositions } = RECIPE.model;
-  const sizes = { vocabulary, maxPositions, layers: 1, heads: 1, width: 4, mlpWidth: 4, initializerRange: 0.9 };
-  const model = await randomGpt2(await testGpu(), sizes, 0);
-  await saveGpt2(model, openFolder(folder));
-  const { fingerprint } = model.info;
-  model.dispose();
+  const fingerprint = await saveTinyPocket(folder);
 
   const table = (): Promise<string> =>
     run('task-table', '--model', folder, '--task', 'gender', '--pairs', '2', '--eval-pairs', '2');
@@ -229,13 +235,7 @@ test('the task table: every method under every metric, and a task that is done i
 
 test('the study of circuits: every method on two tasks, what was found is not looked for again, and a page with its drawings', async () => {
   const folder = path.join(out, 'study-model');
-  mkdirSync(folder);
-  const { vocabulary, positions: maxPositions } = RECIPE.model;
-  const sizes = { vocabulary, maxPositions, layers: 1, heads: 1, width: 4, mlpWidth: 4, initializerRange: 0.9 };
-  const model = await randomGpt2(await testGpu(), sizes, 0);
-  await saveGpt2(model, openFolder(folder));
-  const { fingerprint } = model.info;
-  model.dispose();
+  const fingerprint = await saveTinyPocket(folder);
   const page = path.join(out, 'circuits.md');
   const few = ['--size', '4', '--pairs', '2', '--eval-pairs', '2', '--seed', '0', '--task', 'gender', '--task', 'sva'];
   const study = (): Promise<string> => run('circuits', '--model', folder, '--page', page, ...few);
