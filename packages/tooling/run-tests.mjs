@@ -50,20 +50,29 @@ console.log(
     dim(`  adapter asked for: ${asked}, Node ${process.version}\n`),
 );
 await check('build', 'turbo', ['run', 'build', '--continue', '--output-logs=errors-only']);
-await check('import boundaries', 'node', ['packages/tooling/check-boundaries.mjs']);
-await check('lock file', 'node', ['packages/tooling/check-lock.mjs']);
-await check('lint', 'oxlint', ['--deny-warnings']);
-await check('format', 'prettier', ['--check', '--log-level=warn', '.']);
-await check('types', 'node', ['packages/tooling/check-types.mjs']);
-await check('READMEs', 'node', ['packages/tooling/check-readmes.mjs']);
-await check('thrown codes', 'node', ['docs/check-throws.mjs']);
-await check('publishing', 'node', ['packages/tooling/check-publish.mjs']);
-if (long) await check('reference', 'node', [typedoc, '--options', 'docs/typedoc.json', '--emit', 'none']);
-console.log('');
-await attempt('vitest', runTests);
+// What needs no adapter takes one core and runs beside the rest; of packages with one, one runs at a time.
+const withoutAdapter = ['packages/pocket', 'packages/report', 'packages/tasks', 'packages/tooling'];
+const beside = checkRepository().then(() =>
+  attempt('vitest', () => runTests((folder) => withoutAdapter.includes(folder))),
+);
+await attempt('vitest', () => runTests((folder) => !withoutAdapter.includes(folder)));
+await beside;
 await attempt('vitest in Chromium', runBrowserTests);
 summary();
 process.exit(tally.failed || !tally.tests ? 1 : 0);
+
+/** What is checked without running any of it, one check after another. */
+async function checkRepository() {
+  await check('import boundaries', 'node', ['packages/tooling/check-boundaries.mjs']);
+  await check('lock file', 'node', ['packages/tooling/check-lock.mjs']);
+  await check('lint', 'oxlint', ['--deny-warnings']);
+  await check('format', 'prettier', ['--check', '--log-level=warn', '.']);
+  await check('types', 'node', ['packages/tooling/check-types.mjs']);
+  await check('READMEs', 'node', ['packages/tooling/check-readmes.mjs']);
+  await check('thrown codes', 'node', ['docs/check-throws.mjs']);
+  await check('publishing', 'node', ['packages/tooling/check-publish.mjs']);
+  if (long) await check('reference', 'node', [typedoc, '--options', 'docs/typedoc.json', '--emit', 'none']);
+}
 
 /** Runs one command quietly; its output is shown when it fails. Each check counts as one test. */
 async function check(name, command, args) {
@@ -110,9 +119,10 @@ async function attempt(where, run) {
   }
 }
 
-/** All packages in one run; one worker process at a time, so that one device exists at a time. */
-async function runTests() {
+/** Some packages in one run; one worker process at a time, so that one device exists at a time. */
+async function runTests(chosen) {
   const projects = workspaces(root)
+    .filter(({ folder }) => chosen(folder))
     .map(({ folder }) => `${folder}/vitest.config.ts`)
     .filter((path) => existsSync(path));
   const options = {
