@@ -1,5 +1,5 @@
 // Completeness: for subsets K of a circuit C, the metric of C ∖ K against that of the whole model without K. Wang et al., arXiv 2211.00593 §4.
-import type { HookedModel } from '@limn/hooks';
+import type { HookedModel, RunControls } from '@limn/hooks';
 import { LimnError } from '@limn/gpu';
 import { Circuit } from './circuit.js';
 import { evaluateDistinct } from './evaluate-distinct.js';
@@ -12,7 +12,6 @@ import { edgesOf, pruneRunnable } from './neuron-circuit.js';
 import type { RunnableCircuit } from './neuron-circuit.js';
 import type { Pair } from './pairs.js';
 import { RandomDraws } from './random-draws.js';
-import type { RunControls } from './run-options.js';
 
 /** Which subsets are knocked out. */
 export interface CompletenessOptions extends RunControls {

@@ -1,5 +1,5 @@
 // Faithfulness of every task's circuit on every task's pairs, and whether overlap predicts it. arXiv 2403.17806 §5.
-import type { HookedModel } from '@limn/hooks';
+import type { HookedModel, RunControls } from '@limn/hooks';
 import type { Ablation } from './ablation.js';
 import { meanRanks, pearson } from './correlation.js';
 import type { Circuit } from './circuit.js';
@@ -9,7 +9,6 @@ import { normalisedFaithfulness } from './faithfulness.js';
 import type { Faithfulness } from './faithfulness.js';
 import type { Metric } from './metrics.js';
 import type { Pair } from './pairs.js';
-import type { RunControls } from './run-options.js';
 
 /** The pairs of a task, and what it is measured by. */
 export interface TaskPairs {

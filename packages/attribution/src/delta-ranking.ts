@@ -1,17 +1,15 @@
 // A ranking without gradients, to hold scores against: every edge out of u gets the mean over examples of Σ_t ‖Δ_u[t]‖₂, t over real positions.
+import { inBatches, settleControls } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
-import type { HookedModel, Run } from '@limn/hooks';
+import type { HookedModel, Run, RunControls } from '@limn/hooks';
 import { readFloats, square, sum } from '@limn/tensor';
 import { expectLengths, settleAblation } from './ablation.js';
 import type { Ablation } from './ablation.js';
 import { buildGraph } from './graph.js';
-import { inBatches } from './in-batches.js';
 import { nodeDeltas, outputCaptures, OutputWeights } from './node-outputs.js';
 import { pairTokens } from './pair-tokens.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
-import { settleControls } from './run-options.js';
-import type { RunControls } from './run-options.js';
 import { scoresOf } from './scores.js';
 import type { Scores } from './scores.js';
 

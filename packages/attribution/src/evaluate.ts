@@ -1,6 +1,6 @@
 // Circuits run sparsely, relative to the ablated model: x_v = x'_v + Σ_{(u,v) ∈ C} (ẑ_u − z'_u), one circuit per batch row; nodes without a kept edge out are never computed.
-import { recordWithin } from '@limn/hooks';
-import type { HookedModel } from '@limn/hooks';
+import { FittingCount, inOrder, lengthBuckets, recordWithin, settleControls } from '@limn/hooks';
+import type { HookedModel, RunControls } from '@limn/hooks';
 import { LimnError, throwIfAborted } from '@limn/gpu';
 import { readFloats } from '@limn/tensor';
 import { settleAblation } from './ablation.js';
@@ -10,7 +10,6 @@ import type { MetricValues } from './evaluation-base.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
 import { expectDistinctNames } from './metric-identity.js';
-import { FittingCount, inOrder, lengthBuckets } from './length-order.js';
 import { checkAnswers } from './metrics.js';
 import type { Metric } from './metrics.js';
 import { edgesOf, planCircuit } from './neuron-circuit.js';
@@ -19,8 +18,7 @@ import { OutputWeights } from './node-outputs.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import { recordCircuits } from './record-circuits.js';
-import { pairsWithin, settleControls } from './run-options.js';
-import type { RunControls } from './run-options.js';
+import { pairsWithin } from './pairs-within.js';
 
 /** What circuits are measured by, and what stands in for the edges that they leave out. */
 export interface EvaluationOptions extends RunControls {

@@ -1,5 +1,6 @@
 // Exact edge patching: score(u → v) = L(all edges clean but u → v) − L(clean), many edges of one sublayer in one run, which starts behind it.
-import { recordWithin, type HookedModel } from '@limn/hooks';
+import type { RunControls } from '@limn/hooks';
+import { recordWithin, settleControls, type HookedModel } from '@limn/hooks';
 import { throwIfAborted } from '@limn/gpu';
 import { readFloats } from '@limn/tensor';
 import { settleAblation } from './ablation.js';
@@ -21,8 +22,7 @@ import type { Pair } from './pairs.js';
 import { patchedLosses } from './patched-losses.js';
 import { ResampleSum } from './resampled-scores.js';
 import type { Resamples } from './resampled-scores.js';
-import { pairsWithin, settleControls } from './run-options.js';
-import type { RunControls } from './run-options.js';
+import { pairsWithin } from './pairs-within.js';
 import type { Scores } from './scores.js';
 
 /** Options of exact patching under one metric. */

@@ -1,5 +1,5 @@
 // The curves a circuit is judged by: f at the headline sizes, MIB's CPR (signed selection) and CMD (absolute), all from one evaluation.
-import type { HookedModel } from '@limn/hooks';
+import type { HookedModel, RunControls } from '@limn/hooks';
 import type { Circuit } from './circuit.js';
 import { baselineCurve, planBaselines } from './curve-baselines.js';
 import type { BaselineCurve, BaselineOptions } from './curve-baselines.js';
@@ -24,7 +24,6 @@ import type { CurveValue, Faithfulness } from './faithfulness.js';
 import type { Metric } from './metrics.js';
 import type { Pair } from './pairs.js';
 import { prune } from './prune.js';
-import type { RunControls } from './run-options.js';
 import type { Ranking, Scores } from './scores.js';
 import { selectBy } from './select-by.js';
 import type { Selector } from './select-by.js';

@@ -1,6 +1,6 @@
 // Information-flow routes: importance of u at v = max(0, ‖x_v‖₁ − ‖x_v − z_u‖₁), normalised over v's sources, mean over positions; clean run only. Ferrando & Voita, arXiv 2403.00824 §3.
-import { blockHook } from '@limn/hooks';
-import type { HookedModel, HookName } from '@limn/hooks';
+import { blockHook, inBatches, settleControls } from '@limn/hooks';
+import type { HookedModel, HookName, RunControls } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
 import {
   abs,
@@ -22,15 +22,12 @@ import { edgeLayout, ExampleSum } from './example-sum.js';
 import { scoresFrom } from './gradient-scores.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
-import { inBatches } from './in-batches.js';
 import { layersOf, nodeOutputs, outputCaptures, OutputWeights } from './node-outputs.js';
 import { pairTokens } from './pair-tokens.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import { ResampleSum } from './resampled-scores.js';
 import type { Resamples } from './resampled-scores.js';
-import { settleControls } from './run-options.js';
-import type { RunControls } from './run-options.js';
 import type { Scores } from './scores.js';
 
 /** Options of information-flow routes: no metric, since nothing is differentiated or measured. */

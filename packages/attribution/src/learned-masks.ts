@@ -1,20 +1,9 @@
 // Edge masks learnt by gradient: every edge has a gate, and gates close where the loss of the restricted run does not need them. Edge pruning, arXiv 2406.16778; MIB's UGS row.
 import { LimnError, throwIfAborted } from '@limn/gpu';
-import { recordWithin } from '@limn/hooks';
-import type { HookedModel } from '@limn/hooks';
+import { drawInPasses, recordWithin, settleControls } from '@limn/hooks';
+import type { HookedModel, RunControls } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
-import {
-  add,
-  AdamW,
-  fillUniform,
-  gradients,
-  permutation,
-  persistent,
-  readFloats,
-  scale,
-  sum,
-  type Tensor,
-} from '@limn/tensor';
+import { add, AdamW, fillUniform, gradients, persistent, readFloats, scale, sum, type Tensor } from '@limn/tensor';
 import { expectLengths, settleAblation } from './ablation.js';
 import type { Ablation } from './ablation.js';
 import { buildGraph } from './graph.js';
@@ -31,8 +20,6 @@ import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import { slotSites } from './restrict-to-circuit.js';
 import type { SlotSite } from './restrict-to-circuit.js';
-import { settleControls } from './run-options.js';
-import type { RunControls } from './run-options.js';
 import { scoresOf } from './scores.js';
 import type { Scores } from './scores.js';
 
@@ -171,7 +158,7 @@ export async function learnedMasks(
       // Between two updates the state is whole; within one the last checkpoint stands.
       if (signal?.aborted === true) await keep(update);
       throwIfAborted(signal, 'Learning masks');
-      const batch = drawPairs(pairs, update, settings);
+      const batch = drawInPasses(pairs, update, { perUpdate: settings.pairsPerUpdate, seed: settings.seed });
       const noise = gates.map((gate, i) =>
         logistic(
           fillUniform(new Float32Array(gate.size), { seed: settings.seed, stream: i, start: update * gate.size }),
@@ -225,22 +212,6 @@ async function readScores(
   } finally {
     step.dispose();
   }
-}
-
-/** The pairs of one update: each pass over all pairs in an order of its own. */
-function drawPairs(
-  pairs: readonly Pair[],
-  update: number,
-  { pairsPerUpdate, seed }: { readonly pairsPerUpdate: number; readonly seed: number },
-): Pair[] {
-  const orders = new Map<number, Uint32Array>();
-  return Array.from({ length: pairsPerUpdate }, (_, i) => {
-    const at = update * pairsPerUpdate + i;
-    const pass = Math.floor(at / pairs.length);
-    const order = orders.get(pass) ?? permutation(pairs.length, { seed, stream: 2 ** 20 + pass });
-    orders.set(pass, order);
-    return pairs[order[at % pairs.length] as number] as Pair;
-  });
 }
 
 function settle(options: LearnedMaskOptions, pairs: number) {

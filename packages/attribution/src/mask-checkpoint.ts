@@ -1,17 +1,15 @@
 // Where learning masks stands, as text that tells damage: log α, AdamW's counts and moments, and the history; all that the next update depends on.
 import { sha256 } from '@limn/gpu';
-import type { HookedModel } from '@limn/hooks';
+import { openSealed, sealText, type HookedModel, type TextStore } from '@limn/hooks';
 import type { AdamWState } from '@limn/tensor';
 import { ablationName } from './ablation.js';
 import type { Ablation } from './ablation.js';
 import type { Pair } from './pairs.js';
-import { isShardIntact } from './score-shard.js';
-import type { ShardStore } from './score-shards.js';
 
 /** Where masks are kept while they are learnt, and how often. */
 export interface MaskCheckpoints {
   /** One text under one key, written over by each checkpoint. */
-  readonly store: ShardStore;
+  readonly store: TextStore;
   /** Updates between two checkpoints; one is also written at the end and when the run is aborted. Default 10. */
   readonly every?: number | undefined;
   /** What decides the last bits besides the model, the pairs and the options: the adapter and its kernel plan. Goes into the key. */
@@ -54,7 +52,7 @@ export function maskKey(
 }
 
 /** JSON numbers give every f32 back, bit for bit. */
-export async function maskText({ update, gates, optimiser, history }: MaskState, key: string): Promise<string> {
+export function maskText({ update, gates, optimiser, history }: MaskState, key: string): Promise<string> {
   const [group] = optimiser.groups;
   const moments = group?.params.map(({ first, second }) => [[...first], [...second]]) ?? [];
   const body = JSON.stringify({
@@ -66,7 +64,7 @@ export async function maskText({ update, gates, optimiser, history }: MaskState,
     moments,
     history,
   });
-  return `${body}\n${await sha256(body)}\n`;
+  return sealText(body);
 }
 
 /** The state of that key; undefined for no text, for text that is damaged or cut off, and for another run's. */
@@ -75,8 +73,9 @@ export async function readMasks(
   key: string,
   blank: AdamWState,
 ): Promise<MaskState | undefined> {
-  if (text === undefined || !(await isShardIntact(text))) return undefined;
-  const found = JSON.parse(text.split('\n', 1)[0] ?? '') as Pick<MaskState, 'update' | 'history'> & {
+  const body = await openSealed(text);
+  if (body === undefined) return undefined;
+  const found = JSON.parse(body) as Pick<MaskState, 'update' | 'history'> & {
     readonly format: string;
     readonly version: number;
     readonly key: string;

@@ -1,12 +1,9 @@
 // What every source node writes on average over some prompts: over all positions, or for each position of prompts of one length.
 import { LimnError, sha256, type Step } from '@limn/gpu';
-import { tokenBatch } from '@limn/hooks';
-import type { HookedModel, HookName } from '@limn/hooks';
+import { inBatches, settleControls, tokenBatch } from '@limn/hooks';
+import type { HookedModel, HookName, RunControls } from '@limn/hooks';
 import { expand, fromData, matmul, persistent, readFloats, reshape, type Tensor } from '@limn/tensor';
-import { inBatches } from './in-batches.js';
 import { outputCaptures } from './node-outputs.js';
-import { settleControls } from './run-options.js';
-import type { RunControls } from './run-options.js';
 
 /** How means are taken. */
 export interface MeanOptions extends RunControls {

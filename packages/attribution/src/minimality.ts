@@ -1,6 +1,6 @@
 // Minimality: what the metric and f do when a single edge, or a single node, is dropped from a circuit. Wang et al., arXiv 2211.00593 §4.
 import { LimnError } from '@limn/gpu';
-import type { HookedModel } from '@limn/hooks';
+import type { HookedModel, RunControls } from '@limn/hooks';
 import { Circuit } from './circuit.js';
 import { ROUND_OFF } from './curve-flags.js';
 import { evaluateDistinct } from './evaluate-distinct.js';
@@ -12,7 +12,6 @@ import type { Metric } from './metrics.js';
 import { edgesOf, pruneRunnable } from './neuron-circuit.js';
 import type { RunnableCircuit } from './neuron-circuit.js';
 import type { Pair } from './pairs.js';
-import type { RunControls } from './run-options.js';
 
 /** How a circuit is tried. */
 export interface MinimalityOptions extends RunControls {

@@ -1,13 +1,12 @@
 // A metric in units of each pair's own clean − corrupted difference: f_i = (m_i − b'_i) / (b_i − b'_i), so that every pair weighs the same in the scores.
 import { LimnError, sha256 } from '@limn/gpu';
-import type { HookedModel } from '@limn/hooks';
+import type { HookedModel, RunControls } from '@limn/hooks';
 import { add, fromData, mul } from '@limn/tensor';
 import { evaluateCircuits } from './evaluate.js';
 import { knownIdentity } from './metric-identity.js';
 import { metricLoss } from './metric-loss.js';
 import type { Metric } from './metrics.js';
 import type { Pair } from './pairs.js';
-import type { RunControls } from './run-options.js';
 
 /** Which pairs have a difference to normalise by. */
 export interface NormalisedMetricOptions extends RunControls {

@@ -1,18 +1,17 @@
 // What a model makes of the pairs before any scoring: metric and accuracy of the clean and the corrupted prompts, from two forward passes.
+import { inBatches, settleControls } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
-import type { HookedModel } from '@limn/hooks';
+import type { HookedModel, RunControls } from '@limn/hooks';
 import { readFloats, type Tensor } from '@limn/tensor';
 import { accuracy } from './accuracy.js';
 import { denominatorFlags, type CurveFlag } from './curve-flags.js';
 import { MetricSum, type MetricValues } from './evaluation-base.js';
-import { inBatches } from './in-batches.js';
 import { expectDistinctNames } from './metric-identity.js';
 import { metricLoss } from './metric-loss.js';
 import { checkAnswers, type Metric } from './metrics.js';
 import { checkPairs } from './pair-checks.js';
 import { pairTokens } from './pair-tokens.js';
 import type { Pair } from './pairs.js';
-import { settleControls, type RunControls } from './run-options.js';
 import { tokenLengths, type TokenLength } from './token-lengths.js';
 
 /** What to measure. */

@@ -1,5 +1,5 @@
 // A circuit as interventions, by its dense definition: x_v ← x_v + Σ_{(u,v) ∉ C} (z'_u − ẑ_u) at every slot, with ẑ of this very run. Composes with other edits.
-import { blockHook } from '@limn/hooks';
+import { blockHook, tokenBatch } from '@limn/hooks';
 import type { HookedModel, HookName, Intervention, InterventionContext, Json } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
 import { add, fromData, matmul, mul, permute, reshape, slice, type Tensor } from '@limn/tensor';
@@ -10,7 +10,6 @@ import type { RunnableCircuit } from './neuron-circuit.js';
 import { NodeChanges } from './node-changes.js';
 import { layersOf, nodeOutputs, outputCaptures } from './node-outputs.js';
 import type { OutputWeights, SourceBlock } from './node-outputs.js';
-import { tokenBatch } from '@limn/hooks';
 
 /** Sites of the stream itself: an edit there belongs to no node, so no edge could carry or cut it. */
 const STREAM = Object.freeze(['hook_resid_pre', 'hook_resid_mid', 'hook_resid_post'] as const);

@@ -1,6 +1,6 @@
 // The data loop that all gradient scorers share: per chunk of pairs the recorded runs, the method's gradient runs, one contraction with Δ; f64 sums over examples.
-import { recordWithin } from '@limn/hooks';
-import type { HookedModel, HookName, ModelInfo, Run } from '@limn/hooks';
+import { FittingCount, inOrder, lengthBuckets, recordWithin, settleControls } from '@limn/hooks';
+import type { HookedModel, HookName, ModelInfo, Run, RunControls } from '@limn/hooks';
 import { type Step, throwIfAborted } from '@limn/gpu';
 import { detach, expand, readFloats, reshape, type Tensor } from '@limn/tensor';
 import { expectLengths, settleAblation } from './ablation.js';
@@ -8,7 +8,6 @@ import type { Ablation } from './ablation.js';
 import { ExampleSum } from './example-sum.js';
 import type { GradientRun, RunStart } from './gradient-run.js';
 import { metricLoss } from './metric-loss.js';
-import { FittingCount, inOrder, lengthBuckets } from './length-order.js';
 import { checkAnswers, checkDifferentiable } from './metrics.js';
 import type { Metric } from './metrics.js';
 import { nodeDeltas, outputCaptures, OutputWeights, sourcesOfSublayer } from './node-outputs.js';
@@ -17,8 +16,6 @@ import { pairTokens } from './pair-tokens.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import type { ResampleSum } from './resampled-scores.js';
-import { settleControls } from './run-options.js';
-import type { RunControls } from './run-options.js';
 
 /** What every scorer is asked for. */
 export interface ScoringOptions extends RunControls {

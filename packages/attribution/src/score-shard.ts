@@ -1,6 +1,6 @@
 // One shard of a scoring run: the mean over its pairs and what was left out, as text that tells damage, and the sum of many.
-import { LimnError, sha256 } from '@limn/gpu';
-import { floatsToText, textToFloats } from './float-text.js';
+import { LimnError } from '@limn/gpu';
+import { floatsToText, openSealed, sealText, textToFloats } from '@limn/hooks';
 import type { Graph } from './graph.js';
 import type { Scores } from './scores.js';
 
@@ -28,27 +28,17 @@ export interface ScoreShard {
 const FORMAT = 'limn.score-shard';
 
 /** The shard under its key. Numbers of JSON give every f64 back, bit for bit, and base64 every f32. */
-export async function shardText(
-  { examples, values, perExample, quarantined }: ScoreShard,
-  key: string,
-): Promise<string> {
+export function shardText({ examples, values, perExample, quarantined }: ScoreShard, key: string): Promise<string> {
   const edges = values && [...values].filter((x) => !Number.isNaN(x));
   const rows = perExample && { perExample: perExample.map(floatsToText) };
   const head = { format: FORMAT, version: 1, key, examples, quarantined };
-  const body = JSON.stringify({ ...head, edges: edges ?? null, ...rows });
-  return `${body}\n${await sha256(body)}\n`;
-}
-
-/** Whether a shard's text is whole: its digest is that of its body. */
-export async function isShardIntact(text: string): Promise<boolean> {
-  const [body = '', digest = ''] = text.split('\n');
-  return (await sha256(body)) === digest;
+  return sealText(JSON.stringify({ ...head, edges: edges ?? null, ...rows }));
 }
 
 /** The shard of that key from its text; undefined for no text, and for text that is damaged, cut off, or of another key or graph. */
 export async function readShard(text: string | undefined, key: string, graph: Graph): Promise<ScoreShard | undefined> {
-  if (text === undefined || !(await isShardIntact(text))) return undefined;
-  const [body = ''] = text.split('\n');
+  const body = await openSealed(text);
+  if (body === undefined) return undefined;
   const shard = JSON.parse(body) as {
     readonly format: string;
     readonly version: number;

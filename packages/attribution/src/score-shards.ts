@@ -1,6 +1,7 @@
 // Scoring in shards of pairs that are kept as they finish: a run that was killed goes on, several processes share one, and a bad pair costs itself only.
+import { settleControls } from '@limn/hooks';
 import { LimnError, sha256, throwIfAborted } from '@limn/gpu';
-import type { HookedModel } from '@limn/hooks';
+import type { HookedModel, TextStore } from '@limn/hooks';
 import { ablationName, settleAblation } from './ablation.js';
 import { resampleCounts } from './bootstrap.js';
 import { yieldToEvents } from './event-loop.js';
@@ -11,24 +12,16 @@ import { metricIdentity } from './metric-identity.js';
 import { checkPairs } from './pairs.js';
 import type { Pair } from './pairs.js';
 import { edgeIndices, ResampleSum } from './resampled-scores.js';
-import { settleControls } from './run-options.js';
 import { scoreEdges } from './score-edges.js';
 import type { ScoreEdgesOptions } from './score-edges.js';
 import { mergeShards, readShard, shardText } from './score-shard.js';
 import type { QuarantinedPair, ScoreShard } from './score-shard.js';
 import type { Scores } from './scores.js';
 
-/** Where shards are kept, by key: a folder, a database, the browser's storage. `write` must be atomic; a key is a hex digest. */
-export interface ShardStore {
-  /** The text of that key, or undefined where there is none. */
-  read(key: string): Promise<string | undefined>;
-  /** Keeps the text, whole or not at all. */
-  write(key: string, text: string): Promise<void>;
-}
-
 /** Options of a scorer, and how its pairs are cut. With `resamples`, shards keep the scores of every pair: 4 bytes an edge, as text 6. */
 export interface ShardedScoringOptions extends Omit<ScoreEdgesOptions, 'perExample' | 'perPosition'> {
-  readonly store: ShardStore;
+  /** Where shards are kept, by key, a hex digest. `write` must be atomic. */
+  readonly store: TextStore;
   /** Pairs in a shard. Default 16. Other sizes give other shards, and other last bits. */
   readonly shardSize?: number | undefined;
   /** Score only every `of`-th shard, from `index` (0 … of − 1): what one of several processes does. Default: all. */

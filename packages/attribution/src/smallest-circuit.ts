@@ -1,5 +1,5 @@
 // The smallest circuit with f ≥ threshold, by search: even steps on a log axis, then many-way refinement below the first size that passes.
-import type { HookedModel } from '@limn/hooks';
+import type { HookedModel, RunControls } from '@limn/hooks';
 import { LimnError } from '@limn/gpu';
 import type { Circuit } from './circuit.js';
 import { evaluateDistinct } from './evaluate-distinct.js';
@@ -10,7 +10,6 @@ import type { CurveValue } from './faithfulness.js';
 import type { Metric } from './metrics.js';
 import type { Pair } from './pairs.js';
 import { prune } from './prune.js';
-import type { RunControls } from './run-options.js';
 import type { Ranking, Scores } from './scores.js';
 import { selectBy } from './select-by.js';
 import type { Selector } from './select-by.js';

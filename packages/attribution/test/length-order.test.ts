@@ -1,10 +1,10 @@
 // The order of work on prompts of many lengths: like lengths share a step, and one long pair costs the others nothing, wherever it stands.
+import { FittingCount, lengthBuckets } from '@limn/hooks';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Gpt2 } from '@limn/gpt2';
 import { referenceEap } from '@limn/testing';
 import { Circuit, buildGraph, eapIgInputs, evaluateCircuits, informationFlow, logitDiff } from '../src/index.js';
 import type { Pair } from '../src/index.js';
-import { FittingCount, lengthBuckets } from '../src/length-order.js';
 import { gpt2Of } from './models.js';
 
 describe('buckets', () => {

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { LimnError } from '@limn/gpu';
 import type { Gpt2 } from '@limn/gpt2';
+import type { RunControls } from '@limn/hooks';
 import { referenceEap } from '@limn/testing';
 import {
   Circuit,
@@ -17,7 +18,7 @@ import {
   logitDiff,
   resampleCounts,
 } from '../src/index.js';
-import type { Pair, Resamples, RunControls, Scores } from '../src/index.js';
+import type { Pair, Resamples, Scores } from '../src/index.js';
 import { golden, toyGraph } from './golden.js';
 import type { GoldenKey } from './golden.js';
 import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Gpt2 } from '@limn/gpt2';
 import { referenceEap } from '@limn/testing';
 import { eap, logitDiff, meanOutputs, normalisedMetric, probDiff, scoreInShards } from '../src/index.js';
-import type { Pair, ShardedScores, ShardedScoringOptions, ShardStore } from '../src/index.js';
+import type { TextStore } from '@limn/hooks';
+import type { Pair, ShardedScores, ShardedScoringOptions } from '../src/index.js';
 import { AWKWARD, awkwardPairs, gpt2Of } from './models.js';
 
 const pairs = awkwardPairs(7);
@@ -13,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => model.dispose());
 
-class MemoryStore implements ShardStore {
+class MemoryStore implements TextStore {
   readonly kept = new Map<string, string>();
   writes = 0;
   read(key: string) {
@@ -26,7 +27,7 @@ class MemoryStore implements ShardStore {
   }
 }
 
-const run = (store: ShardStore, more: Partial<ShardedScoringOptions> = {}, of: readonly Pair[] = pairs) =>
+const run = (store: TextStore, more: Partial<ShardedScoringOptions> = {}, of: readonly Pair[] = pairs) =>
   scoreInShards(model, of, { method: 'eap', metric: logitDiff, shardSize: 2, machine: 'here', store, ...more });
 
 describe('shards', () => {
@@ -87,7 +88,7 @@ describe('shards', () => {
     const stopped = new MemoryStore();
     for (let stops = 1; stops <= 3; stops++) {
       const controller = new AbortController();
-      const aborting: ShardStore = {
+      const aborting: TextStore = {
         read: (key) => stopped.read(key),
         write: async (key, text) => {
           await stopped.write(key, text);

@@ -32,6 +32,12 @@ export { type PatchAxis, type PatchOptions, type PatchProgress } from './patch-r
 export * from './patch-sweep.js';
 export * from './prompts.js';
 export * from './record-within.js';
+export * from './run-controls.js';
+export * from './length-order.js';
+export * from './in-batches.js';
+export * from './text-store.js';
+export * from './draw-in-passes.js';
+export * from './float-text.js';
 export * from './resid-stack.js';
 export * from './run-plan.js';
 export * from './run-with-cache.js';

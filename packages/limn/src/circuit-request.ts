@@ -1,6 +1,6 @@
 // What is asked of the pipeline, and how its stages tell how far they are.
-import type { AttributionProgress, MaskCheckpoints, Pair, ShardStore } from '@limn/attribution';
-import type { HookedModel } from '@limn/hooks';
+import type { MaskCheckpoints, Pair } from '@limn/attribution';
+import type { HookedModel, RunProgress, TextStore } from '@limn/hooks';
 import type { MetricName } from '@limn/tasks';
 import type { ProgressEvent } from './console.js';
 import type { MethodChoice } from './methods.js';
@@ -22,7 +22,7 @@ export interface PipelineControls {
 
 /** Where shards of scores are kept, how large they are, and what made their bits. */
 export interface ShardPlan {
-  readonly store: ShardStore;
+  readonly store: TextStore;
   /** Pairs in a shard. */
   readonly size: number;
   /** Only every `of`-th shard, from `index`. */
@@ -75,6 +75,6 @@ export interface CircuitRequest extends PipelineControls {
 export function named(
   phase: string,
   onProgress: PipelineControls['onProgress'],
-): ((progress: AttributionProgress) => void) | undefined {
+): ((progress: RunProgress) => void) | undefined {
   return onProgress && (({ unit, done, total }) => onProgress({ phase, unit, done, total }));
 }

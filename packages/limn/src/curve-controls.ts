@@ -8,7 +8,6 @@ import {
   randomCircuitLike,
   selectBy,
   type Ablation,
-  type AttributionProgress,
   type BaselineCurve,
   type BaselinePoint,
   type Circuit,
@@ -17,7 +16,7 @@ import {
   type Scores,
   type Selector,
 } from '@limn/attribution';
-import type { HookedModel } from '@limn/hooks';
+import type { HookedModel, RunProgress } from '@limn/hooks';
 import type { NamedRanking } from './judgements.js';
 import type { PairSets } from './pairs-source.js';
 import { circuitToShow, headlineCircuits, type ShownCircuit } from './shown-circuit.js';
@@ -37,7 +36,7 @@ export interface ControlOptions {
   /** Further rankings whose circuits of equal n are run. */
   readonly rankings: readonly NamedRanking[];
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: AttributionProgress) => void) | undefined;
+  readonly onProgress?: ((progress: RunProgress) => void) | undefined;
 }
 
 /** Baselines of the headline curve, and the metric of every evaluation pair at both ends of the scale. */

@@ -4,7 +4,6 @@ import {
   evaluateCircuits,
   normalisedFaithfulness,
   type Ablation,
-  type AttributionProgress,
   type BootstrapOptions,
   type CurvePoint,
   type Metric,
@@ -12,7 +11,7 @@ import {
   type Pair,
   type RunnableCircuit,
 } from '@limn/attribution';
-import type { HookedModel } from '@limn/hooks';
+import type { HookedModel, RunProgress } from '@limn/hooks';
 
 /** How circuits are measured. */
 export interface MeasureOptions {
@@ -23,7 +22,7 @@ export interface MeasureOptions {
   readonly bands?: BootstrapOptions | undefined;
   readonly ablation: Ablation;
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: ((progress: AttributionProgress) => void) | undefined;
+  readonly onProgress?: ((progress: RunProgress) => void) | undefined;
 }
 
 /** All of a point but its size. */

@@ -1,8 +1,8 @@
 // Shards of scores as files of a folder, one a key: what a stopped run goes on from, and what several processes fill together.
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import path from 'node:path';
-import type { ShardStore } from '@limn/attribution';
 import { LimnError } from '@limn/gpu';
+import type { TextStore } from '@limn/hooks';
 import { writeFileWhole } from './output.js';
 
 const SHARD = /^[0-9a-f]{64}\.shard$/;
@@ -16,7 +16,7 @@ export function shardFolderOf(out: string): string {
 }
 
 /** A store in a folder, which is made when the first shard is written. Each shard appears whole or not at all. */
-export function folderShards(folder: string): ShardStore {
+export function folderShards(folder: string): TextStore {
   const fileOf = (key: string): string => path.join(folder, `${key}.shard`);
   return {
     read: (key) => Promise.resolve(readIfThere(fileOf(key))),

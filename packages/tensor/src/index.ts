@@ -16,6 +16,9 @@ export { causalAttention, chooseAttention, FUSED_HEAD_WIDTH, type AttentionKerne
 export { type AttentionForm, type AttentionOptions } from './ops/attention-form.js';
 export { attentionMix, attentionScores, causalSoftmax } from './ops/attention-unfused.js';
 export { crossEntropy, IGNORED_TARGET } from './ops/cross-entropy.js';
+export { bucketDivergence, type BucketForm } from './ops/bucket-divergence.js';
+export { cellRows, type CellRows } from './ops/cell-rows.js';
+export { cellAdd, cellScale, type CellScaleOptions, type ScaleForm } from './ops/cell-scale.js';
 export { crossEntropyUnembed, type TileOptions } from './ops/cross-entropy-unembed.js';
 export { embed } from './ops/embed.js';
 export { gatherLogits, gatherProbabilities } from './ops/gather-logits.js';
@@ -70,7 +73,7 @@ export { writeRows } from './ops/write-rows.js';
 export { multiply, type GeluForm, type Multiplication, type Operand, type Placement } from './ops/multiply.js';
 export { adamw, AdamW, type AdamWStepOptions } from './optim/adamw.js';
 export type { AdamWMoments, AdamWState } from './optim/adamw-state.js';
-export { type AdamWGroup, type AdamWOptions, type AdamWParameter } from './optim/adamw-groups.js';
+export { type AdamWGroup, type AdamWOptions, type AdamWParameter, type Proximal } from './optim/adamw-groups.js';
 export {
   fillNormal,
   fillUniform,

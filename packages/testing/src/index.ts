@@ -22,6 +22,8 @@ export { referenceRandom, type ReferenceRandom } from './reference-rng.js';
 export * as referenceAdamw from './reference/adamw.js';
 export * as referenceArithmetic from './reference/arithmetic.js';
 export * as referenceAttention from './reference/attention.js';
+export * as referenceBucketDivergence from './reference/bucket-divergence.js';
+export * as referenceCells from './reference/cells.js';
 export * as referenceEap from './reference/eap.js';
 export * as referenceEdgeScores from './reference/edge-scores.js';
 export * as referenceEmbed from './reference/embed.js';

@@ -1,7 +1,9 @@
 // The float64 vjps of arithmetic, unary, reductions, movement, gathers and softmax losses agree with finite differences.
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   checkVjp,
+  referenceBucketDivergence,
+  referenceCells,
   referenceArithmetic,
   referenceGather,
   referenceMovement,
@@ -178,4 +180,90 @@ describe('softmax losses', () => {
     it(name, () => {
       checkVjp({ name, forward: ([v]) => [forward(v!).values], vjp: ([v], [d]) => [vjp(v!, d!).values] }, [x]);
     });
+});
+
+describe('bucket divergence', () => {
+  const [width, picks] = [6, 2];
+  const logp = referenceSoftmaxLosses.logSoftmaxForward(random.normals(2 * width, 2), width).values;
+  const ids = Uint32Array.of(0, 3, 5, 1, 2, 2, 4, 0);
+  const x = random.normals(4 * width, 2);
+  it.each(['bucket', 'rest', 'mass'] as const)('%s', (form) => {
+    const about = (v: Float64Array) => ({ logp, x: v, width, ids: ids.subarray(0, 4 * picks), form });
+    checkVjp(
+      {
+        name: form,
+        forward: ([v]) => [referenceBucketDivergence.bucketDivergenceForward(about(v!)).values],
+        vjp: ([v], [d]) => [referenceBucketDivergence.bucketDivergenceVjp(about(v!), d!).values],
+      },
+      [x],
+    );
+  });
+
+  it('is the KL divergence where the answers are one token', () => {
+    const one = { logp, x, width, ids: Uint32Array.of(0, 3, 5, 1), form: 'bucket' as const };
+    const all = new Float64Array([...logp, ...logp]);
+    const expected = referenceSoftmaxLosses.klDivergenceForward(all, x, width).values;
+    referenceBucketDivergence
+      .bucketDivergenceForward(one)
+      .values.forEach((value, n) => expect(value).toBeCloseTo(expected[n]!, 12));
+  });
+});
+
+describe('cells', () => {
+  const cells = Int32Array.of(1, -1, 0, 1);
+  const strength = Float64Array.of(1, 1, -1.5, -1);
+  const [x, table] = [random.normals(4 * 2 * 3), random.normals(2 * 2)];
+  it.each(['linear', 'exponential', 'bounded'] as const)('scaled, %s', (form) => {
+    const about = (v: Float64Array, t: Float64Array) => ({ x: v, table: t, units: 2, cells, strength, form, bound: 2 });
+    checkVjp(
+      {
+        name: form,
+        forward: ([v, t]) => [referenceCells.cellScaleForward(about(v!, t!)).values],
+        vjp: ([v, t], [d]) => {
+          const found = referenceCells.cellScaleVjp(about(v!, t!), d!);
+          return [found.x.values, found.table.values];
+        },
+      },
+      [x, table],
+    );
+  });
+
+  it('shifted', () => {
+    const wide = random.normals(2 * 6);
+    const about = (t: Float64Array) => ({ x, table: t, units: 6, cells, strength, form: 'linear', bound: 1 }) as const;
+    checkVjp(
+      {
+        name: 'shifted',
+        forward: ([t]) => [referenceCells.cellAddForward(about(t!)).values],
+        vjp: ([t], [d]) => [referenceCells.cellAddVjp(about(t!), d!).values],
+      },
+      [wide],
+    );
+  });
+
+  it('the proximal steps minimise what they are steps of', () => {
+    const p = random.normals(6);
+    const metric = Float64Array.of(0.5, 1, 2, 0.5, 1, 2);
+    const at = (z: Float64Array, threshold: number): number =>
+      z.reduce((sum, value, i) => sum + threshold * Math.abs(value) + (metric[i]! / 2) * (value - p[i]!) ** 2, 0);
+    const best = referenceCells.proximalL1(p, metric, 0.6);
+    const rowMetric = Float64Array.of(0.7, 1.5);
+    const ofRows = (z: Float64Array): number =>
+      [0, 1].reduce((sum, r) => {
+        const own = z.subarray(3 * r, 3 * r + 3);
+        const apart = own.map((value, i) => value - p[3 * r + i]!);
+        return sum + 0.6 * Math.hypot(...own) + (rowMetric[r]! / 2) * Math.hypot(...apart) ** 2;
+      }, 0);
+    const rows = referenceCells.proximalRows(p, rowMetric, 3, 0.6);
+    for (let round = 0; round < 50; round++) {
+      const away = random.normals(6, 0.1);
+      expect(
+        at(
+          best.map((value, i) => value + away[i]!),
+          0.6,
+        ),
+      ).toBeGreaterThan(at(best, 0.6));
+      expect(ofRows(rows.map((value, i) => value + away[i]!))).toBeGreaterThan(ofRows(rows));
+    }
+  });
 });

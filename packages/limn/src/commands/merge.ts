@@ -1,5 +1,5 @@
 // `limn merge`: brings the shards of several `limn circuit --shard i/n` runs together, so that one `limn circuit --resume` finishes from them.
-import { isShardIntact } from '@limn/attribution';
+import { openSealed } from '@limn/hooks';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { collectShards, shardFiles, shardFolderOf } from '../shard-folder.js';
@@ -19,7 +19,7 @@ export function addMergeCommand(program: Command, context: CommandContext): void
 
 async function merge(folders: readonly string[], { out }: MergeOptions, { console }: CommandContext): Promise<void> {
   const into = shardFolderOf(out);
-  const added = await collectShards(folders, into, isShardIntact);
+  const added = await collectShards(folders, into, async (text) => (await openSealed(text)) !== undefined);
   const total = shardFiles(into).length;
   console.say(`${added} shards added to ${into}, ${total} in all`);
   console.say(`now run the same \`limn circuit\` with --out ${out} --resume, without --shard`);

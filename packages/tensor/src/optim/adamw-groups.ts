@@ -11,6 +11,19 @@ export interface AdamWParameter {
   readonly rows?: readonly [start: number, count: number];
 }
 
+/**
+ * A penalty taken by its proximal step after every update, in the metric √v̂ + floor of that update: values become exactly 0, and stay it
+ * while the slope of the loss is below λ. It is no part of the gradients or the moments.
+ */
+export interface Proximal {
+  /** λ of λ · Σ |p|. */
+  readonly l1?: number;
+  /** λ of λ · Σ_rows ‖row‖₂, rows along the first axis of the tensor: a row becomes 0 as a whole. */
+  readonly rowL2?: number;
+  /** Added to √v̂: once the loss is flat, v̂ fades and nothing else would bound the step. Default .001. */
+  readonly floor?: number;
+}
+
 /** Parameters with a schedule of their own: step count, rate, decay and clipping belong to the group. */
 export interface AdamWGroup {
   /** Unique within the optimiser; 'group 0', 'group 1', … by default. */
@@ -25,6 +38,8 @@ export interface AdamWGroup {
   readonly weightDecay?: number;
   /** The group's gradient is scaled down to this Euclidean norm. */
   readonly clipNorm?: number;
+  /** None by default. */
+  readonly proximal?: Proximal;
 }
 
 /** Settings of the whole optimiser. */
@@ -42,6 +57,8 @@ interface Place {
   /** First element and number of elements. */
   readonly offset: number;
   readonly size: number;
+  /** Elements of a row along the first axis. */
+  readonly rowWidth: number;
 }
 
 /** A parameter with its moments. */
@@ -55,7 +72,8 @@ export interface Slot extends Place {
 export interface Group {
   readonly name: string;
   readonly slots: readonly Slot[];
-  readonly settings: Required<Omit<AdamWGroup, 'name' | 'params' | 'clipNorm'>>;
+  readonly settings: Required<Omit<AdamWGroup, 'name' | 'params' | 'clipNorm' | 'proximal'>>;
+  readonly proximal: Required<Proximal> | undefined;
   readonly clipNorm: number | undefined;
   count: number;
 }
@@ -88,6 +106,7 @@ export function slotGroups(
       epsilon: group.epsilon ?? 1e-8,
       weightDecay: group.weightDecay ?? 0,
     },
+    proximal: group.proximal && { l1: 0, rowL2: 0, floor: 1e-3, ...group.proximal },
     clipNorm: group.clipNorm,
     count: 0,
   }));
@@ -143,6 +162,13 @@ function checkSettings(group: AdamWGroup, options: AdamWOptions): void {
       'Give rate ≥ 0, betas in [0, 1), epsilon > 0 and weightDecay ≥ 0.',
       { rate, betas, epsilon, weightDecay },
     );
+  const { l1 = 0, rowL2 = 0, floor = 1e-3 } = group.proximal ?? {};
+  if (!(Number.isFinite(l1) && l1 >= 0 && Number.isFinite(rowL2) && rowL2 >= 0 && floor > 0))
+    throw optimiserError(
+      `proximal l1 ${l1}, rowL2 ${rowL2}, floor ${floor} cannot be used`,
+      'Give l1 ≥ 0, rowL2 ≥ 0 and floor > 0.',
+      { l1, rowL2, floor },
+    );
   if (clipNorm !== undefined && options.clipNorm !== undefined)
     throw optimiserError(
       'both the optimiser and a group have a clipNorm',
@@ -171,7 +197,7 @@ function placeOf({ name, tensor, rows }: AdamWParameter, tensors: Tensor[]): Pla
   if (place < 0) place = tensors.push(tensor) - 1;
   const width = tensor.size / length;
   const size = count * width;
-  return { name, tensor, place, offset: start * width, size };
+  return { name, tensor, place, offset: start * width, size, rowWidth: width };
 }
 
 /** No element may belong to two slots. */

@@ -31,6 +31,8 @@ const squareSumKernel = defineKernel(shaders.squareSum, {
   grid: (u) => groupsOf(Math.ceil(u.size / u.chunk)),
   work: (u) => 2 * u.size,
 });
+const l1Kernel = defineKernel(shaders.proximalL1, { grid: perElement, work: (u) => 8 * u.size });
+const rowL2Kernel = defineKernel(shaders.proximalGroup, { ...perRow, work: (u) => 6 * u.rows * u.width });
 const clipKernel = defineKernel(shaders.clipFactor, { ...perRow, grid: () => [1, 1, 1], work: (u) => u.count });
 
 /** The optimiser: owns the moments, not the parameters. Made by `adamw`. */
@@ -107,7 +109,8 @@ export class AdamW {
       const { rate, betas, epsilon, weightDecay } = group.settings;
       const index = this.#groups.indexOf(group);
       const rateScale = typeof scales === 'number' ? scales : (scales[index] as number);
-      for (const slot of group.slots)
+      const correction2 = 1 - betas[1] ** group.count;
+      for (const slot of group.slots) {
         step.dispatch(
           updateKernel,
           {
@@ -129,9 +132,11 @@ export class AdamW {
             epsilon,
             decay: weightDecay,
             correction1: 1 - betas[0] ** group.count,
-            correction2: 1 - betas[1] ** group.count,
+            correction2,
           },
         );
+        if (group.proximal) shrink(step, slot, group.proximal, { rate: rate * rateScale, correction2 });
+      }
     }
     return { norms: clip?.norms };
   }
@@ -218,6 +223,26 @@ export class AdamW {
     });
     return { factors, norms };
   }
+}
+
+/** The proximal steps of one parameter, after its update. */
+function shrink(
+  step: Step,
+  { tensor, second, size, offset, rowWidth }: Slot,
+  { l1, rowL2, floor }: NonNullable<Group['proximal']>,
+  { rate, correction2 }: { readonly rate: number; readonly correction2: number },
+): void {
+  const bindings = { second: second.storage, parameter: tensor.storage };
+  if (l1 > 0) step.dispatch(l1Kernel, bindings, { size, offset, threshold: rate * l1, floor, correction2 });
+  if (rowL2 > 0)
+    step.dispatch(rowL2Kernel, bindings, {
+      rows: size / rowWidth,
+      width: rowWidth,
+      offset,
+      threshold: rate * rowL2,
+      floor,
+      correction2,
+    });
 }
 
 /**

@@ -1,8 +1,8 @@
 // Works through prompts or pairs in steps of as many as fit the memory budget: what every computation does that runs each of them once.
 import { throwIfAborted, type Gpu, type Step } from '@limn/gpu';
-import { recordWithin } from '@limn/hooks';
 import { FittingCount, inOrder, lengthBuckets } from './length-order.js';
-import type { RunControls } from './run-options.js';
+import { recordWithin } from './record-within.js';
+import type { RunControls } from './run-controls.js';
 
 /** One kind of work on a batch of items. */
 export interface BatchWork<T, R> {

@@ -1,0 +1,29 @@
+// Steering by activation scaling: learnt, bounded and explained, on interventions that compose with everything else.
+export { checkExamples, type SteeringExample } from './examples.js';
+export { splitByEntity, type EntitySplit, type SplitOptions } from './split.js';
+export { positionTable, slotsOf, type PositionedPrompt, type PositionMode, type PositionTable } from './positions.js';
+export {
+  isLive,
+  STEERABLE_SITES,
+  steeredPlaces,
+  type SteerableSite,
+  type SteeredModel,
+  type SteeredPlace,
+} from './sites.js';
+export {
+  STEERING_METHODS,
+  type ActivScalar,
+  type DimensionScale,
+  type DynScalar,
+  type GatedScalar,
+  type ParameterForm,
+  type SteeringMethod,
+  type SteerVec,
+  type SubspaceScale,
+} from './method.js';
+export { Steering, type SteeringSpec, type SteeringValues, type SteerOptions } from './steering.js';
+export { type FlipObjective, type Objective, type ParityObjective } from './objective.js';
+export { type Minimality, type PenaltyKind, type TrainSteeringOptions } from './train-options.js';
+export { type SteeringCheckpoints, valuesDigest } from './training-checkpoint.js';
+export { type TrainingRecord } from './training-record.js';
+export { trainSteering, type TrainedSteering } from './train.js';
