@@ -27,3 +27,12 @@ export { type Minimality, type PenaltyKind, type TrainSteeringOptions } from './
 export { type SteeringCheckpoints, valuesDigest } from './training-checkpoint.js';
 export { type TrainingRecord } from './training-record.js';
 export { trainSteering, type TrainedSteering } from './train.js';
+export { steererOf, UNTOUCHED, type SteeredRow, type Steerer } from './steerer.js';
+export {
+  evaluateSteering,
+  type EvaluateSteeringOptions,
+  type SteeredExample,
+  type SteeredOutcome,
+} from './evaluate.js';
+export { isSuccess, summarise, type SteeringFigures, type StrengthFigures, type SuccessRule } from './summary.js';
+export { cellsOf, minimalityOf, type MinimalityFigures, type SteeringCell } from './minimality.js';

@@ -1,0 +1,91 @@
+// How much of a steering there is: values that are not 0, their sizes, and how few cells hold most of them.
+import type { ParameterForm } from './method.js';
+import { isLive, steeredPlaces, type SteeredModel, type SteeredPlace } from './sites.js';
+import type { SteeringValues } from './steering.js';
+
+/** One cell: a place, a position of the table, and a unit (0 where a place has one). */
+export interface SteeringCell {
+  readonly place: SteeredPlace;
+  /** Row of the position table. */
+  readonly slot: number;
+  readonly unit: number;
+  /** α, or ‖v‖₂ of a vector. */
+  readonly value: number;
+  /** Whether it can have an effect at all on prompts of the table. */
+  readonly live: boolean;
+}
+
+/** Counts over the cells that can have an effect. */
+export interface MinimalityFigures {
+  readonly live: number;
+  /** Exactly not 0, and above .001. */
+  readonly nonZero: number;
+  readonly aboveThousandth: number;
+  readonly share: number;
+  /** Σ|value|, and the Gini coefficient of |value| over live cells: 0 all alike, 1 one cell. */
+  readonly l1: number;
+  readonly gini: number;
+  /** Numbers stored. */
+  readonly parameters: number;
+}
+
+/**
+ * Every cell of values by position: scalars one by one, vectors and scales per dimension as the norm of a row. Of methods whose scalars
+ * activations decide there are none.
+ */
+export function cellsOf(info: SteeredModel, { spec, places }: SteeringValues): SteeringCell[] {
+  const P = spec.positions.names.length;
+  const wide = spec.method.kind !== 'activ-scalar' && spec.method.kind !== 'gated-scalar';
+  return steeredPlaces(info, spec.sites, spec.layers).flatMap((place) => {
+    const data = places.get(place.at);
+    const values = data?.get('alpha') ?? data?.get('vector');
+    if (!values) return [];
+    const width = values.length / P;
+    const units = wide ? 1 : width;
+    return Array.from({ length: P * units }, (_, i) => {
+      const slot = Math.floor(i / units);
+      const value = wide ? Math.hypot(...values.subarray(slot * width, (slot + 1) * width)) : (values[i] as number);
+      return { place, slot, unit: i % units, value, live: isLiveSlot(info, place, spec.positions, slot) };
+    });
+  });
+}
+
+/** Whether a row of a position table can have an effect: by place it is known, by role or everywhere it may. */
+export function isLiveSlot(
+  info: SteeredModel,
+  place: SteeredPlace,
+  { mode, skip, length = 0 }: SteeringValues['spec']['positions'],
+  slot: number,
+): boolean {
+  if (mode === 'absolute') return isLive(info, place, skip + slot, length);
+  if (mode === 'from-end') return isLive(info, place, -1 - slot, 0);
+  return true;
+}
+
+/** Figures over the cells. */
+export function minimalityOf(info: SteeredModel, values: SteeringValues): MinimalityFigures {
+  const sizes = cellsOf(info, values)
+    .filter(({ live }) => live)
+    .map(({ value }) => Math.abs(value))
+    .sort((a, b) => a - b);
+  const l1 = sizes.reduce((sum, size) => sum + size, 0);
+  const weighted = sizes.reduce((sum, size, i) => sum + (2 * (i + 1) - sizes.length - 1) * size, 0);
+  const nonZero = sizes.filter((size) => size !== 0).length;
+  return {
+    live: sizes.length,
+    nonZero,
+    aboveThousandth: sizes.filter((size) => size > 1e-3).length,
+    share: sizes.length === 0 ? Number.NaN : nonZero / sizes.length,
+    l1,
+    gini: l1 === 0 ? Number.NaN : weighted / (sizes.length * l1),
+    parameters: countNumbers(values),
+  };
+}
+
+function countNumbers({ places }: SteeringValues): number {
+  const learnt = (name: ParameterForm['name']): boolean => name !== 'basis';
+  return [...places.values()].reduce(
+    (sum, own) => sum + [...own].reduce((total, [name, data]) => total + (learnt(name) ? data.length : 0), 0),
+    0,
+  );
+}
