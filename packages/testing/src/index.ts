@@ -35,6 +35,7 @@ export * as referenceMovement from './reference/movement.js';
 export * as referenceReduce from './reference/reduce.js';
 export * as referenceSampling from './reference/sampling.js';
 export * as referenceSlotPullback from './reference/slot-pullback.js';
+export * as referenceSteering from './reference/steering.js';
 export * as referenceSoftmaxLosses from './reference/softmax-losses.js';
 export * as referenceUnary from './reference/unary.js';
 export * as referenceUnembed from './reference/unembed.js';

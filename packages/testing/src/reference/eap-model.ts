@@ -71,8 +71,16 @@ export function tokenEmbeddings({ sizes: { width }, embed }: EapModel, tokens: r
   return x;
 }
 
+/** Replaces what a sublayer writes into the stream, [T, D], biases included. */
+export type WriteEdit = (site: 'attn-out' | 'mlp-out', layer: number, x: Float64Array) => Float64Array;
+
 /** Runs `embedding` [T, D] (token embeddings only) through the model. */
-export function eapForward(model: EapModel, embedding: Float64Array, edit: SlotEdit = (_, x) => x): EapRun {
+export function eapForward(
+  model: EapModel,
+  embedding: Float64Array,
+  edit: SlotEdit = (_, x) => x,
+  write: WriteEdit = (_site, _layer, x) => x,
+): EapRun {
   const { heads: H, width: D, headWidth: K, mlpWidth: M, vocabulary: V } = model.sizes;
   const T = embedding.length / D;
   const outputs: Float64Array[] = [embedding];
@@ -95,12 +103,13 @@ export function eapForward(model: EapModel, embedding: Float64Array, edit: SlotE
       results.push(affine(z, layer.o.weight.subarray(h * K * D, (h + 1) * K * D), new Float64Array(D), K, D));
     }
     outputs.push(...results);
-    const middle = results.reduce(sum, addRow(before, layer.o.bias));
+    const attended = results.reduce(sum, addRow(new Float64Array(T * D), layer.o.bias));
+    const middle = sum(before, write('attn-out', l, attended));
     const read = slot(base + 3 * H, model.block === 'sequential' ? middle : before);
     const hidden = affine(norm(model, read, layer.gamma2, layer.beta2), layer.up.weight, layer.up.bias, D, M).map(gelu);
     const written = affine(hidden, layer.down.weight, layer.down.bias, M, D);
     outputs.push(written);
-    x = sum(middle, written);
+    x = sum(middle, write('mlp-out', l, written));
   }
   const last = slot(backwardCount(model.sizes) - 1, x);
   const y = norm(model, last, model.gammaFinal, model.betaFinal).subarray((T - 1) * D);

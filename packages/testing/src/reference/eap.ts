@@ -10,6 +10,7 @@ import {
 } from './eap-model.js';
 import type { EapModel, EapRun } from './eap-model.js';
 
+export * from './eap-gpt2.js';
 export * from './eap-model.js';
 export * from './eap-toy.js';
 
