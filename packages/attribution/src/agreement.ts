@@ -1,6 +1,6 @@
 // How well one set of edge scores agrees with another (usually exact patching): top-k overlap, Spearman, sign agreement, Pearson.
 import { LimnError } from '@limn/gpu';
-import { kendallTauB, meanRanks, pearson } from './correlation.js';
+import { kendallTauB, meanRanks, pearson } from '@limn/hooks';
 import { rankedEdges } from './scores.js';
 import type { Ranking, Scores } from './scores.js';
 

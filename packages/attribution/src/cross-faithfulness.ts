@@ -1,7 +1,6 @@
 // Faithfulness of every task's circuit on every task's pairs, and whether overlap predicts it. arXiv 2403.17806 §5.
-import type { HookedModel, RunControls } from '@limn/hooks';
+import { meanRanks, pearson, type HookedModel, type RunControls } from '@limn/hooks';
 import type { Ablation } from './ablation.js';
-import { meanRanks, pearson } from './correlation.js';
 import type { Circuit } from './circuit.js';
 import type { CircuitComparison } from './compare-circuits.js';
 import { evaluateCircuits } from './evaluate.js';

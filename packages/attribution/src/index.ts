@@ -86,7 +86,7 @@ export {
 export type { CurveSize, CurveValue, Faithfulness } from './faithfulness.js';
 export { agreement, gradientRatio, topOverlap } from './agreement.js';
 export type { Agreement, TopOverlap } from './agreement.js';
-export { kendallTauB, meanRanks, pearson } from './correlation.js';
+export { kendallTauB, meanRanks, pearson } from '@limn/hooks';
 export { checkPairs, parsePairs } from './pairs.js';
 export type { Pair, PairLimits, PairTokenizer, ParsePairsOptions, ParsedPairs } from './pairs.js';
 export type { RefusedRow } from './pair-refusals.js';

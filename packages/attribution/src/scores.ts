@@ -1,7 +1,6 @@
 // Edge scores: a dense [nForward, nBackward] matrix, NaN where there is no edge; score > 0 means that the edge helps (corrupting it raises the loss).
 import { LimnError } from '@limn/gpu';
-import { nearest } from '@limn/hooks';
-import { ascendingOrder } from './ascending-order.js';
+import { ascendingOrder, nearest } from '@limn/hooks';
 import type { Graph } from './graph.js';
 import type { ResampledScores } from './resampled-scores.js';
 

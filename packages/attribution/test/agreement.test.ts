@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
+import { ascendingOrder } from '@limn/hooks';
 import { referenceRandom } from '@limn/testing';
 import { agreementAt } from '../src/agreement.js';
-import { ascendingOrder } from '../src/ascending-order.js';
 import {
   agreement,
   gradientRatio,

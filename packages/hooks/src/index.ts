@@ -1,6 +1,8 @@
 // Hook names, interventions, the HookedModel interface and what is the same for every architecture.
 export * from './act-patch.js';
 export * from './activation-cache.js';
+export { ascendingOrder } from './ascending-order.js';
+export { kendallTauB, meanRanks, pearson } from './correlation.js';
 export * from './edits.js';
 export * from './generate.js';
 export {
