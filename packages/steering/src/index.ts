@@ -6,6 +6,7 @@ export {
   isLive,
   STEERABLE_SITES,
   steeredPlaces,
+  type PlacedSpec,
   type SteerableSite,
   type SteeredModel,
   type SteeredPlace,

@@ -104,6 +104,11 @@ export function parameterForms(method: SteeringMethod, { elements, units }: Stee
   }
 }
 
+/** Whether a method multiplies the activation of a position by one number, h̃ = γh, which a LayerNorm right behind it undoes. */
+export function scalesWhole({ kind }: SteeringMethod): boolean {
+  return kind === 'activ-scalar' || kind === 'dyn-scalar' || kind === 'gated-scalar';
+}
+
 /** Whether a method takes prompts of any length with one set of numbers, whatever the position mode. */
 export function isPositionFree(method: SteeringMethod): boolean {
   return method.kind === 'dyn-scalar';

@@ -36,7 +36,7 @@ export interface MinimalityFigures {
 export function cellsOf(info: SteeredModel, { spec, places }: SteeringValues): SteeringCell[] {
   const P = spec.positions.names.length;
   const wide = spec.method.kind !== 'activ-scalar' && spec.method.kind !== 'gated-scalar';
-  return steeredPlaces(info, spec.sites, spec.layers).flatMap((place) => {
+  return steeredPlaces(info, spec).flatMap((place) => {
     const data = places.get(place.at);
     const values = data?.get('alpha') ?? data?.get('vector');
     if (!values) return [];

@@ -1,10 +1,11 @@
 // Where activations can be scaled, and which cells can have no effect: those whose activation never reaches the last position's logits.
 import { LimnError } from '@limn/gpu';
 import { blockHook, type BlockSite, type HookName, type ModelInfo } from '@limn/hooks';
+import { scalesWhole, type SteeringMethod } from './method.js';
 
 /**
  * Sites that steering may edit. `hook_attn_out` and `hook_mlp_out` are the paper's; `attn.hook_z` has a value per head, `mlp.hook_post`
- * one per neuron; the residual stream is offered except where the final LayerNorm would undo a scale.
+ * one per neuron; the residual stream is offered except where the final LayerNorm would undo what is done to it.
  */
 export const STEERABLE_SITES = [
   'hook_attn_out',
@@ -33,14 +34,22 @@ export interface SteeredPlace {
 /** What a place needs to know of a model. */
 export type SteeredModel = Pick<ModelInfo, 'layers' | 'heads' | 'headWidth' | 'width' | 'mlpWidth' | 'block'>;
 
+/** What decides the places: the method, the sites and the layers of a `SteeringSpec`. */
+export interface PlacedSpec {
+  readonly method: SteeringMethod;
+  readonly sites: readonly string[];
+  /** Default: all. */
+  readonly layers?: readonly number[];
+}
+
 /**
- * Every place of some sites and layers, layer by layer. The end of the last layer is left out: LN(γh) = LN(h) there.
+ * Every place of some sites and layers, layer by layer. For methods that scale a whole vector the end of the last layer is left out:
+ * LN(γh) = LN(h) there. What is added to it, or scaled dimension by dimension, the LayerNorm does not undo.
  * @throws LimnError `usage/steering-site`, `usage/steering-layer`
  */
 export function steeredPlaces(
   info: SteeredModel,
-  sites: readonly string[],
-  layers: readonly number[] = Array.from({ length: info.layers }, (_, l) => l),
+  { method, sites, layers = Array.from({ length: info.layers }, (_, l) => l) }: PlacedSpec,
 ): SteeredPlace[] {
   const known = sites.map((site) => {
     const found = STEERABLE_SITES.find((each) => each === site);
@@ -67,7 +76,7 @@ export function steeredPlaces(
     .sort((a, b) => a - b)
     .flatMap((layer) =>
       STEERABLE_SITES.filter((site) => known.includes(site))
-        .filter((site) => !(site === 'hook_resid_post' && layer === info.layers - 1))
+        .filter((site) => !(site === 'hook_resid_post' && layer === info.layers - 1 && scalesWhole(method)))
         .map((site) => ({
           site,
           layer,
@@ -79,9 +88,9 @@ export function steeredPlaces(
   if (places.length === 0)
     throw new LimnError(
       'usage/steering-site',
-      'The end of the last layer cannot be scaled: the LayerNorm behind it undoes that.',
+      'The end of the last layer cannot be scaled as a whole: the LayerNorm behind it undoes that.',
       {
-        details: { sites, layers },
+        details: { sites, layers, method: method.kind },
         hint: 'Choose an earlier layer, or hook_attn_out and hook_mlp_out.',
       },
     );

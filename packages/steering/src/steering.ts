@@ -90,7 +90,7 @@ export class Steering {
     const P = spec.positions.names.length;
     const made: Tensor[] = [];
     try {
-      this.#places = steeredPlaces(model.info, spec.sites, spec.layers).map((place) => {
+      this.#places = steeredPlaces(model.info, spec).map((place) => {
         const forms = parameterForms(spec.method, place, P);
         const tensors = forms.map(({ name, shape, byPosition }) => {
           const count = byPosition ? candidates : 1;
