@@ -42,7 +42,7 @@ export function hasSettled(
     ) / records.length;
   const last = history.slice(-span);
   const [before, now] = [mean(history.slice(-2 * span, -span)), mean(last)];
-  return last.every(({ effect }) => effect <= reached) && before - now < 1e-3 * Math.abs(before);
+  return last.every(({ effect }) => effect <= reached) && before - now <= 1e-3 * Math.abs(before);
 }
 
 /** M of values by position, and how many of them (of their rows, where the penalty takes rows) are not exactly 0. */
