@@ -123,6 +123,7 @@ export function agreementContrast(random: Random, split: Split): Contrast {
     corrupted: compose({ ...sentence, number: other }),
     correct: VERBS.map((verb) => form(verb, sentence.number)),
     incorrect: VERBS.map((verb) => form(verb, other)),
+    entities: [sentence.subject, ...sentence.attractors.map(({ noun }) => noun)],
     labels: {
       template: clean.template,
       number: sentence.number,

@@ -113,6 +113,7 @@ export function capitalContrast(random: Random, split: Split): Contrast {
     corrupted: composeFact(other, frame, adjective),
     correct: [answer(country)],
     incorrect: [answer(other)],
+    entities: [country],
     labels: { template: clean.template, country },
   };
 }
@@ -137,6 +138,7 @@ export const conflictContrast =
       corrupted: composeConflict(country, other, cue, source, true),
       correct: [capitalOf(stated)],
       incorrect: [capitalOf(country)],
+      entities: [country, stated],
       labels: { template: clean.template, cue, country, stated: capitalOf(stated) },
     };
   };

@@ -11,6 +11,8 @@ export interface Contrast {
   readonly correct: readonly string[];
   /** Words that the clean prompt makes wrong. */
   readonly incorrect: readonly string[];
+  /** What the clean prompt is about: two contrasts without one in common are about different things, so that splits can keep them apart. */
+  readonly entities: readonly string[];
   /** What was chosen, for filtering and for reports. */
   readonly labels: Readonly<Record<string, string>>;
 }

@@ -74,6 +74,23 @@ export const genderFamily: Family = {
   },
 };
 
+/** The gender is given: "the man ran because" → he; corrupted: the woman. What an edit of the bias must leave alone. */
+export function genderGivenContrast(random: Random): Contrast {
+  const gender = random.pick(['he', 'she'] as const);
+  const frame = random.below(GENDER_FRAMES.length);
+  const mood = random.pick(MOODS);
+  const other = opposite(gender);
+  const clean = compose(PLAIN[gender], gender, frame, gender, mood);
+  return {
+    clean,
+    corrupted: compose(PLAIN[other], other, frame, other, mood),
+    correct: [gender],
+    incorrect: [other],
+    entities: [GENDER_FRAMES[frame]?.[0] ?? ''],
+    labels: { template: clean.template, given: gender, person: PLAIN[gender] },
+  };
+}
+
 /** Corrupted: the profession becomes the plain person of the other gender. Held-out: a new (profession, frame) cell. */
 export function genderContrast(random: Random, split: Split): Contrast {
   const { profession, frame, mood } = drawUntil(
@@ -92,6 +109,7 @@ export function genderContrast(random: Random, split: Split): Contrast {
     corrupted: compose(PLAIN[other], other, frame, other, mood),
     correct: [gender],
     incorrect: [other],
+    entities: [profession],
     labels: { template: clean.template, stereotype: gender, profession },
   };
 }

@@ -105,6 +105,7 @@ export const greaterThanContrast =
       corrupted: compose({ ...range, before: [1, 1], start: 1 }),
       correct: NUMBERS.slice(range.start + 1),
       incorrect: NUMBERS.slice(0, range.start + 1),
+      entities: [`${digits(range.century)}${digits(range.start)}`],
       labels: { template: clean.template, start: digits(range.start), century: digits(range.century) },
     };
   };

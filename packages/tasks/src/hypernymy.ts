@@ -71,6 +71,7 @@ export function hypernymyContrast(random: Random, split: Split): Contrast {
     corrupted: compose(other, frame, categoryOf(other), adjective),
     correct: [category],
     incorrect: [categoryOf(other)],
+    entities: [kind],
     labels: { template: clean.template, category, hyponym: kind },
   };
 }

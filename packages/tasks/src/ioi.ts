@@ -154,6 +154,7 @@ export const ioiContrast =
       corrupted: compose({ ...scene, giver: third }),
       correct: [scene.receiver],
       incorrect: [scene.other],
+      entities: [scene.receiver, scene.other],
       labels: { template: clean.template, heldOut: wanted ?? 'none' },
     };
   };

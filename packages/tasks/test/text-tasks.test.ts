@@ -95,6 +95,7 @@ describe('with a small tokenizer', () => {
     expect(Object.fromEntries(IDS.map((id) => [id, hash(...texts(id, 40))]))).toMatchInlineSnapshot(`
       {
         "country-capital": 389413754,
+        "country-capital-conflict": 153084586,
         "gender": 1529942882,
         "greater-than": 1202481491,
         "greater-than-price": 1175012779,

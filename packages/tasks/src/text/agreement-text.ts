@@ -129,6 +129,8 @@ export const agreementSource: MakeSource = (tokens) => {
         corrupted: compose(sentence, other),
         correct: byNumber[number],
         incorrect: byNumber[other],
+        entities: [subject, noun],
+        roles: { [inflect(subject, number)]: 'subject', [inflect(noun, nounNumber)]: 'attractor' },
         labels: { shape: group.shape, number, opposed: String(nounNumber === other) },
       };
     },

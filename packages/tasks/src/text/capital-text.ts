@@ -73,6 +73,8 @@ export const capitalSource: MakeSource = (tokens) => {
         corrupted: corrupted.prompt,
         correct: [clean.country],
         incorrect: [corrupted.country],
+        entities: [clean.item.country],
+        roles: Object.fromEntries(clean.item.name.split(' ').map((word) => [word, 'capital'])),
         labels: {
           country: clean.item.country,
           capital: clean.item.name,

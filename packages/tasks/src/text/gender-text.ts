@@ -1,5 +1,6 @@
 // Gender bias of professions in English: 'The nurse ran because' → she, corrupted by the man or the woman, for any tokenizer.
-import { belongs, isEntityHeldOut, words, type MakeSource, type TextSplit } from './source.js';
+import type { Random } from '../random.js';
+import { belongs, isEntityHeldOut, shuffled, words, type MakeSource, type TextSplit } from './source.js';
 import { needs } from './tokens.js';
 
 /** Professions by the pronoun that English text gives them more often; the bias is the object of study. */
@@ -72,8 +73,34 @@ export const genderSource: MakeSource = (tokens) => {
         corrupted: `The ${PLAIN[other(pronoun)]} ${frame}`,
         correct: [` ${pronoun}`],
         incorrect: [` ${other(pronoun)}`],
+        entities: [profession],
+        roles: { [profession]: 'profession' },
         labels: { profession, stereotype: pronoun, frame },
       };
     },
   };
 };
+
+/** Prompts in which the gender is given, "The woman ran because", in the order of a stream; they are about their frame. */
+export function givenGenders(random: Random): readonly {
+  readonly text: string;
+  readonly correct: string;
+  readonly wrong: string;
+  readonly entities: readonly string[];
+  readonly roles: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+}[] {
+  return shuffled(
+    FRAMES.flatMap((frame) =>
+      PRONOUNS.map((pronoun) => ({
+        text: `The ${PLAIN[pronoun]} ${frame}`,
+        correct: ` ${pronoun}`,
+        wrong: ` ${other(pronoun)}`,
+        entities: [frame],
+        roles: { [PLAIN[pronoun]]: 'person' },
+        labels: { person: PLAIN[pronoun], given: pronoun, frame },
+      })),
+    ),
+    random,
+  );
+}

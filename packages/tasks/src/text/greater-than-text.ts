@@ -128,6 +128,8 @@ export const greaterThanSource =
           corrupted: text([1, 1, 1]),
           correct: numbers.slice(start.year + 1),
           incorrect: numbers.slice(0, start.year + 1),
+          entities: [`${start.century}${digits(start.year)}`],
+          roles: topic === '' ? {} : { [topic]: 'topic' },
           labels: { century: String(start.century), start: digits(start.year), ...(topic === '' ? {} : { topic }) },
         };
       },

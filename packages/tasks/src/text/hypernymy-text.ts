@@ -72,6 +72,8 @@ export const hypernymySource: MakeSource = (tokens) => {
         corrupted: corrupted.prompt,
         correct: answers[clean.answer] ?? [],
         incorrect: answers[corrupted.answer] ?? [],
+        entities: [clean.word],
+        roles: { [clean.word]: 'hyponym' },
         labels: {
           member: clean.word,
           category: CATEGORIES[clean.answer]?.answers[0] ?? '',

@@ -79,6 +79,8 @@ export const ioiSource =
           corrupted: text(corruption === 'abc' ? third : receiver),
           correct: [` ${receiver}`],
           incorrect: [` ${giver}`],
+          entities: [receiver, giver],
+          roles: { [receiver]: 'io', [giver]: 's', [place]: 'place', [object]: 'object' },
           labels: { order: receiverFirst ? 'abba' : 'baba', frame: String(frame), corruption },
         };
       },

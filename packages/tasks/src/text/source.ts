@@ -14,6 +14,10 @@ export interface TextContrast {
   /** Answers with their leading space, where they have one. */
   readonly correct: readonly string[];
   readonly incorrect: readonly string[];
+  /** What the clean prompt is about: splits by entity keep these apart. */
+  readonly entities: readonly string[];
+  /** The roles of words of the clean prompt that are not the glue of its template. */
+  readonly roles: Readonly<Record<string, string>>;
   /** What was chosen, for filtering and for reports. */
   readonly labels: Readonly<Record<string, string>>;
 }

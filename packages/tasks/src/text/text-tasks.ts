@@ -5,6 +5,7 @@ import type { SpelledPair } from '../prompt-pair.js';
 import { Random } from '../random.js';
 import { agreementSource } from './agreement-text.js';
 import { capitalSource } from './capital-text.js';
+import { conflictSource } from './conflict-text.js';
 import { genderSource } from './gender-text.js';
 import { greaterThanSource } from './greater-than-text.js';
 import { hypernymySource } from './hypernymy-text.js';
@@ -24,6 +25,7 @@ export type TextTaskId =
   | 'gender'
   | 'sva'
   | 'country-capital'
+  | 'country-capital-conflict'
   | 'hypernymy';
 
 /** What a text task is. */
@@ -58,7 +60,8 @@ export interface TextPairOptions {
   readonly bosId?: number | undefined;
 }
 
-interface TaskWithSource extends TextTask {
+/** A text task with what draws it. */
+export interface TaskWithSource extends TextTask {
   readonly make: MakeSource;
 }
 
@@ -148,6 +151,14 @@ const REGISTRY: readonly TaskWithSource[] = [
     make: capitalSource,
   },
   {
+    id: 'country-capital-conflict',
+    title: 'Context against memory, no source named',
+    metric: 'logit-diff',
+    answers: 'single',
+    corruption: 'the context names another wrong capital',
+    make: conflictSource,
+  },
+  {
     id: 'hypernymy',
     title: 'Hypernymy',
     metric: 'prob-diff',
@@ -161,7 +172,11 @@ const REGISTRY: readonly TaskWithSource[] = [
 /** Every text task. */
 export const TEXT_TASKS: readonly TextTask[] = REGISTRY;
 
-function find(id: string): TaskWithSource {
+/**
+ * The text task of that id, with what draws it.
+ * @throws TasksError `tasks/unknown-task`, which names the nearest one
+ */
+export function findTextTask(id: string): TaskWithSource {
   const found = REGISTRY.find((task) => task.id === id);
   if (found !== undefined) return found;
   const ids = REGISTRY.map((task) => task.id);
@@ -176,7 +191,7 @@ function find(id: string): TaskWithSource {
  * @throws TasksError `tasks/unknown-task`, which names the nearest one.
  */
 export function textTaskOf(id: string): TextTask {
-  return find(id);
+  return findTextTask(id);
 }
 
 /**
@@ -184,7 +199,7 @@ export function textTaskOf(id: string): TextTask {
  * @throws TasksError `tasks/unknown-task`; `tasks/tokenizer` where too few words of a list fit.
  */
 export function countTextPairs(task: string, encode: Encode, split: TextSplit = 'train'): number {
-  return find(task).make(new Tokens(encode), 0).size(split);
+  return findTextTask(task).make(new Tokens(encode), 0).size(split);
 }
 
 /**
@@ -195,7 +210,7 @@ export function countTextPairs(task: string, encode: Encode, split: TextSplit = 
  * `tasks/too-few-pairs` when the split has no n pairs.
  */
 export function generateTextPairs(task: string, options: TextPairOptions): TextPair[] {
-  const found = find(task);
+  const found = findTextTask(task);
   const { encode, seed, n, split = 'train', bosId } = options;
   checkOptions(n, split);
   const tokens = new Tokens(encode);
