@@ -1,7 +1,14 @@
 // Steering by activation scaling: learnt, bounded and explained, on interventions that compose with everything else.
 export { checkExamples, type SteeringExample } from './examples.js';
 export { splitByEntity, type EntitySplit, type SplitOptions } from './split.js';
-export { positionTable, slotsOf, type PositionedPrompt, type PositionMode, type PositionTable } from './positions.js';
+export {
+  POSITION_MODES,
+  positionTable,
+  slotsOf,
+  type PositionedPrompt,
+  type PositionMode,
+  type PositionTable,
+} from './positions.js';
 export {
   isLive,
   STEERABLE_SITES,
@@ -37,3 +44,11 @@ export {
 } from './evaluate.js';
 export { isSuccess, summarise, type SteeringFigures, type StrengthFigures, type SuccessRule } from './summary.js';
 export { cellsOf, minimalityOf, type MinimalityFigures, type SteeringCell } from './minimality.js';
+export { readSteering, writeSteering, type SteeringFile } from './formats/steering-file.js';
+export { STEERING_FORMAT, type SteeringModelRecord, type SteeringProvenance } from './formats/steering-header.js';
+export {
+  steeringFromTensors,
+  steeringTensors,
+  type SteeringTensor,
+  type SteeringTensors,
+} from './formats/steering-tensors.js';
