@@ -1,11 +1,15 @@
-// Which value a token's position takes: by its place, its place from the end, its role, or the same everywhere.
+// Which value a token's position takes: by its place from the start or the end, its role, or the same everywhere.
 import { LimnError } from '@limn/gpu';
 
+/** Every position mode. */
+export const POSITION_MODES = ['absolute', 'from-start', 'from-end', 'role', 'none'] as const;
+
 /**
- * How positions take values: 'absolute': one per place, and every prompt as long as those it was learnt from; 'from-end': counted
- * from the last token, −1; 'role': one per name that examples give their tokens; 'none': one for all.
+ * How positions take values: 'absolute': one per place, and every prompt as long as those it was learnt from; 'from-start': one per place,
+ * and prompts may be longer (their further tokens are left alone) or shorter; 'from-end': counted from the last token, −1; 'role': one per
+ * name that examples give their tokens; 'none': one for all.
  */
-export type PositionMode = 'absolute' | 'from-end' | 'role' | 'none';
+export type PositionMode = (typeof POSITION_MODES)[number];
 
 /** The positions that values are kept for. */
 export interface PositionTable {
@@ -24,10 +28,8 @@ export interface PositionedPrompt {
   readonly roles?: readonly (string | undefined)[] | undefined;
 }
 
-const MODES: readonly PositionMode[] = ['absolute', 'from-end', 'role', 'none'];
-
 /**
- * The table for some prompts: as many places as the longest has ('from-end'), their common length ('absolute'), all names that occur
+ * The table for some prompts: as many places as the longest has ('from-start', 'from-end'), their common length ('absolute'), all names that occur
  * ('role').
  * @throws LimnError `usage/position-mode`, `data/steering-length`, `data/steering-roles`
  */
@@ -36,10 +38,10 @@ export function positionTable(
   mode: PositionMode,
   { skip = 0 }: { readonly skip?: number } = {},
 ): PositionTable {
-  if (!MODES.includes(mode))
+  if (!POSITION_MODES.includes(mode))
     throw new LimnError('usage/position-mode', `There is no position mode '${String(mode)}'.`, {
-      details: { given: String(mode), allowed: MODES },
-      hint: `Choose among ${MODES.join(', ')}.`,
+      details: { given: String(mode), allowed: POSITION_MODES },
+      hint: `Choose among ${POSITION_MODES.join(', ')}.`,
     });
   if (mode === 'none') return { mode, names: ['all'], skip };
   if (mode === 'role') {
@@ -52,9 +54,10 @@ export function positionTable(
   const longest = prompts.reduce((most, { length }) => Math.max(most, length), 0);
   if (mode === 'from-end')
     return { mode, names: Array.from({ length: Math.max(1, longest - skip) }, (_, i) => String(-1 - i)), skip };
+  const names = Array.from({ length: Math.max(1, longest - skip) }, (_, i) => String(skip + i));
+  if (mode === 'from-start') return { mode, names, skip };
   const odd = prompts.findIndex(({ length }) => length !== longest);
   if (odd >= 0) throw otherLength(odd, prompts[odd]?.length ?? 0, longest);
-  const names = Array.from({ length: Math.max(1, longest - skip) }, (_, i) => String(skip + i));
   return { mode, names, skip, length: longest };
 }
 
@@ -71,6 +74,7 @@ export function slotsOf(table: PositionTable, { length, roles }: PositionedPromp
     if (t < skip) return -1;
     if (mode === 'none') return 0;
     if (mode === 'absolute') return t - skip;
+    if (mode === 'from-start') return t - skip < names.length ? t - skip : -1;
     if (mode === 'from-end') return length - 1 - t < names.length ? length - 1 - t : -1;
     const role = roles?.[t];
     return role === undefined ? -1 : (place.get(role) ?? -1);
@@ -83,7 +87,7 @@ function otherLength(prompt: number, given: number, expected: number): LimnError
     `Prompt ${prompt} has ${given} tokens; values by absolute position hold for prompts of ${expected}.`,
     {
       details: { prompt, given, expected },
-      hint: "Use positions 'from-end', 'role' or 'none', or the method 'dyn-scalar', for prompts of other lengths.",
+      hint: "Use positions 'from-start', 'from-end', 'role' or 'none', or the method 'dyn-scalar', for prompts of other lengths.",
     },
   );
 }
