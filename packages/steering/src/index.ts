@@ -52,3 +52,6 @@ export {
   type SteeringTensor,
   type SteeringTensors,
 } from './formats/steering-tensors.js';
+export { calibrateStrength, type Calibration, type CalibrationOptions } from './calibrate.js';
+export { bestPoint, sweepSteering, type SweepOptions, type SweepPoint } from './sweep.js';
+export { cellContributions, keepCells, type CellContribution, type CellContributions } from './cell-contributions.js';

@@ -8,10 +8,12 @@ export async function referenceRows(
   prompts: readonly (readonly number[])[],
   controls: RunControls = {},
 ): Promise<Float32Array[]> {
+  // Examples that share a prompt, as variants of one do, share its row.
+  const distinct = [...new Set(prompts)];
   const rows: Float32Array[] = [];
   await inBatches(
     model.gpu,
-    prompts,
+    distinct,
     {
       what: 'The untouched model',
       unit: 'prompt',
@@ -29,5 +31,6 @@ export async function referenceRows(
     },
     { ...settleControls(controls), ...(controls.signal ? { signal: controls.signal } : {}) },
   );
-  return rows;
+  const place = new Map(distinct.map((prompt, i) => [prompt, i]));
+  return prompts.map((prompt) => rows[place.get(prompt) as number] as Float32Array);
 }

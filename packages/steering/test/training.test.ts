@@ -378,7 +378,7 @@ describe('what is refused', () => {
       specOf(scalar, 'role'),
       {},
       'data/steering-roles',
-      examples.map(({ roles: _, ...rest }) => rest),
+      examples.map(({ prompt, correct, wrong }) => ({ prompt, correct, wrong })),
     );
     await refused(specOf(scalar), {}, 'data/steering-answer', [{ ...examples[0]!, wrong: examples[0]!.correct }]);
     await refused(specOf(scalar), {}, 'data/steering-prompt', [{ ...examples[0]!, prompt: [99] }]);
