@@ -55,3 +55,17 @@ export {
 export { calibrateStrength, type Calibration, type CalibrationOptions } from './calibrate.js';
 export { bestPoint, sweepSteering, type SweepOptions, type SweepPoint } from './sweep.js';
 export { cellContributions, keepCells, type CellContribution, type CellContributions } from './cell-contributions.js';
+export {
+  readControlVector,
+  steeringFromControlVector,
+  steeringToControlVector,
+  writeControlVector,
+  type ControlVector,
+  type ControlVectorOptions,
+  type ExportedControlVector,
+  type ReadControlVector,
+} from './formats/control-vector-gguf.js';
+export { type DirectionsModel, type ImportedSteering, type ResidualSite } from './formats/directions.js';
+export { type GgufValue } from './formats/gguf-cursor.js';
+export { readSvec, steeringFromSvec, type Svec } from './formats/svec.js';
+export { parseExamples, type ExampleTokenizer, type ParseExamplesOptions } from './parse-examples.js';
