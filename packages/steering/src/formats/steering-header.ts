@@ -2,7 +2,7 @@
 import type { ModelInfo } from '@limn/hooks';
 import { checkMethod, parameterForms, STEERING_METHODS, type ParameterForm, type SteeringMethod } from '../method.js';
 import { settleObjective, type Objective } from '../objective.js';
-import { positionTable, type PositionTable } from '../positions.js';
+import { POSITION_MODES, positionTable, type PositionTable } from '../positions.js';
 import { STEERABLE_SITES, steeredPlaces, type SteeredPlace } from '../sites.js';
 import type { SteeringSpec, SteeringValues } from '../steering.js';
 import type { Minimality } from '../train-options.js';
@@ -166,7 +166,7 @@ function checkedMethod(given: unknown): SteeringMethod {
 function checkPositions(given: unknown): PositionTable {
   const fields = steeringFields;
   const table = fields.record(given, 'positions');
-  const mode = fields.oneOf(table.mode, 'positions.mode', ['absolute', 'from-end', 'role', 'none']);
+  const mode = fields.oneOf(table.mode, 'positions.mode', POSITION_MODES);
   const names = fields.texts(table.names, 'positions.names');
   const skip = fields.whole(table.skip, 'positions.skip', 0, MOST_WIDTH);
   if (mode === 'absolute') fields.whole(table.length, 'positions.length', 1, MOST_WIDTH);
