@@ -69,3 +69,10 @@ export { type DirectionsModel, type ImportedSteering, type ResidualSite } from '
 export { type GgufValue } from './formats/gguf-cursor.js';
 export { readSvec, steeringFromSvec, type Svec } from './formats/svec.js';
 export { parseExamples, type ExampleTokenizer, type ParseExamplesOptions } from './parse-examples.js';
+export { actAdd, type ActAddOptions } from './baselines/activation-addition.js';
+export { caa } from './baselines/contrastive-addition.js';
+export { meanDifference, meanDifferenceOf } from './baselines/mean-difference.js';
+export { pcaDirection, pcaDirectionOf, type PcaDirectionOptions } from './baselines/pca-direction.js';
+export { type VectorPlacement } from './baselines/vector-values.js';
+export { prompting, type PromptEdit } from './baselines/prompting.js';
+export { relativeNorms, toRelativeNorm, type RelativeNorm } from './baselines/relative-norms.js';
