@@ -1,6 +1,6 @@
-// Baselines that add vectors, and the one by words: each against activations that the test captures and adds by hand.
+// Baselines that add vectors: each against activations that the test captures and adds by hand.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { add, tokenBatch, type HookName, type Intervention } from '@limn/hooks';
+import { add, tokenBatch, type HookName } from '@limn/hooks';
 import { fromData, readFloats } from '@limn/tensor';
 import { referenceEap } from '@limn/testing';
 import {
@@ -11,15 +11,13 @@ import {
   meanDifferenceOf,
   pcaDirection,
   pcaDirectionOf,
-  prompting,
-  relativeNorms,
   Steering,
   steererOf,
-  toRelativeNorm,
   type SteeringExample,
   type SteeringValues,
 } from '../src/index.js';
 import { examplesOf, gpt2Of, SIZES } from './models.js';
+import { captured, logitsOf } from './captured-activations.js';
 import { referenceDirection } from './reference-direction.js';
 
 const W = SIZES.width;
@@ -30,22 +28,8 @@ beforeAll(async () => {
 });
 afterAll(() => gpt2.dispose());
 
-/** h [T][W] of one prompt at a site. */
-async function captured(prompt: readonly number[], at: HookName = AT): Promise<Float32Array[]> {
-  using step = gpt2.gpu.step();
-  const run = gpt2.run(step, { tokens: tokenBatch([prompt], gpt2.info) }, { capture: [at], logits: 'last' });
-  const h = await readFloats(step, run.at(at));
-  return prompt.map((_, t) => h.slice(t * W, (t + 1) * W));
-}
-const lastOf = async (prompt: readonly number[], at?: HookName): Promise<Float32Array> =>
-  (await captured(prompt, at)).at(-1)!;
-
-/** Logits at the last position. */
-async function logitsOf(prompt: readonly number[], interventions: readonly Intervention[] = []): Promise<Float32Array> {
-  using step = gpt2.gpu.step();
-  const tokens = tokenBatch([prompt], gpt2.info);
-  return readFloats(step, gpt2.run(step, { tokens }, { interventions, logits: 'last' }).logits);
-}
+const lastOf = async (prompt: readonly number[], at: HookName = AT): Promise<Float32Array> =>
+  (await captured(gpt2, prompt, at)).at(-1)!;
 
 const vectorOf = ({ places }: SteeringValues, at: HookName = AT): Float32Array => places.get(at)!.get('vector')!;
 
@@ -56,7 +40,7 @@ async function expectAdds(
   rows: readonly (readonly [position: number, vector: Float32Array])[],
 ): Promise<void> {
   using steering = new Steering(gpt2, values.spec, { values: [values] });
-  const found = await logitsOf(prompt, steering.interventions({ strength: 1.5 }));
+  const found = await logitsOf(gpt2, prompt, steering.interventions({ strength: 1.5 }));
   using step = gpt2.gpu.step();
   const interventions = rows.map(([position, vector]) =>
     add(
@@ -72,7 +56,7 @@ async function expectAdds(
   const tokens = tokenBatch([prompt], gpt2.info);
   const expected = await readFloats(step, gpt2.run(step, { tokens }, { interventions, logits: 'last' }).logits);
   found.forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 4));
-  const untouched = await logitsOf(prompt);
+  const untouched = await logitsOf(gpt2, prompt);
   expect(Math.max(...found.map((value, i) => Math.abs(value - untouched[i]!)))).toBeGreaterThan(0.01);
 }
 
@@ -96,7 +80,7 @@ describe('actAdd', () => {
 
   it('is what two prompts differ by, token by token, added to the front of shorter and longer prompts', async () => {
     const values = await actAdd(gpt2, plus, minus, 1, { skip: 1 });
-    const [a, b] = await Promise.all([captured(plus), captured(minus)]);
+    const [a, b] = await Promise.all([captured(gpt2, plus, AT), captured(gpt2, minus, AT)]);
     const rows = [1, 2, 3].map((t) => Float32Array.from(a[t]!, (x, j) => x - b[t]![j]!));
     close(
       vectorOf(values),
@@ -166,7 +150,7 @@ describe('meanDifference', () => {
     const values = await meanDifference(gpt2, examples, { layers: [1] });
     const sides = await Promise.all(
       examples.map(async ({ prompt, correct, wrong }) => {
-        const logits = await logitsOf(prompt);
+        const logits = await logitsOf(gpt2, prompt);
         return { h: await lastOf(prompt), right: logits[correct]! > logits[wrong]! };
       }),
     );
@@ -257,57 +241,6 @@ describe('pcaDirection', () => {
       code: 'data/steering-direction',
     });
     await expect(pcaDirectionOf(gpt2, [], { layers: [1] })).rejects.toMatchObject({ code: 'data/steering-groups' });
-  });
-});
-
-describe('relativeNorms', () => {
-  it('is ‖v‖ over the median ‖h‖ of the tokens that take it; vectors can be brought to a share of it', async () => {
-    const examples = examplesOf(3, { lengths: [5, 3] });
-    const values = await actAdd(gpt2, [0, 3, 8, 1], [0, 5, 8, 2], 1, { skip: 1 });
-    const norms = await relativeNorms(gpt2, examples, values);
-    expect(norms).toHaveLength(3);
-    const all = await Promise.all(examples.map(({ prompt }) => captured(prompt)));
-    for (const { slot, norm, median, relative } of norms) {
-      const own = vectorOf(values).subarray(slot * W, (slot + 1) * W);
-      expect(norm).toBeCloseTo(Math.hypot(...own), 4);
-      const sizes = all
-        .flatMap((rows) => (slot + 1 < rows.length ? [Math.hypot(...rows[slot + 1]!)] : []))
-        .sort((a, b) => a - b);
-      expect(sizes).toHaveLength(slot === 2 ? 2 : 3);
-      const middle = slot === 2 ? (sizes[0]! + sizes[1]!) / 2 : sizes[1]!;
-      expect(median).toBeCloseTo(middle, 4);
-      expect(relative).toBeCloseTo(norm / middle, 4);
-    }
-    const scaled = await relativeNorms(gpt2, examples, toRelativeNorm(values, norms, 0.25));
-    for (const { relative } of scaled) expect(relative).toBeCloseTo(0.25, 5);
-    const scalars = { ...values, spec: { ...values.spec, method: { kind: 'activ-scalar' } as const } };
-    await expect(relativeNorms(gpt2, examples, scalars)).rejects.toMatchObject({ code: 'usage/steering-method' });
-  });
-});
-
-describe('prompting', () => {
-  const examples = examplesOf(2, { lengths: [4, 5] });
-
-  it('puts words in front by the sign of the strength, and is measured against the untouched prompt', async () => {
-    const steerer = prompting('words', { plus: [7, 7], minus: [9], at: 1 });
-    const measured = await evaluateSteering(gpt2, steerer, examples, { strengths: [1, -2, 0] });
-    for (const [i, { prompt, correct, wrong }] of examples.entries()) {
-      const prompts = [[prompt[0]!, 7, 7, ...prompt.slice(1)], [prompt[0]!, 9, ...prompt.slice(1)], prompt];
-      for (const [s, text] of prompts.entries()) {
-        const logits = await logitsOf(text);
-        expect(measured[i]!.outcomes[s]!.delta).toBeCloseTo(logits[correct]! - logits[wrong]!, 4);
-      }
-      expect(measured[i]!.outcomes[2]!.bucket).toBeCloseTo(0, 5);
-      expect(measured[i]!.outcomes[2]!.delta).toBeCloseTo(measured[i]!.untouchedDelta, 4);
-    }
-  });
-
-  it('refuses places that are none', async () => {
-    expect(() => prompting('words', { plus: [1], minus: [2], at: -1 })).toThrow(
-      expect.objectContaining({ code: 'usage/steering-option' }) as Error,
-    );
-    const late = prompting('words', { plus: [1], minus: [2], at: 5 });
-    await expect(evaluateSteering(gpt2, late, examples)).rejects.toMatchObject({ code: 'data/steering-prompt' });
   });
 });
 
