@@ -114,17 +114,28 @@ export interface ObjectiveSums {
 /** Records E and F from the logits [S · n, V] at the last positions. */
 export function recordObjective(
   step: Step,
-  { goal, faithfulness }: Pick<SettledObjective, 'goal' | 'faithfulness'>,
+  objective: Pick<SettledObjective, 'goal' | 'faithfulness'>,
   logits: Tensor,
   rows: ObjectiveRows,
 ): ObjectiveSums {
+  const { effect, drift } = recordRowObjectives(step, objective, logits, rows);
+  return { effect: sumAll(step, effect), drift: sumAll(step, drift) };
+}
+
+/** The same row by row: E and F, [S · n] each. */
+export function recordRowObjectives(
+  step: Step,
+  { goal, faithfulness }: Pick<SettledObjective, 'goal' | 'faithfulness'>,
+  logits: Tensor,
+  rows: ObjectiveRows,
+): { readonly effect: Tensor; readonly drift: Tensor } {
   const N = rows.strengths.length;
   const ids = fromData(step, Uint32Array.from(rows.answers.flat()), [N, 2], { label: 'answers' });
-  const drift = sumAll(step, bucketDivergence(step, rows.reference, logits, ids, faithfulness));
+  const drift = bucketDivergence(step, rows.reference, logits, ids, faithfulness);
   if (goal.kind === 'flip') {
     const signed = fromData(step, Float32Array.from(rows.strengths.flatMap((beta) => [beta, -beta])), [N, 2]);
     const reached = gatherLogits(step, logits, ids, signed);
-    return { effect: sumAll(step, flipEffect(step, goal, reached)), drift };
+    return { effect: flipEffect(step, goal, reached), drift };
   }
   const plain = fromData(
     step,
@@ -151,7 +162,7 @@ export function recordObjective(
     [N],
   );
   const excess = square(step, relu(step, sub(step, abs(step, sub(step, delta, target)), slack)));
-  return { effect: sumAll(step, mul(step, weights, excess)), drift };
+  return { effect: mul(step, weights, excess), drift };
 }
 
 /** E per row from βΔ [N]. */
