@@ -76,3 +76,4 @@ export { pcaDirection, pcaDirectionOf, type PcaDirectionOptions } from './baseli
 export { type VectorPlacement } from './baselines/vector-values.js';
 export { prompting, type PromptEdit } from './baselines/prompting.js';
 export { relativeNorms, toRelativeNorm, type RelativeNorm } from './baselines/relative-norms.js';
+export { bakeScales, type BakedParameter } from './bake.js';

@@ -6,6 +6,7 @@ import { applyMethod, steeredRows, type PlaceTensors, type SteeredRows } from '.
 import { checkMethod, isPositionFree, parameterForms, type ParameterForm, type SteeringMethod } from './method.js';
 import { slotsOf, type PositionTable } from './positions.js';
 import { steeredPlaces, type SteerableSite, type SteeredPlace } from './sites.js';
+import { expectModel, valuesAt } from './steering-values.js';
 
 /** What is steered, and how values are shared. */
 export interface SteeringSpec {
@@ -263,37 +264,4 @@ function noCandidate(given: number, candidates: number): LimnError {
     details: { given, candidates },
     hint: `Sets are numbered 0 to ${candidates - 1}.`,
   });
-}
-
-/** Refuses values that were learnt on other weights. */
-function expectModel({ fingerprint }: SteeringValues, own: string): void {
-  if (fingerprint === own) return;
-  throw new LimnError(
-    'data/steering-fingerprint',
-    `These values were learnt on a model with weights ${fingerprint.slice(0, 12)}…; this model's are ${own.slice(0, 12)}….`,
-    {
-      details: { given: fingerprint, expected: own },
-      hint: 'Load the model that they were learnt on, with the same weight processing, or learn them anew.',
-    },
-  );
-}
-
-function valuesAt(
-  { places }: SteeringValues,
-  at: HookName,
-  name: ParameterForm['name'],
-  shape: readonly [number, number],
-): Float32Array {
-  const found = places.get(at)?.get(name);
-  if (found?.length === shape[0] * shape[1]) return found;
-  throw new LimnError(
-    'data/steering-values',
-    found
-      ? `'${name}' at ${at} has ${found.length} numbers instead of ${shape[0] * shape[1]}.`
-      : `There is no '${name}' at ${at}.`,
-    {
-      details: { at, name, expected: shape, given: found?.length ?? null },
-      hint: 'Use values of the same sites, layers, positions and method.',
-    },
-  );
 }

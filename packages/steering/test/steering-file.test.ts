@@ -17,6 +17,7 @@ import {
   type SteeringValues,
 } from '../src/index.js';
 import { parameterForms } from '../src/method.js';
+import { POSITION_MODES } from '../src/positions.js';
 
 const model = {
   architecture: 'gpt2',
@@ -88,9 +89,7 @@ const SPECS: readonly SteeringSpec[] = METHODS.flatMap((method, i) => [
   {
     method,
     sites: i % 2 === 0 ? ['hook_attn_out', 'hook_mlp_out'] : ['attn.hook_z', 'mlp.hook_post', 'hook_resid_post'],
-    positions: positionTable(PROMPTS, (['absolute', 'from-end', 'role'] as const)[i % 3] as 'absolute', {
-      skip: i % 2,
-    }),
+    positions: positionTable(PROMPTS, POSITION_MODES[i % 4] as 'absolute', { skip: i % 2 }),
   },
   { method, sites: ['hook_mlp_out'], layers: [2, 0], positions: positionTable([], 'none') },
 ]);
@@ -179,7 +178,7 @@ describe('a steering file', () => {
       ['sites', ['sites'], []],
       ['sites[1]', ['sites'], ['hook_mlp_out', 'attn.hook_q']],
       ['layers[0]', ['layers'], [3]],
-      ['positions.mode', ['positions', 'mode'], 'from-start'],
+      ['positions.mode', ['positions', 'mode'], 'sideways'],
       ['positions.names', ['positions', 'names'], ['0', '1', '3', '2', '4']],
       ['positions.names[0]', ['positions', 'names'], [0]],
       ['positions.skip', ['positions', 'skip'], -1],
