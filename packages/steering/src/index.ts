@@ -77,3 +77,8 @@ export { type VectorPlacement } from './baselines/vector-values.js';
 export { prompting, type PromptEdit } from './baselines/prompting.js';
 export { relativeNorms, toRelativeNorm, type RelativeNorm } from './baselines/relative-norms.js';
 export { bakeScales, type BakedParameter } from './bake.js';
+export { cellGradients, type CellScores } from './baselines/cell-gradients.js';
+export { gradActivation, thresholdScores, type ThresholdOptions } from './baselines/gradient-activation.js';
+export { singleCells, type SingleCell, type SingleCells } from './baselines/single-cells.js';
+export { averagedOverPlaces, roleConstant } from './baselines/role-constant.js';
+export { type ScalarPlacement } from './baselines/scalar-values.js';
