@@ -3,9 +3,9 @@ import { LimnError } from '@limn/gpu';
 import { tokenBatch, type HookedModel } from '@limn/hooks';
 import { readFloats } from '@limn/tensor';
 import { positionTable } from '../positions.js';
-import type { SteerableSite } from '../sites.js';
+import { steeredPlaces, type SteerableSite, type SteeredPlace } from '../sites.js';
 import type { SteeringSpec, SteeringValues } from '../steering.js';
-import { vectorPlaces, vectorValues } from './vector-values.js';
+import { vectorValues } from './vector-values.js';
 
 /** How to add. */
 export interface ActAddOptions {
@@ -50,8 +50,7 @@ export async function actAdd(
     layers: [layer],
     positions: positionTable([{ length: T }], 'from-start', { skip }),
   };
-  const [place] = vectorPlaces(model, spec) as [ReturnType<typeof vectorPlaces>[number]];
-  const { at, elements } = place;
+  const [{ at, elements }] = steeredPlaces(model.info, spec) as [SteeredPlace];
   const step = model.gpu.step({ label: 'ActAdd' });
   try {
     const tokens = tokenBatch([padded(plus), padded(minus)], model.info);

@@ -1,9 +1,10 @@
 // CAA (arXiv 2312.06681): the mean difference that the right answer makes against the wrong one, at the token of the answer.
-import type { HookedModel, RunControls } from '@limn/hooks';
+import type { HookedModel, HookName, RunControls } from '@limn/hooks';
 import { checkExamples, type SteeringExample } from '../examples.js';
+import { steeredPlaces, type SteeredPlace } from '../sites.js';
 import type { SteeringValues } from '../steering.js';
 import { addTo, lastActivations } from './last-activations.js';
-import { vectorPlaces, vectorSpec, vectorValues, type VectorPlacement } from './vector-values.js';
+import { vectorSpec, vectorValues, type VectorPlacement } from './vector-values.js';
 
 /**
  * v = mean over examples of h(x c) − h(x w), h behind the answer's token. Added by default at the last token of the prompt; the paper adds it at
@@ -20,7 +21,7 @@ export async function caa(
 ): Promise<SteeringValues> {
   checkExamples(examples, model.info);
   const spec = vectorSpec(placement, 'last');
-  const found = await answeredActivations(model, examples, vectorPlaces(model, spec), controls);
+  const found = await answeredActivations(model, examples, steeredPlaces(model.info, spec), controls);
   return vectorValues(
     model,
     spec,
@@ -41,9 +42,9 @@ export async function caa(
 export async function answeredActivations(
   model: HookedModel,
   examples: readonly SteeringExample[],
-  places: ReturnType<typeof vectorPlaces>,
+  places: readonly SteeredPlace[],
   controls: RunControls,
-): Promise<ReadonlyMap<SteeringPlaceName, readonly (readonly [right: Float32Array, wrong: Float32Array])[]>> {
+): Promise<ReadonlyMap<HookName, readonly (readonly [right: Float32Array, wrong: Float32Array])[]>> {
   const prompts = examples.flatMap(({ prompt, correct, wrong }) => [
     [...prompt, correct],
     [...prompt, wrong],
@@ -56,5 +57,3 @@ export async function answeredActivations(
     ]),
   );
 }
-
-type SteeringPlaceName = ReturnType<typeof vectorPlaces>[number]['at'];

@@ -3,9 +3,10 @@ import { LimnError } from '@limn/gpu';
 import type { HookedModel, RunControls } from '@limn/hooks';
 import { checkExamples, type SteeringExample } from '../examples.js';
 import { referenceRows } from '../reference-rows.js';
+import { steeredPlaces } from '../sites.js';
 import type { SteeringValues } from '../steering.js';
 import { addTo, lastActivations } from './last-activations.js';
-import { vectorPlaces, vectorSpec, vectorValues, type VectorPlacement } from './vector-values.js';
+import { vectorSpec, vectorValues, type VectorPlacement } from './vector-values.js';
 
 /**
  * v = mean of h at the last token of the prompts behind which the untouched model prefers c, minus the mean of those behind which it
@@ -57,7 +58,7 @@ export async function meanDifferenceOf(
       },
     );
   const spec = vectorSpec(placement, 'last');
-  const found = await lastActivations(model, [...positive, ...negative], vectorPlaces(model, spec), controls);
+  const found = await lastActivations(model, [...positive, ...negative], steeredPlaces(model.info, spec), controls);
   return vectorValues(
     model,
     spec,

@@ -2,11 +2,12 @@
 import { LimnError } from '@limn/gpu';
 import type { HookedModel, HookName, RunControls } from '@limn/hooks';
 import { checkExamples, type SteeringExample } from '../examples.js';
+import { steeredPlaces } from '../sites.js';
 import type { SteeringValues } from '../steering.js';
 import { answeredActivations } from './contrastive-addition.js';
 import { lastActivations } from './last-activations.js';
 import { dot, principalDirection } from './principal-direction.js';
-import { vectorPlaces, vectorSpec, vectorValues, type VectorPlacement } from './vector-values.js';
+import { vectorSpec, vectorValues, type VectorPlacement } from './vector-values.js';
 
 /** How the direction is found. */
 export interface PcaDirectionOptions extends RunControls {
@@ -32,7 +33,7 @@ export async function pcaDirection(
 ): Promise<SteeringValues> {
   checkExamples(examples, model.info);
   const spec = vectorSpec(placement, 'all');
-  const found = await answeredActivations(model, examples, vectorPlaces(model, spec), controls);
+  const found = await answeredActivations(model, examples, steeredPlaces(model.info, spec), controls);
   return vectorValues(model, spec, directions(found, centre));
 }
 
@@ -52,7 +53,7 @@ export async function pcaDirectionOf(
       hint: 'Give pairs [positive, negative] of token ids.',
     });
   const spec = vectorSpec(placement, 'all');
-  const found = await lastActivations(model, pairs.flat(), vectorPlaces(model, spec), controls);
+  const found = await lastActivations(model, pairs.flat(), steeredPlaces(model.info, spec), controls);
   const paired = new Map(
     [...found].map(([at, rows]) => [
       at,

@@ -1,7 +1,7 @@
 // One vector per place as values to steer with: where it is put, and how.
 import type { HookedModel, HookName } from '@limn/hooks';
 import type { PositionTable } from '../positions.js';
-import { steeredPlaces, type SteerableSite, type SteeredPlace } from '../sites.js';
+import type { SteerableSite } from '../sites.js';
 import type { SteeringSpec, SteeringValues } from '../steering.js';
 
 /** Where one vector per layer is read off and added. */
@@ -18,10 +18,7 @@ export interface VectorPlacement {
   readonly skip?: number | undefined;
 }
 
-/**
- * The spec of one vector per layer.
- * @throws LimnError `usage/steering-site`, `usage/steering-layer` where `vectorPlaces` does
- */
+/** The spec of one vector per layer. */
 export function vectorSpec(
   { site = 'hook_resid_pre', layers, positions, skip = 0 }: VectorPlacement,
   byDefault: 'last' | 'all',
@@ -31,11 +28,6 @@ export function vectorSpec(
       ? { mode: 'from-end', names: ['-1'], skip: 0 }
       : { mode: 'none', names: ['all'], skip };
   return { method: { kind: 'steer-vec' }, sites: [site], layers, positions: table };
-}
-
-/** The places of such a spec. */
-export function vectorPlaces(model: Pick<HookedModel, 'info'>, spec: SteeringSpec): SteeredPlace[] {
-  return steeredPlaces(model.info, spec);
 }
 
 /** Values from one table [positions, elements] per place. */
