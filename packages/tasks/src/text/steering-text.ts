@@ -2,7 +2,7 @@
 import { TasksError } from '../errors.js';
 import { positionNames } from '../position-names.js';
 import { Random } from '../random.js';
-import { checkExampleOptions, tooFewExamples, type BiasExamples } from '../steering-examples.js';
+import { checkExampleOptions, tooFewExamples } from '../steering-examples.js';
 import { givenGenders } from './gender-text.js';
 import type { TextSplit } from './source.js';
 import { findTextTask, type TextTaskId } from './text-tasks.js';
@@ -130,14 +130,20 @@ export interface TextBiasOptions extends TextExampleOptions {
   readonly retained?: number | undefined;
 }
 
+/** What taking away the bias of professions is learnt from. */
+export interface TextBiasExamples {
+  /** "The nurse ran because": `correct` is the pronoun that English text gives the profession more often. */
+  readonly examples: readonly TextExample[];
+  /** "The woman ran because": `correct` is the given pronoun; entities are frames. */
+  readonly retained: readonly TextExample[];
+}
+
 /**
  * "The nurse ran because", she against he, to be made alike; and, retained, "The woman ran because", in which the gender is given. The person
  * has the role `person` in both, so that values by role reach both.
  * @throws TasksError `tasks/bad-option`, `tasks/tokenizer`, `tasks/too-few-examples`
  */
-export function textBiasExamples({ retained = 34, ...options }: TextBiasOptions): {
-  readonly [K in keyof BiasExamples]: readonly TextExample[];
-} {
+export function textBiasExamples({ retained = 34, ...options }: TextBiasOptions): TextBiasExamples {
   const given = givenGenders(new Random('given gender', options.seed));
   return {
     examples: textSteeringExamples('gender', options).map((example) => ({
