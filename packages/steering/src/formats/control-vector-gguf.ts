@@ -4,7 +4,7 @@ import { blockHook, type HookName } from '@limn/hooks';
 import type { SteeringValues } from '../steering.js';
 import { steeringOfDirections, type DirectionsModel, type ImportedSteering } from './directions.js';
 import { badGguf, type GgufValue } from './gguf-cursor.js';
-import { readGguf } from './gguf-read.js';
+import { quoted, readGguf } from './gguf-read.js';
 import { writeGguf, type GgufEntry } from './gguf-write.js';
 
 /** What a control-vector file holds. */
@@ -60,20 +60,24 @@ export function readControlVector(bytes: Uint8Array): ReadControlVector {
     throw badGguf(`its ${PREFIX}model_hint is ${shown(hint)}, not text`, { hint: shown(hint) });
   const directions = new Map<number, Float32Array>();
   for (const { name, shape, data } of tensors) {
-    const what = `tensor ${JSON.stringify(name.slice(0, 100))}`;
+    const what = `tensor ${quoted(name)}`;
     const digits = /^direction\.(0|[1-9]\d{0,4})$/.exec(name)?.[1];
     const layer = Number(digits);
     if (digits === undefined || layer > MOST_LAYERS)
-      throw badGguf(`${what} is no direction of a block`, { tensor: name });
+      throw badGguf(`${what} is no direction of a block`, { tensor: quoted(name) });
     if (shape.slice(1).some((extent) => extent !== 1))
-      throw badGguf(`${what} has shape [${shape.join(', ')}] instead of one dimension`, { tensor: name, shape });
+      throw badGguf(`${what} has shape [${shape.join(', ')}] instead of one dimension`, {
+        tensor: quoted(name),
+        shape,
+      });
     const [first] = directions.values();
     if (first && first.length !== data.length)
       throw badGguf(`${what} has ${data.length} numbers, those before it ${first.length}`, {
-        tensor: name,
+        tensor: quoted(name),
         given: data.length,
       });
-    if (!data.every(Number.isFinite)) throw badGguf(`${what} holds numbers that are not finite`, { tensor: name });
+    if (!data.every(Number.isFinite))
+      throw badGguf(`${what} holds numbers that are not finite`, { tensor: quoted(name) });
     directions.set(layer, data);
   }
   if (directions.size === 0) throw badGguf('it holds no direction', { tensors: 0 });
@@ -173,7 +177,7 @@ export function steeringToControlVector(
 }
 
 const shown = (value: GgufValue | undefined): string =>
-  value === undefined ? 'missing' : typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value);
+  value === undefined ? 'missing' : typeof value === 'string' ? quoted(value) : String(value);
 
 function cannotExport(what: string, why: string): LimnError {
   return new LimnError('usage/steering-export', `Control-vector files cannot hold ${what}: ${why}.`, {

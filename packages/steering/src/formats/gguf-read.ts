@@ -60,16 +60,16 @@ export function readGguf(bytes: Uint8Array): GgufFile {
   const keys = new Set<string>();
   for (let i = 0; i < entryCount; i++) {
     const key = cursor.text(`key ${i}`, MOST_KEY_BYTES);
-    if (keys.has(key)) throw badGguf(`${JSON.stringify(key)} stands in its metadata twice`, { at: cursor.at, key });
+    if (keys.has(key)) throw badGguf(`${quoted(key)} stands in its metadata twice`, { at: cursor.at });
     keys.add(key);
-    const what = `the value of ${JSON.stringify(key.slice(0, 100))}`;
+    const what = `the value of ${quoted(key)}`;
     const value = cursor.value(cursor.type(what), what);
     if (value !== undefined) metadata.set(key, value);
   }
   const places = Array.from({ length: tensorCount }, (_, i) => readPlace(cursor, i));
   const names = new Set<string>();
   for (const { name } of places) {
-    if (names.has(name)) throw badGguf(`it has two tensors ${JSON.stringify(name)}`, { tensor: name });
+    if (names.has(name)) throw badGguf(`it has two tensors ${quoted(name)}`, { tensors: tensorCount });
     names.add(name);
   }
   const alignment = alignmentOf(metadata);
@@ -79,7 +79,7 @@ export function readGguf(bytes: Uint8Array): GgufFile {
 
 function readPlace(cursor: GgufCursor, i: number): TensorPlace {
   const name = cursor.text(`the name of tensor ${i}`, MOST_KEY_BYTES);
-  const what = `tensor ${JSON.stringify(name.slice(0, 100))}`;
+  const what = `tensor ${quoted(name)}`;
   const dimensions = cursor.u32(what);
   if (dimensions < 1 || dimensions > MOST_DIMENSIONS)
     throw badGguf(`${what} has ${dimensions} dimensions; 1 to ${MOST_DIMENSIONS} are allowed`, {
@@ -119,19 +119,16 @@ function readTensors(
   let end = start;
   const tensors = places.map(({ name, shape, size, elementBytes, offset }) => {
     const expected = end - start;
-    const where = { tensor: name, offset: String(offset), expected };
+    const where = { tensor: name.slice(0, 100), offset: String(offset), expected };
     if (offset !== BigInt(expected))
       throw badGguf(
-        `tensor ${JSON.stringify(name.slice(0, 100))} begins at byte ${offset} of the data; behind the one before it, ${expected}`,
+        `tensor ${quoted(name)} begins at byte ${offset} of the data; behind the one before it, ${expected}`,
         where,
       );
     const from = end;
     end = alignUp(from + size * elementBytes, alignment);
     if (end > bytes.length)
-      throw badGguf(
-        `tensor ${JSON.stringify(name.slice(0, 100))} ends at byte ${end}, the file at ${bytes.length}`,
-        where,
-      );
+      throw badGguf(`tensor ${quoted(name)} ends at byte ${end}, the file at ${bytes.length}`, where);
     return { name, shape, data: elementBytes === 4 ? readF32(view, from, size) : readF16(view, from, size) };
   });
   if (places.length > 0 && end !== bytes.length)
@@ -148,6 +145,11 @@ function readF16(view: DataView, from: number, size: number): Float32Array {
   for (let i = 0; i < size; i++)
     words[i >>> 1] = (words[i >>> 1] as number) | (view.getUint16(from + 2 * i, true) << (16 * (i & 1)));
   return unpackF16(words, size);
+}
+
+/** A name of the file for a message. */
+export function quoted(name: string): string {
+  return JSON.stringify(name.slice(0, 100));
 }
 
 /** The next multiple of an alignment. */
