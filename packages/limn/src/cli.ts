@@ -10,6 +10,7 @@ import { addGenerateCommand } from './commands/generate.js';
 import { addPairsCommand } from './commands/pairs.js';
 import { addMergeCommand } from './commands/merge.js';
 import { addRunCommand } from './commands/run.js';
+import { addSteerCommand } from './commands/steer.js';
 import { addTrainCommand } from './commands/train.js';
 import { addVerifyCommand } from './commands/verify.js';
 import { Console, type TextStream } from './console.js';
@@ -92,6 +93,7 @@ function buildProgram(context: CommandContext, environment: Environment): Comman
   addDoctorCommand(program, context);
   addDemoCommand(program, context);
   addRunCommand(program, context);
+  addSteerCommand(program, context);
   addGenerateCommand(program, context);
   addTrainCommand(program, context);
   addPairsCommand(program, context);

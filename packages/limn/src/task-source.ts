@@ -99,7 +99,8 @@ export function encoderOf(tokenizer: ModelTokenizer): Encode {
   };
 }
 
-function speaksPocket(info: ModelInfo, tokenizer: ModelTokenizer | undefined): boolean {
+/** Whether a model has pocket’s vocabulary, word for word. */
+export function speaksPocket(info: ModelInfo, tokenizer: ModelTokenizer | undefined): boolean {
   return (
     info.vocabulary === VOCABULARY.length &&
     (tokenizer === undefined || VOCABULARY.every((word, id) => tokenizer.tokenText(id).trim() === word.trim()))

@@ -30,7 +30,7 @@ export interface TrainSteeringOptions extends RunControls {
   readonly retained?: readonly SteeringExample[] | undefined;
   /** Updates before zeros are frozen. Default 300. */
   readonly updates?: number | undefined;
-  /** Updates that then fit what is not 0 without λ_M. Default 50 where the penalty gives zeros, else 0. */
+  /** Updates that then fit what is not 0 without λ_M. Default a sixth of `updates` where the penalty gives zeros, else 0. */
   readonly refitUpdates?: number | undefined;
   /** Examples of an update, each at every strength. Default 32, or all. */
   readonly examplesPerUpdate?: number | undefined;
@@ -69,7 +69,8 @@ export function settleTraining(
   const free = isPositionFree(method);
   const { minimality = { weight: 0 }, updates = 300, seed = 0, stopEarly = true } = options;
   const penalty = minimality.penalty ?? (free ? 'produced' : vectors ? 'rows' : 'l1');
-  const refitUpdates = options.refitUpdates ?? (minimality.weight > 0 && penalty !== 'produced' ? 50 : 0);
+  const refitUpdates =
+    options.refitUpdates ?? (minimality.weight > 0 && penalty !== 'produced' ? Math.ceil(updates / 6) : 0);
   const perUpdate = options.examplesPerUpdate ?? Math.min(32, examples);
   const rate = options.rate ?? (method.kind === 'activ-scalar' || method.kind === 'gated-scalar' ? 0.02 : 0.01);
   const every = options.checkpoints?.every ?? 25;

@@ -1,12 +1,11 @@
 // `limn circuit`: scores every edge of a model for one behaviour, measures the circuits they select, and writes graph, result and report.
-import type { Gpu } from '@limn/gpu';
 import type { Command } from 'commander';
 import type { CircuitRequest, ShardPlan } from '../circuit-request.js';
 import { CIRCUIT_FILES, circuitFiles, describeFinding, figuresOf } from '../circuit-output.js';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { openGivenModel } from '../given-model.js';
-import { kernelPlan } from '../kernel-plan.js';
+import { machineName } from '../machine-name.js';
 import { leftOutLines } from '../left-out.js';
 import { chooseMethod, type MethodChoice } from '../methods.js';
 import { openOutputFolder } from '../output.js';
@@ -52,7 +51,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
     const chosen = { method, unit, draws, skipBadPairs, ...judged, otherTasks: others };
     const told = { onProgress: console.progress, onNote: (line: string) => console.note(line) };
     const request = { model: model.hooked, sets, metric, ...chosen, signal, ...told };
-    const kept = options.resume || options.shard ? shardsOf(options, device.gpu, request) : undefined;
+    const kept = options.resume || options.shard ? shardsOf(options, request) : undefined;
     if (options.shard && kept) {
       await scorePart({ ...request, shards: kept }, options, context);
       return;
@@ -90,16 +89,14 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
 /** Where shards go, which of them are asked for, and the adapter and kernels that make their bits. */
 function shardsOf(
   { out, shard, shardSize = SHARD_SIZE }: CircuitOptions,
-  gpu: Gpu,
   { model, sets }: Pick<CircuitRequest, 'model' | 'sets'>,
 ): ShardPlan {
-  const { adapter, source } = gpu.capabilities;
   const prompts = sets.discovery.slice(0, shardSize).map(({ clean }) => clean);
   return {
     store: folderShards(shardFolderOf(out)),
     size: shardSize,
     ...(shard ? { part: shard } : {}),
-    machine: [source, adapter.vendor, adapter.device, adapter.description, kernelPlan(model, prompts)].join('; '),
+    machine: machineName(model, prompts),
   };
 }
 

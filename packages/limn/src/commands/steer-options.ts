@@ -1,0 +1,159 @@
+// The options that `limn steer train` and `limn steer sweep` share, and what they make of them.
+import { LimnError } from '@limn/gpu';
+import {
+  STEERABLE_SITES,
+  STEERING_METHODS,
+  type Objective,
+  type PositionMode,
+  type SteerableSite,
+  type SteeringMethod,
+} from '@limn/steering';
+import type { Command } from 'commander';
+import { integerOption, nameOption, numberOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
+import { withWeightOptions, type WeightOptions } from '../weight-options.js';
+
+/** Methods that the command line offers: a subspace needs a basis of its own. */
+export const COMMAND_METHODS = STEERING_METHODS.filter((name) => name !== 'subspace-scale');
+const POSITIONS = ['absolute', 'from-start', 'from-end', 'role', 'none'] as const satisfies readonly PositionMode[];
+const FORMS = ['linear', 'exponential', 'bounded'] as const;
+const GOALS = ['flip', 'parity'] as const;
+const FAITHFULNESS = ['bucket', 'rest', 'mass'] as const;
+
+/** What was asked for. */
+export interface SteerOptions extends SharedOptions, WeightOptions {
+  readonly model: string;
+  readonly task?: string;
+  readonly data?: string;
+  readonly examples: number;
+  readonly method: (typeof COMMAND_METHODS)[number];
+  readonly form: (typeof FORMS)[number];
+  readonly sites: readonly SteerableSite[];
+  readonly layers?: readonly number[];
+  readonly positions?: PositionMode;
+  readonly objective: (typeof GOALS)[number];
+  readonly margin: number;
+  readonly faithfulness: (typeof FAITHFULNESS)[number];
+  readonly faithfulnessWeight: number;
+  readonly updates: number;
+  readonly rate?: number;
+  readonly seed: number;
+  readonly bos: boolean;
+  readonly out: string;
+}
+
+/** Adds them to a command. */
+export function withSteerOptions(command: Command): Command {
+  return withWeightOptions(withSharedOptions(command))
+    .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
+    .option(
+      '--task <name>',
+      'a task with one answer against another: country-capital-conflict, ioi-abba, ioi, gender, country-capital, …',
+    )
+    .option(
+      '--data <file>',
+      'examples as JSON lines: {"prompt": "text" | [ids], "correct": "text" | id, "wrong": "text" | id, "roles"?, "entities"?}',
+    )
+    .option(
+      '--examples <n>',
+      'of a task: how many prompts, split by what they are about',
+      integerOption('--examples', 5),
+      240,
+    )
+    .option(
+      '--method <name>',
+      COMMAND_METHODS.join(', '),
+      nameOption('--method', 'method', COMMAND_METHODS),
+      'activ-scalar',
+    )
+    .option('--form <name>', `of activ-scalar: ${FORMS.join(', ')}`, nameOption('--form', 'form', FORMS), 'linear')
+    .option('--sites <names>', `separated by commas: ${STEERABLE_SITES.join(', ')}`, sitesOption, [
+      'hook_attn_out',
+      'hook_mlp_out',
+    ])
+    .option('--layers <numbers>', 'separated by commas (default: all)', layersOption)
+    .option(
+      '--positions <mode>',
+      `${POSITIONS.join(', ')} (default: absolute; none for dyn-scalar)`,
+      nameOption('--positions', 'position mode', POSITIONS),
+    )
+    .option(
+      '--objective <name>',
+      'flip: both answers can be favoured; parity: neither is',
+      nameOption('--objective', 'objective', GOALS),
+      'flip',
+    )
+    .option('--margin <logits>', 'of flip: by how much', numberOption('--margin'), 4)
+    .option(
+      '--faithfulness <name>',
+      `what may not change: ${FAITHFULNESS.join(', ')}`,
+      nameOption('--faithfulness', 'faithfulness', FAITHFULNESS),
+      'bucket',
+    )
+    .option('--faithfulness-weight <λ>', 'what it weighs', weightOption('--faithfulness-weight'), 5)
+    .option('--updates <n>', 'updates before zeros are frozen', integerOption('--updates', 1), 300)
+    .option(
+      '--rate <x>',
+      'learning rate (default: .02 for scalars, .01 for vectors and probes)',
+      numberOption('--rate'),
+    )
+    .option('--seed <n>', 'of the prompts, the split and the order', integerOption('--seed', 0), 0)
+    .option('--no-bos', 'put no BOS in front of text')
+    .requiredOption('--out <dir>', 'the folder to write');
+}
+
+/** A weight may be 0. */
+export function weightOption(name: string): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (text.trim() !== '' && Number.isFinite(value) && value >= 0) return value;
+    throw new LimnError('usage/bad-number', `${name} ${text}: expected a number from 0`, {
+      details: { option: name, given: text },
+      hint: `for example ${name} 0.01`,
+    });
+  };
+}
+
+function sitesOption(text: string): SteerableSite[] {
+  return text.split(',').map((name) => nameOption('--sites', 'site', STEERABLE_SITES)(name.trim()));
+}
+
+function layersOption(text: string): number[] {
+  return text.split(',').map((part) => integerOption('--layers', 0)(part.trim()));
+}
+
+/**
+ * Refuses what does not go together, before a model is opened.
+ * @throws LimnError `usage/steering-data`, `usage/position-mode`
+ */
+export function expectSteerOptions({ task, data, method, positions }: SteerOptions): void {
+  if ((task === undefined) === (data === undefined))
+    throw new LimnError('usage/steering-data', 'give the examples either with --task NAME or with --data FILE');
+  if (method === 'dyn-scalar' && positions !== undefined && positions !== 'none')
+    throw new LimnError(
+      'usage/position-mode',
+      `--positions ${positions}: the probes of dyn-scalar hold for every position`,
+      {
+        details: { given: positions, method },
+        hint: 'leave --positions out',
+      },
+    );
+}
+
+/** The method with its settings. */
+export function methodOf({ method, form }: Pick<SteerOptions, 'method' | 'form'>): SteeringMethod {
+  return method === 'activ-scalar' && form !== 'linear' ? { kind: method, form } : { kind: method };
+}
+
+/** The objective with its settings. */
+export function objectiveOf({ objective, margin, faithfulness, faithfulnessWeight }: SteerOptions): Objective {
+  return {
+    goal: objective === 'flip' ? { kind: 'flip', margin } : { kind: 'parity' },
+    faithfulness,
+    faithfulnessWeight,
+  };
+}
+
+/** The position mode: by place, where the method has values by place. */
+export function positionsOf({ method, positions }: SteerOptions): PositionMode {
+  return positions ?? (method === 'dyn-scalar' ? 'none' : 'absolute');
+}

@@ -1,0 +1,48 @@
+// What `limn steer train` and `limn steer sweep` make of their options once the model is open.
+import type { OpenModel } from '../model-source.js';
+import type { PlacedRequest } from '../steering-run.js';
+import { steeringSets } from '../steering-source.js';
+import type { Objective } from '@limn/steering';
+import { methodOf, objectiveOf, positionsOf, type SteerOptions } from './steer-options.js';
+
+/** Examples, what is learnt on them, and what for. */
+export interface SteerSetup extends PlacedRequest {
+  readonly objective: Objective;
+  readonly prependBos: boolean | null;
+  /** For the provenance of a result. */
+  readonly options: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** @throws what `steeringSets` throws */
+export async function steerSetup(options: SteerOptions, { hooked, tokenizer }: OpenModel): Promise<SteerSetup> {
+  const { task, data, examples, seed, bos, layers } = options;
+  const parity = options.objective === 'parity';
+  const sets = await steeringSets({ task, data, examples, seed, parity }, { info: hooked.info, tokenizer, bos });
+  const bosId = tokenizer?.bosId ?? hooked.info.bosId;
+  const positions = positionsOf(options);
+  return {
+    sets,
+    method: methodOf(options),
+    sites: options.sites,
+    layers,
+    positions,
+    // The token in front belongs to no prompt; scaling it is a known way to break everything.
+    skip: bosId !== undefined && sets.split.train[0]?.prompt[0] === bosId ? 1 : 0,
+    objective: objectiveOf(options),
+    prependBos: sets.bos === 'in the ids' ? null : sets.bos === 'prepended',
+    options: {
+      ...(task === undefined ? { data: data as string } : { task, examples }),
+      method: options.method,
+      form: options.form,
+      sites: options.sites.join(','),
+      ...(layers ? { layers: layers.join(',') } : {}),
+      positions,
+      objective: options.objective,
+      margin: options.margin,
+      faithfulness: options.faithfulness,
+      faithfulnessWeight: options.faithfulnessWeight,
+      updates: options.updates,
+      ...(options.rate === undefined ? {} : { rate: options.rate }),
+    },
+  };
+}

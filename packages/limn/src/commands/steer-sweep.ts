@@ -1,0 +1,121 @@
+// `limn steer sweep`: the same steering at several prices of minimality, as a table and as JSON.
+import { LimnError } from '@limn/gpu';
+import { bestPoint, sweepSteering, writeSteering, type SweepPoint } from '@limn/steering';
+import type { Command } from 'commander';
+import type { CommandContext } from '../context.js';
+import { openDevice } from '../device.js';
+import { openGivenModel } from '../given-model.js';
+import { openOutputFolder, type OutputLayout } from '../output.js';
+import { provenanceOf } from '../provenance.js';
+import { specOf } from '../steering-run.js';
+import { partsOf } from '../steering-source.js';
+import { expectSteerOptions, withSteerOptions, type SteerOptions } from './steer-options.js';
+import { steerSetup } from './steer-setup.js';
+
+const SWEEP_FILES = { entries: ['steering.json', 'result.json'], mark: 'result.json' } as const satisfies OutputLayout;
+
+interface SteerSweepOptions extends SteerOptions {
+  readonly minimality: readonly number[];
+}
+
+export function addSteerSweepCommand(steer: Command, context: CommandContext): void {
+  withSteerOptions(steer.command('sweep'))
+    .description(
+      'learn at several prices of minimality and say what each keeps and costs; writes the best one as steering.json',
+    )
+    .option('--minimality <λ,λ,…>', 'prices of minimality', weightsOption, [0, 0.003, 0.01, 0.03, 0.1])
+    .action((options: SteerSweepOptions) => run(options, context));
+}
+
+function weightsOption(text: string): number[] {
+  const weights = text.split(',').map(Number);
+  if (weights.every((weight) => Number.isFinite(weight) && weight >= 0)) return weights;
+  throw new LimnError('usage/bad-number', `--minimality ${text}: expected numbers from 0, separated by commas`, {
+    details: { option: '--minimality', given: text },
+    hint: 'for example --minimality 0,0.01,0.1',
+  });
+}
+
+async function run(options: SteerSweepOptions, context: CommandContext): Promise<void> {
+  const { console, signal } = context;
+  expectSteerOptions(options);
+  const output = openOutputFolder(options.out, SWEEP_FILES);
+  try {
+    using device = await openDevice(context);
+    using model = await openGivenModel(device.gpu, options.model, options, context);
+    const { hooked } = model;
+    const setup = await steerSetup(options, model);
+    const { sets, objective } = setup;
+    const { train, validation } = sets.split;
+    const { seed } = options;
+    const spec = specOf(setup);
+    const points = await sweepSteering(hooked, { train, validation }, spec, {
+      objective,
+      weights: options.minimality,
+      updates: options.updates,
+      rate: options.rate,
+      seed,
+      retained: sets.retained,
+      signal,
+      onProgress: (progress) => console.progress({ phase: `learning ${spec.method.kind}`, ...progress }),
+    });
+    const best = bestPoint(points);
+    const provenance = provenanceOf(device.gpu, model, context, {
+      seed,
+      prompts: train.map(({ prompt }) => prompt),
+      prependBos: setup.prependBos,
+      options: { ...setup.options, minimality: options.minimality.join(',') },
+    });
+    const result = {
+      schema: 'limn.steering-sweep.v1',
+      data: partsOf(sets),
+      method: spec.method,
+      points: points.map(({ weight, minimality, train: seen, validation: unseen }) => ({
+        weight,
+        minimality,
+        train: seen,
+        validation: unseen,
+      })),
+      best: best.weight,
+      provenance,
+    };
+    output.write(
+      'steering.json',
+      writeSteering(best.trained.values, {
+        model: hooked.info,
+        objective,
+        minimality: { weight: best.weight },
+        training: { updates: best.trained.updates, seed },
+        data: partsOf(sets),
+        metrics: { train: best.train, validation: best.validation },
+        command: provenance.commandLine,
+      }),
+    );
+    output.write('result.json', `${JSON.stringify(result, undefined, 1)}\n`);
+    signal.throwIfAborted();
+    output.commit();
+    for (const line of tableOf(points, best)) console.say(line);
+    console.say(`written to ${output.path}: ${SWEEP_FILES.entries.join(', ')}`);
+    console.result({ ok: true, command: 'steer sweep', out: output.path, files: SWEEP_FILES.entries, ...result });
+  } finally {
+    output.discard();
+  }
+}
+
+/** A line per price; the best one is marked. */
+function tableOf(points: readonly SweepPoint[], best: SweepPoint): string[] {
+  return [
+    '   λ_M     not 0   both ways   margin alone   KL of the rest   (validation prompts)',
+    ...points.map((point) => {
+      const { weight, minimality, validation } = point;
+      return [
+        point === best ? '→' : ' ',
+        String(weight).padStart(6),
+        `${minimality.nonZero}/${minimality.live}`.padStart(9),
+        validation.twoWaySuccess.toFixed(2).padStart(11),
+        validation.twoWayMargin.toFixed(2).padStart(14),
+        validation.drift.toFixed(3).padStart(16),
+      ].join(' ');
+    }),
+  ];
+}

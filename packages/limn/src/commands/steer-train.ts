@@ -1,0 +1,106 @@
+// `limn steer train`: learns one steering, measures it on prompts about other things, and writes it with all that is needed to use and check it.
+import { writeSteering } from '@limn/steering';
+import type { Command } from 'commander';
+import type { CommandContext } from '../context.js';
+import { openDevice } from '../device.js';
+import { openGivenModel } from '../given-model.js';
+import { machineName } from '../machine-name.js';
+import { openOutputFolder } from '../output.js';
+import { provenanceOf } from '../provenance.js';
+import { folderShards, removeShards, shardFolderOf } from '../shard-folder.js';
+import { learnSteering } from '../steering-run.js';
+import { describeSteering, STEERING_FILES, steeringResult } from '../steering-output.js';
+import { partsOf } from '../steering-source.js';
+import { expectSteerOptions, weightOption, withSteerOptions, type SteerOptions } from './steer-options.js';
+import { steerSetup } from './steer-setup.js';
+
+interface SteerTrainOptions extends SteerOptions {
+  readonly minimality: number;
+  readonly resume?: boolean;
+}
+
+export function addSteerTrainCommand(steer: Command, context: CommandContext): void {
+  withSteerOptions(steer.command('train'))
+    .description('learn one steering and measure it; writes steering.json and result.json')
+    .option('--minimality <λ>', 'what a value costs: larger leaves fewer', weightOption('--minimality'), 0.01)
+    .option('--resume', 'keep the state while learning, and go on from what is kept')
+    .action((options: SteerTrainOptions) => run(options, context));
+}
+
+async function run(options: SteerTrainOptions, context: CommandContext): Promise<void> {
+  const { console, signal } = context;
+  expectSteerOptions(options);
+  const output = openOutputFolder(options.out, STEERING_FILES);
+  try {
+    using device = await openDevice(context);
+    using model = await openGivenModel(device.gpu, options.model, options, context);
+    const { hooked } = model;
+    const setup = await steerSetup(options, model);
+    const { sets, objective } = setup;
+    const { train, validation, test, mixed } = sets.split;
+    const prompts = train.map(({ prompt }) => prompt);
+    const minimality = { weight: options.minimality };
+    console.note(
+      `${train.length} prompts to learn from, ${validation.length} and ${test.length} about other things${mixed > 0 ? `; ${mixed} mix the two and are left out` : ''}`,
+    );
+    const found = await learnSteering({
+      ...setup,
+      model: hooked,
+      minimality,
+      updates: options.updates,
+      rate: options.rate,
+      seed: options.seed,
+      ...(options.resume
+        ? { checkpoints: { store: folderShards(shardFolderOf(options.out)), machine: machineName(hooked, prompts) } }
+        : {}),
+      signal,
+      onProgress: console.progress,
+    });
+    const provenance = provenanceOf(device.gpu, model, context, {
+      seed: options.seed,
+      prompts,
+      prependBos: setup.prependBos,
+      options: { ...setup.options, minimality: options.minimality },
+    });
+    output.write(
+      'steering.json',
+      writeSteering(found.trained.values, {
+        model: hooked.info,
+        objective,
+        minimality,
+        training: { updates: found.trained.updates, seed: options.seed, settled: found.trained.settled },
+        data: partsOf(sets),
+        metrics: { train: found.train, validation: found.validation, test: found.test },
+        answers: [
+          ...new Map(
+            train.map(({ correct, wrong }) => [
+              `${correct} ${wrong}`,
+              [model.show(correct), model.show(wrong)] as const,
+            ]),
+          ).values(),
+        ].slice(0, 20),
+        tokens: prompts[0]?.map((id) => model.show(id)) ?? [],
+        versions: Object.fromEntries(
+          Object.entries(provenance.versions).map(([name, version]) => [name, String(version)]),
+        ),
+        adapter: device.gpu.capabilities.adapter.description,
+        command: provenance.commandLine,
+      }),
+    );
+    output.write('result.json', `${JSON.stringify(steeringResult(found, sets, provenance), undefined, 1)}\n`);
+    signal.throwIfAborted();
+    output.commit();
+    if (options.resume) removeShards(shardFolderOf(options.out));
+    for (const line of describeSteering(found)) console.say(line);
+    console.say(`written to ${output.path}: ${STEERING_FILES.entries.join(', ')}`);
+    console.result({
+      ok: true,
+      command: 'steer train',
+      out: output.path,
+      files: STEERING_FILES.entries,
+      ...steeringResult(found, sets, provenance),
+    });
+  } finally {
+    output.discard();
+  }
+}

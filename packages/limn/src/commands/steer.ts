@@ -1,0 +1,15 @@
+// `limn steer`: learns to turn a behaviour up and down, applies what was learnt, and draws what more of it costs.
+import type { Command } from 'commander';
+import type { CommandContext } from '../context.js';
+import { addSteerApplyCommand } from './steer-apply.js';
+import { addSteerSweepCommand } from './steer-sweep.js';
+import { addSteerTrainCommand } from './steer-train.js';
+
+export function addSteerCommand(program: Command, context: CommandContext): void {
+  const steer = program
+    .command('steer')
+    .description('learn scales or vectors that favour one answer at strength +1 and the other at −1, and use them');
+  addSteerTrainCommand(steer, context);
+  addSteerApplyCommand(steer, context);
+  addSteerSweepCommand(steer, context);
+}

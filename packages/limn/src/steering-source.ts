@@ -1,0 +1,121 @@
+// Where the examples of `limn steer` come from: a task, in the words of the model, or a file; split by what they are about.
+import { readFile } from 'node:fs/promises';
+import { LimnError, sha256 } from '@limn/gpu';
+import { parseExamples, splitByEntity, type EntitySplit, type SteeringExample } from '@limn/steering';
+import { biasExamples, steeringExamples } from '@limn/tasks';
+import { textBiasExamples, textSteeringExamples } from '@limn/tasks/text';
+import { encodeAt } from './known-text.js';
+import { bosOf, encoderOf, speaksPocket, type TaskModel } from './task-source.js';
+
+/** Which examples. */
+export interface SteeringRequest {
+  readonly task?: string | undefined;
+  readonly data?: string | undefined;
+  /** Of a task: how many prompts. */
+  readonly examples: number;
+  readonly seed: number;
+  /** Of the task `gender`: also prompts in which the gender is given, whose answers are to stay. */
+  readonly parity: boolean;
+}
+
+/** Examples in three parts with nothing in common that they are about. */
+export interface SteeringSets {
+  readonly name: string;
+  readonly split: EntitySplit;
+  /** What is to stay as it is; for the goal 'parity'. */
+  readonly retained: readonly SteeringExample[];
+  readonly bos: 'prepended' | 'none' | 'in the ids';
+  /** sha256 over all examples, in their order. */
+  readonly sha256: string;
+}
+
+/** Counts of the parts, for files and for the terminal. */
+export function partsOf({ name, sha256, split }: SteeringSets) {
+  const { train, validation, test, mixed } = split;
+  return { name, sha256, train: train.length, validation: validation.length, test: test.length, mixed };
+}
+
+/**
+ * Examples of a task or a file, dealt to training, validation and test by entity.
+ * @throws LimnError `usage/task-vocabulary`, `data/pairs-no-bos`, `data/steering-…` naming file and line, `data/steering-split`; TasksError `tasks/…`
+ */
+export async function steeringSets(request: SteeringRequest, model: TaskModel): Promise<SteeringSets> {
+  const { task, data, seed } = request;
+  const found = task === undefined ? await fromFile(data as string, model) : fromTask(task, request, model);
+  const all = [...found.examples, ...found.retained];
+  return {
+    name: task ?? (data as string),
+    split: splitByEntity(found.examples, { seed }),
+    retained: found.retained,
+    bos: found.bos,
+    sha256: await sha256(
+      JSON.stringify(all.map(({ prompt, correct, wrong, roles }) => [prompt, correct, wrong, roles ?? null])),
+    ),
+  };
+}
+
+interface Found {
+  readonly examples: readonly SteeringExample[];
+  readonly retained: readonly SteeringExample[];
+  readonly bos: SteeringSets['bos'];
+}
+
+function fromTask(task: string, { examples: n, seed, parity }: SteeringRequest, model: TaskModel): Found {
+  const { info, tokenizer } = model;
+  if (parity && task !== 'gender')
+    throw new LimnError(
+      'usage/steering-objective',
+      `--objective parity: the task ${task} has no prompts whose answers are to stay`,
+      {
+        details: { task },
+        hint: 'use --task gender, or give your own examples with --data and --retain',
+      },
+    );
+  const options = { seed, n, split: 'all' } as const;
+  if (speaksPocket(info, tokenizer)) {
+    if (parity) return { ...biasExamples(options), bos: 'in the ids' };
+    return { examples: steeringExamples(task, options), retained: [], bos: 'in the ids' };
+  }
+  if (tokenizer === undefined)
+    throw new LimnError(
+      'usage/task-vocabulary',
+      `--task ${task}: this model has no tokenizer, and its vocabulary is not pocket's`,
+      {
+        details: { task, vocabulary: info.vocabulary },
+        hint: 'use --model pocket, or give your own examples with --data examples.jsonl',
+      },
+    );
+  const bosId = bosOf(`--task ${task}`, model);
+  const text = { ...options, encode: encoderOf(tokenizer), bosId };
+  const bos = bosId === undefined ? 'none' : 'prepended';
+  if (parity) return { ...textBiasExamples(text), bos };
+  return { examples: textSteeringExamples(task, text), retained: [], bos };
+}
+
+async function fromFile(file: string, { info, tokenizer, bos }: TaskModel): Promise<Found> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (cause) {
+    throw new LimnError('data/steering-file', `${file} cannot be read: ${(cause as Error).message}`, {
+      cause,
+      details: { file },
+      hint: 'give the path of a file with one JSON object a line: {"prompt": …, "correct": …, "wrong": …}',
+    });
+  }
+  const examples = parseExamples(text, {
+    model: info,
+    file,
+    bos,
+    ...(tokenizer
+      ? {
+          tokenizer: {
+            encode: (words: string) => encodeAt(file, tokenizer, words, { prependBos: false }),
+            decode: (ids: readonly number[]) => tokenizer.decode(ids),
+            bosId: tokenizer.bosId,
+          },
+        }
+      : {}),
+  });
+  return { examples, retained: [], bos: bos ? 'prepended' : 'none' };
+}

@@ -1,0 +1,291 @@
+// `limn steer`: learns from a task or a file, writes what can be used and checked again, applies it, and refuses what does not fit.
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as wait } from 'node:timers/promises';
+import { readSteering } from '@limn/steering';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { runLimn } from './run-limn.js';
+import { writeToyModel } from './toy-model.js';
+
+let root: string;
+let model: string;
+let data: string;
+beforeAll(() => {
+  root = mkdtempSync(path.join(os.tmpdir(), 'limn-steer-'));
+  model = path.join(root, 'model');
+  writeToyModel(model);
+  data = path.join(root, 'examples.jsonl');
+  const line = (i: number): string =>
+    JSON.stringify({ prompt: [1, 2 + (i % 7), 4, 9], correct: 8, wrong: 5, roles: [null, 'subject', null, 'end'] });
+  writeFileSync(data, Array.from({ length: 10 }, (_, i) => line(i)).join('\n'));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const words = (out: string, ...more: readonly string[]): string[] => [
+  'steer',
+  'train',
+  '--model',
+  model,
+  '--data',
+  data,
+  '--out',
+  path.join(root, out),
+  '--json',
+  '--margin',
+  '0.5',
+  '--faithfulness-weight',
+  '0.1',
+  '--updates',
+  '40',
+  '--rate',
+  '0.05',
+  ...more,
+];
+const file = (out: string, name = 'steering.json'): string => readFileSync(path.join(root, out, name), 'utf8');
+const failed = async (given: readonly string[]): Promise<readonly [number, string | undefined, string | undefined]> => {
+  const outcome = await runLimn(given);
+  const { error } = outcome.json();
+  return [outcome.exitCode, error?.code, error?.message];
+};
+
+describe('limn steer train', () => {
+  it('writes values with their provenance, and what they do', async () => {
+    const outcome = await runLimn(words('first', '--minimality', '0.02', '--seed', '3'));
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { values, provenance } = readSteering(file('first'));
+    expect(values.spec).toMatchObject({
+      method: { kind: 'activ-scalar' },
+      sites: ['hook_attn_out', 'hook_mlp_out'],
+      positions: { mode: 'absolute', length: 4 },
+    });
+    expect(provenance.minimality).toEqual({ weight: 0.02 });
+    expect(provenance.training).toMatchObject({ seed: 3 });
+    expect(provenance.command).toContain('limn steer train');
+    const result = JSON.parse(file('first', 'result.json')) as {
+      readonly schema: string;
+      readonly data: Record<string, number>;
+      readonly train: { readonly examples: number; readonly shift: number };
+      readonly sweep: readonly { readonly strength: number; readonly bucket: number }[];
+      readonly history: readonly { readonly effect: number }[];
+    };
+    expect(result.schema).toBe('limn.steering.v1');
+    expect(result.data).toMatchObject({ train: 6, validation: 2, test: 2, mixed: 0 });
+    expect(result.train.shift).toBeGreaterThan(0.5);
+    expect(result.history.at(-1)!.effect).toBeLessThan(result.history[0]!.effect);
+    expect(result.sweep.map(({ strength }) => strength)).toEqual([-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2]);
+    expect(result.sweep[4]!.bucket).toBeCloseTo(0, 6);
+    expect(outcome.json()).toMatchObject({ ok: true, command: 'steer train', train: { examples: 6 } });
+  });
+
+  it('gives the same bits again, and says in a few lines what it learnt', async () => {
+    const said = words('again', '--minimality', '0.02', '--seed', '3').filter((word) => word !== '--json');
+    const outcome = await runLimn(said);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    expect(readSteering(file('again')).values).toEqual(readSteering(file('first')).values);
+    expect(outcome.stdout).toMatch(/activ-scalar: \d+ of 10 cells that can have an effect are not 0/);
+    expect(outcome.stdout).toMatch(/others +2 prompts: both ways/);
+  });
+
+  it.each([
+    ['steer-vec', 'role'],
+    ['dyn-scalar', 'none'],
+    ['gated-scalar', 'from-end'],
+    ['dimension-scale', 'none'],
+  ])('%s by %s', async (method, positions) => {
+    const outcome = await runLimn(
+      words(method, '--method', method, '--positions', positions, '--updates', '5', '--rate', '0.01'),
+    );
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { spec } = readSteering(file(method)).values;
+    expect([spec.method.kind, spec.positions.mode]).toEqual([method, positions]);
+  });
+
+  it('stopped with Ctrl-C it ends with 130, and with --resume goes on to the same bits', async () => {
+    const controller = new AbortController();
+    const over = new AbortController();
+    const asked = words('stopped', '--minimality', '0.02', '--seed', '3', '--resume');
+    const running = runLimn(asked, controller.signal).finally(() => over.abort());
+    const kept = path.join(root, 'stopped.shards');
+    while (!over.signal.aborted && !(existsSync(kept) && readdirSync(kept).some((name) => name.endsWith('.shard'))))
+      await wait(1);
+    controller.abort();
+    expect((await running).exitCode).toBe(130);
+    expect(existsSync(path.join(root, 'stopped'))).toBe(false);
+    const resumed = await runLimn(asked);
+    expect(resumed.exitCode, resumed.stderr).toBe(0);
+    expect(readSteering(file('stopped')).values).toEqual(readSteering(file('first')).values);
+  });
+
+  it('learns a task in pocket’s words, and a parity that keeps what is given', async () => {
+    const out = path.join(root, 'task');
+    const asked = ['steer', 'train', '--model', 'pocket', '--updates', '2', '--json', '--out', out];
+    const flip = await runLimn([
+      ...asked,
+      '--task',
+      'country-capital-conflict',
+      '--examples',
+      '240',
+      '--positions',
+      'role',
+    ]);
+    expect(flip.exitCode, flip.stderr).toBe(0);
+    const { provenance, values } = readSteering(file('task'));
+    expect(provenance.tokens?.slice(0, 4)).toEqual(expect.arrayContaining([expect.stringContaining('the')]));
+    expect(values.spec.positions).toMatchObject({ mode: 'role', skip: 1 });
+    expect(values.spec.positions.names).toContain('stated');
+    const parity = await runLimn([
+      ...asked,
+      '--task',
+      'gender',
+      '--examples',
+      '20',
+      '--objective',
+      'parity',
+      '--positions',
+      'from-end',
+    ]);
+    expect(parity.exitCode, parity.stderr).toBe(0);
+    expect(readSteering(file('task')).provenance.objective).toMatchObject({ goal: { kind: 'parity' } });
+  });
+
+  it('refuses what does not fit, with exit codes', async () => {
+    const out = path.join(root, 'refused');
+    expect((await failed(['steer', 'train', '--model', model, '--out', out, '--json'])).slice(0, 2)).toEqual([
+      2,
+      'usage/steering-data',
+    ]);
+    expect((await failed(words('refused', '--method', 'dyn-scalar', '--positions', 'role'))).slice(0, 2)).toEqual([
+      2,
+      'usage/position-mode',
+    ]);
+    expect((await failed(words('refused', '--sites', 'hook_q'))).slice(0, 2)).toEqual([2, 'usage/unknown-site']);
+    expect((await failed(words('refused', '--layers', '9'))).slice(0, 2)).toEqual([2, 'usage/steering-layer']);
+    const bad = path.join(root, 'bad.jsonl');
+    writeFileSync(bad, `${readFileSync(data, 'utf8')}\n{"prompt": [1, 2], "correct": 8, "wrong": 8}`);
+    const [exit, code, message] = await failed(words('refused').map((word) => (word === data ? bad : word)));
+    expect([exit, code]).toEqual([4, 'data/steering-answer']);
+    expect(message).toContain('bad.jsonl:11');
+    const text = path.join(root, 'text.jsonl');
+    writeFileSync(text, '{"prompt": "the", "correct": 8, "wrong": 5}');
+    expect((await failed(words('refused').map((word) => (word === data ? text : word)))).slice(0, 2)).toEqual([
+      4,
+      'data/steering-no-tokenizer',
+    ]);
+    const parity = [
+      'steer',
+      'train',
+      '--model',
+      'pocket',
+      '--task',
+      'ioi',
+      '--objective',
+      'parity',
+      '--out',
+      out,
+      '--json',
+    ];
+    expect((await failed(parity)).slice(0, 2)).toEqual([2, 'usage/steering-objective']);
+  });
+});
+
+describe('limn steer apply', () => {
+  const apply = (...more: readonly string[]): string[] => [
+    'steer',
+    'apply',
+    '--model',
+    model,
+    '--steering',
+    path.join(root, 'first', 'steering.json'),
+    '--json',
+    ...more,
+  ];
+
+  it('says what comes next at each strength: 0 is the model itself', async () => {
+    const outcome = await runLimn(apply('--tokens', '1,2,4,9', '--strength=-1,0,1', '--top', '11'));
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { results } = outcome.json() as unknown as {
+      readonly results: readonly {
+        readonly strength: number;
+        readonly top: readonly { readonly id: number; readonly probability: number }[];
+      }[];
+    };
+    const shareOf = (i: number, id: number): number => results[i]!.top.find((each) => each.id === id)!.probability;
+    expect(results.map(({ strength }) => strength)).toEqual([-1, 0, 1]);
+    expect(shareOf(2, 8) / shareOf(2, 5)).toBeGreaterThan(shareOf(1, 8) / shareOf(1, 5));
+    expect(shareOf(0, 8) / shareOf(0, 5)).toBeLessThan(shareOf(1, 8) / shareOf(1, 5));
+    const bare = await runLimn([
+      'run',
+      '--model',
+      model,
+      '--tokens',
+      '1,2,4,9',
+      '--out',
+      path.join(root, 'bare.safetensors'),
+      '--json',
+    ]);
+    expect(bare.exitCode, bare.stderr).toBe(0);
+    const { next } = bare.json() as unknown as {
+      readonly next?: readonly { readonly id: number; readonly probability: number }[];
+    };
+    for (const { id, probability } of next ?? []) expect(shareOf(1, id)).toBeCloseTo(probability, 5);
+  });
+
+  it('goes on with a text, in the part that it is told', async () => {
+    const outcome = await runLimn([
+      'steer',
+      'apply',
+      '--model',
+      model,
+      '--steering',
+      path.join(root, 'dyn-scalar', 'steering.json'),
+      '--json',
+      '--tokens',
+      '1,2',
+      '--max-new-tokens',
+      '2',
+      '--strength',
+      '1',
+      '--phase',
+      'generated',
+    ]);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { results } = outcome.json() as unknown as {
+      readonly results: readonly { readonly tokens: readonly number[] }[];
+    };
+    expect(results[0]!.tokens.length).toBeGreaterThan(0);
+  });
+
+  it('refuses prompts of other lengths, files of other models and files that are none', async () => {
+    expect((await failed(apply('--tokens', '1,2'))).slice(0, 2)).toEqual([4, 'data/steering-length']);
+    const pocket = apply('--tokens', '1,2,4,9').map((word) => (word === model ? 'pocket' : word));
+    const [exit, code] = await failed(pocket);
+    expect(exit).toBe(4);
+    expect(code).toMatch(/^data\/steering-(fingerprint|values)$/);
+    const broken = path.join(root, 'broken.json');
+    writeFileSync(broken, file('first').slice(0, 200));
+    expect(
+      (
+        await failed(apply('--tokens', '1,2,4,9').map((word) => (word.endsWith('steering.json') ? broken : word)))
+      ).slice(0, 2),
+    ).toEqual([4, 'data/steering-file']);
+  });
+});
+
+describe('limn steer sweep', () => {
+  it('learns at every price and writes the best', async () => {
+    const out = path.join(root, 'swept');
+    const outcome = await runLimn(
+      words('swept', '--minimality', '0,0.05,50').map((word) => (word === 'train' ? 'sweep' : word)),
+    );
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { points, best } = outcome.json() as unknown as {
+      readonly points: readonly { readonly weight: number; readonly minimality: { readonly nonZero: number } }[];
+      readonly best: number;
+    };
+    expect(points.map(({ weight }) => weight)).toEqual([0, 0.05, 50]);
+    expect(points[2]!.minimality.nonZero).toBe(0);
+    const { provenance } = readSteering(readFileSync(path.join(out, 'steering.json'), 'utf8'));
+    expect(provenance.minimality).toEqual({ weight: best });
+  });
+});
