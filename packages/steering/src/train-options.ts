@@ -1,6 +1,6 @@
 // What learning to steer may be asked for, and its defaults.
 import { LimnError } from '@limn/gpu';
-import type { RunControls } from '@limn/hooks';
+import type { HookName, RunControls } from '@limn/hooks';
 import type { SteeringExample } from './examples.js';
 import { isPositionFree, type SteeringMethod } from './method.js';
 import type { Objective } from './objective.js';
@@ -22,6 +22,13 @@ export interface Minimality {
 /** What λ_M weighs. */
 export type PenaltyKind = 'l1' | 'rows' | 'produced';
 
+/** Some units of one place. */
+export interface SteeredPart {
+  readonly at: HookName;
+  /** Numbers of heads or neurons. Default: all. */
+  readonly units?: readonly number[] | undefined;
+}
+
 /** How to learn. */
 export interface TrainSteeringOptions extends RunControls {
   readonly objective: Objective;
@@ -42,6 +49,8 @@ export interface TrainSteeringOptions extends RunControls {
   readonly seed?: number | undefined;
   /** Values to start from. Default zeros: the model itself. */
   readonly start?: SteeringValues | undefined;
+  /** Learn only here, the rest staying 0: places, and of places with several units (heads, neurons) some. Default: everywhere. */
+  readonly only?: readonly SteeredPart[] | undefined;
   /** Keep the state while learning, and go on from what is kept: to the same bits. */
   readonly checkpoints?: SteeringCheckpoints | undefined;
 }

@@ -3,6 +3,7 @@ import { throwIfAborted, type Step } from '@limn/gpu';
 import { drawInPasses, recordWithin, settleControls, type HookedModel } from '@limn/hooks';
 import { adamw, fromData, mul, readFloats, type AdamW, type Tensor } from '@limn/tensor';
 import { checkExamples, type SteeringExample } from './examples.js';
+import { learntValues } from './learnt-values.js';
 import { settleObjective } from './objective.js';
 import { prepareExamples } from './prepare-examples.js';
 import { Steering, type SteeringSpec, type SteeringValues } from './steering.js';
@@ -29,7 +30,7 @@ export interface TrainedSteering {
  * All values come from one backward pass an update; weights get no gradient. Starting from zeros the first gradient of ActivScalar is
  * Σ β ⟨h, ∂L/∂h⟩: gradient times activation.
  * @throws LimnError `usage/steering-option`, `usage/steering-objective`, `usage/steering-method`, `usage/steering-site`, `usage/steering-layer`,
- * `data/steering-empty`, `data/steering-prompt`, `data/steering-answer`, `data/steering-roles`, `data/steering-length`,
+ * `usage/steering-only`, `data/steering-empty`, `data/steering-prompt`, `data/steering-answer`, `data/steering-roles`, `data/steering-length`,
  * `data/steering-fingerprint`, `data/steering-values`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function trainSteering(
@@ -59,6 +60,7 @@ export async function trainSteering(
     const targets = steering.parameters.map(({ tensor }) => tensor);
     const readAll = (): Promise<Float32Array[]> =>
       Promise.all(targets.map((tensor) => model.gpu.read(tensor.storage, 'f32')));
+    const learnt = options.only && learntValues(steering, options.only);
     const open = (): Step => model.gpu.step({ label: 'steering', ...(signal ? { signal } : {}) });
     const atOnce = fitting(setup, prepared, { ...settings, batchSize, memoryBytes, open });
 
@@ -137,7 +139,7 @@ export async function trainSteering(
           batch,
           atOnce(Math.max(...batch.map(({ prompt }) => prompt.length))),
         );
-        const slopes = sparse ? ofSurvivors(step, recorded.slopes, sparse) : recorded.slopes;
+        const slopes = ofLearnt(step, recorded.slopes, sparse, learnt);
         const progress = sparse ? (update - firstEnd) / Math.max(1, refitUpdates) : update / updates;
         // AdamW takes gradients in the order of its groups.
         const bySlot = optimiser.tensors.map((tensor) => slopes[targets.indexOf(tensor)]);
@@ -209,20 +211,19 @@ function optimiserOf(
   );
 }
 
-/** Gradients of values that were 0 when the survivors were fixed become 0. */
-function ofSurvivors(step: Step, slopes: readonly Tensor[], sparse: readonly Float32Array[]): Tensor[] {
+/** Gradients of values that were 0 when the survivors were fixed, or that are not to be learnt, become 0. */
+function ofLearnt(
+  step: Step,
+  slopes: readonly Tensor[],
+  sparse: readonly Float32Array[] | undefined,
+  learnt: readonly Uint8Array[] | undefined,
+): readonly Tensor[] {
+  if (!sparse && !learnt) return slopes;
   return slopes.map((slope, i) => {
-    const values = sparse[i] as Float32Array;
-    if (!values.includes(0)) return slope;
-    return mul(
-      step,
-      slope,
-      fromData(
-        step,
-        Float32Array.from(values, (value) => (value === 0 ? 0 : 1)),
-        slope.shape,
-      ),
+    const mask = Float32Array.from({ length: slope.size }, (_, at) =>
+      sparse?.[i]?.[at] === 0 || learnt?.[i]?.[at] === 0 ? 0 : 1,
     );
+    return mask.includes(0) ? mul(step, slope, fromData(step, mask, slope.shape)) : slope;
   });
 }
 

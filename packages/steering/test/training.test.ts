@@ -192,6 +192,25 @@ describe('learning', () => {
     gpt2.dispose();
   });
 
+  it('learns only where it is told to: some places, some heads', async () => {
+    const gpt2 = await gpt2Of(reference);
+    const spec: SteeringSpec = { ...specOf(scalar), sites: ['attn.hook_z', 'hook_mlp_out'] };
+    const only = [{ at: 'blocks.0.attn.hook_z', units: [1] }, { at: 'blocks.1.hook_mlp_out' }] as const;
+    const { values } = await trainSteering(gpt2, examples, spec, {
+      objective: flip,
+      minimality: { weight: 0.001 },
+      updates: 10,
+      only,
+    });
+    const touched = new Set(
+      cellsOf(gpt2.info, values)
+        .filter(({ value }) => value !== 0)
+        .map(({ place, unit }) => `${place.at} ${unit}`),
+    );
+    expect(touched).toEqual(new Set(['blocks.0.attn.hook_z 1', 'blocks.1.hook_mlp_out 0']));
+    gpt2.dispose();
+  });
+
   it('holds on an architecture that is not GPT-2', async () => {
     const gpu = await testGpu();
     const toy = new ToyModel(gpu, { layers: 2, heads: 2, headWidth: 8, mlpWidth: 12, vocabulary: 23, maxPositions: 8 });
@@ -368,6 +387,8 @@ describe('what is refused', () => {
     ['usage/steering-option', { minimality: { weight: -1 } }],
     ['usage/steering-option', { minimality: { weight: 1, penalty: 'produced' } }],
     ['usage/steering-objective', { objective: { goal: { kind: 'flip', margin: -1 } } }],
+    ['usage/steering-only', { only: [{ at: 'blocks.0.attn.hook_z' }] }],
+    ['usage/steering-only', { only: [{ at: 'blocks.0.hook_mlp_out', units: [1] }] }],
     ['usage/batch-size', { batchSize: 0 }],
     ['memory/over-budget', { memoryBytes: 10 }],
   ])('%s %o', (code, more) => refused(specOf(scalar), more, code));
