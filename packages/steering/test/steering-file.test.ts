@@ -113,6 +113,15 @@ function changed(text: string, path: readonly string[], value?: unknown): string
   return JSON.stringify(file);
 }
 
+/** Every path into some JSON, its own first; of lists the first item's. */
+function pathsOf(json: unknown, above: readonly string[] = []): string[][] {
+  const entries = Array.isArray(json) ? Object.entries(json).slice(0, 1) : Object.entries(json ?? {});
+  return entries.flatMap(([key, value]) => [
+    [...above, key],
+    ...(typeof value === 'object' ? pathsOf(value, [...above, key]) : []),
+  ]);
+}
+
 const [PLAIN] = SPECS as [SteeringSpec];
 
 describe('a steering file', () => {
@@ -215,6 +224,29 @@ describe('a steering file', () => {
       expect({ code: error.code, field: error.details.field }, field).toEqual({ code: 'data/steering-file', field });
       expect(error.message, field).toContain(`'${field}'`);
       expect(error.hint).toContain('activation-scale/1');
+    }
+  });
+
+  it('with any value replaced by any other kind is read or refused, and nothing else', async () => {
+    for (const spec of [SPECS[0], SPECS[7], SPECS[11]] as readonly SteeringSpec[]) {
+      const whole = JSON.parse(writeSteering(valuesOf({ ...spec, layers: [1] }), PROVENANCE)) as Record<
+        string,
+        unknown
+      >;
+      let [read, refused] = [0, 0];
+      for (const path of pathsOf(whole))
+        for (const value of [undefined, null, true, 0, -1, 0.5, 1e308, '', 'x', [], [1], ['x'], {}, { kind: 'x' }]) {
+          try {
+            readSteering(changed(JSON.stringify(whole), path, value));
+            read++;
+          } catch (error) {
+            expect((error as { code?: string }).code, `${path.join('.')} = ${JSON.stringify(value)}`).toBe(
+              'data/steering-file',
+            );
+            refused++;
+          }
+        }
+      expect(Math.min(read, refused)).toBeGreaterThan(100);
     }
   });
 

@@ -200,7 +200,7 @@ function checkOrigin(file: Readonly<Record<string, unknown>>): Omit<SteeringProv
   }
   if (minimality !== undefined) {
     const { weight, penalty } = fields.record(minimality, 'minimality');
-    if (typeof weight !== 'number' || !(weight >= 0))
+    if (typeof weight !== 'number' || !Number.isFinite(weight) || weight < 0)
       throw fields.refuse('minimality.weight', weight, 'a number from 0');
     if (penalty !== undefined) fields.oneOf(penalty, 'minimality.penalty', ['l1', 'rows', 'produced']);
   }
