@@ -34,6 +34,8 @@ export interface ExampleOptions {
   readonly n: number;
   /** 'all' takes every fourth from the held-out cells. Default 'train'. */
   readonly split?: Split | 'all' | undefined;
+  /** Only prompts of this template, as `labels.template` has it: 'ioi/when-went/abba'. Its prompts are equally long. Default: any. */
+  readonly template?: string | undefined;
   /** How many other documents stand in front of the prompt, which makes it longer; default 0. */
   readonly prefixDocuments?: 0 | 1 | 2 | undefined;
   /** Longest prompt, end-of-text tokens included; default 48, pocket's context. Only shorter prefix documents are drawn. */
@@ -93,25 +95,22 @@ export function biasExamples({ retained = 24, ...options }: BiasOptions): BiasEx
 
 function distinct(
   task: TaskId,
-  { seed, n, split = 'train', prefixDocuments = 0, maxLength = 48 }: ExampleOptions,
+  { seed, n, split = 'train', template, prefixDocuments = 0, maxLength = 48 }: ExampleOptions,
   draw: (random: Random, split: Split) => Contrast,
 ): TaskExample[] {
   checkExampleOptions(n, split);
   if (![0, 1, 2].includes(prefixDocuments)) throw badOption('prefixDocuments', prefixDocuments, '0, 1 or 2');
   if (!Number.isInteger(maxLength) || maxLength < 48) throw badOption('maxLength', maxLength, 'a whole number from 48');
   const found = new Map<string, TaskExample>();
-  const limit = 200 + 50 * n;
+  // IOI has twenty templates, the most of all: one of them takes that many times the draws.
+  const limit = (200 + 50 * n) * (template === undefined ? 1 : 20);
   for (let turn = 0; found.size < n; turn++) {
     if (turn >= limit) throw tooFewExamples(task, split, n, found.size);
     const own = split === 'all' ? (turn % 4 === 3 ? 'held-out' : 'train') : split;
     const random = new Random('steering', task, own, seed, turn);
-    const example = exampleOf(
-      task,
-      draw(random, own),
-      own,
-      (room) => drawPrefix(random, prefixDocuments, room),
-      maxLength,
-    );
+    const contrast = draw(random, own);
+    if (template !== undefined && contrast.clean.template !== template) continue;
+    const example = exampleOf(task, contrast, own, (room) => drawPrefix(random, prefixDocuments, room), maxLength);
     if (!found.has(example.text)) found.set(example.text, example);
   }
   return [...found.values()];

@@ -89,6 +89,15 @@ describe('steeringExamples', () => {
     expect(texts(30, 4)).not.toEqual(texts(30));
   });
 
+  it('keeps to one template where it is told to, whose prompts are equally long', () => {
+    const template = 'ioi/when-went/abba';
+    const examples = steeringExamples('ioi', { seed: 1, n: 100, split: 'all', template });
+    expect(new Set(examples.map(({ text }) => text)).size).toBe(100);
+    expect(new Set(examples.map(({ labels }) => labels['template']))).toEqual(new Set([template]));
+    expect(new Set(examples.map(({ prompt }) => prompt.length)).size).toBe(1);
+    expect(steeringExamples('ioi', { seed: 1, n: 10, split: 'all', template })).toEqual(examples.slice(0, 10));
+  });
+
   it('refuses tasks with several answers, options that make no sense, and more prompts than there are', () => {
     for (const [task, options, code] of [
       ['greater-than', {}, 'tasks/answer'],
@@ -99,6 +108,7 @@ describe('steeringExamples', () => {
       ['gender', { prefixDocuments: 3 as 2 }, 'tasks/bad-option'],
       ['gender', { maxLength: 20 }, 'tasks/bad-option'],
       ['gender', { n: 1000 }, 'tasks/too-few-examples'],
+      ['ioi', { template: 'gender/said/profession' }, 'tasks/too-few-examples'],
     ] as const)
       expect(thrownBy(() => steeringExamples(task, { seed: 1, n: 3, ...options }))).toMatchObject({
         code,
