@@ -1,10 +1,10 @@
 // The site × layer × position grid on which learnt values are shown beside patching, gradients and any other score of the same cells.
-import { LimnError } from '@limn/gpu';
 import type { SteeringExample } from '../examples.js';
-import { cellsOf, isLiveSlot } from '../minimality.js';
-import { slotsOf, type PositionTable } from '../positions.js';
+import type { SteeringCell } from '../minimality.js';
+import type { PositionTable } from '../positions.js';
 import { STEERABLE_SITES, type SteerableSite, type SteeredModel, type SteeredPlace } from '../sites.js';
 import type { SteeringValues } from '../steering.js';
+import { expectCells } from './live-cells.js';
 
 /** What a grid counts along its axes. */
 export interface GridAxes {
@@ -45,27 +45,6 @@ export function gridIndex(
   slot: number,
 ): number {
   return (sites.indexOf(site) * layers.length + layers.indexOf(layer)) * positions.length + slot;
-}
-
-/**
- * Which rows of a position table can have an effect when a place is edited there. By place it is known; by role only from examples: a role
- * is live in the last layer where some example's last token has it.
- */
-export function liveSlots(
-  info: SteeredModel,
-  place: SteeredPlace,
-  table: PositionTable,
-  examples: readonly Pick<SteeringExample, 'prompt' | 'roles'>[] = [],
-): boolean[] {
-  const last = new Set(
-    table.mode === 'role'
-      ? examples.map(({ prompt, roles }) => slotsOf(table, { length: prompt.length, roles })[prompt.length - 1])
-      : [],
-  );
-  const everywhere = place.layer < info.layers - 1 || place.site === 'hook_resid_pre';
-  return table.names.map((_, slot) =>
-    table.mode === 'role' && examples.length > 0 ? everywhere || last.has(slot) : isLiveSlot(info, place, table, slot),
-  );
 }
 
 /** Fills a grid over some places; `valuesOf` gives one number per unit of a cell (or one), null for none. Dead cells keep theirs. */
@@ -128,22 +107,31 @@ export function cellGrid(
   { reduce = 'sum', examples = [] }: CellGridOptions = {},
 ): CellGrid {
   const { spec } = values;
-  const cells = cellsOf(info, values);
-  if (cells.length === 0)
-    throw new LimnError('usage/steering-method', `Values of '${spec.method.kind}' belong to no cell.`, {
-      details: { method: spec.method.kind },
-      hint: 'What the activations of some prompts make of them is in normAndDirection: its norm change of a cell is the mean of βα there.',
-    });
-  const numbers = new Map<SteeredPlace, number[][]>();
-  for (const { place, slot, value } of cells) {
-    const own = numbers.get(place) ?? spec.positions.names.map(() => []);
-    numbers.set(place, own);
-    own[slot]?.push(value);
-  }
+  const cells = expectCells(info, values, examples);
   const scalars = spec.method.kind === 'activ-scalar' || spec.method.kind === 'gated-scalar';
-  return fillGrid(scalars ? 'alpha' : 'norm', [...numbers.keys()], spec.positions, {
-    valuesOf: (place, slot) => numbers.get(place)?.[slot] ?? null,
-    live: (place) => liveSlots(info, place, spec.positions, examples),
+  return gridOfCells(scalars ? 'alpha' : 'norm', cells, spec.positions, { reduce });
+}
+
+/** Numbers of cells as a grid, those of several units of a place together. */
+export function gridOfCells(
+  measure: string,
+  cells: readonly SteeringCell[],
+  positions: PositionTable,
+  { reduce = 'sum' }: { readonly reduce?: UnitReduction } = {},
+): CellGrid {
+  const byPlace = new Map<SteeredPlace, { readonly numbers: number[][]; readonly live: boolean[] }>();
+  for (const { place, slot, value, live } of cells) {
+    const own = byPlace.get(place) ?? {
+      numbers: positions.names.map(() => []),
+      live: positions.names.map(() => false),
+    };
+    byPlace.set(place, own);
+    own.numbers[slot]?.push(value);
+    own.live[slot] = live;
+  }
+  return fillGrid(measure, [...byPlace.keys()], positions, {
+    valuesOf: (place, slot) => byPlace.get(place)?.numbers[slot] ?? null,
+    live: (place) => byPlace.get(place)?.live ?? [],
     reduce,
   });
 }

@@ -1,6 +1,6 @@
 // Learnt values with some cells on, off, moved or turned round: the sets that interactions and controls are measured by.
 import type { HookName } from '@limn/hooks';
-import { permutation, randomNormal, randomU32 } from '@limn/tensor';
+import { fillNormal, permutation, randomU32 } from '@limn/tensor';
 import type { SteeringCell } from '../minimality.js';
 import type { ParameterForm } from '../method.js';
 import type { SteeringValues } from '../steering.js';
@@ -89,19 +89,21 @@ export function signShuffled(values: SteeringValues, cells: readonly SteeringCel
 /** Vectors [positions, elements] of random directions; `lengthOf` gives the length of each, 0 for none. */
 export function randomVectors(
   blank: SteeringValues,
-  elementsOf: ReadonlyMap<HookName, number>,
   lengthOf: (at: HookName, slot: number) => number,
   draw: Draw,
 ): SteeringValues {
   const copy = copyOf(blank);
-  let index = 0;
-  for (const [at, elements] of elementsOf) {
-    const table = copy.places.get(at)?.get('vector') ?? new Float32Array(0);
-    for (let slot = 0; slot < blank.spec.positions.names.length; slot++) {
-      const row = table.subarray(slot * elements, (slot + 1) * elements);
-      const direction = Float64Array.from(row, () => randomNormal(draw.seed, draw.stream, index++));
-      const length = Math.hypot(...direction);
-      row.forEach((_, i) => (row[i] = ((direction[i] as number) / length) * lengthOf(at, slot)));
+  const P = blank.spec.positions.names.length;
+  let start = 0;
+  for (const [at, own] of copy.places) {
+    const table = own.get('vector') ?? new Float32Array(0);
+    const elements = table.length / P;
+    for (let slot = 0; slot < P; slot++, start += elements) {
+      const length = lengthOf(at, slot);
+      if (length === 0) continue;
+      const row = fillNormal(table.subarray(slot * elements, (slot + 1) * elements), { ...draw, start });
+      const scale = length / Math.hypot(...row);
+      row.forEach((value, i) => (row[i] = scale * value));
     }
   }
   return copy;

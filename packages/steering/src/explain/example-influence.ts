@@ -9,7 +9,8 @@ import { prepareExamples } from '../prepare-examples.js';
 import { steeredPlaces } from '../sites.js';
 import { Steering, type SteeringValues } from '../steering.js';
 import type { PreparedExample } from '../training-step.js';
-import { fillGrid, liveSlots, type CellGrid } from './cell-grid.js';
+import { fillGrid, type CellGrid } from './cell-grid.js';
+import { liveSlots } from './live-cells.js';
 import { setsAtOnce } from './measure-candidates.js';
 
 /** One example. */

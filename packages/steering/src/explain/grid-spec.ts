@@ -3,7 +3,8 @@ import { LimnError } from '@limn/gpu';
 import type { SteeringExample } from '../examples.js';
 import { slotsOf, type PositionTable } from '../positions.js';
 import { steeredPlaces, type SteerableSite, type SteeredModel, type SteeredPlace } from '../sites.js';
-import { fillGrid, liveSlots, type CellGrid } from './cell-grid.js';
+import { fillGrid, type CellGrid } from './cell-grid.js';
+import { liveSlots } from './live-cells.js';
 
 /** The cells of a grid: those of a `SteeringSpec`, whatever its method. */
 export interface CellSelection {

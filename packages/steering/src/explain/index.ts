@@ -13,14 +13,27 @@ export {
   type HeadPart,
 } from './attention-split.js';
 export {
+  causalVerdict,
+  type CausalVerdict,
+  type CausalVerdictOptions,
+  type MeasuredEffect,
+  type PlaceboFigures,
+  type Refit,
+} from './causal-verdict.js';
+export { type ControlDraws, type CurvePoint } from './causal-controls.js';
+export { type Interval } from './bootstrap-mean.js';
+export {
   cellGrid,
   givenGrid,
+  gridOfCells,
   overPositions,
   type CellGrid,
   type CellGridOptions,
   type GridAxes,
   type UnitReduction,
 } from './cell-grid.js';
+export { offTaskFigures, type ControlPrompt, type OffTaskFigures } from './off-task.js';
+export { selectionStability, type SelectionStability } from './selection-stability.js';
 export { compareGrids, type GridAgreement } from './compare-grids.js';
 export { exampleInfluence, type ExampleInfluence, type ExampleInfluenceOptions } from './example-influence.js';
 export { type CellSelection } from './grid-spec.js';
@@ -29,8 +42,8 @@ export {
   cellInteractions,
   type CellInteractions,
   type CellInteractionsOptions,
-  type CellName,
   type CellPair,
 } from './interactions.js';
+export { type CellName } from './live-cells.js';
 export { normAndDirection, type NormAndDirection, type NormAndDirectionOptions } from './norm-direction.js';
 export { patchingGrid, zeroAblationGrid, type PatchingGridOptions } from './patch-cells.js';

@@ -2,24 +2,11 @@
 import { LimnError } from '@limn/gpu';
 import type { HookedModel, RunControls } from '@limn/hooks';
 import type { SteeringExample } from '../examples.js';
-import { cellsOf, type SteeringCell } from '../minimality.js';
-import type { SteerableSite, SteeredPlace } from '../sites.js';
+import type { SteeringCell } from '../minimality.js';
 import type { SteeringValues } from '../steering.js';
-import { liveSlots } from './cell-grid.js';
 import { only } from './cell-values.js';
+import { expectCells, largestCells, nameOf, type CellName } from './live-cells.js';
 import { differencesAt, measureCandidates, type CandidateDifferences } from './measure-candidates.js';
-
-/** A cell, as results name it. */
-export interface CellName {
-  readonly site: SteerableSite;
-  readonly layer: number;
-  /** As the position table has it. */
-  readonly position: string;
-  /** The head or neuron, where a place has several; otherwise 0. */
-  readonly unit: number;
-  /** α, or ‖v‖₂. */
-  readonly value: number;
-}
 
 /** Two cells. Positive: more together than one by one; negative: each does part of what the other does. */
 export interface CellPair {
@@ -53,39 +40,6 @@ export interface CellInteractionsOptions extends RunControls {
   readonly strength?: number | undefined;
 }
 
-/** A cell by names. */
-export function nameOf({ spec }: SteeringValues, { place, slot, unit, value }: SteeringCell): CellName {
-  return { site: place.site, layer: place.layer, position: spec.positions.names[slot] as string, unit, value };
-}
-
-/** Those that can have an effect and are not 0, the largest first; equal ones in the order of the tables. */
-export function largestCells(all: readonly SteeringCell[]): SteeringCell[] {
-  return all.filter(({ live, value }) => live && value !== 0).sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
-}
-
-/**
- * The cells of values, live where the examples say so.
- * @throws LimnError `usage/steering-method` for values that belong to no cell
- */
-export function expectCells(
-  { info }: Pick<HookedModel, 'info'>,
-  values: SteeringValues,
-  examples: readonly SteeringExample[],
-): SteeringCell[] {
-  const all = cellsOf(info, values);
-  if (all.length === 0)
-    throw new LimnError('usage/steering-method', `Values of '${values.spec.method.kind}' belong to no cell.`, {
-      details: { method: values.spec.method.kind },
-      hint: 'Cells can be switched on and off in values by position.',
-    });
-  const live = new Map<SteeredPlace, readonly boolean[]>();
-  return all.map((cell) => {
-    const slots = live.get(cell.place) ?? liveSlots(info, cell.place, values.spec.positions, examples);
-    live.set(cell.place, slots);
-    return { ...cell, live: slots[cell.slot] === true };
-  });
-}
-
 /**
  * Runs 1 + K + K(K − 1)/2 combinations of the K largest cells, on with their values or off, all others being off; with 32 cells 529 times
  * the examples.
@@ -103,7 +57,7 @@ export async function cellInteractions(
       details: { most },
       hint: 'Give a whole number from 2.',
     });
-  const all = expectCells(model, values, examples);
+  const all = expectCells(model.info, values, examples);
   const cells = largestCells(all).slice(0, most);
   const K = cells.length;
   const pairs = cells.flatMap((_, i) => Array.from({ length: K - i - 1 }, (_, n) => [i, i + 1 + n] as const));
