@@ -81,7 +81,7 @@ export interface BiasOptions extends ExampleOptions {
 /**
  * Prompts about professions, and prompts of the same frames in which the gender is given. The person has the role `person` in both, so that values
  * by role reach both: an edit that may know which it has before it proves nothing by leaving the second alone.
- * @throws TasksError `tasks/bad-option`, `tasks/too-few-examples`
+ * @throws TasksError as `steeringExamples`
  */
 export function biasExamples({ retained = 24, ...options }: BiasOptions): BiasExamples {
   return {
@@ -126,17 +126,18 @@ function exampleOf(
   const own = clean.tokens.slice(0, clean.answerAt);
   const front = prefix(maxLength - 1 - own.length);
   const endOfText = { text: END_OF_TEXT, role: 'end-of-text' };
+  const [right, wrong] = [...correct, ...incorrect].map(idOf) as [number, number];
   return {
     task,
     prompt: [END_OF_TEXT_ID, ...front, ...own],
-    correct: idOf(correct[0] as string),
-    wrong: idOf(incorrect[0] as string),
+    correct: right,
+    wrong,
     roles: positionNames([
       endOfText,
-      ...front.map((id) => (id === END_OF_TEXT_ID ? endOfText : { text: wordOf(id), role: 'prefix' })),
-      ...own.map((id, i) => {
+      ...front.map(wordOf).map((text) => (text === END_OF_TEXT ? endOfText : { text, role: 'prefix' })),
+      ...own.map(wordOf).map((text, i) => {
         const role = clean.tags[i]?.role;
-        return { text: wordOf(id), role: role === 'word' ? undefined : role };
+        return { text, role: role === 'word' ? undefined : role };
       }),
     ]),
     entities,

@@ -21,7 +21,7 @@ export interface ActAddOptions {
  * v_t = h_t(x⁺) − h_t(x⁻) of one layer, added at positions counted from the start of the prompt, and not while generating: two forward
  * passes and no learning. Prompts shorter than the pair take the front of it, longer ones are left alone behind it. Strength is the paper's c.
  * @throws LimnError `data/steering-length` for prompts of unequal length without `padId`; `usage/steering-site`, `usage/steering-layer`,
- * `tokens/…`
+ * `tokens/…`; as `positionTable`
  */
 export async function actAdd(
   model: HookedModel,

@@ -17,7 +17,7 @@ export interface ThresholdOptions {
 /**
  * α = c · sign(score) at the `top` cells of largest |score| among those that can have an effect, 0 elsewhere. Equal scores in the order of the
  * cells; a score of 0 gives 0.
- * @throws LimnError `usage/steering-option`
+ * @throws LimnError `usage/steering-option`, `usage/steering-site`, `usage/steering-layer`
  */
 export function thresholdScores(
   model: Pick<HookedModel, 'info'>,
@@ -40,7 +40,7 @@ export function thresholdScores(
 
 /**
  * `cellGradients`, then `thresholdScores`; to try several numbers of cells call these, as the gradients are the same for all.
- * @throws LimnError as both; AbortedError
+ * @throws LimnError as `cellGradients` and as `thresholdScores`; AbortedError
  */
 export async function gradActivation(
   model: HookedModel,

@@ -21,7 +21,7 @@ export interface RelativeNorm extends Pick<SteeringCell, 'place' | 'slot'> {
 /**
  * Measures the vectors of 'steer-vec' against the activations of some prompts.
  * @throws LimnError `usage/steering-method` for other methods; `data/steering-empty`, `data/steering-prompt`, `data/steering-answer`,
- * `data/steering-roles`, `data/steering-length`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
+ * `data/steering-roles`, `data/steering-length`, `usage/steering-site`, `usage/steering-layer`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function relativeNorms(
   model: HookedModel,

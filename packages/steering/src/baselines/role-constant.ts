@@ -9,7 +9,7 @@ import { scalarValues } from './scalar-values.js';
 /**
  * From scores: α of a position ∝ its scores summed over all places and units, which for those of `cellGradients` is exactly the gradient with
  * respect to a scalar that they share; the largest |α| is `size`. Give scores by role for one scalar per role.
- * @throws LimnError `data/steering-direction` when all sums are 0
+ * @throws LimnError `data/steering-direction` when all sums are 0; `usage/steering-site`, `usage/steering-layer`
  */
 export function roleConstant(
   model: Pick<HookedModel, 'info'>,
@@ -34,7 +34,7 @@ export function roleConstant(
 
 /**
  * From learnt scalars: α of a position is the mean of those of the cells there that can have an effect.
- * @throws LimnError `usage/steering-method` for values that are not those of 'activ-scalar'
+ * @throws LimnError `usage/steering-method` for values that are not those of 'activ-scalar'; `usage/steering-site`, `usage/steering-layer`
  */
 export function averagedOverPlaces(model: Pick<HookedModel, 'info'>, values: SteeringValues): SteeringValues {
   const { spec } = values;
