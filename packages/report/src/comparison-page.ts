@@ -8,7 +8,7 @@ import { html } from './markup.js';
 import type { Markup } from './markup.js';
 import { nodeLabel, numberText } from './number-text.js';
 import { pageShell } from './page-shell.js';
-import { commandBlock, valueList } from './provenance.js';
+import { commandBlock, factList, valueList } from './provenance.js';
 import { maskSecrets } from './secrets.js';
 import { transferPlot } from './transfer-plot.js';
 
@@ -162,22 +162,23 @@ function coreNames({ edges, nodes }: ComparisonRecord['core']): Markup {
 
 function facts({ provenance, n, selector, ranking, circuits, graph }: ComparisonRecord): Markup {
   const { model, versions, adapter, options } = provenance;
-  const entry = (name: string, value: Markup | false): Markup | false =>
-    value !== false &&
-    html`<dt>${name}</dt>
-      <dd>${value}</dd>`;
   const each = circuits.map(
     ({ name, kept }) =>
       html`<span
         ><i><bdi>${name}</bdi></i> ${numberText(kept, 9)}</span
       >`,
   );
-  return html`<dl class="facts">
-    ${entry('Model', model?.name !== undefined && html`${model.name}`)}
-    ${entry('Weights', model?.weightsSha256 !== undefined && html`<code class="hash">${model.weightsSha256}</code> (SHA-256)`)}
-    ${entry('Graph', html`${graph.layers} layers of ${graph.heads} heads, ${numberText(graph.edgeCount, 9)} edges`)}
-    ${entry('Circuits', html`top ${numberText(n, 9)} edges by ${selector}${ranking === 'signed' && ' of the signed scores'}; left after pruning: <span class="pairs">${each}</span>`)}
-    ${entry('Adapter', adapter !== undefined && valueList(adapter))} ${entry('Versions', valueList(versions))}
-    ${entry('Options', valueList(options))}
-  </dl>`;
+  return factList([
+    ['Model', model?.name !== undefined && html`${model.name}`],
+    ['Weights', model?.weightsSha256 !== undefined && html`<code class="hash">${model.weightsSha256}</code> (SHA-256)`],
+    ['Graph', html`${graph.layers} layers of ${graph.heads} heads, ${numberText(graph.edgeCount, 9)} edges`],
+    [
+      'Circuits',
+      html`top ${numberText(n, 9)} edges by ${selector}${ranking === 'signed' && ' of the signed scores'}; left after
+        pruning: <span class="pairs">${each}</span>`,
+    ],
+    ['Adapter', adapter !== undefined && valueList(adapter)],
+    ['Versions', valueList(versions)],
+    ['Options', valueList(options)],
+  ]);
 }

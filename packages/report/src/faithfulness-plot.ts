@@ -9,7 +9,7 @@ import { plotTable } from './plot-table.js';
 import type { CircuitRecord } from './record.js';
 import { html } from './markup.js';
 import type { Markup } from './markup.js';
-import { numberText, ratioText, percentText } from './number-text.js';
+import { numberText, ratioText, percentText, tenth } from './number-text.js';
 
 type Selection = 'absolute' | 'signed';
 interface Series {
@@ -129,8 +129,6 @@ function plot(record: CircuitRecord, series: readonly Series[], size: (typeof si
     })}
   </svg>`;
 }
-
-const tenth = (value: number): number => Math.round(value * 10) / 10;
 
 const bandSample = html`<svg viewBox="0 0 34 14" width="34" height="14" aria-hidden="true">
   <path class="band" d="M1 2H33V12H1Z" />

@@ -1,6 +1,7 @@
-// A matrix as a table whose cells are shaded by their value: the plot is its own table.
+// A square matrix whose cells are shaded by their value: the plot is its own table.
 import { html } from './markup.js';
 import type { Markup } from './markup.js';
+import { matrix } from './matrix.js';
 
 /** Shades from 0, none, to 9, full. */
 const shades = 10;
@@ -21,32 +22,18 @@ interface Heat {
 }
 
 export function heatTable({ caption, corner, names, cell }: Heat): Markup {
-  const one = (row: number, column: number): Markup => {
-    const { text, share } = cell(row, column) ?? { text: '', share: null };
-    return html`<td class="${share === null ? '' : shadeOf(share)}">${text}</td>`;
-  };
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${caption}">
-    <table class="heat">
-      <caption>
-        ${caption}
-      </caption>
-      <thead>
-        <tr>
-          <td class="corner">${corner}</td>
-          ${names.map((name) => html`<th scope="col"><bdi>${name}</bdi></th>`)}
-        </tr>
-      </thead>
-      <tbody>
-        ${names.map(
-          (name, row) =>
-            html`<tr>
-              <th scope="row"><bdi>${name}</bdi></th>
-              ${names.map((_, column) => one(row, column))}
-            </tr>`,
-        )}
-      </tbody>
-    </table>
-  </div>`;
+  const shown = names.map((name) => html`<bdi>${name}</bdi>`);
+  return matrix({
+    kind: 'heat',
+    caption,
+    corner,
+    rows: shown,
+    columns: shown,
+    cell: (row, column) => {
+      const { text, share } = cell(row, column) ?? { text: '', share: null };
+      return html`<td class="${share === null ? '' : shadeOf(share)}">${text}</td>`;
+    },
+  });
 }
 
 /** What is written as 0 is not shaded as less. */

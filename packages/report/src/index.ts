@@ -1,6 +1,7 @@
 // @limn/report: the records of results, and single-file pages made from records.
 export { checkRecord, recordFromJson, recordToJson, resultJsonSchema } from './record.js';
-export type { CircuitRecord, Provenance, ResultRecord } from './record.js';
+export type { CircuitRecord, ResultRecord } from './record.js';
+export type { Provenance } from './provenance-record.js';
 export type {
   AgreementRecord,
   BaselineRecord,
@@ -28,3 +29,14 @@ export type { NodeWeight, Summary } from './summary.js';
 export { trainingPlot } from './training-plot.js';
 export type { TrainingPoint } from './training-plot.js';
 export { visibleText } from './visible-text.js';
+export { checkSteering, steeringFromJson, steeringJsonSchema, steeringToJson } from './steering-record.js';
+export type {
+  SteeredPromptRecord,
+  SteeringGridRecord,
+  SteeringMethodRecord,
+  SteeringPathPoint,
+  SteeringRecord,
+  SteeringVerdictRecord,
+} from './steering-record.js';
+export { steeringPage } from './steering-page.js';
+export { summariseSteering } from './steering-summary.js';

@@ -14,6 +14,9 @@ export function numberText(value: number | null | undefined, digits = 3): string
   return text.replaceAll('-', '−').replace('e+', 'e');
 }
 
+/** To a tenth of a pixel. */
+export const tenth = (value: number): number => Math.round(value * 10) / 10;
+
 /** '0.908', '0': a ratio of differences, to a thousandth, since what is beyond is round-off of the two runs that it compares. */
 export const ratioText = (value: number | null | undefined): string =>
   numberText(value === null || value === undefined ? value : Math.round(value * 1000) / 1000 + 0);

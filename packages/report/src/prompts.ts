@@ -35,7 +35,7 @@ function pairFigure(pair: PairRecord, index: number): Markup {
 }
 
 /** Tokens read aloud as one text. Those of a vocabulary of whole words carry no spaces of their own. */
-function asText(tokens: readonly string[]): string {
+export function asText(tokens: readonly string[]): string {
   return tokens.join(tokens.some((token) => /\s/.test(token)) ? '' : ' ');
 }
 
@@ -45,7 +45,7 @@ function column(clean: string, corrupted: string): Markup {
 }
 
 /** A token by itself: its own direction, its leading space as a dot. */
-function tokenText(token: string): Markup {
+export function tokenText(token: string): Markup {
   const spaced = token.startsWith(' ');
   return html`<bdi class="token">${spaced && html`<i>·</i>`}${spaced ? token.slice(1) : token}</bdi>`;
 }

@@ -3,26 +3,72 @@ import type { CircuitRecord } from './record.js';
 import { html } from './markup.js';
 import type { Markup } from './markup.js';
 import { numberText } from './number-text.js';
+import type { Provenance } from './provenance-record.js';
 import type { Json } from './schema.js';
 
+/** A name and what is known of it; left out where nothing is. */
+export type Fact = readonly [name: string, value: Markup | string | false];
+
+/** Of a circuit. */
 export function provenance({ provenance: p, method, task }: CircuitRecord): Markup {
-  const entry = (name: string, value: Markup | string | false): Markup | false =>
-    value !== false &&
-    html`<dt>${name}</dt>
-      <dd>${value}</dd>`;
-  return html`${commandBlock(p.commandLine)}
-    <dl class="facts">
-      ${entry('Model', html`${p.model.name}${p.model.architecture && html`, ${p.model.architecture}`}${p.model.parameters !== undefined && html`, ${numberText(p.model.parameters, 9)} parameters`}`)}
-      ${entry('Weights', html`<code class="hash">${p.model.weightsSha256}</code> (SHA-256), ${p.model.weightProcessing}`)}
-      ${entry('Method', html`${method.title ?? method.name}${method.igSteps !== undefined && html`, ${method.igSteps} steps`}${method.igRule && html`, ${method.igRule} rule`}`)}
-      ${entry('Pairs', html`${numberText(task.pairs, 9)} to measure${task.searchPairs !== undefined && html`, ${numberText(task.searchPairs, 9)} to search`}${task.source && html`; ${task.source}`}`)}
-      ${entry('Pairs’ ids', p.pairsSha256 ? html`<code class="hash">${p.pairsSha256.search}</code> of the search, <code class="hash">${p.pairsSha256.evaluation}</code> of the measurement (SHA-256)` : false)}
-      ${entry('BOS', p.prependBos === undefined ? false : p.prependBos === null ? 'as in the token ids' : p.prependBos ? 'put in front of text' : 'none put in front')}
-      ${entry('Seed', p.seed === null ? 'none' : String(p.seed))} ${entry('Adapter', valueList(p.adapter))}
-      ${entry('Versions', valueList(p.versions))} ${entry('Options', valueList(p.options))}
-      ${entry('Kernel plan', p.kernelPlan ? html`<code>${p.kernelPlan}</code>` : false)}
-    </dl>`;
+  return provenanceFacts(p, [
+    [
+      'Method',
+      html`${method.title ?? method.name}${method.igSteps !== undefined && html`, ${method.igSteps} steps`}${method.igRule && html`, ${method.igRule} rule`}`,
+    ],
+    [
+      'Pairs',
+      html`${numberText(task.pairs, 9)} to
+      measure${task.searchPairs !== undefined && html`, ${numberText(task.searchPairs, 9)} to search`}${task.source && html`; ${task.source}`}`,
+    ],
+  ]);
 }
+
+/** The command, and a list of facts in which what is `further` known of the method stands behind the model. */
+export function provenanceFacts(p: Provenance, further: readonly Fact[]): Markup {
+  return html`${commandBlock(p.commandLine)}
+  ${factList([
+    [
+      'Model',
+      html`${p.model.name}${p.model.architecture && html`, ${p.model.architecture}`}${p.model.parameters !== undefined && html`, ${numberText(p.model.parameters, 9)} parameters`}`,
+    ],
+    ['Weights', html`<code class="hash">${p.model.weightsSha256}</code> (SHA-256), ${p.model.weightProcessing}`],
+    ...further,
+    [
+      'Pairs’ ids',
+      p.pairsSha256
+        ? html`<code class="hash">${p.pairsSha256.search}</code> of the search,
+            <code class="hash">${p.pairsSha256.evaluation}</code> of the measurement (SHA-256)`
+        : false,
+    ],
+    [
+      'BOS',
+      p.prependBos === undefined
+        ? false
+        : p.prependBos === null
+          ? 'as in the token ids'
+          : p.prependBos
+            ? 'put in front of text'
+            : 'none put in front',
+    ],
+    ['Seed', p.seed === null ? 'none' : String(p.seed)],
+    ['Adapter', valueList(p.adapter)],
+    ['Versions', valueList(p.versions)],
+    ['Options', valueList(p.options)],
+    ['Kernel plan', p.kernelPlan ? html`<code>${p.kernelPlan}</code>` : false],
+  ])}`;
+}
+
+/** Names and what is known of them, one below the other. */
+export const factList = (facts: readonly Fact[]): Markup =>
+  html`<dl class="facts">
+    ${facts.map(
+      ([name, value]) =>
+        value !== false &&
+        html`<dt>${name}</dt>
+          <dd>${value}</dd>`,
+    )}
+  </dl>`;
 
 /** What to type to compute a result again. */
 export const commandBlock = (command: string): Markup =>

@@ -1,39 +1,10 @@
 // The record of one result: who computed it, with what, how to compute it again, and what came out. One schema for every kind.
 import { circuitFields, optionalCircuitFields } from './circuit-record.js';
 import { edgeParts } from './number-text.js';
+import { provenanceSchema } from './provenance-record.js';
 import { SCHEMA_NAME, SCHEMA_VERSION, checkAgainst, fromJson, toJson } from './record-text.js';
-import { anyJson, object, oneOf, orNull, record, text, whole, yesNo } from './schema.js';
+import { object, oneOf, text } from './schema.js';
 import type { Infer, Issue, Json } from './schema.js';
-
-const sha256 = text({ pattern: /^[0-9a-f]{64}$/ });
-
-const provenanceSchema = object(
-  {
-    /** Versions of limn, the runtime and the WebGPU implementation. */
-    versions: record(text({ longest: 200 })),
-    adapter: record(anyJson(3)),
-    model: object(
-      {
-        name: text({ longest: 1000 }),
-        weightsSha256: sha256,
-        weightProcessing: text({ longest: 1000 }),
-      },
-      { architecture: text({ longest: 200 }), parameters: whole() },
-    ),
-    options: record(anyJson()),
-    seed: orNull(whole()),
-    /** What to type to get the same result again. */
-    commandLine: text({ longest: 20_000 }),
-  },
-  {
-    /** Kernel variants in use: equal bits are promised per plan. */
-    kernelPlan: text({ longest: 20_000 }),
-    /** Whether a BOS was put in front of text; null where token ids were taken as they are. */
-    prependBos: orNull(yesNo),
-    /** Over the token ids of prompts and answers: of the pairs that were searched with, and of those that measure. */
-    pairsSha256: object({ search: sha256, evaluation: sha256 }),
-  },
-);
 
 /** A result of kind `circuit`. */
 const circuitSchema = object(
@@ -47,11 +18,6 @@ const circuitSchema = object(
   optionalCircuitFields,
 );
 
-/**
- * Who computed a result, with what, and how to compute it again.
- * @useDeclaredType
- */
-export type Provenance = Infer<typeof provenanceSchema>;
 /**
  * The record of a circuit: how it was scored, how faithful it is at every size, on which prompts.
  * @useDeclaredType

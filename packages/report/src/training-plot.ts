@@ -3,7 +3,7 @@ import { format } from 'd3-format';
 import { scaleLinear, type ScaleLinear } from 'd3-scale';
 import { line } from 'd3-shape';
 import { html, Markup } from './markup.js';
-import { numberText } from './number-text.js';
+import { numberText, tenth } from './number-text.js';
 
 /** One report of a run; a training log's entries are such points. */
 export interface TrainingPoint {
@@ -105,7 +105,6 @@ function curves(points: readonly TrainingPoint[]): Markup {
 }
 
 const width = (): number => size.width - size.right;
-const tenth = (value: number): number => Math.round(value * 10) / 10;
 
 const level = (y: number, says: string): Markup =>
   html`<path d="M${size.left} ${tenth(y)}H${width()}" /><text class="soft end" x="${size.left - 8}" y="${tenth(y) + 4}"

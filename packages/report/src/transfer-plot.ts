@@ -1,13 +1,12 @@
 // Overlap against transfer: how much a circuit shares with a task's own, across, and how faithful it is on that task, upwards; with the points as a table.
-import { scaleLinear } from 'd3-scale';
 import type { ComparisonRecord, OverlapMeasure } from './comparison-record.js';
 import { measureNames, shareText } from './comparison-summary.js';
 import { html } from './markup.js';
 import type { Markup } from './markup.js';
 import { numberText } from './number-text.js';
+import { smallPlot } from './small-plot.js';
 
 type Cross = NonNullable<ComparisonRecord['cross']>;
-const size = { width: 388, height: 300, left: 44, right: 12, top: 34, bottom: 44 } as const;
 /** Faithfulness is not clipped, but an axis that followed every outlier would flatten what lies between 0 and 1. */
 const axisEnds = [-1, 2] as const;
 const measures = Object.keys(measureNames) as OverlapMeasure[];
@@ -31,69 +30,37 @@ export function transferPlot({ circuits }: ComparisonRecord, cross: Cross): Mark
 }
 
 function scatter({ points, correlation }: Cross, measure: OverlapMeasure, name: (place: number) => string): Markup {
-  const { width, height, left, right, top, bottom } = size;
   const values = points.map(({ faithfulness }) => faithfulness);
-  const lowest = Math.max(axisEnds[0], Math.min(-0.05, ...values) - 0.03);
-  const highest = Math.min(axisEnds[1], Math.max(1.05, ...values) + 0.03);
-  const floor = height - bottom;
-  const across = scaleLinear([0, 1], [left, width - right]);
-  const upward = scaleLinear([lowest, highest], [floor, top]).clamp(true);
   const { points: count, spearman, pearson } = correlation[measure];
   const says = `Spearman ${shareText(spearman)}, Pearson ${shareText(pearson)}, ${count} points`;
   const known = points.flatMap((point) => {
     const x = point[measure];
     return x === null ? [] : [{ ...point, x }];
   });
-  return html`<svg
-    class="plot scatter"
-    viewBox="0 0 ${width} ${height}"
-    width="${width}"
-    height="${height}"
-    role="img"
-    aria-label="Faithfulness on the other task against ${measureNames[measure]}: ${says}"
-  >
-    <text class="head" x="${left}" y="12">${measureNames[measure]}</text>
-    <text class="soft" x="${left}" y="27">${says}</text>
-    <g class="grid">
-      ${upward
-        .ticks(5)
-        .map(
-          (f) =>
-            html`<path d="M${left} ${tenth(upward(f))}H${width - right}" /><text
-                class="tick"
-                x="${left - 8}"
-                y="${tenth(upward(f)) + 4}"
-                >${numberText(f)}</text
-              >`,
+  return smallPlot({
+    kind: 'scatter',
+    head: measureNames[measure],
+    under: says,
+    label: `Faithfulness on the other task against ${measureNames[measure]}: ${says}`,
+    across: { ends: [0, 1], name: 'shared with the task’s own circuit' },
+    upward: {
+      ends: [
+        Math.max(axisEnds[0], Math.min(-0.05, ...values) - 0.03),
+        Math.min(axisEnds[1], Math.max(1.05, ...values) + 0.03),
+      ],
+    },
+    height: 300,
+    inside: ({ x, y }) =>
+      html`<g class="series absolute">
+        ${known.map(
+          (point) =>
+            html`<circle cx="${x(point.x)}" cy="${y(point.faithfulness)}" r="4.5">
+              <title>${name(point.circuit)} on ${name(point.task)}: ${shareText(point.faithfulness)}</title>
+            </circle>`,
         )}
-    </g>
-    <g class="grid">
-      ${across
-        .ticks(5)
-        .map(
-          (share) =>
-            html`<path d="M${tenth(across(share))} ${top}V${floor}" /><text
-                class="tick mid"
-                x="${tenth(across(share))}"
-                y="${floor + 18}"
-                >${numberText(share)}</text
-              >`,
-        )}
-    </g>
-    <path class="axis" d="M${left} ${floor}H${width - right}" />
-    <text class="tick mid" x="${(left + width - right) / 2}" y="${floor + 36}">shared with the task’s own circuit</text>
-    <g class="series absolute">
-      ${known.map(
-        (point) =>
-          html`<circle cx="${tenth(across(point.x))}" cy="${tenth(upward(point.faithfulness))}" r="4.5">
-            <title>${name(point.circuit)} on ${name(point.task)}: ${shareText(point.faithfulness)}</title>
-          </circle>`,
-      )}
-    </g>
-  </svg>`;
+      </g>`,
+  });
 }
-
-const tenth = (value: number): number => Math.round(value * 10) / 10;
 
 function pointTable({ points }: Cross, name: (place: number) => string): Markup {
   return html`<table class="numbers">

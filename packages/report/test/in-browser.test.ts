@@ -6,10 +6,11 @@ import { pathToFileURL } from 'node:url';
 import { findChromium } from '@limn/tooling/chromium';
 import type { Browser, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { renderComparison, renderReport } from '../src/index.js';
+import { renderComparison, renderReport, steeringPage } from '../src/index.js';
 import { comparisonSample } from './comparison-sample.js';
 import { hostileTexts } from './hostile-texts.js';
 import { sample } from './sample.js';
+import { steeringSample } from './steering-sample.js';
 
 const executablePath = findChromium();
 const reason = 'no Chromium found; set CHROME_PATH to one';
@@ -67,6 +68,22 @@ test('hostile text runs nothing and is shown as text', async (context) => {
   expect(await compared.page.locator('main img, main script, h1 *').count()).toBe(0);
   expect(await compared.page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
   await compared.page.close();
+
+  const steered = await open(
+    steeringPage(steeringSample({ text: (_, i) => hostileTexts[i % hostileTexts.length] ?? '', layers: 3 })),
+    390,
+  );
+  // Everything that its script writes: a strength, another prompt with its tokens and drawings, a cell, a penalty.
+  await steered.page.locator('[data-rest="-1"]').click();
+  await steered.page.locator('[data-prompt]').selectOption('1');
+  await steered.page.locator('[data-cell][tabindex="0"]').press('ArrowLeft');
+  await steered.page.locator('[data-penalty]').press('Home');
+  await steered.page.waitForTimeout(100);
+  expect(steered.troubles).toEqual([]);
+  expect(await steered.page.evaluate('globalThis.broken')).toBeUndefined();
+  expect(await steered.page.locator('main img, main script:not([type]), h1 *').count()).toBe(0);
+  expect(await steered.page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+  await steered.page.close();
 });
 
 test('nothing is wider than a wide or a narrow window', async (context) => {
@@ -168,6 +185,98 @@ test('arrow keys walk along edges, and a part that is kept is knocked out', asyn
   await page.locator('[data-reading] .note button').click();
   expect(await page.locator('.without').count()).toBe(1);
   expect(await page.evaluate('location.hash')).toBe('#r1/absolute/64/m3-%3Elogits');
+  expect(troubles).toEqual([]);
+  await page.close();
+});
+
+test('everything follows the strength: cells, figures, gauges, tokens and plots; it stops where something was measured', async (context) => {
+  if (!executablePath) return context.skip(reason);
+  const record = steeringSample();
+  const { page, troubles } = await open(steeringPage(record));
+  const says = () => page.locator('[data-strength-says]').textContent();
+  const figure = (name: string) =>
+    page.locator('[data-strength-figures] div', { hasText: name }).locator('dd').textContent();
+  const kinds = (name: string) => page.locator(`[data-cell].${name}`).count();
+  const gauge = () => page.locator('.gauges').getAttribute('aria-label');
+  expect([await kinds('up'), await kinds('down'), await kinds('reversed'), await kinds('ablated')]).toEqual([
+    6, 5, 1, 1,
+  ]);
+  const slider = page.locator('[data-strength]');
+  await slider.focus();
+  await page.keyboard.press('PageDown');
+  expect(await says()).toBe('0, untouched');
+  expect(await kinds('zero')).toBe(182);
+  expect(await page.locator('.go').count()).toBe(0);
+  await page.keyboard.press('PageDown');
+  expect(await says()).toBe('−1, towards ■ Paris');
+  expect([await kinds('up'), await kinds('down'), await kinds('reversed')]).toEqual([5, 6, 1]);
+  expect(await figure('prefer ■')).toBe('98 %');
+  expect(await gauge()).toContain('steered; together');
+  const before = await gauge();
+  await page.keyboard.press('ArrowRight');
+  expect(await says()).toBe('−0.75, towards ■ Paris');
+  expect(await gauge()).not.toBe(before);
+  expect(await page.locator('.now[data-at="b -0.75"]').count()).toBe(5);
+  await page.keyboard.press('End');
+  expect(await slider.getAttribute('aria-valuetext')).toBe('+2, towards ● Berlin');
+  // The pointer is drawn to −1, 0 and 1, and else to what was measured.
+  const pull = (value: number) =>
+    slider.evaluate((input, to) => {
+      (input as HTMLInputElement).value = String(to);
+      input.dispatchEvent(new Event('input'));
+      return (input as HTMLInputElement).value;
+    }, value);
+  expect([await pull(0.91), await pull(-0.1), await pull(0.8), await pull(1.62)]).toEqual(['1', '0', '0.75', '1.5']);
+
+  // Another prompt: its words, answers and drawings, at the strength that is shown.
+  await page.locator('[data-rest="1"]').click();
+  await page.locator('[data-prompt]').selectOption('1');
+  expect(await page.locator('[data-token="5"]').allTextContents()).toEqual(['Madrid', 'Madrid']);
+  expect(await page.locator('[data-answer]').allTextContents()).toEqual(['Rome', 'Madrid']);
+  expect(await says()).toBe('+1, towards ● Rome');
+  expect(await gauge()).toMatch(/^Rome against Madrid/);
+
+  // A smaller penalty: more cells, the figures of that point, and no drawings of prompts that were run with others.
+  await page.locator('[data-penalty]').press('Home');
+  expect(await kinds('zero')).toBe(0);
+  expect(await figure('cells that are not 0')).toBe('182 of 182 (100 %)');
+  expect(await figure('success both ways')).toBe('92 %');
+  expect(await page.locator('[data-outcome] svg').count()).toBe(0);
+  expect(await page.locator('.now[data-at="l 0"]').count()).toBe(4);
+  for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowRight');
+  expect(await page.locator('[data-outcome] svg').count()).toBe(2);
+  expect(troubles).toEqual([]);
+  await page.close();
+});
+
+test('cells are walked with arrow keys, across both maps, and read with every measure', async (context) => {
+  if (!executablePath) return context.skip(reason);
+  const record = steeringSample();
+  const { page, troubles } = await open(steeringPage(record));
+  const name = () => page.locator('[data-cell-name]').textContent();
+  const figures = () => page.locator('[data-cell-figures] dd').allTextContents();
+  await page.locator('[data-cell][tabindex="0"]').focus();
+  expect(await name()).toBe('attention out, layer 4, position 17 “:”');
+  expect((await figures()).slice(0, 2)).toEqual(['1.62', '× 2.62']);
+  expect(await figures()).toHaveLength(2 + record.comparisons!.length);
+  await page.keyboard.press('ArrowUp');
+  expect(await name()).toContain('attention out, layer 5,');
+  await page.keyboard.press('ArrowUp');
+  expect(await name()).toContain('layer 5,');
+  await page.keyboard.press('ArrowRight');
+  expect(await name()).toBe('MLP out, layer 5, position 0 “The”');
+  expect((await figures())[0]).toBe('×');
+  for (let i = 0; i < 5; i++) await page.keyboard.press('ArrowRight');
+  for (let i = 0; i < 5; i++) await page.keyboard.press('ArrowDown');
+  expect(await name()).toBe('MLP out, layer 0, position 5 “Paris”');
+  expect((await figures())[1]).toBe('× −0.31, reversed');
+  // The same cell in every small map, and one stop for Tab.
+  expect(await page.locator('[data-same].here').count()).toBe(1 + record.comparisons!.length + 2);
+  expect(await page.locator('[data-cell][tabindex="0"]').count()).toBe(1);
+  await page.keyboard.press('End');
+  expect(await name()).toContain('MLP out, layer 0, position 17');
+  await page.locator('[data-cell="3"]').hover();
+  expect(await name()).toBe('attention out, layer 0, position 3 “Germany”');
   expect(troubles).toEqual([]);
   await page.close();
 });

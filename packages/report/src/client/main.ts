@@ -1,9 +1,11 @@
 // The script inside a report page: finds each record's section and brings its drawing, table and copy buttons to life.
 import type { LiveData } from '../live-data.js';
+import type { LiveSteering } from '../live-steering.js';
 import { liveDrawing } from './drawing.js';
 import { liveReading } from './reading.js';
 import { shownCircuit } from './shown.js';
 import { liveSize } from './size.js';
+import { liveSteeringPage } from './steering.js';
 import { liveTable } from './table.js';
 import { copyButton } from './copy.js';
 
@@ -19,6 +21,10 @@ for (const section of document.querySelectorAll<HTMLElement>('[data-record]')) {
     if (reading) liveDrawing(section, data, shown, reading);
   }
   liveTable(section, data, shown);
+}
+for (const section of document.querySelectorAll<HTMLElement>('[data-steering]')) {
+  const json = section.querySelector('script[type="application/json"]')?.textContent;
+  if (json) liveSteeringPage(section, JSON.parse(json) as LiveSteering);
 }
 for (const block of document.querySelectorAll('.command')) {
   const command = block.querySelector('[data-command]');
