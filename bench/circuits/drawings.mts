@@ -2,7 +2,7 @@
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { area, line } from 'd3-shape';
 import { correlations } from './correlations.mjs';
-import { interval, intervalText } from './interval.mjs';
+import { interval, intervalText } from '../interval.mjs';
 import { STUDY_METHODS, type Study, type StudyMethod } from './study.mjs';
 import { SAME_ALGORITHM } from './tasks.mjs';
 

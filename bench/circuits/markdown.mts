@@ -1,6 +1,6 @@
 // docs/circuits.md from a study: the tables of arXiv 2403.17806 on pocket, and which of its claims hold there, decided by the numbers.
 import { DRAWINGS } from './drawings.mjs';
-import { interval, intervalText, type Interval } from './interval.mjs';
+import { interval, intervalText, type Interval } from '../interval.mjs';
 import { correlations, PAIRINGS, type Pairing } from './correlations.mjs';
 import { units, type OfRun } from './units.mjs';
 import { STUDY_METHODS, type MethodFinding, type Study, type StudyMethod, type Transfer } from './study.mjs';

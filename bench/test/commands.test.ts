@@ -8,7 +8,7 @@ import { RECIPE } from '@limn/pocket';
 import { testGpu } from '@limn/testing';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { studyDrawings } from '../circuits/drawings.mjs';
-import { interval, intervalText } from '../circuits/interval.mjs';
+import { interval, intervalText } from '../interval.mjs';
 import { studyMarkdown } from '../circuits/markdown.mjs';
 import { STUDY_METHODS, type Study } from '../circuits/study.mjs';
 import { straightLine, type Point } from '../eap-scaling/straight-line.mjs';

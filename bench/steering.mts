@@ -1,0 +1,218 @@
+// What steering does on pocket's conflicts and IOI, on prompts about things that were never seen: learnt scales, vectors and probes beside what needs no
+// learning, over several seeds and every model that is given; writes docs/steering.md. Goes on where it stopped: every finished task, seed and model
+// is kept in bench/results.
+// npm run steering [-- --model pocket --model DIR --updates 150 --examples 380 --seed 0 … --task ioi-abba --out DIR --page FILE]
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { openNodeGpu } from '@limn/gpu/node';
+import type { HookedModel } from '@limn/hooks';
+import {
+  calibrateStrength,
+  evaluateSteering,
+  minimalityOf,
+  splitByEntity,
+  Steering,
+  steererOf,
+  summarise,
+  UNTOUCHED,
+  type Calibration,
+  type EntitySplit,
+  type Steerer,
+  type SteeringExample,
+  type SteeringValues,
+} from '@limn/steering';
+import { steeringExamples } from '@limn/tasks';
+import { openModel, POCKET, version } from 'limn';
+import { whole } from './arguments.mjs';
+import { adapterName, RESULTS, save } from './result-file.mjs';
+import { candidates, type Candidate } from './steering/candidates.mjs';
+import { learn, tableOf } from './steering/learnt.mjs';
+import { steeringMarkdown } from './steering/markdown.mjs';
+import { restriction } from './steering/restriction.mjs';
+import {
+  STUDY_TASKS,
+  type LengthFinding,
+  type RowFinding,
+  type Study,
+  type StudyRow,
+  type StudyTask,
+  type TaskFinding,
+} from './steering/study.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    updates: { type: 'string', default: '150' },
+    examples: { type: 'string' },
+    most: { type: 'string', default: '100' },
+    seed: { type: 'string', multiple: true, default: ['0', '1', '2', '3', '4'] },
+    task: { type: 'string', multiple: true, default: Object.keys(STUDY_TASKS) },
+    model: { type: 'string', multiple: true, default: [POCKET] },
+    out: { type: 'string', default: RESULTS },
+    page: { type: 'string', default: path.join(import.meta.dirname, '../docs/steering.md') },
+  },
+});
+const tasks = (Object.keys(STUDY_TASKS) as StudyTask[]).filter((task) => options.task.includes(task));
+if (tasks.length < new Set(options.task).size)
+  throw new Error(`a task is one of ${Object.keys(STUDY_TASKS).join(', ')}`);
+const most = whole(options.most);
+/** Distinct prompts of a task: all conflicts there are, and as many of the others as leave some hundred with all of their names in one part. */
+const count = (task: StudyTask): number =>
+  options.examples === undefined
+    ? { 'country-capital-conflict': 380, 'ioi-abba': 1200 }[task]
+    : whole(options.examples);
+
+const gpu = await openNodeGpu({ label: 'steering' });
+const { adapter, source } = gpu.capabilities;
+const header = {
+  study: 'limn.steering',
+  version: 1,
+  adapter: adapter.description || adapter.device,
+  limn: version,
+  updates: whole(options.updates),
+} as const;
+const file = path.join(options.out, `steering-${adapterName(source, header.adapter)}.json`);
+let study: Study = { ...header, seeds: options.seed.map(whole), models: [], findings: earlier() };
+
+for (const name of options.model) {
+  const model = await openModel(gpu, name);
+  study = { ...study, models: [...study.models, { name, weightsSha256: model.hooked.info.fingerprint }] };
+  for (const seed of study.seeds)
+    for (const task of tasks) {
+      if (study.findings.some((each) => each.model === name && each.task === task && each.seed === seed)) continue;
+      const started = performance.now();
+      const finding = await measure(name, model.hooked, task, seed);
+      study = { ...study, findings: [...study.findings, finding] };
+      save(file, `${JSON.stringify(study, undefined, 1)}\n`);
+      console.log(`${name}, ${task}, seed ${seed}: ${((performance.now() - started) / 1000).toFixed(0)} s`);
+    }
+  model[Symbol.dispose]();
+}
+save(file, `${JSON.stringify(study, undefined, 1)}\n`);
+save(options.page, steeringMarkdown(study));
+console.log(`written to ${path.relative(process.cwd(), file)} and ${path.relative(process.cwd(), options.page)}`);
+gpu.dispose();
+
+/** What was found before with the same settings. */
+function earlier(): readonly TaskFinding[] {
+  if (!existsSync(file)) return [];
+  const found = JSON.parse(readFileSync(file, 'utf8')) as Study;
+  return found.version === header.version && found.updates === header.updates && found.limn === header.limn
+    ? found.findings
+    : [];
+}
+
+/** Every row, the restrictions and the lengths of one task under one seed. */
+async function measure(model: string, hooked: HookedModel, task: StudyTask, seed: number): Promise<TaskFinding> {
+  const dealt = splitByEntity(steeringExamples(task, { seed, n: count(task), split: 'all' }), {
+    seed,
+    train: 0.5,
+    validation: 0.25,
+  });
+  // The most frequent length of a task: values by place need one.
+  const split = ofOneLength(dealt);
+  const rows: Partial<Record<StudyRow, RowFinding>> = {};
+  const settings = { updates: header.updates, seed };
+  const learnt = {
+    ActivScalar: await learn(hooked, split, 'activ-scalar', settings),
+    SteerVec: await learn(hooked, split, 'steer-vec', settings),
+    DynScalar: await learn(hooked, split, 'dyn-scalar', settings),
+  };
+  for (const [row, { weight, values }] of Object.entries(learnt))
+    rows[row as StudyRow] = await chooseAmong(hooked, split, [{ chosen: { λ_M: weight }, values }]);
+  const request = { model: hooked, task, split, positions: tableOf(split), scalars: learnt.ActivScalar.values };
+  for (const [row, settled] of Object.entries(await candidates(request)))
+    rows[row as StudyRow] = await chooseAmong(hooked, split, settled);
+  const untouched = await evaluateSteering(hooked, UNTOUCHED, split.test, { strengths: [0] });
+  const scale = rows.DynScalar?.chosen['strength'] as number;
+  return {
+    model,
+    task,
+    seed,
+    prompts: { train: split.train.length, validation: split.validation.length, test: split.test.length },
+    rows,
+    restriction: await restriction(hooked, task, split, settings),
+    lengths: await lengths(hooked, task, seed, split, learnt.DynScalar.values, scale),
+    untouchedDeltas: untouched.map(({ untouchedDelta }) => untouchedDelta),
+  };
+}
+
+/** The setting and strength with most successes on validation prompts, measured on all three parts. */
+async function chooseAmong(
+  model: HookedModel,
+  { train, validation, test }: EntitySplit,
+  settled: readonly Candidate[],
+): Promise<RowFinding> {
+  let best: { readonly candidate: Candidate; readonly found: Calibration } | undefined;
+  const bestOf = ({ scale, tried }: Calibration) => {
+    const { figures } = tried.find((each) => each.scale === scale) as Calibration['tried'][number];
+    return [figures.twoWaySuccess, figures.twoWayMargin, -figures.drift] as const;
+  };
+  for (const candidate of settled) {
+    const found = await withSteerer(model, candidate, (at) =>
+      calibrateStrength(model, at, validation, candidate.steerer ? { scales: [1] } : {}),
+    );
+    const [a, b] = [bestOf(found), best && bestOf(best.found)];
+    const first = b && a.findIndex((value, i) => value !== b[i]);
+    if (!b || (first !== undefined && first >= 0 && (a[first] as number) > (b[first] as number)))
+      best = { candidate, found };
+  }
+  const { candidate, found } = best as { readonly candidate: Candidate; readonly found: Calibration };
+  const { scale } = found;
+  const on = (part: readonly SteeringExample[]) =>
+    withSteerer(model, candidate, async (at) => summarise(await evaluateSteering(model, at(scale), part)));
+  const figures = candidate.values && minimalityOf(model.info, candidate.values);
+  const free = candidate.values?.spec.method.kind === 'dyn-scalar';
+  return {
+    train: await on(train),
+    validation: await on(validation),
+    test: await on(test),
+    chosen: { ...candidate.chosen, ...(candidate.values ? { strength: scale } : {}) },
+    parameters: figures?.parameters ?? 0,
+    ...(figures && !free ? { live: figures.live, nonZero: figures.nonZero } : {}),
+  };
+}
+
+async function withSteerer<T>(
+  model: HookedModel,
+  { values, steerer }: Candidate,
+  run: (at: (scale: number) => Steerer) => Promise<T>,
+): Promise<T> {
+  if (!values) return run(() => steerer as Steerer);
+  using steering = new Steering(model, values.spec, { values: [values] });
+  return await run((scale) => steererOf(values.spec.method.kind, steering, { nonZero: 0, scale }));
+}
+
+/** Test prompts behind no, one and two other documents. */
+async function lengths(
+  model: HookedModel,
+  task: StudyTask,
+  seed: number,
+  { test }: EntitySplit,
+  values: SteeringValues,
+  scale: number,
+): Promise<LengthFinding[]> {
+  const about = new Set(test.flatMap(({ entities }) => entities ?? []));
+  const found: LengthFinding[] = [];
+  for (const prefixDocuments of [0, 1, 2] as const) {
+    const examples = steeringExamples(task, { seed, n: count(task), split: 'all', prefixDocuments })
+      .filter(({ entities }) => entities.every((entity) => about.has(entity)))
+      .slice(0, most);
+    const figures = await withSteerer(model, { chosen: {}, values }, async (at) =>
+      summarise(await evaluateSteering(model, at(scale), examples)),
+    );
+    const sizes = examples.map(({ prompt }) => prompt.length);
+    found.push({ prefixDocuments, shortest: Math.min(...sizes), longest: Math.max(...sizes), figures });
+  }
+  return found;
+}
+
+/** The examples of the most frequent length, at most so many of a part. */
+function ofOneLength({ train, validation, test, mixed }: EntitySplit): EntitySplit {
+  const counts = new Map<number, number>();
+  for (const { prompt } of train) counts.set(prompt.length, (counts.get(prompt.length) ?? 0) + 1);
+  const [length] = [...counts].sort((a, b) => b[1] - a[1] || a[0] - b[0])[0] as [number, number];
+  const some = (part: readonly SteeringExample[]) =>
+    part.filter(({ prompt }) => prompt.length === length).slice(0, most);
+  return { train: some(train), validation: some(validation), test: some(test), mixed };
+}

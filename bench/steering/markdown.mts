@@ -1,0 +1,220 @@
+// docs/steering.md from a study: the table of methods, what a circuit and other lengths do, and whether the aims are met, decided by the numbers.
+import { intervalText } from '../interval.mjs';
+import {
+  STUDY_ROWS,
+  STUDY_TASKS,
+  type RowFinding,
+  type Study,
+  type StudyRow,
+  type StudyTask,
+  type TaskFinding,
+} from './study.mjs';
+
+const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [row(head), row(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(row)].join('\n');
+}
+const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
+
+/** The whole page. */
+export function steeringMarkdown(study: Study): string {
+  const tasks = (Object.keys(STUDY_TASKS) as StudyTask[]).filter((task) =>
+    study.findings.some((each) => each.task === task),
+  );
+  const models = study.models.map(({ name, weightsSha256 }) => `${name} (${weightsSha256.slice(0, 12)}…)`).join(', ');
+  return `# Steering on pocket
+
+Made by \`npm run steering\`: ${study.seeds.length} seeds (${study.seeds.join(', ')}), each with its own prompts, split and order; ${models}; ${study.adapter}; limn ${study.limn}.
+One trained pocket is all there is; \`--model DIR\` takes more. Prompts are split by what they are about: no country and no name of a test prompt occurs in a
+training prompt. Values are learnt in ${study.updates} updates and a sixth as many for what is not 0.
+
+**Success** on a prompt means, at β = +1 and at β = −1: a margin of at least 2 logits for the answer that is wanted, p(c) + p(w) of at least .8 of the untouched
+value, and a KL divergence of at most .1 nat with the two answers as one outcome. λ_M, layers, numbers of cells and the strength that stands for β = 1 are chosen
+on validation prompts, by success. Cells are means over seeds ± half of the 95 % confidence interval, t(.975) · s / √n. None of these are the paper's numbers.
+
+${tasks.map((task) => section(study, task)).join('\n\n')}
+
+## The aims
+
+${aims(study, tasks)}
+
+## What this does not say
+
+- One model of 3 layers: nothing here speaks of GPT-2's size.
+- Test parts are small: a seed has ${range(study.findings.map(({ prompts }) => prompts.test))} test prompts, as few prompts have all of their entities in one part.
+- Vectors without learning are as long as the activations at the median (‖v‖ = ‖h‖), so that strengths are shares of them.
+- Prompting is a baseline only where pocket was taught a cue, the mean difference only where the untouched model prefers either answer on some prompts; ActAdd takes the two training prompts on which the untouched model is most of one mind and the other.
+`;
+}
+
+const range = (values: readonly number[]): string => {
+  const [least, largest] = [Math.min(...values), Math.max(...values)];
+  return least === largest ? String(least) : `${least} to ${largest}`;
+};
+
+function section(study: Study, task: StudyTask): string {
+  const findings = study.findings.filter((each) => each.task === task);
+  const rows = STUDY_ROWS.filter((name) => findings.some((finding) => finding.rows[name]));
+  const of = (name: StudyRow, value: (found: RowFinding) => number | undefined): number[] =>
+    findings.flatMap((finding) => {
+      const found = finding.rows[name];
+      const number = found && value(found);
+      return number === undefined ? [] : [number];
+    });
+  const share = (name: StudyRow, value: (found: RowFinding) => number | undefined): string =>
+    intervalText(of(name, value), 2);
+  const methods = table(
+    [
+      'method',
+      'success both ways',
+      'margin both ways',
+      'flipped both ways',
+      'KL of the rest',
+      'same third token',
+      'numbers',
+      'live cells not 0',
+      'train − test',
+    ],
+    rows.map((name) => [
+      name,
+      share(name, ({ test }) => test.twoWaySuccess),
+      share(name, ({ test }) => test.twoWayMargin),
+      share(name, ({ test }) => test.twoWayFlip),
+      intervalText(
+        of(name, ({ test }) => test.drift),
+        3,
+      ),
+      share(name, ({ test }) => mean(test.strengths.map(({ sameTopOther }) => sameTopOther))),
+      intervalText(
+        of(name, ({ parameters }) => parameters),
+        0,
+      ),
+      cellsText(
+        of(name, ({ nonZero }) => nonZero),
+        of(name, ({ live }) => live),
+      ),
+      share(name, ({ train, test }) => train.twoWaySuccess - test.twoWaySuccess),
+    ]),
+  );
+  const chosen = rows
+    .map((name) => {
+      const said = [
+        ...new Set(findings.map((finding) => finding.rows[name]).map((found) => found && settings(found))),
+      ].filter(Boolean);
+      return said.length === 0 ? '' : `${name}: ${said.join('; ')}`;
+    })
+    .filter(Boolean);
+  return `## ${task}
+
++1 favours ${STUDY_TASKS[task]}. ${range(findings.map(({ prompts }) => prompts.train))} training prompts, ${range(findings.map(({ prompts }) => prompts.validation))} for choosing, ${range(findings.map(({ prompts }) => prompts.test))} to test.
+
+${methods}
+
+${histogram(findings)}
+
+### Kept to the circuit of the task
+
+ActivScalar over heads (\`attn.hook_z\`) and MLPs, λ_M = .03, everywhere; only in the heads and MLPs of the task's EAP-IG circuit (the smallest with 85 % faithfulness); in as many random ones.
+
+${restrictionTable(findings)}
+
+### Prompts of other lengths
+
+DynScalar, learnt behind no other document, at the strength chosen there.
+
+${lengthTable(findings)}
+
+<details><summary>What was chosen, seed by seed</summary>
+
+${chosen.map((line) => `- ${line}`).join('\n')}
+
+</details>`;
+}
+
+const settings = ({ chosen }: RowFinding): string =>
+  Object.entries(chosen)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(', ');
+
+function cellsText(nonZero: readonly number[], live: readonly number[]): string {
+  return nonZero.length === 0 ? '–' : `${intervalText(nonZero, 1)} of ${range(live)}`;
+}
+
+/** Δ of the untouched model, prompts of all seeds together. */
+function histogram(findings: readonly TaskFinding[]): string {
+  const deltas = findings.flatMap(({ untouchedDeltas }) => untouchedDeltas);
+  const edges = [-4, -2, 0, 2, 4];
+  const names = ['below −4', '−4 to −2', '−2 to 0', '0 to 2', '2 to 4', 'above 4'];
+  const counts = names.map(
+    (_, i) => deltas.filter((delta) => edges.filter((edge) => delta >= edge).length === i).length,
+  );
+  return `Untouched, Δ = logit of c − logit of w on the test prompts of all seeds:\n\n${table(['Δ', ...names], [['prompts', ...counts.map(String)]])}`;
+}
+
+function restrictionTable(findings: readonly TaskFinding[]): string {
+  const kinds = ['everywhere', 'circuit', 'random'] as const;
+  return table(
+    ['learnt', 'success both ways', 'margin both ways', 'KL of the rest', 'heads', 'MLPs'],
+    kinds.map((kind) => {
+      const of = (value: (finding: TaskFinding) => number, digits: number): string =>
+        intervalText(findings.map(value), digits);
+      return [
+        kind === 'everywhere' ? 'everywhere' : kind === 'circuit' ? 'in the circuit' : 'in random nodes',
+        of(({ restriction }) => restriction[kind].twoWaySuccess, 2),
+        of(({ restriction }) => restriction[kind].twoWayMargin, 2),
+        of(({ restriction }) => restriction[kind].drift, 3),
+        kind === 'everywhere' ? 'all' : of(({ restriction }) => restriction.heads, 1),
+        kind === 'everywhere' ? 'all' : of(({ restriction }) => restriction.mlps, 1),
+      ];
+    }),
+  );
+}
+
+function lengthTable(findings: readonly TaskFinding[]): string {
+  return table(
+    ['documents in front', 'tokens', 'success both ways', 'margin both ways', 'KL of the rest', 'Δ moves'],
+    [0, 1, 2].map((prefix) => {
+      const found = findings.flatMap(({ lengths }) => lengths.filter((each) => each.prefixDocuments === prefix));
+      const of = (value: (each: (typeof found)[number]) => number, digits: number): string =>
+        intervalText(found.map(value), digits);
+      return [
+        String(prefix),
+        range(found.flatMap(({ shortest, longest }) => [shortest, longest])),
+        of(({ figures }) => figures.twoWaySuccess, 2),
+        of(({ figures }) => figures.twoWayMargin, 2),
+        of(({ figures }) => figures.drift, 3),
+        of(({ figures }) => figures.shift, 1),
+      ];
+    }),
+  );
+}
+
+/** Each aim with what was measured. */
+function aims(study: Study, tasks: readonly StudyTask[]): string {
+  return tasks
+    .map((task) => {
+      const findings = study.findings.filter((each) => each.task === task);
+      const of = (name: StudyRow, value: (found: RowFinding) => number): number =>
+        mean(findings.flatMap((finding) => (finding.rows[name] ? [value(finding.rows[name])] : [])));
+      const success = of('ActivScalar', ({ test }) => test.twoWaySuccess);
+      const part = of('ActivScalar', ({ nonZero = 0, live = 1 }) => nonZero / live);
+      const vectors = of('SteerVec', ({ test }) => test.twoWaySuccess);
+      const lengths = [1, 2].map((prefix) =>
+        mean(
+          findings.flatMap((finding) =>
+            finding.lengths
+              .filter((each) => each.prefixDocuments === prefix)
+              .map(({ figures }) => figures.twoWaySuccess),
+          ),
+        ),
+      );
+      const verdict = (met: boolean): string => (met ? '**met**' : '**missed**');
+      const worst = Math.min(...lengths);
+      return [
+        `- ${task}: success ≥ .90 with at most 25 % of live cells not 0: ${success.toFixed(2)} with ${(100 * part).toFixed(0)} %: ${verdict(success >= 0.9 && part <= 0.25)}.`,
+        `- ${task}: within .05 of SteerVec: ${success.toFixed(2)} against ${vectors.toFixed(2)}: ${verdict(success >= vectors - 0.05)}.`,
+        `- ${task}: DynScalar within .1 of ActivScalar at two lengths not learnt: ${lengths.map((value) => value.toFixed(2)).join(' and ')} against ${success.toFixed(2)}: ${verdict(worst >= success - 0.1)}.`,
+      ].join('\n');
+    })
+    .join('\n');
+}
