@@ -7,6 +7,7 @@ import { compareGrids } from '../src/explain/compare-grids.js';
 import { refusal } from '@limn/testing';
 import { MIXED, modelOf, randomValues, SAME } from './explain-models.js';
 
+const lengthsOf = (examples: typeof MIXED) => examples.map(({ prompt, roles }) => ({ length: prompt.length, roles }));
 const sites = ['hook_attn_out', 'hook_mlp_out'] as const;
 
 describe('the grid of values', () => {
@@ -63,6 +64,10 @@ describe('the grid of values', () => {
     expect(grid.values[0]).toBeCloseTo(Math.hypot(...vector.subarray(0, 16)), 12);
     expect(grid.positions).toEqual(['first', 'second', 'last']);
     expect(grid.live).toEqual([true, true, true, false, false, true]);
+    const fromStart = positionTable(lengthsOf(MIXED), 'from-start');
+    const counted = cellGrid(model.info, randomValues(model, { ...spec, positions: fromStart }), { examples: MIXED });
+    // Prompts of 5, 3 and 7 tokens.
+    expect(counted.live.slice(7)).toEqual([false, false, true, false, true, false, true]);
   });
 
   it('refuses values that belong to no cell', async () => {
@@ -205,10 +210,12 @@ describe('the additive hierarchy', () => {
     ]);
     const one = Array.from({ length: 24 }, (_, i) => (i === 7 ? 2 : 0));
     const single = additiveHierarchy({ ...axes, measure: 'alpha', values: one, live: one.map(() => true) });
-    expect(single.summary).toEqual([
-      "hook_attn_out: layer 1 at every position (+0.033), position '4' in every layer (+0.050); 1 finer term, the largest layer 1 at '4' (+1.7)",
-      'hook_mlp_out: nothing',
-    ]);
+    expect(single.summary).toEqual(["hook_attn_out: layer 1 at '4' (+1.7)", 'hook_mlp_out: nothing']);
+    // A cell that stands out from a whole site.
+    const odd = Array.from({ length: 24 }, (_, i) => (i === 7 ? -2 : i < 12 ? 1 : 0));
+    expect(additiveHierarchy({ ...axes, measure: 'alpha', values: odd, live: odd.map(() => true) }).summary[0]).toMatch(
+      /^hook_attn_out: everywhere \(\+.*\); 1 finer term, the largest layer 1 at '4' \(−/,
+    );
     expect(single.explainedAbove as number).toBeLessThan(single.explained as number);
   });
 

@@ -30,7 +30,7 @@ export interface AdditiveHierarchy {
   /** 1 − Σ (α − fit)² / Σ α², of all levels and of those above single cells; null where the grid is 0. */
   readonly explained: number | null;
   readonly explainedAbove: number | null;
-  /** One line per site: the highest level that is not 0, in words. */
+  /** One line per site: the highest level with a term of more than 2λ, or single cells, in words. */
   readonly summary: readonly string[];
 }
 
@@ -111,7 +111,7 @@ export function additiveHierarchy(grid: CellGrid, { penalty, roles }: HierarchyO
     objective: left / 2 + lambda * terms.reduce((sum, { level, value }) => sum + WEIGHTS[level] * Math.abs(value), 0),
     explained: all === 0 ? null : 1 - left / all,
     explainedAbove: all === 0 ? null : 1 - above / all,
-    summary: grid.sites.map((site) => describeSite(site, terms)),
+    summary: grid.sites.map((site) => describeSite(site, terms, lambda)),
   };
 }
 
@@ -150,9 +150,14 @@ function descend(term: Term, rest: Float64Array, lambda: number): number {
   return Math.abs(change);
 }
 
-/** The highest level of a site that is not 0, and the largest of what stands out from it. */
-function describeSite(site: SteerableSite, terms: readonly Term[]): string {
-  const all = terms.filter((term) => term.site === site && term.value !== 0);
+/**
+ * The highest level of a site, and the largest of what stands out from it. Coarser terms of at most 2λ are left out: a single cell leaves
+ * some λ / (n − 1) in the n cells of its layer and its position.
+ */
+function describeSite(site: SteerableSite, terms: readonly Term[], lambda: number): string {
+  const all = terms.filter(
+    (term) => term.site === site && Math.abs(term.value) > (term.level === 'cell' ? 0 : 2 * lambda),
+  );
   const rank = { site: 0, layer: 1, role: 1, cell: 2 } as const;
   const highest = Math.min(...all.map(({ level }) => rank[level]));
   const said = all.filter(({ level }) => rank[level] === highest);

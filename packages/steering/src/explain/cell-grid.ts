@@ -93,7 +93,7 @@ function reduced(list: readonly number[], reduce: UnitReduction): number {
 export interface CellGridOptions {
   /** Of several units: default 'sum'. */
   readonly reduce?: UnitReduction;
-  /** For positions by role: which roles stand last, and so which cells of the last layer are live. */
+  /** Whose last tokens say which cells of the last layer are live; needed for positions by role and from the start. */
   readonly examples?: readonly SteeringExample[];
 }
 

@@ -52,8 +52,8 @@ export function expectCells(
 }
 
 /**
- * Which rows of a position table can have an effect when a place is edited there. By place it is known; by role only from examples: a role
- * is live in the last layer where some example's last token has it.
+ * Which rows of a position table can have an effect when a place is edited there: in the last layer those where the last token of some
+ * example stands. Without examples it is known by absolute place and from the end only; other rows may.
  */
 export function liveSlots(
   info: SteeredModel,
@@ -61,13 +61,10 @@ export function liveSlots(
   table: PositionTable,
   examples: readonly Pick<SteeringExample, 'prompt' | 'roles'>[] = [],
 ): boolean[] {
-  const last = new Set(
-    table.mode === 'role'
-      ? examples.map(({ prompt, roles }) => slotsOf(table, { length: prompt.length, roles })[prompt.length - 1])
-      : [],
-  );
+  if (examples.length === 0) return table.names.map((_, slot) => isLiveSlot(info, place, table, slot));
   const everywhere = place.layer < info.layers - 1 || place.site === 'hook_resid_pre';
-  return table.names.map((_, slot) =>
-    table.mode === 'role' && examples.length > 0 ? everywhere || last.has(slot) : isLiveSlot(info, place, table, slot),
+  const last = new Set(
+    examples.map(({ prompt, roles }, i) => slotsOf(table, { length: prompt.length, roles }, i)[prompt.length - 1]),
   );
+  return table.names.map((_, slot) => everywhere || last.has(slot));
 }
