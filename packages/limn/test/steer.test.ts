@@ -3,6 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { steeringFromJson } from '@limn/report';
 import { readSteering } from '@limn/steering';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runLimn } from './run-limn.js';
@@ -62,19 +63,18 @@ describe('limn steer train', () => {
     expect(provenance.minimality).toEqual({ weight: 0.02 });
     expect(provenance.training).toMatchObject({ seed: 3 });
     expect(provenance.command).toContain('limn steer train');
-    const result = JSON.parse(file('first', 'result.json')) as {
-      readonly schema: string;
-      readonly data: Record<string, number>;
-      readonly train: { readonly examples: number; readonly shift: number };
-      readonly sweep: readonly { readonly strength: number; readonly bucket: number }[];
-      readonly history: readonly { readonly effect: number }[];
-    };
-    expect(result.schema).toBe('limn.steering.v1');
-    expect(result.data).toMatchObject({ train: 6, validation: 2, test: 2, mixed: 0 });
-    expect(result.train.shift).toBeGreaterThan(0.5);
-    expect(result.history.at(-1)!.effect).toBeLessThan(result.history[0]!.effect);
-    expect(result.sweep.map(({ strength }) => strength)).toEqual([-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2]);
-    expect(result.sweep[4]!.bucket).toBeCloseTo(0, 6);
+    const record = steeringFromJson(file('first', 'result.json'));
+    expect(record.task).toEqual({ name: data, train: 6, validation: 2, test: 2 });
+    expect(record.history!.at(-1)!.effect).toBeLessThan(record.history![0]!.effect);
+    expect(record.sweep!.map(({ strength }) => strength)).toEqual([-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2]);
+    expect(record.sweep![4]!.bucket).toBeCloseTo(0, 6);
+    expect(record.grid!.positions).toEqual(['0', '1', '2', '3']);
+    expect(record.comparisons!.map(({ measure }) => measure)).toEqual(['gradient × activation', 'zero ablation']);
+    const [prompt] = record.prompts;
+    expect(prompt!.tokens.map(({ role }) => role)).toEqual([undefined, 'subject', undefined, 'end']);
+    const zero = prompt!.outcomes!.find(({ strength }) => strength === 0)!;
+    expect([zero.delta, zero.correct]).toEqual([prompt!.untouched!.delta, prompt!.untouched!.correct]);
+    expect(file('first', 'report.html')).toContain('activ-scalar on');
     expect(outcome.json()).toMatchObject({ ok: true, command: 'steer train', train: { examples: 6 } });
   });
 

@@ -1,4 +1,5 @@
 // `limn steer train`: learns one steering, measures it on prompts about other things, and writes it with all that is needed to use and check it.
+import { steeringPage, steeringToJson } from '@limn/report';
 import { writeSteering } from '@limn/steering';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
@@ -9,7 +10,8 @@ import { openOutputFolder } from '../output.js';
 import { provenanceOf } from '../provenance.js';
 import { folderShards, removeShards, shardFolderOf } from '../shard-folder.js';
 import { learnSteering } from '../steering-run.js';
-import { describeSteering, STEERING_FILES, steeringResult } from '../steering-output.js';
+import { describeSteering, STEERING_FILES } from '../steering-output.js';
+import { steeringRecord } from '../steering-record.js';
 import { partsOf } from '../steering-source.js';
 import { expectSteerOptions, weightOption, withSteerOptions, type SteerOptions } from './steer-options.js';
 import { steerSetup } from './steer-setup.js';
@@ -21,7 +23,7 @@ interface SteerTrainOptions extends SteerOptions {
 
 export function addSteerTrainCommand(steer: Command, context: CommandContext): void {
   withSteerOptions(steer.command('train'))
-    .description('learn one steering and measure it; writes steering.json and result.json')
+    .description('learn one steering and measure it; writes steering.json, result.json and report.html')
     .option('--minimality <λ>', 'what a value costs: larger leaves fewer', weightOption('--minimality'), 0.01)
     .option('--resume', 'keep the state while learning, and go on from what is kept')
     .action((options: SteerTrainOptions) => run(options, context));
@@ -87,7 +89,18 @@ async function run(options: SteerTrainOptions, context: CommandContext): Promise
         command: provenance.commandLine,
       }),
     );
-    output.write('result.json', `${JSON.stringify(steeringResult(found, sets, provenance), undefined, 1)}\n`);
+    const record = await steeringRecord({
+      model: hooked,
+      sets,
+      found,
+      objective,
+      minimality: options.minimality,
+      provenance,
+      show: model.show,
+      signal,
+    });
+    output.write('result.json', steeringToJson(record));
+    output.write('report.html', steeringPage(record));
     signal.throwIfAborted();
     output.commit();
     if (options.resume) removeShards(shardFolderOf(options.out));
@@ -98,7 +111,13 @@ async function run(options: SteerTrainOptions, context: CommandContext): Promise
       command: 'steer train',
       out: output.path,
       files: STEERING_FILES.entries,
-      ...steeringResult(found, sets, provenance),
+      data: partsOf(sets),
+      minimality: found.minimality,
+      train: found.train,
+      validation: found.validation,
+      test: found.test,
+      ...(found.contributions ? { cellsFor90: found.contributions.cellsFor90 } : {}),
+      provenance,
     });
   } finally {
     output.discard();
