@@ -50,6 +50,7 @@ export function smallPlot({ kind, head, under = '', label, across, upward, heigh
   const vertical = scaleOf(upward, [floor, top]);
   const x = (value: number): number => tenth(horizontal(value));
   const y = (value: number): number => tenth(vertical(value));
+  const acrossTicks = across.ticks ?? (across.root ? rootTicks(across.ends[1], horizontal) : horizontal.ticks(5));
   const { text: acrossText = numberText } = across;
   const { text: upwardText = numberText } = upward;
   return html`<svg
@@ -71,7 +72,7 @@ export function smallPlot({ kind, head, under = '', label, across, upward, heigh
       )}
     </g>
     <g class="grid">
-      ${(across.ticks ?? horizontal.ticks(5)).map(
+      ${acrossTicks.map(
         (value) =>
           html`<path d="M${x(value)} ${top}V${floor}" /><text class="tick mid" x="${x(value)}" y="${floor + 18}"
               >${acrossText(value)}</text
@@ -87,6 +88,15 @@ export function smallPlot({ kind, head, under = '', label, across, upward, heigh
 function scaleOf({ ends, root = false }: PlotAxis, range: readonly [number, number]) {
   const given = ends[0] === ends[1] ? [ends[0] - 0.5, ends[1] + 0.5] : ends;
   return (root ? scaleSqrt(given, range) : scaleLinear(given, range)).clamp(true);
+}
+
+/** Round counts whose numbers do not lie on each other. */
+function rootTicks(most: number, place: (value: number) => number): number[] {
+  const kept = [0];
+  for (let power = 1; power <= most; power *= 10)
+    for (const value of [power, 2 * power, 5 * power])
+      if (value <= most && place(value) - place(kept.at(-1) ?? 0) >= 30) kept.push(value);
+  return kept;
 }
 
 /** The path of a curve through points. */

@@ -13,9 +13,11 @@ type Figures = readonly (readonly [name: string, value: string])[];
 export function strengthFigures(data: LiveSteering, strength: number, point: number | undefined): Figures {
   const { path, cells, sweep } = data;
   const along = point === undefined ? undefined : path?.points[point];
-  const cellCount = cellsText(along?.values ?? cells?.values, cells?.live) ?? (along && numberText(along.nonZero, 9));
+  const own = point === path?.chosen || along === undefined;
+  const cellCount =
+    cellsText(own ? cells?.values : along.values, cells?.live) ?? (along && numberText(along.nonZero, 9));
   const figures: [string, string | undefined][] = [['cells that are not 0', cellCount]];
-  if (along && point !== path?.chosen)
+  if (!own)
     figures.push(
       ['success both ways', percentText(along.twoWaySuccess)],
       ['mean βΔ, logits', numberText(along.effect)],
@@ -63,5 +65,5 @@ export function strengthSays(strength: number, { correct, wrong }: { correct: st
 /** What the penalty's slider says. */
 export function penaltySays({ path }: LiveSteering, point: number): string {
   const at = path?.points[point];
-  return at ? `λ = ${numberText(at.penalty)}${point === path?.chosen ? '' : ', not the one shown below'}` : '';
+  return at ? `λ = ${numberText(at.penalty)}` : '';
 }

@@ -1,5 +1,6 @@
 // steeringPage: one steering as one HTML file: its cells on the tokens of a prompt, a slider for the strength, and what follows from both.
 import { cellMap, cellTable, smallCellMap, strongestCell, mostOf } from './cell-map.js';
+import { deltaHistograms } from './delta-histograms.js';
 import { drawnMarkup } from './drawn.js';
 import { liveSteering, meaningOf } from './live-steering.js';
 import type { LiveSteering } from './live-steering.js';
@@ -19,6 +20,8 @@ import { methodName, summariseSteering } from './steering-summary.js';
 import { bare, clip, measureName } from './token-words.js';
 import { verdictBox } from './verdict-box.js';
 
+/** Positions from which on the maps of the sites stand below one another. */
+const LONG = 24;
 /** The strength that a page begins with. */
 const START = 1;
 
@@ -49,10 +52,10 @@ export function steeringPage(given: SteeringRecord): string {
       ${promptLine(record.prompts)} ${moves(record) && controls(record, live)} ${grid && maps(record, grid)}
       <dl class="figures wide" data-strength-figures>${definitionsOf(strengthFigures(live, START, undefined))}</dl>
       ${outcome(live)} ${part('At every strength', sweepPlots(record, START))}
-      ${part('How few cells are enough', pathPlots(record))}
+      ${part('Every prompt', deltaHistograms(record))} ${part('How few cells are enough', pathPlots(record))}
       ${grid && part('The same cells, measured otherwise', compared(record, grid))}
       ${grid && part('What becomes of the activations', edited(record, grid))}
-      ${part('Beside other methods', methods.length > 0 && methodTable(methods))}
+      ${part('Beside other methods', methods.length > 0 && methodTable(methods, record.rule?.drift))}
       ${part('Are they the cause?', verdict !== undefined && verdictBox(verdict))}
       ${part('While it was learnt', historyPlots(record))}
       <div class="part">
@@ -169,11 +172,13 @@ function controls({ prompts, path }: SteeringRecord, live: LiveSteering): Markup
 
 function maps(record: SteeringRecord, grid: SteeringGridRecord): Markup {
   const stop = strongestCell(grid);
-  const { scalar, most } = meaningOf(record, grid.sites[0] ?? '');
+  const { scalar, most, form } = meaningOf(record, grid.sites[0] ?? '');
+  // An exponential is never 0 or less.
+  const signs = scalar && form !== 'exponential';
   const sample = (kind: string, says: string): Markup => html`<li><span class="cell ${kind}"></span> ${says}</li>`;
   const ramp = [9, 6, 3].map((shade) => html`<span class="cell down s${shade}"></span>`);
   const rise = [3, 6, 9].map((shade) => html`<span class="cell up s${shade}"></span>`);
-  return html`<div class="maps" data-maps>
+  return html`<div class="maps ${grid.positions.length > LONG && 'long'}">
       ${grid.sites.map((site, i) =>
         cellMap(
           { grid, site: i, values: grid.values, strength: START, meaning: meaningOf(record, site) },
@@ -187,11 +192,11 @@ function maps(record: SteeringRecord, grid: SteeringGridRecord): Markup {
         ${scalar ? `× ${numberText(1 - most)}` : `−${numberText(most)}`} ${ramp}<span class="cell zero"></span>${rise}
         ${scalar ? `× ${numberText(1 + most)}` : numberText(most)}
       </li>
-      ${scalar && sample('down s6 ablated', '× 0: ablated')}${scalar && sample('down s6 reversed', 'below × 0: reversed')}
+      ${signs && sample('down s6 ablated', '× 0: ablated')}${signs && sample('down s6 reversed', 'below × 0: reversed')}
       ${sample('zero', 'untouched')}${sample('dead', 'cannot reach the answer')}
     </ul>
     <div class="cell-reading only-live">
-      <p data-cell-name aria-live="polite"></p>
+      <p data-cell-name></p>
       <dl class="figures" data-cell-figures></dl>
     </div>
     <details>

@@ -12,6 +12,8 @@ interface Curve {
   readonly head: string;
   readonly under?: string;
   readonly upward: PlotAxis;
+  /** Where it is not that of the others. */
+  readonly across?: PlotAxis;
   /** In the order in which the curve goes through them; `at` is what the page's script marks. */
   readonly points: readonly {
     readonly x: number;
@@ -24,15 +26,15 @@ interface Curve {
 }
 
 /** Plots above the same axis. */
-function curves(kind: 'pairwise' | 'pairwise triple', across: PlotAxis, all: readonly Curve[]): Markup {
-  return html`<div class="${kind}">
-    ${all.map(({ head, under, upward, points, levels = [] }) =>
+function curves(across: PlotAxis, all: readonly Curve[]): Markup {
+  return html`<div class="pairwise">
+    ${all.map(({ head, under, upward, points, levels = [], across: own = across }) =>
       smallPlot({
         kind: 'follow',
         head,
         ...(under === undefined ? {} : { under }),
         label: `${head}: ${points.map(({ says }) => says).join('; ')}`,
-        across,
+        across: own,
         upward,
         inside: (place) => html`
           ${levels.map((level) => levelLine(level, place))}
@@ -81,7 +83,7 @@ export function sweepPlots({ sweep = [], rule }: SteeringRecord, strength: numbe
       says: `${strengthText(row.strength)}: ${say(value(row))}`,
     }));
   const size = highest(rows.map(({ delta }) => Math.abs(delta)).concat(rule?.margin ?? 1)) * 1.1;
-  return html`${curves('pairwise', across, [
+  return html`${curves(across, [
       {
         head: 'Δ, logits',
         under: '■ below 0, ● above',
@@ -148,8 +150,24 @@ export function pathPlots({ path, rule }: SteeringRecord): Markup | false {
       says: `λ = ${numberText(row.penalty)}, ${numberText(row.nonZero, 9)} cells: ${say(value(row))}`,
     }));
   const least = Math.min(0, ...order.map(({ effect }) => effect));
-  return html`${curves('pairwise triple', across, [
+  const drifts = nats(highest(order.map(({ drift }) => drift)), rule?.drift);
+  return html`${curves(across, [
       { head: 'Success both ways', upward: parts, points: points((row) => row.twoWaySuccess, percentText) },
+      {
+        head: 'Success both ways',
+        under: 'against its price',
+        upward: parts,
+        across: { ...drifts, name: 'KL of everything else, nats' },
+        points: [...order]
+          .sort((a, b) => a.drift - b.drift)
+          .map((row) => ({
+            x: row.drift,
+            y: row.twoWaySuccess,
+            at: `l ${row.i}`,
+            now: row.i === path.chosen,
+            says: `λ = ${numberText(row.penalty)}: ${percentText(row.twoWaySuccess)} at ${numberText(row.drift)} nats`,
+          })),
+      },
       {
         head: 'Effect: mean βΔ, logits',
         upward: { ends: [least, highest(order.map(({ effect }) => effect).concat(rule?.margin ?? 1)) * 1.1] },
@@ -158,7 +176,7 @@ export function pathPlots({ path, rule }: SteeringRecord): Markup | false {
       },
       {
         head: 'KL of everything else, nats',
-        upward: nats(highest(order.map(({ drift }) => drift)), rule?.drift),
+        upward: drifts,
         points: points((row) => row.drift, numberText),
         levels: rule ? [{ value: rule.drift, name: `limit ${numberText(rule.drift)}`, side: 'end' }] : [],
       },

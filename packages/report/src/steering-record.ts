@@ -138,6 +138,8 @@ const steeringSchema = object(
     comparisons: list(measured, { most: 50 }),
     edits,
     sweep: list(swept, { most: 500 }),
+    /** Δ of every prompt of the test at some strengths; 0 is the untouched model. */
+    distribution: list(object({ strength: finite, deltas: list(finite, { most: 100_000 }) }), { most: 9 }),
     /** Along λ; `chosen` is the point whose values the grid has. */
     path: object({ points: list(pathPoint, { most: 500 }), chosen: whole() }),
     methods: list(compared, { most: 100 }),
@@ -207,7 +209,16 @@ export function steeringFromJson(json: string): SteeringRecord {
 
 /** Lists that are not as long as the grid has cells, places that it does not have, strengths out of order. */
 function inconsistencies(steering: SteeringRecord): Issue[] {
-  const { grid: cells, comparisons = [], edits: edited, path, prompts, sweep = [], verdict: judged } = steering;
+  const {
+    grid: cells,
+    comparisons = [],
+    edits: edited,
+    path,
+    prompts,
+    sweep = [],
+    distribution = [],
+    verdict: judged,
+  } = steering;
   const issues: Issue[] = [];
   const expect = (holds: boolean, path: string, given: string, allowed: string): void => {
     if (!holds) issues.push({ path, given, allowed });
@@ -240,6 +251,7 @@ function inconsistencies(steering: SteeringRecord): Issue[] {
     rises(`/prompts/${i}/outcomes`, outcomes);
   });
   rises('/sweep', sweep);
+  rises('/distribution', distribution);
   if (judged)
     expect(
       judged.interval.low <= judged.interval.high,

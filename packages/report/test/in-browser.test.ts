@@ -242,9 +242,17 @@ test('everything follows the strength: cells, figures, gauges, tokens and plots;
   expect(await figure('cells that are not 0')).toBe('182 of 182 (100 %)');
   expect(await figure('success both ways')).toBe('92 %');
   expect(await page.locator('[data-outcome] svg').count()).toBe(0);
-  expect(await page.locator('.now[data-at="l 0"]').count()).toBe(4);
+  expect(await page.locator('.now[data-at="l 0"]').count()).toBe(5);
   for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowRight');
   expect(await page.locator('[data-outcome] svg').count()).toBe(2);
+  // The address keeps what is shown, and leads back to it; one that is no state of the page changes nothing.
+  expect(await page.evaluate('location.hash')).toBe('#cells/1/3/1/89');
+  await page.evaluate(`location.hash = '#cells/-0.5/0/2/5'`);
+  await page.waitForFunction(`document.querySelector('[data-strength]').value === '-0.5'`);
+  expect(await page.locator('[data-cell-name]').textContent()).toBe('attention out, layer 0, position 5 “Cairo”');
+  expect(await page.locator('[data-penalty-says]').textContent()).toBe('λ = 0');
+  await page.evaluate(`location.hash = '#cells/7/<b>/x/-1'`);
+  expect(await says()).toBe('−0.5, towards ■ Cairo');
   expect(troubles).toEqual([]);
   await page.close();
 });

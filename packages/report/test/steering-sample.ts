@@ -192,6 +192,10 @@ export function steeringSample({
       bucket: kl(strength),
       massDrift: 0.03 * strength ** 2,
     })),
+    distribution: [-1, 0, 1].map((strength) => ({
+      strength,
+      deltas: Array.from({ length: 80 }, () => bend(strength) - 0.6 + 3.4 * (next() + next() + next() - 1.5)),
+    })),
     path: { points: path, chosen: 3 },
     methods: [
       {

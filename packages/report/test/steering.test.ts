@@ -69,6 +69,7 @@ test.each([
   [{ path: { ...record.path, chosen: 6 } }, '/path/chosen'],
   [{ path: { points: [{ ...record.path?.points[0], values: [] }], chosen: 0 } }, '/path/points/0/values'],
   [{ sweep: [record.sweep?.[1], record.sweep?.[1]] }, '/sweep/1/strength'],
+  [{ distribution: [...(record.distribution ?? [])].reverse() }, '/distribution/1/strength'],
   [{ verdict: { ...record.verdict, interval: { low: 2, high: 1 } } }, '/verdict/interval'],
   [{ method: { ...record.method, form: 'cubic' } }, '/method/form'],
   [{ provenance: { ...record.provenance, model: { name: 'pocket' } } }, '/provenance/model/weightsSha256'],
@@ -183,12 +184,13 @@ describe('the page', () => {
 
   test('has every drawing as a table', () => {
     const tables = all.filter(({ name, attributes }) => name === 'table' && attributes.get('class') === 'numbers');
-    // Cells, strengths, penalties, controls, sets of cells and the course of learning.
-    expect(tables).toHaveLength(6);
+    // Cells, strengths, every prompt, penalties, controls, sets of cells and the course of learning.
+    expect(tables).toHaveLength(7);
     for (const [measure, shown] of [
       ['Site Layer Position Token α gradient × activation', 'attention out 4 17 : 1.62'],
       ['β Mean Δ Follow β KL', '+1 3.38'],
       ['λ Cells Success both ways', '0.01 11 95 %'],
+      ['β Prompts Least Δ', '−1 80 −'],
       ['By chance Draws Mean effect', 'shuffled cells 20 0.7 −1.6 3.4'],
       ['k largest cells Only they', '4 73.6'],
     ] as const) {

@@ -5,9 +5,11 @@ interface CellWalk {
   /** Sites, layers and positions that there are. */
   readonly size: readonly [sites: number, layers: number, positions: number];
   read(cell: number): void;
+  /** Called when the focus has come to rest on a cell. */
+  rest(): void;
 }
 
-export function walkCells({ cells, size: [sites, layers, positions], read }: CellWalk): void {
+export function walkCells({ cells, size: [sites, layers, positions], read, rest }: CellWalk): void {
   const split = (cell: number): [site: number, layer: number, position: number] => [
     Math.floor(cell / (layers * positions)),
     Math.floor(cell / positions) % layers,
@@ -39,6 +41,7 @@ export function walkCells({ cells, size: [sites, layers, positions], read }: Cel
       stop = shape;
       stop.setAttribute('tabindex', '0');
       read(cell);
+      rest();
     });
     shape.addEventListener('keydown', (event) => {
       if (!/^(Arrow|Home|End)/.test(event.key)) return;

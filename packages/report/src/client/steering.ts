@@ -16,6 +16,7 @@ export function liveSteeringPage(section: HTMLElement, data: LiveSteering): void
   const same = all('same');
   const marks = [...section.querySelectorAll<Element>('[data-at]')];
   const penalty = find<HTMLInputElement>('penalty');
+  const choice = find<HTMLSelectElement>('prompt');
   const now = {
     strength: 1,
     prompt: 0,
@@ -28,12 +29,16 @@ export function liveSteeringPage(section: HTMLElement, data: LiveSteering): void
     const place = find(what);
     if (place && place.textContent !== text) place.textContent = text;
   };
-  const point = () => (now.point === undefined ? undefined : data.path?.points[now.point]);
+  /** The values that are shown: the record's own, or those that another penalty left. */
+  const values = () =>
+    now.point === undefined || now.point === data.path?.chosen
+      ? data.cells?.values
+      : data.path?.points[now.point]?.values;
 
   function cellNow(at: number) {
     const heads = data.cells?.heads?.[at];
     return {
-      value: (point()?.values ?? data.cells?.values)?.[at] ?? null,
+      value: values()?.[at] ?? null,
       live: data.cells?.live[at] === true,
       ...(heads && now.point === data.path?.chosen ? { heads } : {}),
     };
@@ -102,20 +107,44 @@ export function liveSteeringPage(section: HTMLElement, data: LiveSteering): void
     find('words')?.replaceChildren(...shown.words.map(tokenNode));
   }
 
+  /** What is shown stands in the address, `#cells/-0.75/3/1/90`: strength, place of the penalty, prompt, cell. */
+  function write(): void {
+    const parts = [section.id, now.strength, now.point ?? 0, now.prompt, now.cell];
+    history.replaceState(null, '', `#${parts.join('/')}`);
+  }
+  function read(): void {
+    const [id, ...given] = location.hash.slice(1).split('/');
+    const [strength, at, chosen, cell] = given.map(Number);
+    if (id !== section.id || strength === undefined || !data.strengths.includes(strength)) return;
+    if (penalty && at !== undefined && data.path?.points[at]) now.point = at;
+    if (chosen !== undefined && data.prompts[chosen]) now.prompt = chosen;
+    if (cell !== undefined && cells.has(cell)) now.cell = cell;
+    if (penalty) penalty.value = String(now.point);
+    if (choice) choice.value = String(now.prompt);
+    drawPrompt();
+    drawPenalty();
+    slider.go(strength);
+    section.scrollIntoView();
+  }
+
+  function drawPenalty(): void {
+    if (now.point === undefined) return;
+    say('penalty-says', penaltySays(data, now.point));
+    penalty?.setAttribute('aria-valuetext', penaltySays(data, now.point));
+  }
+
   const slider = strengthSlider(section, data.strengths, (strength) => {
     now.strength = strength;
     say('strength-says', strengthSays(strength, prompt() ?? { correct: '', wrong: '' }));
     drawCells();
     drawOutcome();
+    write();
   });
   penalty?.addEventListener('input', () => {
     now.point = Number(penalty.value);
-    say('penalty-says', penaltySays(data, now.point));
-    penalty.setAttribute('aria-valuetext', penaltySays(data, now.point));
-    drawCells();
-    drawOutcome();
+    drawPenalty();
+    slider.again();
   });
-  const choice = find<HTMLSelectElement>('prompt');
   choice?.addEventListener('change', () => {
     now.prompt = Number(choice.value);
     drawPrompt();
@@ -123,9 +152,11 @@ export function liveSteeringPage(section: HTMLElement, data: LiveSteering): void
   });
   if (data.cells) {
     const { sites, layers, positions } = data.cells;
-    walkCells({ cells, size: [sites.length, layers.length, positions.length], read: readCell });
+    walkCells({ cells, size: [sites.length, layers.length, positions.length], read: readCell, rest: write });
     readCell(now.cell);
   }
+  read();
+  addEventListener('hashchange', read);
 }
 
 /** A token by itself, its leading space as a dot. */

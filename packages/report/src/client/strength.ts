@@ -9,7 +9,7 @@ export function strengthSlider(
   section: HTMLElement,
   strengths: readonly number[],
   show: (strength: number) => void,
-): { readonly again: () => void } {
+): { readonly go: (strength: number) => void; readonly again: () => void } {
   const slider = section.querySelector<HTMLInputElement>('[data-strength]');
   const says = section.querySelector<HTMLElement>('[data-strength-says]');
   const buttons = [...section.querySelectorAll<HTMLButtonElement>('[data-rest]')];
@@ -54,5 +54,5 @@ export function strengthSlider(
   });
   for (const button of buttons) button.addEventListener('click', () => go(Number(button.dataset['rest'])));
   for (const button of buttons) button.setAttribute('aria-pressed', String(Number(button.dataset['rest']) === now));
-  return { again: () => go(now) };
+  return { go, again: () => go(now) };
 }
