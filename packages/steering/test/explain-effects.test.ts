@@ -7,7 +7,7 @@ import { integratedGrid } from '../src/explain/integrated-grid.js';
 import { normAndDirection } from '../src/explain/norm-direction.js';
 import { patchingGrid, zeroAblationGrid } from '../src/explain/patch-cells.js';
 import { positionTable, Steering, steererOf, type SteeringSpec, type SteeringValues } from '../src/index.js';
-import { differenceOf, meanOf, MIXED, modelOf, MODELS, randomValues, SAME } from './explain-models.js';
+import { differencesOf, meanOf, MIXED, modelOf, MODELS, randomValues, SAME } from './explain-models.js';
 
 const lengths = (examples: typeof SAME) => examples.map(({ prompt, roles }) => ({ length: prompt.length, roles }));
 /** f32 runs of two plans, Δ of size 1 to 10: rounding of some 10⁻⁶ each. */
@@ -18,8 +18,8 @@ describe.each(MODELS)('cells of the %s one by one', (name) => {
     const model = await modelOf(name);
     const positions = positionTable(lengths(MIXED), 'from-end', { skip: 1 });
     const sites = ['hook_attn_out', 'hook_mlp_out', 'attn.hook_z'] as const;
-    const grid = await zeroAblationGrid(model, MIXED, { sites, positions }, { batchSize: 7 });
-    const plain = await Promise.all(MIXED.map((example) => differenceOf(model, example)));
+    const grid = await zeroAblationGrid(model, MIXED, { sites, positions }, { batchSize: 20 });
+    const plain = await differencesOf(model, MIXED);
     for (const [site, layer, slot] of [
       ['hook_attn_out', 0, 0],
       ['hook_mlp_out', 0, 2],
@@ -27,24 +27,19 @@ describe.each(MODELS)('cells of the %s one by one', (name) => {
       ['hook_mlp_out', 1, 0],
     ] as const) {
       const at = blockHook(layer, site);
-      const effects = await Promise.all(
-        MIXED.map(async (example, n) => {
-          const token = example.prompt.length - 1 - slot;
-          if (token < 1) return 0;
-          return (
-            (plain[n] as number) - (await differenceOf(model, example, [ablate(at, 'zero', { positions: [token] })]))
-          );
-        }),
-      );
+      const alone = await differencesOf(model, MIXED, ({ prompt }) => {
+        const token = prompt.length - 1 - slot;
+        return token < 1 ? [] : [ablate(at, 'zero', { positions: [token] })];
+      });
       const index = (grid.sites.indexOf(site) * 2 + layer) * 6 + slot;
-      expect(grid.values[index]).toBeCloseTo(meanOf(effects), NEAR);
+      expect(grid.values[index]).toBeCloseTo(meanOf(plain) - meanOf(alone), NEAR);
       const values: SteeringValues = randomValues(model, { method: { kind: 'activ-scalar' }, sites, positions }, {});
       for (const [where, own] of values.places)
         own.get('alpha')?.forEach((_, i, alpha) => {
           alpha[i] = where === at && Math.floor(i / (alpha.length / 6)) === slot ? -1 : 0;
         });
       const steering = new Steering(model, values.spec, { values: [values] });
-      const scaled = await Promise.all(MIXED.map((example) => differenceOf(model, example, steering.interventions())));
+      const scaled = await differencesOf(model, MIXED, () => steering.interventions());
       steering.dispose();
       expect(grid.values[index]).toBeCloseTo(meanOf(plain) - meanOf(scaled), NEAR);
     }
@@ -59,46 +54,39 @@ describe.each(MODELS)('cells of the %s one by one', (name) => {
     const model = await modelOf(name);
     const positions = positionTable(lengths(MIXED), 'role');
     const corrupted = MIXED.map(({ prompt }) => prompt.map((id, t) => (t === 1 ? (id + 3) % 23 : id)));
+    const others = MIXED.map((example, n) => ({ ...example, prompt: corrupted[n] as readonly number[] }));
     const cells = { sites: ['hook_attn_out', 'hook_resid_pre'] as const, positions };
     for (const direction of ['denoise', 'noise'] as const) {
-      const grid = await patchingGrid(model, MIXED, cells, { corrupted, direction, batchSize: 6 });
+      const grid = await patchingGrid(model, MIXED, cells, { corrupted, direction, batchSize: 16 });
+      const [bases, sources] = direction === 'denoise' ? [others, MIXED] : [MIXED, others];
+      const sign = direction === 'denoise' ? 1 : -1;
+      const before = await differencesOf(model, bases);
       for (const [site, layer, role] of [
         ['hook_attn_out', 1, 'last'],
         ['hook_resid_pre', 0, 'second'],
         ['hook_resid_pre', 1, 'second'],
       ] as const) {
         const at = blockHook(layer, site);
-        const effects = await Promise.all(
-          MIXED.map(async (example, n) => {
-            const other = { ...example, prompt: corrupted[n] as readonly number[] };
-            const [base, source] = direction === 'denoise' ? [other, example] : [example, other];
+        const values = await Promise.all(
+          sources.map(async ({ prompt }) => {
             using step = model.gpu.step();
-            const run = model.run(
-              step,
-              { tokens: tokenBatch([source.prompt], model.info) },
-              { capture: [at], logits: 'none', stopAtLayer: layer + 1 },
-            );
+            const tokens = tokenBatch([prompt], model.info);
+            const run = model.run(step, { tokens }, { capture: [at], logits: 'none', stopAtLayer: layer + 1 });
             const value = keep(step, reshape(run.at(at), run.at(at).shape));
             await step.submit();
-            const token = base.roles?.indexOf(role) as number;
-            const patched = await differenceOf(model, base, [patch(at, value, { positions: [token] })]);
-            value.dispose();
-            return patched - (await differenceOf(model, base));
+            return value;
           }),
         );
+        const patched = await differencesOf(model, bases, ({ roles }, n) => [
+          patch(at, values[n] as (typeof values)[number], { positions: [roles?.indexOf(role) as number] }),
+        ]);
+        for (const value of values) value.dispose();
         const index = (grid.sites.indexOf(site) * 2 + layer) * 3 + grid.positions.indexOf(role);
-        expect(grid.values[index]).toBeCloseTo((direction === 'denoise' ? 1 : -1) * meanOf(effects), NEAR);
+        expect(grid.values[index]).toBeCloseTo(sign * (meanOf(patched) - meanOf(before)), NEAR);
       }
       // The embedding of the one token that differs is all that differs.
       const whole = grid.values[(grid.sites.indexOf('hook_resid_pre') * 2 + 0) * 3 + grid.positions.indexOf('second')];
-      const ways = await Promise.all(
-        MIXED.map(
-          async (example, n) =>
-            (await differenceOf(model, example)) -
-            (await differenceOf(model, { ...example, prompt: corrupted[n] as readonly number[] })),
-        ),
-      );
-      expect(whole).toBeCloseTo(meanOf(ways), NEAR);
+      expect(whole).toBeCloseTo(sign * (meanOf(await differencesOf(model, sources)) - meanOf(before)), NEAR);
     }
   });
 
@@ -110,25 +98,22 @@ describe.each(MODELS)('cells of the %s one by one', (name) => {
     const steering = new Steering(model, { method: { kind: 'activ-scalar' }, ...selection });
     for (const { at, tensor } of steering.parameters)
       steering.write(at, 'alpha', new Float32Array(tensor.size).fill(-1));
-    const ways = await Promise.all(
-      MIXED.map(
-        async (example) =>
-          (await differenceOf(model, example)) - (await differenceOf(model, example, steering.interventions())),
-      ),
-    );
+    const way =
+      meanOf(await differencesOf(model, MIXED)) -
+      meanOf(await differencesOf(model, MIXED, () => steering.interventions()));
     steering.dispose();
     const errors = [];
     for (const points of [8, 32]) {
       const grid = await integratedGrid(model, MIXED, selection, { points, batchSize: 16 });
       const total = grid.values.reduce<number>((sum, value) => sum + (value ?? 0), 0);
-      errors.push(Math.abs(total - meanOf(ways)));
+      errors.push(Math.abs(total - way));
       grid.live.forEach((live, i) => {
         if (!live) expect(grid.values[i]).toBe(0);
       });
     }
     // The midpoint rule: a quarter of the step, a sixteenth of the error; a half is what any rule of first order would reach.
     expect(errors[1] as number).toBeLessThan((errors[0] as number) / 4 + 1e-5);
-    expect(errors[1] as number).toBeLessThan(0.01 * Math.abs(meanOf(ways)) + 1e-5);
+    expect(errors[1] as number).toBeLessThan(0.01 * Math.abs(way) + 1e-5);
   });
 });
 

@@ -61,16 +61,19 @@ export function randomValues(
   return { spec, fingerprint: model.info.fingerprint, places };
 }
 
-/** Δ of one example, in a run of its own. */
-export async function differenceOf(
+/** Δ of every example, each in a run of its own. */
+export async function differencesOf(
   model: HookedModel,
-  { prompt, correct, wrong }: SteeringExample,
-  interventions: readonly Intervention[] = [],
-): Promise<number> {
+  examples: readonly SteeringExample[],
+  edits: (example: SteeringExample, n: number) => readonly Intervention[] = () => [],
+): Promise<number[]> {
   using step = model.gpu.step();
-  const { logits } = model.run(step, { tokens: tokenBatch([prompt], model.info) }, { interventions, logits: 'last' });
-  const values = await readFloats(step, logits);
-  return (values[correct] as number) - (values[wrong] as number);
+  const logits = examples.map((example, n) => {
+    const tokens = tokenBatch([example.prompt], model.info);
+    return model.run(step, { tokens }, { interventions: edits(example, n), logits: 'last' }).logits;
+  });
+  const values = await Promise.all(logits.map((each) => readFloats(step, each)));
+  return examples.map(({ correct, wrong }, n) => (values[n]?.[correct] as number) - (values[n]?.[wrong] as number));
 }
 
 export const meanOf = (values: readonly number[]): number =>

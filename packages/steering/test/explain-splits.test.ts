@@ -12,7 +12,7 @@ import { positionTable, Steering, steererOf, trainSteering, type SteeringSpec } 
 import { settleObjective } from '../src/objective.js';
 import { prepareExamples } from '../src/prepare-examples.js';
 import { recordUpdate } from '../src/training-step.js';
-import { differenceOf, meanOf, MIXED, modelOf, MODELS, randomValues, SAME } from './explain-models.js';
+import { differencesOf, meanOf, MIXED, modelOf, MODELS, randomValues, SAME } from './explain-models.js';
 
 const lengths = (examples: typeof SAME) => examples.map(({ prompt, roles }) => ({ length: prompt.length, roles }));
 const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
@@ -144,10 +144,8 @@ describe.each(MODELS)('an attention cell of the %s', (name) => {
         );
         const some = randomValues(model, spec, { keep: (at, i) => kept.has(`${at} ${Math.floor(i / width)}`) });
         const steering = new Steering(model, spec, { values: [some] });
-        const each = await Promise.all(
-          MIXED.map((example) =>
-            differenceOf(model, example, steering.interventions({ strength: -1, roles: [example.roles] })),
-          ),
+        const each = await differencesOf(model, MIXED, ({ roles }) =>
+          steering.interventions({ strength: -1, roles: [roles] }),
         );
         steering.dispose();
         return each;
