@@ -107,8 +107,8 @@ const [PLACEBO, REFITS] = [2 ** 19, 2 ** 20] as const;
 
 /**
  * Runs the whole suite on examples that the values were not learnt from. All sets of equal numbers are rows of the same batches.
- * @throws LimnError `usage/steering-option`, `usage/steering-method` (values that belong to no cell), `usage/steering-site`, `data/steering-…`,
- * `memory/over-budget`, `usage/batch-size`, `usage/memory`, and what `refit` throws; AbortedError
+ * @throws LimnError `usage/steering-…` (`method`: values that belong to no cell), `data/steering-…`, `usage/top-k`, `memory/over-budget`,
+ * `usage/batch-size`, `usage/memory`, and what `refit` throws; AbortedError
  */
 export async function causalVerdict(
   model: HookedModel,

@@ -99,7 +99,8 @@ export interface CellGridOptions {
 
 /**
  * Learnt values as a grid: α of ActivScalar (per head summed, or the largest), ‖v‖₂ of vectors and of scales per dimension.
- * @throws LimnError `usage/steering-method` for values that belong to no cell, as those of 'dyn-scalar' do; `data/steering-roles`
+ * @throws LimnError `usage/steering-method` for values that belong to no cell, as those of 'dyn-scalar' do; `usage/steering-site`,
+ * `usage/steering-layer`, `data/steering-length`, `data/steering-roles`
  */
 export function cellGrid(
   info: SteeredModel,

@@ -37,7 +37,7 @@ export interface ExampleInfluenceOptions extends RunControls {
 /**
  * ∂L_n/∂θ of every example, θ the values that are 0 in the untouched model (α, vectors, probes), and its alignment with the final ones. Each
  * example of a batch has a set of values of its own, so one backward pass gives the gradients of all.
- * @throws LimnError `usage/steering-objective`, `data/steering-…`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
+ * @throws LimnError `usage/steering-…`, `data/steering-…`, `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function exampleInfluence(
   model: HookedModel,

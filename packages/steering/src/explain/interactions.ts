@@ -43,7 +43,7 @@ export interface CellInteractionsOptions extends RunControls {
 /**
  * Runs 1 + K + K(K − 1)/2 combinations of the K largest cells, on with their values or off, all others being off; with 32 cells 529 times
  * the examples.
- * @throws LimnError `usage/steering-option`, `usage/steering-method` (values that belong to no cell), `data/steering-…`,
+ * @throws LimnError `usage/steering-…` (`method`: values that belong to no cell), `data/steering-…`,
  * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function cellInteractions(

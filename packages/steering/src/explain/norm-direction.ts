@@ -43,7 +43,7 @@ const KINDS = 6;
 /**
  * The norm and direction change of every steered cell, h and h̃ being the same site of the same steered run, before and behind its edit.
  * For any method: of scalars that activations decide the norm change is what they decided. Steerers by words edit no activation.
- * @throws LimnError `usage/steering-site` where an edit is not at a steerable site, or there is none; `data/steering-…`,
+ * @throws LimnError `usage/steering-site` where an edit is not at a steerable site, or there is none; `usage/steering-layer`, `data/steering-…`,
  * `memory/over-budget`, `usage/batch-size`, `usage/memory`; AbortedError
  */
 export async function normAndDirection(

@@ -22,7 +22,7 @@ export interface SelectionStability {
 
 /**
  * Compares values with refits of the same spec.
- * @throws LimnError `data/steering-values` for none, or of other cells
+ * @throws LimnError `data/steering-values` for none, or of other cells; `usage/steering-site`, `usage/steering-layer`
  */
 export function selectionStability(
   info: SteeredModel,
