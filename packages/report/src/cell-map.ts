@@ -23,7 +23,8 @@ const mostTokens = 3;
 /** What stands at every position of the grid in a prompt: its tokens without their leading spaces. */
 export function tokensAt(prompt: SteeredPromptRecord | undefined, positions: number): string[] {
   return Array.from({ length: positions }, (_, position) => {
-    const own = (prompt?.tokens ?? []).filter((token) => token.position === position).map(({ text }) => bare(text));
+    const here = (prompt?.tokens ?? []).filter((token) => token.position === position);
+    const own = [...new Set(here.map(({ text }) => bare(text)))];
     return own.length > mostTokens ? `${own.slice(0, mostTokens).join(' ')} …` : own.join(' ');
   });
 }

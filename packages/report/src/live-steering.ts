@@ -3,6 +3,7 @@ import { mostOf, tokensAt } from './cell-map.js';
 import { isWhole } from './steering-cell.js';
 import type { CellMeaning } from './steering-cell.js';
 import type { SteeringRecord } from './steering-record.js';
+import { measureName } from './token-words.js';
 import { visibleText } from './visible-text.js';
 
 /** Strengths of a page whose record measured none. */
@@ -17,6 +18,7 @@ function strengthsOf({ sweep = [], prompts }: SteeringRecord): number[] {
 /** How the numbers of a site are to be read. */
 export function meaningOf({ method, grid }: SteeringRecord, site: string): CellMeaning {
   return {
+    name: visibleText(measureName(grid?.measure ?? '')),
     scalar: grid?.measure === 'alpha' && isWhole(site),
     form: method.form ?? 'linear',
     bound: method.bound ?? 3,

@@ -6,8 +6,6 @@ interface Matrix {
   /** Class of the table. */
   readonly kind: string;
   readonly caption: string;
-  /** Beside the caption. */
-  readonly aside?: Part;
   /** What rows and columns are, for the corner. */
   readonly corner: Part;
   readonly rows: readonly Part[];
@@ -23,7 +21,6 @@ interface Matrix {
 export function matrix({
   kind,
   caption,
-  aside,
   corner,
   rows,
   columns,
@@ -48,7 +45,7 @@ export function matrix({
   return html`<div class="scroll" ${!walked && html`tabindex="0"`} role="region" aria-label="${caption}">
     <table class="${kind}" ${walked && html`role="grid"`}>
       <caption>
-        ${caption} ${aside}
+        ${caption}
       </caption>
       ${head}
       <tbody>

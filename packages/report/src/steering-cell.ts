@@ -3,6 +3,8 @@ import { numberText } from './number-text.js';
 
 /** What the numbers of a grid mean. */
 export interface CellMeaning {
+  /** 'α', '‖v‖'. */
+  readonly name: string;
   /** Whether a number is an α that scales a whole activation, γ = γ(βα); else it is a size that β multiplies. */
   readonly scalar: boolean;
   readonly form: 'linear' | 'exponential' | 'bounded';
@@ -44,9 +46,9 @@ export function cellFigures(
 ): readonly (readonly [name: string, value: string])[] {
   if (!live) return [['cannot reach the answer', '×']];
   if (value === null) return [['not steered', '–']];
-  if (!meaning.scalar) return [['size', numberText(value)], ...headFigures(heads, strength, meaning)];
+  if (!meaning.scalar) return [[meaning.name, numberText(value)], ...headFigures(heads, strength, meaning)];
   return [
-    ['α', numberText(value)],
+    [meaning.name, numberText(value)],
     ['factor', factorText(factorOf(strength * value, meaning))],
   ];
 }

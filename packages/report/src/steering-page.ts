@@ -1,8 +1,8 @@
 // steeringPage: one steering as one HTML file: its cells on the tokens of a prompt, a slider for the strength, and what follows from both.
-import { cellMap, cellTable, smallCellMap, strongestCell, mostOf } from './cell-map.js';
 import { deltaHistograms } from './delta-histograms.js';
+import { definitionsOf } from './definitions.js';
 import { drawnMarkup } from './drawn.js';
-import { liveSteering, meaningOf } from './live-steering.js';
+import { liveSteering } from './live-steering.js';
 import type { LiveSteering } from './live-steering.js';
 import { Markup, html, scriptJson } from './markup.js';
 import { methodTable } from './method-table.js';
@@ -11,17 +11,17 @@ import { pageShell } from './page-shell.js';
 import { tokenText } from './prompts.js';
 import { provenanceFacts, valueList } from './provenance.js';
 import { maskSecrets } from './secrets.js';
-import { siteName } from './steering-cell.js';
+import { cellMaps, comparedCells, editedCells } from './steered-cells.js';
 import { penaltySays, promptDrawings, strengthFigures, strengthSays } from './steering-figures.js';
 import { historyPlots, pathPlots, sweepPlots } from './steering-plots.js';
 import { checkSteering } from './steering-record.js';
-import type { SteeredPromptRecord, SteeringGridRecord, SteeringRecord } from './steering-record.js';
+import type { SteeredPromptRecord, SteeringRecord } from './steering-record.js';
 import { methodName, summariseSteering } from './steering-summary.js';
-import { bare, clip, measureName } from './token-words.js';
+import { bare, clip } from './token-words.js';
 import { verdictBox } from './verdict-box.js';
 
-/** Positions from which on the maps of the sites stand below one another. */
-const LONG = 24;
+/** Cells that are drawn and stand in a table; the record has all. */
+const MOST_DRAWN = 8000;
 /** The strength that a page begins with. */
 const START = 1;
 
@@ -30,8 +30,9 @@ const START = 1;
  * @throws ReportError as `checkSteering`
  */
 export function steeringPage(given: SteeringRecord): string {
-  const record = maskSecrets(checkSteering(given));
-  const { headline, sentences } = summariseSteering(record);
+  const whole = maskSecrets(checkSteering(given));
+  const { headline, sentences } = summariseSteering(whole);
+  const record = drawable(whole);
   const live = liveSteering(record);
   const { methods = [], verdict, provenance, method, objective, task, grid } = record;
   const part = (title: string, content: Markup | false): Markup | false =>
@@ -49,12 +50,13 @@ export function steeringPage(given: SteeringRecord): string {
     </div>`,
     main: html`<section class="record steering" id="cells" aria-labelledby="cells-title" data-steering>
       <h2 id="cells-title" class="spoken">What is scaled, and what follows</h2>
-      ${promptLine(record.prompts)} ${moves(record) && controls(record, live)} ${grid && maps(record, grid)}
+      ${promptLine(record.prompts)} ${moves(record) && controls(record, live)} ${grid && cellMaps(record, grid, START)}
+      ${!grid && whole.grid && tooMany(whole.grid.values.length)}
       <dl class="figures wide" data-strength-figures>${definitionsOf(strengthFigures(live, START, undefined))}</dl>
       ${outcome(live)} ${part('At every strength', sweepPlots(record, START))}
       ${part('Every prompt', deltaHistograms(record))} ${part('How few cells are enough', pathPlots(record))}
-      ${grid && part('The same cells, measured otherwise', compared(record, grid))}
-      ${grid && part('What becomes of the activations', edited(record, grid))}
+      ${grid && part('The same cells, measured otherwise', comparedCells(record, grid))}
+      ${grid && part('What becomes of the activations', editedCells(record, grid))}
       ${part('Beside other methods', methods.length > 0 && methodTable(methods, record.rule?.drift))}
       ${part('Are they the cause?', verdict !== undefined && verdictBox(verdict))}
       ${part('While it was learnt', historyPlots(record))}
@@ -80,21 +82,23 @@ export function steeringPage(given: SteeringRecord): string {
   });
 }
 
+/** Without the cells where they are too many for a page. */
+function drawable(record: SteeringRecord): SteeringRecord {
+  const { grid, comparisons: _comparisons, edits: _edits, path, ...others } = record;
+  if (!grid || grid.values.length <= MOST_DRAWN) return record;
+  const points = path?.points.map(({ values: _values, ...point }) => point);
+  return { ...others, ...(path && points ? { path: { ...path, points } } : {}) };
+}
+
+const tooMany = (cells: number): Markup =>
+  html`<p class="note">The record has ${numberText(cells, 9)} cells, which are too many to draw.</p>`;
+
 function taskText({ name, description, train, validation, test }: NonNullable<SteeringRecord['task']>): Markup {
   const sizes = Object.entries({ train, validation, test }).flatMap(([what, count]) =>
     count === undefined ? [] : [`${numberText(count, 9)} to ${what}`],
   );
   return html`${name}${description && html`: ${description}`}${sizes.length > 0 && `; ${sizes.join(', ')}`}`;
 }
-
-const definitionsOf = (figures: readonly (readonly [name: string, value: string])[]): Markup[] =>
-  figures.map(
-    ([name, value]) =>
-      html`<div>
-        <dt>${name}</dt>
-        <dd>${value}</dd>
-      </div>`,
-  );
 
 /** The prompt as its tokens, and the two answers. */
 function promptLine(prompts: readonly SteeredPromptRecord[]): Markup {
@@ -170,107 +174,9 @@ function controls({ prompts, path }: SteeringRecord, live: LiveSteering): Markup
   </div>`;
 }
 
-function maps(record: SteeringRecord, grid: SteeringGridRecord): Markup {
-  const stop = strongestCell(grid);
-  const { scalar, most, form } = meaningOf(record, grid.sites[0] ?? '');
-  // An exponential is never 0 or less.
-  const signs = scalar && form !== 'exponential';
-  const sample = (kind: string, says: string): Markup => html`<li><span class="cell ${kind}"></span> ${says}</li>`;
-  const ramp = [9, 6, 3].map((shade) => html`<span class="cell down s${shade}"></span>`);
-  const rise = [3, 6, 9].map((shade) => html`<span class="cell up s${shade}"></span>`);
-  return html`<div class="maps ${grid.positions.length > LONG && 'long'}">
-      ${grid.sites.map((site, i) =>
-        cellMap(
-          { grid, site: i, values: grid.values, strength: START, meaning: meaningOf(record, site) },
-          record.prompts[0],
-          stop,
-        ),
-      )}
-    </div>
-    <ul class="legend">
-      <li class="ramp">
-        ${scalar ? `× ${numberText(1 - most)}` : `−${numberText(most)}`} ${ramp}<span class="cell zero"></span>${rise}
-        ${scalar ? `× ${numberText(1 + most)}` : numberText(most)}
-      </li>
-      ${signs && sample('down s6 ablated', '× 0: ablated')}${signs && sample('down s6 reversed', 'below × 0: reversed')}
-      ${sample('zero', 'untouched')}${sample('dead', 'cannot reach the answer')}
-    </ul>
-    <div class="cell-reading only-live">
-      <p data-cell-name></p>
-      <dl class="figures" data-cell-figures></dl>
-    </div>
-    <details>
-      <summary>Every cell as a table</summary>
-      <div class="scroll tall" tabindex="0" role="region" aria-label="Every cell">
-        ${cellTable(grid, record.prompts[0], [
-          ...(record.comparisons ?? []),
-          ...(record.edits
-            ? [
-                { measure: 'Δnorm', values: record.edits.norm },
-                { measure: 'Δdir', values: record.edits.direction },
-              ]
-            : []),
-        ])}
-      </div>
-    </details>`;
-}
-
 /** The first prompt at the strength that the page begins with. */
 function outcome(live: LiveSteering): Markup | false {
   const [prompt] = live.prompts;
   if (!prompt?.untouched) return false;
   return html`<div class="pairwise outcome" data-outcome>${promptDrawings(live, prompt, START).map(drawnMarkup)}</div>`;
-}
-
-/** A measure of the cells in small, every site, with what it agrees with. */
-function measure(
-  grid: SteeringGridRecord,
-  name: string,
-  values: readonly (number | null)[],
-  figures: readonly (readonly [string, string])[],
-): Markup {
-  const meaning = { scalar: false, form: 'linear', bound: 3, most: mostOf(values, grid.live) } as const;
-  return html`<div class="measure">
-    <h4>${name}</h4>
-    <div class="small-maps" role="img" aria-label="${name} of every cell; the numbers are in the table of cells">
-      ${grid.sites.map(
-        (site, i) =>
-          html`<div>
-            <p>${siteName(site)}</p>
-            ${smallCellMap({ grid, site: i, values, strength: 1, meaning })}
-          </div>`,
-      )}
-    </div>
-    <dl class="figures">${definitionsOf(figures)}</dl>
-  </div>`;
-}
-
-function compared({ comparisons = [] }: SteeringRecord, grid: SteeringGridRecord): Markup | false {
-  if (!comparisons.length) return false;
-  const own = measureName(grid.measure);
-  return html`<div class="measures">
-    ${measure(grid, `${own}, as learnt`, grid.values, [])}
-    ${comparisons.map(({ measure: name, values, agreement }) =>
-      measure(
-        grid,
-        name,
-        values,
-        agreement
-          ? [
-              [`Spearman with ${own}`, numberText(agreement.spearman, 2)],
-              [`Jaccard of the top ${agreement.topJaccard.k}`, numberText(agreement.topJaccard.value, 2)],
-            ]
-          : [],
-      ),
-    )}
-  </div>`;
-}
-
-function edited({ edits }: SteeringRecord, grid: SteeringGridRecord): Markup | false {
-  if (!edits) return false;
-  const at = `at β = ${numberText(edits.strength)}`;
-  return html`<div class="measures">
-    ${measure(grid, `Δnorm: longer or shorter, ${at}`, edits.norm, [['largest', numberText(mostOf(edits.norm, grid.live))]])}
-    ${measure(grid, `Δdir: how far it turns, ${at}`, edits.direction, [['largest, 2 is reversed', numberText(mostOf(edits.direction, grid.live))]])}
-  </div>`;
 }

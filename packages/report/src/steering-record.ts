@@ -171,9 +171,15 @@ export type SteeredPromptRecord = Infer<typeof prompt>;
  * @useDeclaredType
  */
 export type SteeringVerdictRecord = Infer<typeof verdict>;
-/** One method of the table. */
+/**
+ * One method of the table.
+ * @useDeclaredType
+ */
 export type SteeringMethodRecord = Infer<typeof compared>;
-/** One weight of the penalty. */
+/**
+ * One weight of the penalty, and what it leads to.
+ * @useDeclaredType
+ */
 export type SteeringPathPoint = Infer<typeof pathPoint>;
 
 /** The JSON Schema of a steering, for other tools. */

@@ -87,7 +87,7 @@ test('access tokens leave neither in the text nor in the page', () => {
 });
 
 describe('a cell', () => {
-  const meaning: CellMeaning = { scalar: true, form: 'linear', bound: 3, most: 1.5 };
+  const meaning: CellMeaning = { name: 'α', scalar: true, form: 'linear', bound: 3, most: 1.5 };
   test.each([
     [0.5, true, 1, 'cell up s3'],
     [0.5, true, -1, 'cell down s3'],
@@ -114,13 +114,13 @@ describe('a cell', () => {
 
   test('says its factor, or its size where it has none', () => {
     const of = (value: number, strength: number, scalar = true) =>
-      cellFigures({ value, live: true }, strength, { ...meaning, scalar });
+      cellFigures({ value, live: true }, strength, scalar ? meaning : { ...meaning, name: '‖v‖', scalar });
     expect(of(-1.25, 1)).toEqual([
       ['α', '−1.25'],
       ['factor', '× −0.25, reversed'],
     ]);
     expect(of(0.5, -2)[1]).toEqual(['factor', '× 0, ablated']);
-    expect(of(0.5, 1, false)).toEqual([['size', '0.5']]);
+    expect(of(0.5, 1, false)).toEqual([['‖v‖', '0.5']]);
     expect(cellFigures({ value: 1, live: true, heads: [0.5, -2] }, 1, { ...meaning, scalar: false }).slice(1)).toEqual([
       ['head 0', '× 1.5'],
       ['head 1', '× −1, reversed'],
@@ -232,6 +232,15 @@ describe('the page', () => {
     );
     expect(shown).toHaveLength(0);
     expect(textOf(made)).toContain('The · capital · of · Germany');
+  });
+
+  test('of more cells than can be drawn says so, and keeps the rest', () => {
+    const wide = steeringSample({ layers: 300 });
+    const made = steeringPage(wide);
+    expect(elements(made).filter(({ attributes }) => attributes.has('data-cell'))).toHaveLength(0);
+    expect(textOf(made)).toContain('The record has 10,800 cells, which are too many to draw.');
+    expect(textOf(made)).toContain(summariseSteering(wide).headline);
+    expect(made.length).toBeLessThan(page.length);
   });
 
   test('of vectors shows their sizes and no factor', () => {
