@@ -32,6 +32,7 @@ export interface MinimalityFigures {
 /**
  * Every cell of values by position: scalars one by one, vectors and scales per dimension as the norm of a row. Of methods whose scalars
  * activations decide there are none.
+ * @throws LimnError `usage/steering-layer`, `usage/steering-site`
  */
 export function cellsOf(info: SteeredModel, { spec, places }: SteeringValues): SteeringCell[] {
   const P = spec.positions.names.length;
@@ -62,7 +63,10 @@ export function isLiveSlot(
   return true;
 }
 
-/** Figures over the cells. */
+/**
+ * Figures over the cells.
+ * @throws LimnError `usage/steering-layer`, `usage/steering-site`
+ */
 export function minimalityOf(info: SteeredModel, values: SteeringValues): MinimalityFigures {
   const sizes = cellsOf(info, values)
     .filter(({ live }) => live)

@@ -121,7 +121,7 @@ export function writeControlVector({ directions, modelHint, metadata }: ControlV
 
 /**
  * A control vector as steering of the outputs of its blocks. What it says of the model is its architecture: the weights are the caller's word.
- * @throws LimnError `data/steering-fit`
+ * @throws LimnError `data/steering-fit`; `data/steering-length`, `data/steering-roles`, `usage/position-mode`
  */
 export function steeringFromControlVector(
   { directions, modelHint, notices }: ReadControlVector,

@@ -24,7 +24,7 @@ const MOST_DECIMALS = 256;
  * The text of a file. `provenance.model` may be the `info` of the model that the values were learnt on. One field to a line, one place to
  * a line; each tensor is {shape, values} in the shortest decimals that round to its f32, or {shape, base64} of little-endian f32.
  * Whatever is written here can be read: the text is read once before it is given back.
- * @throws LimnError `data/steering-file` for values that are not finite or do not fit their spec, and for provenance that is none
+ * @throws LimnError `data/steering-file` for values that are not finite or do not fit their spec, and for provenance that is none; `data/steering-length`, `data/steering-roles`, `usage/position-mode`, `usage/steering-layer`, `usage/steering-method`, `usage/steering-objective`, `usage/steering-site`
  */
 export function writeSteering(values: SteeringValues, provenance: SteeringProvenance): string {
   const lines = (object: object, indent: string): string =>

@@ -26,7 +26,7 @@ export interface SteeringTensors {
 
 /**
  * Values as tensors; `steeringFromTensors` gives them back to the bit.
- * @throws LimnError `data/steering-file`
+ * @throws LimnError `data/steering-file`; `data/steering-length`, `data/steering-roles`, `usage/position-mode`, `usage/steering-layer`, `usage/steering-method`, `usage/steering-objective`, `usage/steering-site`
  */
 export function steeringTensors(values: SteeringValues, provenance: SteeringProvenance): SteeringTensors {
   const header = JSON.stringify(headerOf(values, provenance));
@@ -42,7 +42,7 @@ export function steeringTensors(values: SteeringValues, provenance: SteeringProv
 
 /**
  * The values and provenance of tensors and metadata.
- * @throws LimnError `data/steering-file`
+ * @throws LimnError `data/steering-file`; `data/steering-length`, `data/steering-roles`, `usage/position-mode`, `usage/steering-layer`, `usage/steering-method`, `usage/steering-objective`, `usage/steering-site`
  */
 export function steeringFromTensors({ tensors, metadata }: SteeringTensors): SteeringFile {
   const fields = steeringFields;

@@ -50,7 +50,7 @@ export function readSvec(text: string): Svec {
  * The vectors as steering. activation-steering measures the direction of layer l at the output of block l, and adds it to the input of
  * block l (its LeashLayer edits what goes into the layer that it wraps): so does the default, 'hook_resid_pre'; 'hook_resid_post' adds it
  * where it was measured.
- * @throws LimnError `data/steering-fit`
+ * @throws LimnError `data/steering-fit`; `data/steering-length`, `data/steering-roles`, `usage/position-mode`
  */
 export function steeringFromSvec(
   { modelType, directions }: Svec,
