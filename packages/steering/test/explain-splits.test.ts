@@ -7,8 +7,9 @@ import { answerDifference } from '../src/explain/answer-difference.js';
 import { attentionShift } from '../src/explain/attention-shift.js';
 import { splitAttentionCell } from '../src/explain/attention-split.js';
 import { exampleInfluence } from '../src/explain/example-influence.js';
+import { only } from '../src/explain/cell-values.js';
 import { cellInteractions } from '../src/explain/interactions.js';
-import { positionTable, Steering, steererOf, trainSteering, type SteeringSpec } from '../src/index.js';
+import { cellsOf, positionTable, Steering, steererOf, trainSteering, type SteeringSpec } from '../src/index.js';
 import { settleObjective } from '../src/objective.js';
 import { prepareExamples } from '../src/prepare-examples.js';
 import { recordUpdate } from '../src/training-step.js';
@@ -177,6 +178,38 @@ describe('interactions', () => {
     expect((await refusal(cellInteractions(model, SAME, values, { most: 1 }))).code).toBe('usage/steering-option');
     const probes = randomValues(model, { ...spec, method: { kind: 'dyn-scalar' } });
     expect((await refusal(cellInteractions(model, SAME, probes))).code).toBe('usage/steering-method');
+  });
+
+  it('of more combinations than lie side by side are measured in turns', async () => {
+    const model = await modelOf('gpt-2');
+    const positions = positionTable(lengths(SAME), 'absolute');
+    const spec: SteeringSpec = { method: scalars, sites: ['hook_attn_out', 'hook_mlp_out'], positions };
+    const values = randomValues(model, spec);
+    const progress: number[] = [];
+    const found = await cellInteractions(model, SAME.slice(0, 1), values, {
+      most: 11,
+      onProgress: ({ done, total: all }) => progress.push(done, all),
+    });
+    // 1 + 11 + 55 sets, of which 64 lie side by side.
+    expect(progress.slice(-2)).toEqual([67, 67]);
+    expect(progress.filter((_, i) => i % 2 === 1).every((all) => all === 67)).toBe(true);
+    const { i, j, value, error } = found.pairs.at(-1) as (typeof found.pairs)[number];
+    expect([i, j, error]).toEqual([9, 10, null]);
+    const cells = cellsOf(model.info, values);
+    const deltaOf = async (on: readonly number[]): Promise<number> => {
+      const chosen = on.map((at) => cells.find((cell) => cell.value === found.cells[at]?.value)) as typeof cells;
+      const steering = new Steering(model, spec, { values: [only(values, cells, chosen)] });
+      const [delta] = await differencesOf(model, SAME.slice(0, 1), () => steering.interventions());
+      steering.dispose();
+      return delta as number;
+    };
+    const [both, one, other, none] = [
+      await deltaOf([9, 10]),
+      await deltaOf([9]),
+      await deltaOf([10]),
+      await deltaOf([]),
+    ];
+    expect(value).toBeCloseTo(both - one - other + none, 4);
   });
 });
 
