@@ -10,7 +10,7 @@ import { formatBytes } from '@limn/gpu';
 import { openNodeGpu } from '@limn/gpu/node';
 import { namedShape, shapeName, shapeOf, shapeOptions, whole } from './arguments.mjs';
 import { barePasses } from './eap-cost/bare-passes.mjs';
-import { clockOf, secondsOf } from './eap-cost/stopwatch.mjs';
+import { clockOf, secondsOf } from './stopwatch.mjs';
 import { randomPairs } from './random-pairs.mjs';
 import { adapterName, RESULTS, save } from './result-file.mjs';
 

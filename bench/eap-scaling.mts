@@ -7,7 +7,7 @@ import { randomGpt2 } from '@limn/gpt2';
 import { openNodeGpu } from '@limn/gpu/node';
 import { shapeOf, shapeOptions, whole } from './arguments.mjs';
 import { barePasses } from './eap-cost/bare-passes.mjs';
-import { clockOf, secondsOf } from './eap-cost/stopwatch.mjs';
+import { clockOf, secondsOf } from './stopwatch.mjs';
 import { fits, scalingPlot, type Sweep } from './eap-scaling/plot.mjs';
 import { randomPairs } from './random-pairs.mjs';
 import { adapterName, RESULTS, save } from './result-file.mjs';
