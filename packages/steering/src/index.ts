@@ -43,6 +43,7 @@ export {
   type SteeredOutcome,
 } from './evaluate.js';
 export { isSuccess, summarise, type SteeringFigures, type StrengthFigures, type SuccessRule } from './summary.js';
+export { liveSlots } from './live-slots.js';
 export { cellsOf, minimalityOf, type MinimalityFigures, type SteeringCell } from './minimality.js';
 export { readSteering, writeSteering, type SteeringFile } from './formats/steering-file.js';
 export { STEERING_FORMAT, type SteeringModelRecord, type SteeringProvenance } from './formats/steering-header.js';

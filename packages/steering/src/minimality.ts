@@ -1,6 +1,8 @@
 // How much of a steering there is: values that are not 0, their sizes, and how few cells hold most of them.
+import type { SteeringExample } from './examples.js';
+import { liveSlots } from './live-slots.js';
 import type { ParameterForm } from './method.js';
-import { isLive, steeredPlaces, type SteeredModel, type SteeredPlace } from './sites.js';
+import { steeredPlaces, type SteeredModel, type SteeredPlace } from './sites.js';
 import type { SteeringValues } from './steering.js';
 
 /** One cell: a place, a position of the table, and a unit (0 where a place has one). */
@@ -31,10 +33,14 @@ export interface MinimalityFigures {
 
 /**
  * Every cell of values by position: scalars one by one, vectors and scales per dimension as the norm of a row. Of methods whose scalars
- * activations decide there are none.
- * @throws LimnError `usage/steering-layer`, `usage/steering-site`
+ * activations decide there are none. With examples a cell is live where one of them has a token there; see `liveSlots`.
+ * @throws LimnError `usage/steering-layer`, `usage/steering-site`; `data/steering-length`, `data/steering-roles`
  */
-export function cellsOf(info: SteeredModel, { spec, places }: SteeringValues): SteeringCell[] {
+export function cellsOf(
+  info: SteeredModel,
+  { spec, places }: SteeringValues,
+  examples: readonly Pick<SteeringExample, 'prompt' | 'roles'>[] = [],
+): SteeringCell[] {
   const P = spec.positions.names.length;
   const wide = spec.method.kind !== 'activ-scalar' && spec.method.kind !== 'gated-scalar';
   return steeredPlaces(info, spec).flatMap((place) => {
@@ -43,32 +49,25 @@ export function cellsOf(info: SteeredModel, { spec, places }: SteeringValues): S
     if (!values) return [];
     const width = values.length / P;
     const units = wide ? 1 : width;
+    const slots = liveSlots(info, place, spec.positions, examples);
     return Array.from({ length: P * units }, (_, i) => {
       const slot = Math.floor(i / units);
       const value = wide ? Math.hypot(...values.subarray(slot * width, (slot + 1) * width)) : (values[i] as number);
-      return { place, slot, unit: i % units, value, live: isLiveSlot(info, place, spec.positions, slot) };
+      return { place, slot, unit: i % units, value, live: slots[slot] === true };
     });
   });
 }
 
-/** Whether a row of a position table can have an effect: by place it is known, by role or everywhere it may. */
-export function isLiveSlot(
-  info: SteeredModel,
-  place: SteeredPlace,
-  { mode, skip, length = 0 }: SteeringValues['spec']['positions'],
-  slot: number,
-): boolean {
-  if (mode === 'absolute') return isLive(info, place, skip + slot, length);
-  if (mode === 'from-end') return isLive(info, place, -1 - slot, 0);
-  return true;
-}
-
 /**
- * Figures over the cells.
- * @throws LimnError `usage/steering-layer`, `usage/steering-site`
+ * Figures over the cells; with examples as `cellsOf` has it.
+ * @throws LimnError `usage/steering-layer`, `usage/steering-site`; `data/steering-length`, `data/steering-roles`
  */
-export function minimalityOf(info: SteeredModel, values: SteeringValues): MinimalityFigures {
-  const sizes = cellsOf(info, values)
+export function minimalityOf(
+  info: SteeredModel,
+  values: SteeringValues,
+  examples: readonly Pick<SteeringExample, 'prompt' | 'roles'>[] = [],
+): MinimalityFigures {
+  const sizes = cellsOf(info, values, examples)
     .filter(({ live }) => live)
     .map(({ value }) => Math.abs(value))
     .sort((a, b) => a - b);

@@ -2,10 +2,9 @@
 import { inBatches, settleControls, tokenBatch, type HookedModel, type RunControls } from '@limn/hooks';
 import { gradients, readFloats, sumAll } from '@limn/tensor';
 import { checkExamples, type SteeringExample } from '../examples.js';
+import { liveSlots } from '../live-slots.js';
 import { answerDifference } from '../explain/answer-difference.js';
 import type { SteeringCell } from '../minimality.js';
-import { slotsOf, type PositionTable } from '../positions.js';
-import { isLive, type SteeredModel, type SteeredPlace } from '../sites.js';
 import { Steering } from '../steering.js';
 import { addTo } from './last-activations.js';
 import { scalarSpec, type ScalarPlacement } from './scalar-values.js';
@@ -67,27 +66,11 @@ export async function cellGradients(
   return {
     placement,
     cells: places.flatMap((place, p) => {
-      const live = reachedSlots(model.info, place, placement.positions, examples);
+      const live = liveSlots(model.info, place, placement.positions, examples);
       return Array.from(sums[p] as Float64Array, (value, i) => {
         const slot = Math.floor(i / place.units);
         return { place, slot, unit: i % place.units, value, live: live[slot] === true };
       });
     }),
   };
-}
-
-/** Which positions of a table have a token, in some example, at which an edit of the place has an effect. */
-export function reachedSlots(
-  info: SteeredModel,
-  place: SteeredPlace,
-  table: PositionTable,
-  examples: readonly SteeringExample[],
-): boolean[] {
-  const reached = table.names.map(() => false);
-  examples.forEach(({ prompt, roles }, example) =>
-    slotsOf(table, { length: prompt.length, roles }, example).forEach((slot, t) => {
-      if (slot >= 0 && isLive(info, place, t, prompt.length)) reached[slot] = true;
-    }),
-  );
-  return reached;
 }

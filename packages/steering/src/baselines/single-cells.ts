@@ -6,7 +6,7 @@ import { measureCandidates, differencesAt } from '../explain/measure-candidates.
 import type { SteeringCell } from '../minimality.js';
 import { steeredPlaces } from '../sites.js';
 import type { SteeringValues } from '../steering.js';
-import { reachedSlots } from './cell-gradients.js';
+import { liveSlots } from '../live-slots.js';
 import { scalarSpec, scalarValues, type ScalarPlacement } from './scalar-values.js';
 
 /** What one cell does by itself. */
@@ -42,7 +42,7 @@ export async function singleCells(
   checkExamples(examples, model.info);
   const { info } = model;
   const blank = steeredPlaces(info, scalarSpec(placement)).flatMap((place) =>
-    reachedSlots(info, place, placement.positions, examples).flatMap((live, slot) =>
+    liveSlots(info, place, placement.positions, examples).flatMap((live, slot) =>
       Array.from({ length: place.units }, (_, unit) => ({ place, slot, unit, live })),
     ),
   );

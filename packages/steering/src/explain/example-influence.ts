@@ -10,7 +10,7 @@ import { steeredPlaces } from '../sites.js';
 import { Steering, type SteeringValues } from '../steering.js';
 import type { PreparedExample } from '../training-step.js';
 import { fillGrid, type CellGrid } from './cell-grid.js';
-import { liveSlots } from './live-cells.js';
+import { liveSlots } from '../live-slots.js';
 import { setsAtOnce } from './measure-candidates.js';
 
 /** One example. */

@@ -4,7 +4,7 @@ import type { SteeringExample } from '../examples.js';
 import { slotsOf, type PositionTable } from '../positions.js';
 import { steeredPlaces, type SteerableSite, type SteeredModel, type SteeredPlace } from '../sites.js';
 import { fillGrid, type CellGrid } from './cell-grid.js';
-import { liveSlots } from './live-cells.js';
+import { liveSlots } from '../live-slots.js';
 
 /** The cells of a grid: those of a `SteeringSpec`, whatever its method. */
 export interface CellSelection {

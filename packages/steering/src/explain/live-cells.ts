@@ -1,9 +1,8 @@
 // The cells of learnt values, live where the examples say so, by size and by name.
 import { LimnError } from '@limn/gpu';
 import type { SteeringExample } from '../examples.js';
-import { cellsOf, isLiveSlot, type SteeringCell } from '../minimality.js';
-import { slotsOf, type PositionTable } from '../positions.js';
-import type { SteerableSite, SteeredModel, SteeredPlace } from '../sites.js';
+import { cellsOf, type SteeringCell } from '../minimality.js';
+import type { SteerableSite, SteeredModel } from '../sites.js';
 import type { SteeringValues } from '../steering.js';
 
 /** A cell, as results name it. */
@@ -37,34 +36,11 @@ export function expectCells(
   values: SteeringValues,
   examples: readonly SteeringExample[],
 ): SteeringCell[] {
-  const all = cellsOf(info, values);
+  const all = cellsOf(info, values, examples);
   if (all.length === 0)
     throw new LimnError('usage/steering-method', `Values of '${values.spec.method.kind}' belong to no cell.`, {
       details: { method: values.spec.method.kind },
       hint: 'What the activations of some prompts make of them is in normAndDirection: its norm change of a cell is the mean of βα there.',
     });
-  const live = new Map<SteeredPlace, readonly boolean[]>();
-  return all.map((cell) => {
-    const slots = live.get(cell.place) ?? liveSlots(info, cell.place, values.spec.positions, examples);
-    live.set(cell.place, slots);
-    return { ...cell, live: slots[cell.slot] === true };
-  });
-}
-
-/**
- * Which rows of a position table can have an effect when a place is edited there: in the last layer those where the last token of some
- * example stands. Without examples it is known by absolute place and from the end only; other rows may.
- */
-export function liveSlots(
-  info: SteeredModel,
-  place: SteeredPlace,
-  table: PositionTable,
-  examples: readonly Pick<SteeringExample, 'prompt' | 'roles'>[] = [],
-): boolean[] {
-  if (examples.length === 0) return table.names.map((_, slot) => isLiveSlot(info, place, table, slot));
-  const everywhere = place.layer < info.layers - 1 || place.site === 'hook_resid_pre';
-  const last = new Set(
-    examples.map(({ prompt, roles }, i) => slotsOf(table, { length: prompt.length, roles }, i)[prompt.length - 1]),
-  );
-  return table.names.map((_, slot) => everywhere || last.has(slot));
+  return all;
 }

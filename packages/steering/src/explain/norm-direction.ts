@@ -15,7 +15,7 @@ import { slotsOf, type PositionTable } from '../positions.js';
 import { STEERABLE_SITES, steeredPlaces, type SteeredPlace } from '../sites.js';
 import type { Steerer } from '../steerer.js';
 import { fillGrid, type CellGrid } from './cell-grid.js';
-import { liveSlots } from './live-cells.js';
+import { liveSlots } from '../live-slots.js';
 import { detached, recordEdits } from './edit-recorder.js';
 
 /** Means over the tokens of all examples that stand in a cell; null where none does, or none has a length (a direction). */
