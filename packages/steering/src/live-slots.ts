@@ -24,7 +24,8 @@ export function liveSlots(
   return live;
 }
 
-function mayLive(
+/** Whether a row may have an effect on some prompt that fits the table. */
+export function mayLive(
   info: Pick<SteeredModel, 'layers'>,
   place: SteeredPlace,
   { mode, skip, length = 0 }: PositionTable,

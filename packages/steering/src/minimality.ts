@@ -1,6 +1,5 @@
 // How much of a steering there is: values that are not 0, their sizes, and how few cells hold most of them.
-import type { SteeringExample } from './examples.js';
-import { liveSlots } from './live-slots.js';
+import { mayLive } from './live-slots.js';
 import type { ParameterForm } from './method.js';
 import { steeredPlaces, type SteeredModel, type SteeredPlace } from './sites.js';
 import type { SteeringValues } from './steering.js';
@@ -33,14 +32,10 @@ export interface MinimalityFigures {
 
 /**
  * Every cell of values by position: scalars one by one, vectors and scales per dimension as the norm of a row. Of methods whose scalars
- * activations decide there are none. With examples a cell is live where one of them has a token there; see `liveSlots`.
- * @throws LimnError `usage/steering-layer`, `usage/steering-site`; `data/steering-length`, `data/steering-roles`
+ * activations decide there are none.
+ * @throws LimnError `usage/steering-layer`, `usage/steering-site`
  */
-export function cellsOf(
-  info: SteeredModel,
-  { spec, places }: SteeringValues,
-  examples: readonly Pick<SteeringExample, 'prompt' | 'roles'>[] = [],
-): SteeringCell[] {
+export function cellsOf(info: SteeredModel, { spec, places }: SteeringValues): SteeringCell[] {
   const P = spec.positions.names.length;
   const wide = spec.method.kind !== 'activ-scalar' && spec.method.kind !== 'gated-scalar';
   return steeredPlaces(info, spec).flatMap((place) => {
@@ -49,25 +44,20 @@ export function cellsOf(
     if (!values) return [];
     const width = values.length / P;
     const units = wide ? 1 : width;
-    const slots = liveSlots(info, place, spec.positions, examples);
     return Array.from({ length: P * units }, (_, i) => {
       const slot = Math.floor(i / units);
       const value = wide ? Math.hypot(...values.subarray(slot * width, (slot + 1) * width)) : (values[i] as number);
-      return { place, slot, unit: i % units, value, live: slots[slot] === true };
+      return { place, slot, unit: i % units, value, live: mayLive(info, place, spec.positions, slot) };
     });
   });
 }
 
 /**
- * Figures over the cells; with examples as `cellsOf` has it.
- * @throws LimnError `usage/steering-layer`, `usage/steering-site`; `data/steering-length`, `data/steering-roles`
+ * Figures over the cells.
+ * @throws LimnError `usage/steering-layer`, `usage/steering-site`
  */
-export function minimalityOf(
-  info: SteeredModel,
-  values: SteeringValues,
-  examples: readonly Pick<SteeringExample, 'prompt' | 'roles'>[] = [],
-): MinimalityFigures {
-  const sizes = cellsOf(info, values, examples)
+export function minimalityOf(info: SteeredModel, values: SteeringValues): MinimalityFigures {
+  const sizes = cellsOf(info, values)
     .filter(({ live }) => live)
     .map(({ value }) => Math.abs(value))
     .sort((a, b) => a - b);

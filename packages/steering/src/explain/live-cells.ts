@@ -1,8 +1,9 @@
 // The cells of learnt values, live where the examples say so, by size and by name.
 import { LimnError } from '@limn/gpu';
 import type { SteeringExample } from '../examples.js';
+import { liveSlots } from '../live-slots.js';
 import { cellsOf, type SteeringCell } from '../minimality.js';
-import type { SteerableSite, SteeredModel } from '../sites.js';
+import type { SteerableSite, SteeredModel, SteeredPlace } from '../sites.js';
 import type { SteeringValues } from '../steering.js';
 
 /** A cell, as results name it. */
@@ -36,11 +37,16 @@ export function expectCells(
   values: SteeringValues,
   examples: readonly SteeringExample[],
 ): SteeringCell[] {
-  const all = cellsOf(info, values, examples);
+  const all = cellsOf(info, values);
   if (all.length === 0)
     throw new LimnError('usage/steering-method', `Values of '${values.spec.method.kind}' belong to no cell.`, {
       details: { method: values.spec.method.kind },
       hint: 'What the activations of some prompts make of them is in normAndDirection: its norm change of a cell is the mean of βα there.',
     });
-  return all;
+  const live = new Map<SteeredPlace, readonly boolean[]>();
+  return all.map((cell) => {
+    const slots = live.get(cell.place) ?? liveSlots(info, cell.place, values.spec.positions, examples);
+    live.set(cell.place, slots);
+    return { ...cell, live: slots[cell.slot] === true };
+  });
 }
