@@ -11,8 +11,10 @@ import { NodeChanges } from './node-changes.js';
 import { layersOf, nodeOutputs, outputCaptures } from './node-outputs.js';
 import type { OutputWeights, SourceBlock } from './node-outputs.js';
 
-/** Sites of the stream itself: an edit there belongs to no node, so no edge could carry or cut it. */
-const STREAM = Object.freeze(['hook_resid_pre', 'hook_resid_mid', 'hook_resid_post'] as const);
+/**
+ * The stream itself, and the heads of a layer together: an edit there belongs to no node, so that no edge could carry or cut it.
+ */
+const NO_NODE = Object.freeze(['hook_attn_out', 'hook_resid_pre', 'hook_resid_mid', 'hook_resid_post'] as const);
 
 /** The outputs z' of every node in a run over `prompts`, for {@link restrictToCircuit}; they live in this step unless kept. */
 export function recordNodeOutputs(
@@ -32,7 +34,8 @@ export function recordNodeOutputs(
 /**
  * Interventions that make a run carry only the circuit's edges: every other edge carries `ablated` (blocks of
  * [sources, B, T, C] for the caller's whole batch). One per slot site that loses an edge. Node outputs are read after
- * their own edits; an edit of the stream itself (hook_resid_*) beside them is `hooks/conflicting-sites`. The far cheaper form
+ * their own edits; an edit of the stream itself (hook_resid_*), or of the heads
+ * of a layer together (hook_attn_out; edit attn.hook_z), beside them is `hooks/conflicting-sites`. The far cheaper form
  * for many circuits is `evaluateCircuits`. Of a node that keeps only some neurons, the kept edges carry `ablated` in the others.
  * @throws LimnError `data/score-shape`
  */
@@ -147,7 +150,7 @@ export function restrictSite(
   return Object.freeze({
     at,
     reads: Object.freeze(changes.sites(sources)),
-    excludes: STREAM,
+    excludes: NO_NODE,
     spec: Object.freeze({
       kind,
       options: Object.freeze(options),

@@ -211,7 +211,7 @@ describe.each([
     model.dispose?.();
   });
 
-  it('an edit of a node reaches what its kept edges feed and nothing else; an edit of the stream is refused', async () => {
+  it('an edit of a node reaches what its kept edges feed and nothing else; an edit that belongs to no node is refused', async () => {
     const { model, pairs } = (await open()) as { model: HookedModel & { dispose?(): void }; pairs: readonly Pair[] };
     const graph = buildGraph(model.info);
     const mlp = graph.forwardIndex('m0');
@@ -224,9 +224,10 @@ describe.each([
     // With all its edges cut, z' − ẑ takes the doubled output off again: f32 round-off of streams of about 10.
     expect(apart(...cut)).toBeLessThan(3e-5);
     expect(apart(...kept)).toBeGreaterThan(1e-2);
-    await expect(denseLosses(model, into, pairs, [scale('blocks.1.hook_resid_pre', 2)])).rejects.toThrow(
-      expect.objectContaining({ code: 'hooks/conflicting-sites' }),
-    );
+    for (const at of ['blocks.1.hook_resid_pre', 'blocks.1.hook_attn_out'] as const)
+      await expect(denseLosses(model, into, pairs, [scale(at, 2)])).rejects.toThrow(
+        expect.objectContaining({ code: 'hooks/conflicting-sites' }),
+      );
     model.dispose?.();
   });
 });

@@ -28,8 +28,11 @@ export interface SteeringValues {
 
 /** How strongly, and to which rows. */
 export interface SteerOptions {
-  /** β: +1 favours the correct answers, −1 the wrong ones; one number, or one per row of the caller's batch. Default 1. */
-  readonly strength?: number | readonly number[] | undefined;
+  /**
+   * β: +1 favours the correct answers, −1 the wrong ones; one number, one per row of the caller's batch, or a function that is asked
+   * anew for every run, so that a slider can move while a text is generated. Default 1.
+   */
+  readonly strength?: number | readonly number[] | (() => number) | undefined;
   /** Names of tokens per row of the caller's batch; for positions by role. */
   readonly roles?: readonly (readonly (string | undefined)[] | undefined)[] | undefined;
   /** Which of several sets of values each row of the caller's batch takes. Default 0. */
@@ -182,7 +185,7 @@ export class Steering {
             at: place.at,
             method: { ...method },
             positions: this.spec.positions.mode,
-            strength: typeof options.strength === 'object' ? [...options.strength] : (options.strength ?? 1),
+            strength: recorded(options.strength),
             ...(options.phase === undefined ? {} : { phase: options.phase }),
           }),
           tensors: Object.freeze({ ...tensors }),
@@ -220,9 +223,10 @@ export class Steering {
       const slots = new Int32Array(ctx.positions.length).fill(-1);
       const strength = new Float32Array(ctx.positions.length);
       const T = ctx.positions.length / ctx.rows.count;
+      const strengths = typeof options.strength === 'function' ? options.strength() : (options.strength ?? 1);
       for (let b = 0; b < ctx.rows.count; b++) {
         const row = ctx.rows.start + b;
-        const beta = ofRow(options.strength ?? 1, row, 'strengths');
+        const beta = ofRow(strengths, row, 'strengths');
         const candidate = options.candidates ? ofRow(options.candidates, row, 'candidates') : 0;
         if (!(candidate >= 0 && candidate < this.candidates)) throw noCandidate(candidate, this.candidates);
         const places = this.#slotsOfRow(ctx, b, options.roles?.[row]);
@@ -248,6 +252,12 @@ export class Steering {
     if (everywhere) return Int32Array.from({ length }, (_, t) => (t < table.skip ? -1 : 0));
     return slotsOf(table, { length, roles }, ctx.rows.start + b);
   }
+}
+
+/** Strengths as a spec holds them. */
+function recorded(strength: SteerOptions['strength']): number | number[] | 'live' {
+  if (typeof strength === 'function') return 'live';
+  return typeof strength === 'object' ? [...strength] : (strength ?? 1);
 }
 
 function ofRow(given: number | readonly number[], row: number, what: string): number {

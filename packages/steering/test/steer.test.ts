@@ -190,6 +190,32 @@ describe('while generating', () => {
     },
   );
 
+  it('a strength that moves is asked for at every token', async () => {
+    const examples = [{ prompt, correct: 0, wrong: 1 }];
+    const { gpt2, steering } = await randomSteering({ kind: 'steer-vec' }, examples, 'none');
+    const strengths = [2, 2, -3, -3];
+    let asked = 0;
+    const found = await tokensOf(gpt2, steering.interventions({ strength: () => strengths[asked++] ?? 0 }));
+    expect(asked).toBe(4);
+    // Every token's own part of the stream keeps the strength that it was read at.
+    const text = [...prompt];
+    const at = (length: number): number[] =>
+      Array.from({ length }, (_, t) => strengths[Math.max(0, t - prompt.length + 1)] ?? 0);
+    for (let i = 0; i < 4; i++) {
+      const edits = steering.places.flatMap((place) =>
+        at(text.length).map((strength, t) => ({
+          ...steering.interventions({ strength }).find((each) => each.at === place.at)!,
+          positions: [t],
+        })),
+      );
+      const [logits] = await lastLogits(gpt2, [{ prompt: text, correct: 0, wrong: 1 }], edits);
+      text.push(logits!.indexOf(Math.max(...logits!)));
+    }
+    expect(found).toEqual(text.slice(prompt.length));
+    steering.dispose();
+    gpt2.dispose();
+  });
+
   it('values by position hold in the prompt, whatever comes behind it', async () => {
     const examples = [{ prompt, correct: 0, wrong: 1 }];
     const { gpt2, steering } = await randomSteering({ kind: 'activ-scalar' }, examples, 'from-end');
