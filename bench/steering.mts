@@ -66,7 +66,7 @@ const gpu = await openNodeGpu({ label: 'steering' });
 const { adapter, source } = gpu.capabilities;
 const header = {
   study: 'limn.steering',
-  version: 1,
+  version: 2,
   adapter: adapter.description || adapter.device,
   limn: version,
   updates: whole(options.updates),
@@ -116,10 +116,15 @@ async function measure(model: string, hooked: HookedModel, task: StudyTask, seed
   const learnt = {
     ActivScalar: await learn(hooked, split, 'activ-scalar', settings),
     SteerVec: await learn(hooked, split, 'steer-vec', settings),
-    DynScalar: await learn(hooked, split, 'dyn-scalar', settings),
+    DynScalar: await learn(
+      hooked,
+      { ...split, train: [...split.train, ...longer(task, seed, split.train)] },
+      'dyn-scalar',
+      settings,
+    ),
   };
-  for (const [row, { weight, values }] of Object.entries(learnt))
-    rows[row as StudyRow] = await chooseAmong(hooked, split, [{ chosen: { λ_M: weight }, values }]);
+  for (const [row, candidate] of Object.entries(learnt))
+    rows[row as StudyRow] = await chooseAmong(hooked, split, [candidate]);
   const request = { model: hooked, task, split, positions: tableOf(split), scalars: learnt.ActivScalar.values };
   for (const [row, settled] of Object.entries(await candidates(request)))
     rows[row as StudyRow] = await chooseAmong(hooked, split, settled);
@@ -183,7 +188,28 @@ async function withSteerer<T>(
   return await run((scale) => steererOf(values.spec.method.kind, steering, { nonZero: 0, scale }));
 }
 
-/** Test prompts behind no, one and two other documents. */
+/** Lengths that DynScalar is not learnt at. */
+const UNSEEN = [
+  [28, 30],
+  [36, 38],
+] as const;
+const isUnseen = (length: number): boolean => UNSEEN.some(([from, to]) => length >= from && length <= to);
+
+/** Prompts behind one other document, about what some examples are about. */
+function behindOthers(task: StudyTask, seed: number, of: readonly SteeringExample[]): SteeringExample[] {
+  const about = new Set(of.flatMap(({ entities }) => entities ?? []));
+  const drawn = steeringExamples(task, { seed, n: 2000, split: 'all', prefixDocuments: 1 });
+  return drawn.filter(({ entities }) => entities.every((entity) => about.has(entity)));
+}
+
+/** Longer prompts to learn from, none of an unseen length: as many as there are short ones. */
+function longer(task: StudyTask, seed: number, train: readonly SteeringExample[]): SteeringExample[] {
+  return behindOthers(task, seed, train)
+    .filter(({ prompt }) => !isUnseen(prompt.length))
+    .slice(0, train.length);
+}
+
+/** Test prompts as they are, and behind another document at the two lengths that were not learnt. */
 async function lengths(
   model: HookedModel,
   task: StudyTask,
@@ -192,17 +218,28 @@ async function lengths(
   values: SteeringValues,
   scale: number,
 ): Promise<LengthFinding[]> {
-  const about = new Set(test.flatMap(({ entities }) => entities ?? []));
+  const long = behindOthers(task, seed, test);
+  const parts = [
+    { learnt: true, examples: test },
+    ...UNSEEN.map(([from, to]) => ({
+      learnt: false,
+      examples: long.filter(({ prompt }) => prompt.length >= from && prompt.length <= to).slice(0, most),
+    })),
+  ];
   const found: LengthFinding[] = [];
-  for (const prefixDocuments of [0, 1, 2] as const) {
-    const examples = steeringExamples(task, { seed, n: count(task), split: 'all', prefixDocuments })
-      .filter(({ entities }) => entities.every((entity) => about.has(entity)))
-      .slice(0, most);
+  for (const { learnt, examples } of parts) {
+    if (examples.length === 0) continue;
     const figures = await withSteerer(model, { chosen: {}, values }, async (at) =>
       summarise(await evaluateSteering(model, at(scale), examples)),
     );
     const sizes = examples.map(({ prompt }) => prompt.length);
-    found.push({ prefixDocuments, shortest: Math.min(...sizes), longest: Math.max(...sizes), figures });
+    found.push({
+      learnt,
+      shortest: Math.min(...sizes),
+      longest: Math.max(...sizes),
+      prompts: examples.length,
+      figures,
+    });
   }
   return found;
 }

@@ -9,20 +9,20 @@ import {
   type SteeringMethod,
   type SteeringSpec,
   type SteeringValues,
+  type SweepPoint,
 } from '@limn/steering';
 
 /** λ_M per method: those that keep a few cells to most of them. */
 const WEIGHTS = {
-  'activ-scalar': [0.01, 0.03, 0.1],
-  'steer-vec': [0.01, 0.03],
-  'dyn-scalar': [0, 0.003],
+  'activ-scalar': [0.03, 0.1],
+  'steer-vec': [0.03],
+  'dyn-scalar': [0],
 } as const;
+/** λ_F. */
+const FAITHFULNESS = [20, 60] as const;
 
-/** What all learnt rows share. */
-export const LEARNING = {
-  objective: { goal: { kind: 'flip', margin: 4 }, faithfulnessWeight: 20 },
-  examplesPerUpdate: 16,
-} as const;
+/** What all learnt rows share: a margin above the one that counts as a success. */
+export const LEARNING = { goal: { kind: 'flip', margin: 3 }, examplesPerUpdate: 16 } as const;
 
 /** Where scalars and vectors are: the paper's sites. */
 export const PAPER_SITES = ['hook_attn_out', 'hook_mlp_out'] as const;
@@ -39,7 +39,7 @@ export async function learn(
   split: EntitySplit,
   kind: keyof typeof WEIGHTS,
   { updates, seed }: { readonly updates: number; readonly seed: number },
-): Promise<{ readonly weight: number; readonly values: SteeringValues }> {
+): Promise<{ readonly chosen: Readonly<Record<string, number>>; readonly values: SteeringValues }> {
   const method: SteeringMethod = { kind };
   const spec: SteeringSpec = {
     method,
@@ -47,7 +47,21 @@ export async function learn(
     positions: kind === 'dyn-scalar' ? { mode: 'none', names: ['all'], skip: 1 } : tableOf(split),
   };
   const rate = kind === 'activ-scalar' ? 0.03 : kind === 'steer-vec' ? 0.01 : 0.02;
-  const points = await sweepSteering(model, split, spec, { ...LEARNING, weights: WEIGHTS[kind], updates, seed, rate });
-  const { weight, trained } = bestPoint(points);
-  return { weight, values: trained.values };
+  const points: (SweepPoint & { readonly faithfulness: number })[] = [];
+  for (const faithfulness of FAITHFULNESS) {
+    const { goal, examplesPerUpdate } = LEARNING;
+    const found = await sweepSteering(model, split, spec, {
+      objective: { goal, faithfulnessWeight: faithfulness },
+      examplesPerUpdate,
+      weights: WEIGHTS[kind],
+      updates,
+      seed,
+      rate,
+    });
+    points.push(...found.map((point) => ({ ...point, faithfulness })));
+  }
+  const best = bestPoint(points);
+  const { weight, trained } = best;
+  const faithfulness = points.find((point) => point === best)?.faithfulness ?? Number.NaN;
+  return { chosen: { λ_M: weight, λ_F: faithfulness }, values: trained.values };
 }

@@ -3,6 +3,7 @@ import { intervalText } from '../interval.mjs';
 import {
   STUDY_ROWS,
   STUDY_TASKS,
+  type LengthFinding,
   type RowFinding,
   type Study,
   type StudyRow,
@@ -120,7 +121,7 @@ ${restrictionTable(findings)}
 
 ### Prompts of other lengths
 
-DynScalar, learnt behind no other document, at the strength chosen there.
+DynScalar, learnt on prompts alone and behind another document, but at none of the two ranges of lengths below.
 
 ${lengthTable(findings)}
 
@@ -170,16 +171,26 @@ function restrictionTable(findings: readonly TaskFinding[]): string {
   );
 }
 
+/** Findings by length, in the order of the first. */
+function byLength(findings: readonly TaskFinding[]): LengthFinding[][] {
+  const groups = new Map<number, LengthFinding[]>();
+  for (const found of findings.flatMap(({ lengths }) => lengths)) {
+    const key = found.learnt ? 0 : found.shortest < 33 ? 1 : 2;
+    groups.set(key, [...(groups.get(key) ?? []), found]);
+  }
+  return [...groups].sort(([a], [b]) => a - b).map(([, group]) => group);
+}
+
 function lengthTable(findings: readonly TaskFinding[]): string {
   return table(
-    ['documents in front', 'tokens', 'success both ways', 'margin both ways', 'KL of the rest', 'Δ moves'],
-    [0, 1, 2].map((prefix) => {
-      const found = findings.flatMap(({ lengths }) => lengths.filter((each) => each.prefixDocuments === prefix));
-      const of = (value: (each: (typeof found)[number]) => number, digits: number): string =>
+    ['tokens', 'learnt at', 'prompts', 'success both ways', 'margin both ways', 'KL of the rest', 'Δ moves'],
+    byLength(findings).map((found) => {
+      const of = (value: (each: LengthFinding) => number, digits: number): string =>
         intervalText(found.map(value), digits);
       return [
-        String(prefix),
         range(found.flatMap(({ shortest, longest }) => [shortest, longest])),
+        found.every(({ learnt }) => learnt) ? 'yes' : 'no',
+        range(found.map(({ prompts }) => prompts)),
         of(({ figures }) => figures.twoWaySuccess, 2),
         of(({ figures }) => figures.twoWayMargin, 2),
         of(({ figures }) => figures.drift, 3),
@@ -199,15 +210,9 @@ function aims(study: Study, tasks: readonly StudyTask[]): string {
       const success = of('ActivScalar', ({ test }) => test.twoWaySuccess);
       const part = of('ActivScalar', ({ nonZero = 0, live = 1 }) => nonZero / live);
       const vectors = of('SteerVec', ({ test }) => test.twoWaySuccess);
-      const lengths = [1, 2].map((prefix) =>
-        mean(
-          findings.flatMap((finding) =>
-            finding.lengths
-              .filter((each) => each.prefixDocuments === prefix)
-              .map(({ figures }) => figures.twoWaySuccess),
-          ),
-        ),
-      );
+      const lengths = byLength(findings)
+        .filter((group) => group.some(({ learnt }) => !learnt))
+        .map((group) => mean(group.map(({ figures }) => figures.twoWaySuccess)));
       const verdict = (met: boolean): string => (met ? '**met**' : '**missed**');
       const worst = Math.min(...lengths);
       return [

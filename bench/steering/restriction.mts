@@ -18,8 +18,9 @@ import { permutation } from '@limn/tensor';
 import { LEARNING } from './learnt.mjs';
 import type { RestrictionFinding, StudyTask } from './study.mjs';
 
-/** λ_M of all three. */
+/** λ_M and λ_F of all three. */
 const WEIGHT = 0.03;
+const FAITHFULNESS_WEIGHT = 20;
 
 /** Learns three times with the same seed and measures on the test prompts. */
 export async function restriction(
@@ -56,7 +57,8 @@ export async function restriction(
   };
   const measure = async (only?: readonly SteeredPart[]): Promise<SteeringFigures> => {
     const { values } = await trainSteering(model, split.train, spec, {
-      ...LEARNING,
+      objective: { goal: LEARNING.goal, faithfulnessWeight: FAITHFULNESS_WEIGHT },
+      examplesPerUpdate: LEARNING.examplesPerUpdate,
       minimality: { weight: WEIGHT },
       updates,
       seed,

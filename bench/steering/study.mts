@@ -48,11 +48,12 @@ export interface RestrictionFinding {
   readonly random: SteeringFigures;
 }
 
-/** DynScalar behind one and two other documents: lengths that it was not learnt at. */
+/** DynScalar on prompts of some lengths, other documents standing in front; learnt at other lengths where `learnt` says no. */
 export interface LengthFinding {
-  readonly prefixDocuments: 0 | 1 | 2;
+  readonly learnt: boolean;
   readonly shortest: number;
   readonly longest: number;
+  readonly prompts: number;
   readonly figures: SteeringFigures;
 }
 
@@ -72,7 +73,7 @@ export interface TaskFinding {
 /** The whole study. */
 export interface Study {
   readonly study: 'limn.steering';
-  readonly version: 1;
+  readonly version: 2;
   readonly adapter: string;
   readonly limn: string;
   readonly updates: number;
