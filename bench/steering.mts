@@ -62,6 +62,13 @@ const count = (task: StudyTask): number =>
     ? { 'country-capital-conflict': 380, 'ioi-abba': 1200 }[task]
     : whole(options.examples);
 
+/** Lengths that DynScalar is not learnt at. */
+const UNSEEN = [
+  [28, 30],
+  [36, 38],
+] as const;
+const isUnseen = (length: number): boolean => UNSEEN.some(([from, to]) => length >= from && length <= to);
+
 const gpu = await openNodeGpu({ label: 'steering' });
 const { adapter, source } = gpu.capabilities;
 const header = {
@@ -187,13 +194,6 @@ async function withSteerer<T>(
   using steering = new Steering(model, values.spec, { values: [values] });
   return await run((scale) => steererOf(values.spec.method.kind, steering, { nonZero: 0, scale }));
 }
-
-/** Lengths that DynScalar is not learnt at. */
-const UNSEEN = [
-  [28, 30],
-  [36, 38],
-] as const;
-const isUnseen = (length: number): boolean => UNSEEN.some(([from, to]) => length >= from && length <= to);
 
 /** Prompts behind one other document, about what some examples are about. */
 function behindOthers(task: StudyTask, seed: number, of: readonly SteeringExample[]): SteeringExample[] {

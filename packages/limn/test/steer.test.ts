@@ -289,3 +289,46 @@ describe('limn steer sweep', () => {
     expect(provenance.minimality).toEqual({ weight: best });
   });
 });
+
+describe('limn steer compare', () => {
+  const at = (name: string): string => path.join(root, name, 'steering.json');
+  const compare = (...files: readonly string[]): string[] => [
+    'steer',
+    'compare',
+    ...files,
+    '--model',
+    model,
+    '--data',
+    data,
+  ];
+
+  it('measures every file on the same prompts, and says how far those of equal cells agree', async () => {
+    const outcome = await runLimn([...compare(at('first'), at('again'), at('steer-vec'), at('dyn-scalar')), '--json']);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { steerings, agreements, prompts } = outcome.json() as unknown as {
+      readonly prompts: number;
+      readonly steerings: readonly { readonly method: string; readonly figures: { readonly shift: number } }[];
+      readonly agreements: readonly {
+        readonly a: string;
+        readonly b: string;
+        readonly agreement: { readonly spearman: number };
+      }[];
+    };
+    expect(prompts).toBe(10);
+    expect(steerings.map(({ method }) => method)).toEqual(['activ-scalar', 'activ-scalar', 'steer-vec', 'dyn-scalar']);
+    expect(steerings[0]!.figures).toEqual(steerings[1]!.figures);
+    // Learnt twice to the same bits; vectors by role have other cells.
+    expect(agreements.map(({ a, b }) => [a, b])).toEqual([[at('first'), at('again')]]);
+    expect(agreements[0]!.agreement.spearman).toBeCloseTo(1, 9);
+    const said = await runLimn(compare(at('first'), at('steer-vec')));
+    expect(said.stdout).toMatch(/activ-scalar +\d+\/10 +[01]\.\d\d/);
+  });
+
+  it('refuses a file of another model and two sources of prompts', async () => {
+    expect((await failed([...compare(at('task')), '--json'])).slice(0, 2)).toEqual([4, 'data/steering-fingerprint']);
+    expect((await failed([...compare(at('first')), '--task', 'ioi', '--json'])).slice(0, 2)).toEqual([
+      2,
+      'usage/steering-data',
+    ]);
+  });
+});

@@ -1,5 +1,4 @@
 // `limn steer apply`: a learnt steering on a prompt: what comes next at several strengths, or a text that goes on under it.
-import { readFile } from 'node:fs/promises';
 import { LimnError } from '@limn/gpu';
 import { generateStream, tokenBatch, topTokens, type Phase } from '@limn/hooks';
 import { readSteering, Steering } from '@limn/steering';
@@ -18,6 +17,7 @@ import {
   withSharedOptions,
   type SharedOptions,
 } from '../shared-options.js';
+import { steeringFileText } from '../steering-file-text.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 
 const PHASES = ['prompt', 'generated', 'both'] as const;
@@ -77,7 +77,7 @@ const rolesOption = (text: string): (string | undefined)[] =>
 async function run(options: SteerApplyOptions, context: CommandContext): Promise<void> {
   const { console } = context;
   expectPrompt(options);
-  const { values, provenance } = readSteering(await fileText(options.steering));
+  const { values, provenance } = readSteering(await steeringFileText(options.steering));
   using device = await openDevice(context);
   using model = await openGivenModel(device.gpu, options.model, options, context);
   using steering = new Steering(model.hooked, values.spec, { values: [values] });
@@ -144,16 +144,4 @@ async function texts({ model, steering, prompt, options, context: { console, sig
     results.push({ strength, tokens, ...(text === undefined ? {} : { text }) });
   }
   return results;
-}
-
-async function fileText(file: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new LimnError('data/steering-file', `${file} cannot be read: ${(cause as Error).message}`, {
-      cause,
-      details: { file },
-      hint: 'give the steering.json that `limn steer train` wrote',
-    });
-  }
 }

@@ -126,8 +126,7 @@ function layersOption(text: string): number[] {
  * @throws LimnError `usage/steering-data`, `usage/position-mode`
  */
 export function expectSteerOptions({ task, data, method, positions }: SteerOptions): void {
-  if ((task === undefined) === (data === undefined))
-    throw new LimnError('usage/steering-data', 'give the examples either with --task NAME or with --data FILE');
+  expectOneSource({ task, data });
   if (method === 'dyn-scalar' && positions !== undefined && positions !== 'none')
     throw new LimnError(
       'usage/position-mode',
@@ -137,6 +136,18 @@ export function expectSteerOptions({ task, data, method, positions }: SteerOptio
         hint: 'leave --positions out',
       },
     );
+}
+
+/** @throws LimnError `usage/steering-data` */
+export function expectOneSource({
+  task,
+  data,
+}: {
+  readonly task?: string | undefined;
+  readonly data?: string | undefined;
+}): void {
+  if ((task === undefined) === (data === undefined))
+    throw new LimnError('usage/steering-data', 'give the examples either with --task NAME or with --data FILE');
 }
 
 /** The method with its settings. */

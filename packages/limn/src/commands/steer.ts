@@ -1,7 +1,8 @@
-// `limn steer`: learns to turn a behaviour up and down, applies what was learnt, and draws what more of it costs.
+// `limn steer`: learns to turn a behaviour up and down, applies what was learnt, says what fewer cells cost, and compares.
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { addSteerApplyCommand } from './steer-apply.js';
+import { addSteerCompareCommand } from './steer-compare.js';
 import { addSteerSweepCommand } from './steer-sweep.js';
 import { addSteerTrainCommand } from './steer-train.js';
 
@@ -12,4 +13,5 @@ export function addSteerCommand(program: Command, context: CommandContext): void
   addSteerTrainCommand(steer, context);
   addSteerApplyCommand(steer, context);
   addSteerSweepCommand(steer, context);
+  addSteerCompareCommand(steer, context);
 }
