@@ -117,25 +117,32 @@ describe('limn steer train', () => {
     expect(readSteering(file('stopped')).values).toEqual(readSteering(file('first')).values);
   });
 
-  it('learns a task in pocket’s words, and a parity that keeps what is given', async () => {
-    const out = path.join(root, 'task');
-    const asked = ['steer', 'train', '--model', 'pocket', '--updates', '2', '--json', '--out', out];
-    const flip = await runLimn([
-      ...asked,
-      '--task',
-      'country-capital-conflict',
-      '--examples',
-      '240',
-      '--positions',
-      'role',
+  const onPocket = (...more: readonly string[]) => {
+    const places = ['--sites', 'hook_mlp_out', '--layers', '1', '--updates', '2'];
+    return runLimn([
+      'steer',
+      'train',
+      '--model',
+      'pocket',
+      ...places,
+      '--json',
+      '--out',
+      path.join(root, 'task'),
+      ...more,
     ]);
+  };
+
+  it('learns a task in pocket’s words', async () => {
+    const flip = await onPocket('--task', 'ioi-abba', '--examples', '120', '--positions', 'role');
     expect(flip.exitCode, flip.stderr).toBe(0);
     const { provenance, values } = readSteering(file('task'));
-    expect(provenance.tokens?.slice(0, 4)).toEqual(expect.arrayContaining([expect.stringContaining('the')]));
+    expect(provenance.tokens?.at(-1)?.trim()).toBe('to');
     expect(values.spec.positions).toMatchObject({ mode: 'role', skip: 1 });
-    expect(values.spec.positions.names).toContain('stated');
-    const parity = await runLimn([
-      ...asked,
+    expect(values.spec.positions.names).toContain('last');
+  });
+
+  it('learns a parity that keeps what is given', async () => {
+    const parity = await onPocket(
       '--task',
       'gender',
       '--examples',
@@ -144,7 +151,7 @@ describe('limn steer train', () => {
       'parity',
       '--positions',
       'from-end',
-    ]);
+    );
     expect(parity.exitCode, parity.stderr).toBe(0);
     expect(readSteering(file('task')).provenance.objective).toMatchObject({ goal: { kind: 'parity' } });
   });
