@@ -1,21 +1,10 @@
 // The same model twice: in float64 (the reference) and on the GPU as a GPT-2, through the file format.
-import { loadGpt2, memoryFiles, weightShapes, writeSafetensors, type Gpt2, type WritableTensor } from '@limn/gpt2';
-import { newConfig } from '@limn/gpt2';
+import { loadGpt2, memoryFiles, writeSafetensors, type Gpt2 } from '@limn/gpt2';
 import { referenceEap, testGpu } from '@limn/testing';
 
-type EapModel = referenceEap.EapModel;
-
 /** A reference model on the GPU, through the file format. */
-export async function gpt2Of(model: EapModel): Promise<Gpt2> {
-  const { layers, heads, width, mlpWidth, vocabulary, positions } = model.sizes;
-  const { config, weights } = referenceEap.gpt2FilesOf(model);
-  const shapes = newConfig({ layers, heads, width, mlpWidth, vocabulary, maxPositions: positions, tied: false });
-  const tensors = new Map<string, WritableTensor>();
-  for (const [name, shape] of weightShapes(shapes, false))
-    tensors.set(name === 'lm_head.weight' ? name : `transformer.${name}`, {
-      shape,
-      data: Float32Array.from(weights.get(name) ?? []),
-    });
+export async function gpt2Of(model: referenceEap.EapModel): Promise<Gpt2> {
+  const { config, tensors } = referenceEap.gpt2FilesOf(model);
   const files = memoryFiles({
     'config.json': new TextEncoder().encode(JSON.stringify(config)),
     'model.safetensors': writeSafetensors(tensors),

@@ -1,11 +1,11 @@
 // What each cell of a steering does: Δ_{+1} − Δ_{−1} without it, and how few cells hold most of the shift.
 import type { HookedModel, RunControls } from '@limn/hooks';
-import { evaluateSteering } from './evaluate.js';
 import type { SteeringExample } from './examples.js';
 import { cellsOf, type SteeringCell } from './minimality.js';
-import type { ParameterForm } from './method.js';
-import { Steering, type SteeringValues } from './steering.js';
-import { summarise } from './summary.js';
+import { only, without } from './explain/cell-values.js';
+import { meanOf, shiftOf } from './explain/causal-controls.js';
+import { measureCandidates } from './explain/measure-candidates.js';
+import type { SteeringValues } from './steering.js';
 
 /** A cell with what it does. */
 export interface CellContribution {
@@ -38,90 +38,17 @@ export async function cellContributions(
   controls: RunControls = {},
 ): Promise<CellContributions> {
   const all = cellsOf(model.info, values).filter(({ value }) => value !== 0);
-  const shiftsOf = (variants: readonly SteeringValues[]): Promise<number[]> =>
-    shifts(model, variants, examples, controls);
-  const [shift = 0, ...without] = await shiftsOf([
-    values,
-    ...all.map((cell) =>
-      keepCells(
-        values,
-        all.filter((other) => other !== cell),
-      ),
-    ),
-  ]);
+  const shiftsOf = async (variants: readonly SteeringValues[]): Promise<number[]> => {
+    const sets = variants.map((variant) => () => variant);
+    const measured = await measureCandidates(model, sets, examples, [1, -1], controls);
+    return variants.map((_, i) => meanOf(shiftOf(measured, i)));
+  };
+  const [shift = 0, ...left] = await shiftsOf([values, ...all.map((cell) => without(values, [cell]))]);
   const cells = all
-    .map((cell, i) => ({ cell, contribution: shift - (without[i] as number) }))
+    .map((cell, i) => ({ cell, contribution: shift - (left[i] as number) }))
     .sort((a, b) => b.contribution - a.contribution);
-  const curve = await shiftsOf(
-    cells.map((_, n) =>
-      keepCells(
-        values,
-        cells.slice(0, n + 1).map(({ cell }) => cell),
-      ),
-    ),
-  );
+  const ordered = cells.map(({ cell }) => cell);
+  const curve = await shiftsOf(ordered.map((_, n) => only(values, all, ordered.slice(0, n + 1))));
   const enough = curve.findIndex((value) => value >= 0.9 * shift);
   return { shift, cells, curve, cellsFor90: enough < 0 ? cells.length : enough + 1 };
-}
-
-/** The values with every cell that is not named set to 0. */
-export function keepCells(values: SteeringValues, kept: readonly SteeringCell[]): SteeringValues {
-  const P = values.spec.positions.names.length;
-  const wide = values.spec.method.kind !== 'activ-scalar' && values.spec.method.kind !== 'gated-scalar';
-  const places = new Map(
-    [...values.places].map(([at, own]) => {
-      const tensors = new Map<ParameterForm['name'], Float32Array>(own);
-      for (const name of ['alpha', 'vector'] as const) {
-        const data = own.get(name);
-        if (!data) continue;
-        const width = data.length / P;
-        const left = new Float32Array(data.length);
-        for (const { place, slot, unit } of kept) {
-          if (place.at !== at) continue;
-          const [from, to] = wide ? [slot * width, (slot + 1) * width] : [slot * width + unit, slot * width + unit + 1];
-          left.set(data.subarray(from, to), from);
-        }
-        tensors.set(name, left);
-      }
-      return [at, tensors] as const;
-    }),
-  );
-  return { ...values, places };
-}
-
-/** Sets of values whose tensors may lie side by side in one Steering. */
-const AT_ONCE = 64;
-
-/** Mean Δ_{+1} − Δ_{−1} of each variant: every example under every variant, some variants at a time. */
-async function shifts(
-  model: HookedModel,
-  variants: readonly SteeringValues[],
-  examples: readonly SteeringExample[],
-  controls: RunControls,
-): Promise<number[]> {
-  const found: number[] = [];
-  for (let first = 0; first < variants.length; first += AT_ONCE) {
-    const some = variants.slice(first, first + AT_ONCE);
-    const [sample] = some as [SteeringValues];
-    using steering = new Steering(model, sample.spec, { values: some });
-    const tagged = some.flatMap((_, candidate) => examples.map((example) => ({ ...example, candidate })));
-    const measured = await evaluateSteering(
-      model,
-      {
-        name: 'sets of cells',
-        parameters: 0,
-        nonZero: 0,
-        interventions: (rows) =>
-          steering.interventions({
-            strength: rows.map(({ strength }) => strength),
-            roles: rows.map(({ example }) => example.roles),
-            candidates: rows.map(({ example }) => (example as (typeof tagged)[number]).candidate),
-          }),
-      },
-      tagged,
-      controls,
-    );
-    some.forEach((_, i) => found.push(summarise(measured.slice(i * examples.length, (i + 1) * examples.length)).shift));
-  }
-  return found;
 }

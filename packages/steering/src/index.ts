@@ -55,7 +55,7 @@ export {
 } from './formats/steering-tensors.js';
 export { calibrateStrength, type Calibration, type CalibrationOptions } from './calibrate.js';
 export { bestPoint, sweepSteering, type SweepOptions, type SweepPoint } from './sweep.js';
-export { cellContributions, keepCells, type CellContribution, type CellContributions } from './cell-contributions.js';
+export { cellContributions, type CellContribution, type CellContributions } from './cell-contributions.js';
 export {
   readControlVector,
   steeringFromControlVector,

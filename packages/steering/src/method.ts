@@ -109,6 +109,16 @@ export function scalesWhole({ kind }: SteeringMethod): boolean {
   return kind === 'activ-scalar' || kind === 'dyn-scalar' || kind === 'gated-scalar';
 }
 
+/** Whether a cell of values by position is a whole row, a vector or a scale per dimension, and not one scalar. */
+export function hasRowCells({ kind }: SteeringMethod): boolean {
+  return kind !== 'activ-scalar' && kind !== 'gated-scalar';
+}
+
+/** Whether sets of values may lie side by side for rows of one batch to choose from: all that is learnt is by position. */
+export function liesSideBySide({ kind }: SteeringMethod): boolean {
+  return kind === 'activ-scalar' || kind === 'steer-vec' || kind === 'dimension-scale';
+}
+
 /** Whether a method takes prompts of any length with one set of numbers, whatever the position mode. */
 export function isPositionFree(method: SteeringMethod): boolean {
   return method.kind === 'dyn-scalar';

@@ -1,6 +1,6 @@
 // How much of a steering there is: values that are not 0, their sizes, and how few cells hold most of them.
 import { mayLive } from './live-slots.js';
-import type { ParameterForm } from './method.js';
+import { hasRowCells, type ParameterForm } from './method.js';
 import { steeredPlaces, type SteeredModel, type SteeredPlace } from './sites.js';
 import type { SteeringValues } from './steering.js';
 
@@ -37,7 +37,7 @@ export interface MinimalityFigures {
  */
 export function cellsOf(info: SteeredModel, { spec, places }: SteeringValues): SteeringCell[] {
   const P = spec.positions.names.length;
-  const wide = spec.method.kind !== 'activ-scalar' && spec.method.kind !== 'gated-scalar';
+  const wide = hasRowCells(spec.method);
   return steeredPlaces(info, spec).flatMap((place) => {
     const data = places.get(place.at);
     const values = data?.get('alpha') ?? data?.get('vector');

@@ -3,7 +3,14 @@ import { LimnError, type Gpu, type Step } from '@limn/gpu';
 import type { Extent, HookedModel, HookName, Intervention, InterventionContext, Phase } from '@limn/hooks';
 import { persistent, type Tensor } from '@limn/tensor';
 import { applyMethod, steeredRows, type PlaceTensors, type SteeredRows } from './apply-method.js';
-import { checkMethod, isPositionFree, parameterForms, type ParameterForm, type SteeringMethod } from './method.js';
+import {
+  checkMethod,
+  isPositionFree,
+  liesSideBySide,
+  parameterForms,
+  type ParameterForm,
+  type SteeringMethod,
+} from './method.js';
 import { slotsOf, type PositionTable } from './positions.js';
 import { steeredPlaces, type SteerableSite, type SteeredPlace } from './sites.js';
 import { expectModel, valuesAt } from './steering-values.js';
@@ -72,12 +79,7 @@ export class Steering {
     }: { readonly values?: readonly SteeringValues[]; readonly candidates?: number } = {},
   ) {
     checkMethod(spec.method);
-    if (
-      candidates > 1 &&
-      spec.method.kind !== 'activ-scalar' &&
-      spec.method.kind !== 'steer-vec' &&
-      spec.method.kind !== 'dimension-scale'
-    )
+    if (candidates > 1 && !liesSideBySide(spec.method))
       throw new LimnError(
         'usage/steering-option',
         `Only values by position can lie side by side, not those of '${spec.method.kind}'.`,

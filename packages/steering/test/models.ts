@@ -1,27 +1,11 @@
 // Tiny models to steer: one of random weights, in float64 and on the GPU, and the second architecture.
-import {
-  loadGpt2,
-  memoryFiles,
-  newConfig,
-  weightShapes,
-  writeSafetensors,
-  type Gpt2,
-  type WritableTensor,
-} from '@limn/gpt2';
+import { loadGpt2, memoryFiles, writeSafetensors, type Gpt2 } from '@limn/gpt2';
 import { referenceEap, testGpu } from '@limn/testing';
 import type { SteeringExample } from '../src/index.js';
 
 /** A reference model on the GPU, through the file format. */
 export async function gpt2Of(model: referenceEap.EapModel): Promise<Gpt2> {
-  const { layers, heads, width, mlpWidth, vocabulary, positions } = model.sizes;
-  const { config, weights } = referenceEap.gpt2FilesOf(model);
-  const shapes = newConfig({ layers, heads, width, mlpWidth, vocabulary, maxPositions: positions, tied: false });
-  const tensors = new Map<string, WritableTensor>();
-  for (const [name, shape] of weightShapes(shapes, false))
-    tensors.set(name === 'lm_head.weight' ? name : `transformer.${name}`, {
-      shape,
-      data: Float32Array.from(weights.get(name) ?? []),
-    });
+  const { config, tensors } = referenceEap.gpt2FilesOf(model);
   const files = memoryFiles({
     'config.json': new TextEncoder().encode(JSON.stringify(config)),
     'model.safetensors': writeSafetensors(tensors),

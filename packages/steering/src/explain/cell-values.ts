@@ -2,7 +2,7 @@
 import type { HookName } from '@limn/hooks';
 import { fillNormal, permutation, randomU32 } from '@limn/tensor';
 import type { SteeringCell } from '../minimality.js';
-import type { ParameterForm } from '../method.js';
+import { hasRowCells, type ParameterForm } from '../method.js';
 import type { SteeringValues } from '../steering.js';
 
 /** The numbers of one cell: `width` of them from `from` on, in the table of its place. */
@@ -17,8 +17,7 @@ interface CellPlace {
 function placeOf({ places, spec }: SteeringValues, { place, slot, unit }: SteeringCell): CellPlace {
   const name = places.get(place.at)?.has('vector') ? 'vector' : 'alpha';
   const columns = (places.get(place.at)?.get(name)?.length ?? 0) / spec.positions.names.length;
-  const single = spec.method.kind === 'activ-scalar' || spec.method.kind === 'gated-scalar';
-  return { at: place.at, name, from: slot * columns + unit, width: single ? 1 : columns };
+  return { at: place.at, name, from: slot * columns + unit, width: hasRowCells(spec.method) ? columns : 1 };
 }
 
 /** A copy whose tables may be written to. */

@@ -4,6 +4,7 @@ import type { HookedModel, RunControls } from '@limn/hooks';
 import type { SteeringExample } from '../examples.js';
 import type { SteeringCell } from '../minimality.js';
 import type { SteeringValues } from '../steering.js';
+import { meanOf } from './causal-controls.js';
 import { only } from './cell-values.js';
 import { expectCells, largestCells, nameOf, type CellName } from './live-cells.js';
 import { differencesAt, measureCandidates, type CandidateDifferences } from './measure-candidates.js';
@@ -81,8 +82,8 @@ export async function cellInteractions(
     strength,
     examples: examples.length,
     cells: cells.map((cell) => nameOf(values, cell)),
-    untouched: mean(ofNone),
-    single: cells.map((_, i) => mean(differencesAt(measured, 1 + i)) - mean(ofNone)),
+    untouched: meanOf(ofNone),
+    single: cells.map((_, i) => meanOf(differencesAt(measured, 1 + i)) - meanOf(ofNone)),
     pairs: pairs.map(([i, j], at) => ({ i, j, ...interaction(measured, [0, 1 + i, 1 + j, 1 + K + at]) })),
   };
 }
@@ -98,11 +99,7 @@ function interaction(
     Float64Array,
   ];
   const each = d.map((value, n) => value - (b[n] as number) - (c[n] as number) + (a[n] as number));
-  const value = mean(each);
+  const value = meanOf(each);
   const squares = each.reduce((sum, one) => sum + (one - value) ** 2, 0);
   return { value, error: each.length < 2 ? null : Math.sqrt(squares / (each.length - 1) / each.length) };
-}
-
-function mean(values: Float64Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

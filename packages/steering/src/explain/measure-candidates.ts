@@ -2,7 +2,7 @@
 import { inBatches, settleControls, tokenBatch, type HookedModel, type RunControls } from '@limn/hooks';
 import { readFloats } from '@limn/tensor';
 import { checkExamples, type SteeringExample } from '../examples.js';
-import { parameterForms } from '../method.js';
+import { liesSideBySide, parameterForms } from '../method.js';
 import { steeredPlaces } from '../sites.js';
 import { Steering, type SteeringSpec, type SteeringValues } from '../steering.js';
 import { answerDifference } from './answer-difference.js';
@@ -19,8 +19,7 @@ export interface CandidateDifferences {
 
 /** How many sets may lie side by side: those of methods by position alone, within a quarter of the budget. */
 export function setsAtOnce(model: Pick<HookedModel, 'info'>, spec: SteeringSpec, memoryBytes: number): number {
-  const { kind } = spec.method;
-  if (kind !== 'activ-scalar' && kind !== 'steer-vec' && kind !== 'dimension-scale') return 1;
+  if (!liesSideBySide(spec.method)) return 1;
   const numbers = steeredPlaces(model.info, spec)
     .flatMap((place) => parameterForms(spec.method, place, spec.positions.names.length))
     .reduce((sum, { shape }) => sum + shape[0] * shape[1], 0);

@@ -1,10 +1,10 @@
 // A reference model as the files of a GPT-2: Hugging Face's names and layout, Conv1D [in, out], c_attn's columns q‖k‖v, heads inside.
 import type { EapModel } from './eap-model.js';
 
-/** config.json, and every weight by the name that the file format gives it, without `transformer.`. */
+/** config.json, and every tensor of model.safetensors in f32. */
 export function gpt2FilesOf(model: EapModel): {
   readonly config: Readonly<Record<string, unknown>>;
-  readonly weights: ReadonlyMap<string, Float64Array>;
+  readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
 } {
   const { layers, heads, width, headWidth, mlpWidth, vocabulary, positions } = model.sizes;
   const config = {
@@ -19,17 +19,20 @@ export function gpt2FilesOf(model: EapModel): {
     layer_norm_epsilon: model.epsilon,
     tie_word_embeddings: false,
   };
-  const data = new Map<string, Float64Array>([
-    ['wte.weight', model.embed],
-    ['wpe.weight', model.positions],
-    ['ln_f.weight', model.gammaFinal],
-    ['ln_f.bias', model.betaFinal],
+  const data = new Map<string, readonly [values: Float64Array, shape: readonly number[]]>([
+    ['wte.weight', [model.embed, [vocabulary, width]]],
+    ['wpe.weight', [model.positions, [positions, width]]],
+    ['ln_f.weight', [model.gammaFinal, [width]]],
+    ['ln_f.bias', [model.betaFinal, [width]]],
     [
       'lm_head.weight',
-      Float64Array.from(
-        { length: vocabulary * width },
-        (_, i) => model.unembed[(i % width) * vocabulary + Math.floor(i / width)] ?? 0,
-      ),
+      [
+        Float64Array.from(
+          { length: vocabulary * width },
+          (_, i) => model.unembed[(i % width) * vocabulary + Math.floor(i / width)] ?? 0,
+        ),
+        [vocabulary, width],
+      ],
     ],
   ]);
   for (const [l, layer] of model.layers.entries()) {
@@ -44,19 +47,26 @@ export function gpt2FilesOf(model: EapModel): {
           for (let i = 0; i < width; i++)
             weight[i * 3 * width + column] = part.weight[(h * width + i) * headWidth + j] ?? 0;
         }
-    const put = (name: string, values: Float64Array): void => void data.set(`h.${l}.${name}`, values);
-    put('ln_1.weight', layer.gamma1);
-    put('ln_1.bias', layer.beta1);
-    put('attn.c_attn.weight', weight);
-    put('attn.c_attn.bias', bias);
-    put('attn.c_proj.weight', layer.o.weight);
-    put('attn.c_proj.bias', layer.o.bias);
-    put('ln_2.weight', layer.gamma2);
-    put('ln_2.bias', layer.beta2);
-    put('mlp.c_fc.weight', layer.up.weight);
-    put('mlp.c_fc.bias', layer.up.bias);
-    put('mlp.c_proj.weight', layer.down.weight);
-    put('mlp.c_proj.bias', layer.down.bias);
+    const put = (name: string, values: Float64Array, ...shape: readonly number[]): void =>
+      void data.set(`h.${l}.${name}`, [values, shape]);
+    put('ln_1.weight', layer.gamma1, width);
+    put('ln_1.bias', layer.beta1, width);
+    put('attn.c_attn.weight', weight, width, 3 * width);
+    put('attn.c_attn.bias', bias, 3 * width);
+    put('attn.c_proj.weight', layer.o.weight, width, width);
+    put('attn.c_proj.bias', layer.o.bias, width);
+    put('ln_2.weight', layer.gamma2, width);
+    put('ln_2.bias', layer.beta2, width);
+    put('mlp.c_fc.weight', layer.up.weight, width, mlpWidth);
+    put('mlp.c_fc.bias', layer.up.bias, mlpWidth);
+    put('mlp.c_proj.weight', layer.down.weight, mlpWidth, width);
+    put('mlp.c_proj.bias', layer.down.bias, width);
   }
-  return { config, weights: data };
+  const tensors = new Map(
+    Array.from(data, ([name, [values, shape]]) => [
+      name === 'lm_head.weight' ? name : `transformer.${name}`,
+      { shape, data: Float32Array.from(values) },
+    ]),
+  );
+  return { config, tensors };
 }
