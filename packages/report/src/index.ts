@@ -38,5 +38,12 @@ export type {
   SteeringRecord,
   SteeringVerdictRecord,
 } from './steering-record.js';
+export type {
+  SteeringAttentionRecord,
+  SteeringHierarchyRecord,
+  SteeringInfluenceRecord,
+  SteeringInteractionsRecord,
+  SteeringSplitRecord,
+} from './steering-explanations.js';
 export { steeringPage } from './steering-page.js';
 export { summariseSteering } from './steering-summary.js';

@@ -3,6 +3,7 @@ import { provenanceSchema } from './provenance-record.js';
 import { SCHEMA_NAME, SCHEMA_VERSION, checkAgainst, fromJson, toJson } from './record-text.js';
 import { anyJson, finite, list, object, oneOf, orNull, record, text, whole, yesNo } from './schema.js';
 import type { Infer, Issue, Json } from './schema.js';
+import { explanationFaults, explanationFields } from './steering-explanations.js';
 
 const MOST_CELLS = 100_000;
 const name = text({ longest: 1000 });
@@ -148,6 +149,7 @@ const steeringSchema = object(
     history: list(object({ update: whole(), effect: finite, drift: finite, penalty: finite, nonZero: whole() }), {
       most: 10_000,
     }),
+    ...explanationFields,
   },
 );
 
@@ -265,6 +267,7 @@ function inconsistencies(steering: SteeringRecord): Issue[] {
       `${judged.interval.low} to ${judged.interval.high}`,
       'low up to high',
     );
+  issues.push(...explanationFaults(steering));
   return issues;
 
   function rises(path: string, rows: readonly { readonly strength: number }[]): void {
