@@ -1,4 +1,4 @@
-// The files that `limn steer train` writes, and what it says of what it learnt.
+// The files that `limn steer train` and `limn steer sweep` write, and what they say of what was learnt.
 import type { SteeringFigures } from '@limn/steering';
 import type { OutputLayout } from './output.js';
 import type { LearntSteering } from './steering-run.js';

@@ -88,8 +88,7 @@ export function specOf({ method, sites, layers, positions, skip, sets }: PlacedR
 export async function learnSteering(request: LearnRequest): Promise<LearntSteering> {
   const { model, sets, objective, minimality, updates, rate, seed, checkpoints, signal, onProgress } = request;
   const spec = specOf(request);
-  const { train, validation, test } = sets.split;
-  const trained = await trainSteering(model, train, spec, {
+  const trained = await trainSteering(model, sets.split.train, spec, {
     objective,
     minimality,
     updates,
@@ -100,6 +99,19 @@ export async function learnSteering(request: LearnRequest): Promise<LearntSteeri
     signal,
     onProgress: (progress) => onProgress({ phase: `learning ${spec.method.kind}`, ...progress }),
   });
+  return measureLearnt(request, trained);
+}
+
+/**
+ * What was learnt, measured on all three parts, at every strength, and cell by cell.
+ * @throws LimnError as `evaluateSteering`; AbortedError
+ */
+export async function measureLearnt(
+  { model, sets, signal, onProgress }: Pick<LearnRequest, 'model' | 'sets' | 'signal' | 'onProgress'>,
+  trained: TrainedSteering,
+): Promise<LearntSteering> {
+  const { spec } = trained.values;
+  const { train, validation, test } = sets.split;
   const figures = minimalityOf(model.info, trained.values);
   using steering = new Steering(model, spec, { values: [trained.values] });
   const steerer = steererOf(spec.method.kind, steering, { nonZero: figures.nonZero });

@@ -280,20 +280,39 @@ describe('limn steer apply', () => {
 });
 
 describe('limn steer sweep', () => {
-  it('learns at every price and writes the best', async () => {
-    const out = path.join(root, 'swept');
-    const outcome = await runLimn(
-      words('swept', '--minimality', '0,0.05,50').map((word) => (word === 'train' ? 'sweep' : word)),
-    );
+  it('learns at every price, and writes the best with the trade-off on its page', async () => {
+    const asked = words('swept', '--minimality', '50,0,0.05').map((word) => (word === 'train' ? 'sweep' : word));
+    const outcome = await runLimn(asked);
     expect(outcome.exitCode, outcome.stderr).toBe(0);
     const { points, best } = outcome.json() as unknown as {
-      readonly points: readonly { readonly weight: number; readonly minimality: { readonly nonZero: number } }[];
+      readonly points: readonly {
+        readonly weight: number;
+        readonly minimality: { readonly nonZero: number };
+        readonly validation: { readonly drift: number };
+      }[];
       readonly best: number;
     };
-    expect(points.map(({ weight }) => weight)).toEqual([0, 0.05, 50]);
-    expect(points[2]!.minimality.nonZero).toBe(0);
-    const { provenance } = readSteering(readFileSync(path.join(out, 'steering.json'), 'utf8'));
+    expect(points.map(({ weight }) => weight)).toEqual([50, 0, 0.05]);
+    expect(points[0]!.minimality.nonZero).toBe(0);
+    const { provenance, values } = readSteering(file('swept'));
     expect(provenance.minimality).toEqual({ weight: best });
+    expect(provenance.tokens).toHaveLength(4);
+    const record = steeringFromJson(file('swept', 'result.json'));
+    const { path: traded, grid } = record;
+    expect(traded!.points.map(({ penalty }) => penalty)).toEqual([0, 0.05, 50]);
+    expect(traded!.points.map(({ nonZero, drift }) => [nonZero, drift])).toEqual(
+      [points[1]!, points[2]!, points[0]!].map(({ minimality, validation }) => [minimality.nonZero, validation.drift]),
+    );
+    // The slider rests where the grid is, and every point has the cells of its own.
+    expect(traded!.points[traded!.chosen]!.penalty).toBe(best);
+    expect(traded!.points[traded!.chosen]!.values).toEqual(grid!.values);
+    expect(traded!.points[2]!.values!.every((value) => value === 0)).toBe(true);
+    const [first] = grid!.layers;
+    expect(grid!.values.slice(0, 4)).toEqual([...values.places.get(`blocks.${first!}.hook_attn_out`)!.get('alpha')!]);
+    expect(record.methods!.map(({ own }) => own)).toEqual([true]);
+    const page = file('swept', 'report.html');
+    expect(page).toContain('data-penalty');
+    expect(page).toContain('How few cells are enough');
   });
 });
 

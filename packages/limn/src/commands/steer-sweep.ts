@@ -1,18 +1,21 @@
-// `limn steer sweep`: the same steering at several prices of minimality, as a table and as JSON.
+// `limn steer sweep`: the same steering at several prices of minimality; the best of them is written as `limn steer train` writes one, with the trade-off.
 import { LimnError } from '@limn/gpu';
-import { bestPoint, sweepSteering, writeSteering, type SweepPoint } from '@limn/steering';
+import { steeringPage, steeringToJson, type SteeringRecord } from '@limn/report';
+import { bestPoint, sweepSteering, type SweepPoint } from '@limn/steering';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { openGivenModel } from '../given-model.js';
-import { openOutputFolder, type OutputLayout } from '../output.js';
+import { learntFile } from '../learnt-file.js';
+import { openOutputFolder } from '../output.js';
 import { provenanceOf } from '../provenance.js';
-import { specOf } from '../steering-run.js';
+import { describeSteering, STEERING_FILES } from '../steering-output.js';
+import { steeringPath } from '../steering-path.js';
+import { steeringRecord } from '../steering-record.js';
+import { measureLearnt, specOf } from '../steering-run.js';
 import { partsOf } from '../steering-source.js';
 import { expectSteerOptions, withSteerOptions, type SteerOptions } from './steer-options.js';
 import { steerSetup } from './steer-setup.js';
-
-const SWEEP_FILES = { entries: ['steering.json', 'result.json'], mark: 'result.json' } as const satisfies OutputLayout;
 
 interface SteerSweepOptions extends SteerOptions {
   readonly minimality: readonly number[];
@@ -21,7 +24,7 @@ interface SteerSweepOptions extends SteerOptions {
 export function addSteerSweepCommand(steer: Command, context: CommandContext): void {
   withSteerOptions(steer.command('sweep'))
     .description(
-      'learn at several prices of minimality and say what each keeps and costs; writes the best one as steering.json',
+      'learn at several prices of minimality and say what each keeps and costs; writes the best one as steering.json, with result.json and report.html of all',
     )
     .option('--minimality <λ,λ,…>', 'prices of minimality', weightsOption, [0, 0.003, 0.01, 0.03, 0.1])
     .action((options: SteerSweepOptions) => run(options, context));
@@ -39,7 +42,7 @@ function weightsOption(text: string): number[] {
 async function run(options: SteerSweepOptions, context: CommandContext): Promise<void> {
   const { console, signal } = context;
   expectSteerOptions(options);
-  const output = openOutputFolder(options.out, SWEEP_FILES);
+  const output = openOutputFolder(options.out, STEERING_FILES);
   try {
     using device = await openDevice(context);
     using model = await openGivenModel(device.gpu, options.model, options, context);
@@ -66,37 +69,46 @@ async function run(options: SteerSweepOptions, context: CommandContext): Promise
       prependBos: setup.prependBos,
       options: { ...setup.options, minimality: options.minimality.join(',') },
     });
-    const result = {
-      schema: 'limn.steering-sweep.v1',
+    const minimality = { weight: best.weight };
+    const found = await measureLearnt({ model: hooked, sets, signal, onProgress: console.progress }, best.trained);
+    output.write('steering.json', learntFile({ model, setup, found, minimality, seed, provenance }));
+    const record: SteeringRecord = {
+      ...(await steeringRecord({
+        model: hooked,
+        sets,
+        found,
+        objective,
+        minimality: best.weight,
+        provenance,
+        show: model.show,
+        signal,
+      })),
+      path: steeringPath(hooked.info, points, best, sets.split.test),
+    };
+    output.write('result.json', steeringToJson(record));
+    output.write('report.html', steeringPage(record));
+    signal.throwIfAborted();
+    output.commit();
+    for (const line of tableOf(points, best)) console.say(line);
+    for (const line of describeSteering(found)) console.say(line);
+    console.say(`written to ${output.path}: ${STEERING_FILES.entries.join(', ')}`);
+    console.result({
+      ok: true,
+      command: 'steer sweep',
+      out: output.path,
+      files: STEERING_FILES.entries,
       data: partsOf(sets),
       method: spec.method,
-      points: points.map(({ weight, minimality, train: seen, validation: unseen }) => ({
+      points: points.map(({ weight, minimality: cells, train: seen, validation: unseen }) => ({
         weight,
-        minimality,
+        minimality: cells,
         train: seen,
         validation: unseen,
       })),
       best: best.weight,
+      test: found.test,
       provenance,
-    };
-    output.write(
-      'steering.json',
-      writeSteering(best.trained.values, {
-        model: hooked.info,
-        objective,
-        minimality: { weight: best.weight },
-        training: { updates: best.trained.updates, seed },
-        data: partsOf(sets),
-        metrics: { train: best.train, validation: best.validation },
-        command: provenance.commandLine,
-      }),
-    );
-    output.write('result.json', `${JSON.stringify(result, undefined, 1)}\n`);
-    signal.throwIfAborted();
-    output.commit();
-    for (const line of tableOf(points, best)) console.say(line);
-    console.say(`written to ${output.path}: ${SWEEP_FILES.entries.join(', ')}`);
-    console.result({ ok: true, command: 'steer sweep', out: output.path, files: SWEEP_FILES.entries, ...result });
+    });
   } finally {
     output.discard();
   }

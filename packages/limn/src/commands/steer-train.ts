@@ -1,10 +1,10 @@
 // `limn steer train`: learns one steering, measures it on prompts about other things, and writes it with all that is needed to use and check it.
 import { steeringPage, steeringToJson } from '@limn/report';
-import { writeSteering } from '@limn/steering';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { openGivenModel } from '../given-model.js';
+import { learntFile } from '../learnt-file.js';
 import { machineName } from '../machine-name.js';
 import { openOutputFolder } from '../output.js';
 import { provenanceOf } from '../provenance.js';
@@ -64,31 +64,7 @@ async function run(options: SteerTrainOptions, context: CommandContext): Promise
       prependBos: setup.prependBos,
       options: { ...setup.options, minimality: options.minimality },
     });
-    output.write(
-      'steering.json',
-      writeSteering(found.trained.values, {
-        model: hooked.info,
-        objective,
-        minimality,
-        training: { updates: found.trained.updates, seed: options.seed, settled: found.trained.settled },
-        data: partsOf(sets),
-        metrics: { train: found.train, validation: found.validation, test: found.test },
-        answers: [
-          ...new Map(
-            train.map(({ correct, wrong }) => [
-              `${correct} ${wrong}`,
-              [model.show(correct), model.show(wrong)] as const,
-            ]),
-          ).values(),
-        ].slice(0, 20),
-        tokens: prompts[0]?.map((id) => model.show(id)) ?? [],
-        versions: Object.fromEntries(
-          Object.entries(provenance.versions).map(([name, version]) => [name, String(version)]),
-        ),
-        adapter: device.gpu.capabilities.adapter.description,
-        command: provenance.commandLine,
-      }),
-    );
+    output.write('steering.json', learntFile({ model, setup, found, minimality, seed: options.seed, provenance }));
     const record = await steeringRecord({
       model: hooked,
       sets,
