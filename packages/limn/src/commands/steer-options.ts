@@ -1,4 +1,4 @@
-// The options that `limn steer train` and `limn steer sweep` share, and what they make of them.
+// The options that `limn steer train`, `sweep` and `explain` share, and what they make of them.
 import { LimnError } from '@limn/gpu';
 import {
   STEERABLE_SITES,
@@ -19,18 +19,13 @@ const FORMS = ['linear', 'exponential', 'bounded'] as const;
 const GOALS = ['flip', 'parity'] as const;
 const FAITHFULNESS = ['bucket', 'rest', 'mass'] as const;
 
-/** What was asked for. */
-export interface SteerOptions extends SharedOptions, WeightOptions {
+/** What to learn, whatever from. */
+export interface LearnOptions extends SharedOptions, WeightOptions {
   readonly model: string;
-  readonly task?: string;
-  readonly data?: string;
-  readonly examples: number;
   readonly method: (typeof COMMAND_METHODS)[number];
   readonly form: (typeof FORMS)[number];
   readonly sites: readonly SteerableSite[];
   readonly layers?: readonly number[];
-  readonly positions?: PositionMode;
-  readonly objective: (typeof GOALS)[number];
   readonly margin: number;
   readonly faithfulness: (typeof FAITHFULNESS)[number];
   readonly faithfulnessWeight: number;
@@ -41,10 +36,18 @@ export interface SteerOptions extends SharedOptions, WeightOptions {
   readonly out: string;
 }
 
-/** Adds them to a command. */
+/** What was asked for of many prompts. */
+export interface SteerOptions extends LearnOptions {
+  readonly task?: string;
+  readonly data?: string;
+  readonly examples: number;
+  readonly positions?: PositionMode;
+  readonly objective: (typeof GOALS)[number];
+}
+
+/** Adds the options of many prompts to a command. */
 export function withSteerOptions(command: Command): Command {
-  return withWeightOptions(withSharedOptions(command))
-    .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
+  return withLearnOptions(command)
     .option(
       '--task <name>',
       'a task with one answer against another: country-capital-conflict, ioi-abba, ioi, gender, country-capital, …',
@@ -60,6 +63,23 @@ export function withSteerOptions(command: Command): Command {
       240,
     )
     .option(
+      '--positions <mode>',
+      `${POSITIONS.join(', ')} (default: absolute; none for dyn-scalar)`,
+      nameOption('--positions', 'position mode', POSITIONS),
+    )
+    .option(
+      '--objective <name>',
+      'flip: both answers can be favoured; parity: neither is',
+      nameOption('--objective', 'objective', GOALS),
+      'flip',
+    );
+}
+
+/** Adds the options of what is learnt. */
+export function withLearnOptions(command: Command): Command {
+  return withWeightOptions(withSharedOptions(command))
+    .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
+    .option(
       '--method <name>',
       COMMAND_METHODS.join(', '),
       nameOption('--method', 'method', COMMAND_METHODS),
@@ -71,17 +91,6 @@ export function withSteerOptions(command: Command): Command {
       'hook_mlp_out',
     ])
     .option('--layers <numbers>', 'separated by commas (default: all)', layersOption)
-    .option(
-      '--positions <mode>',
-      `${POSITIONS.join(', ')} (default: absolute; none for dyn-scalar)`,
-      nameOption('--positions', 'position mode', POSITIONS),
-    )
-    .option(
-      '--objective <name>',
-      'flip: both answers can be favoured; parity: neither is',
-      nameOption('--objective', 'objective', GOALS),
-      'flip',
-    )
     .option('--margin <logits>', 'of flip: by how much', numberOption('--margin'), 4)
     .option(
       '--faithfulness <name>',
@@ -156,7 +165,12 @@ export function methodOf({ method, form }: Pick<SteerOptions, 'method' | 'form'>
 }
 
 /** The objective with its settings. */
-export function objectiveOf({ objective, margin, faithfulness, faithfulnessWeight }: SteerOptions): Objective {
+export function objectiveOf({
+  objective,
+  margin,
+  faithfulness,
+  faithfulnessWeight,
+}: Pick<SteerOptions, 'objective' | 'margin' | 'faithfulness' | 'faithfulnessWeight'>): Objective {
   return {
     goal: objective === 'flip' ? { kind: 'flip', margin } : { kind: 'parity' },
     faithfulness,
@@ -165,6 +179,6 @@ export function objectiveOf({ objective, margin, faithfulness, faithfulnessWeigh
 }
 
 /** The position mode: by place, where the method has values by place. */
-export function positionsOf({ method, positions }: SteerOptions): PositionMode {
+export function positionsOf({ method, positions }: Pick<SteerOptions, 'method' | 'positions'>): PositionMode {
   return positions ?? (method === 'dyn-scalar' ? 'none' : 'absolute');
 }

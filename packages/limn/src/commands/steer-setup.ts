@@ -3,15 +3,18 @@ import type { OpenModel } from '../model-source.js';
 import type { PlacedRequest } from '../steering-run.js';
 import { steeringSets } from '../steering-source.js';
 import type { Objective } from '@limn/steering';
-import { methodOf, objectiveOf, positionsOf, type SteerOptions } from './steer-options.js';
+import { methodOf, objectiveOf, positionsOf, type LearnOptions, type SteerOptions } from './steer-options.js';
 
 /** Examples, what is learnt on them, and what for. */
 export interface SteerSetup extends PlacedRequest {
   readonly objective: Objective;
   readonly prependBos: boolean | null;
   /** For the provenance of a result. */
-  readonly options: Readonly<Record<string, string | number | boolean>>;
+  readonly options: RecordedOptions;
 }
+
+/** Options as a result names them. */
+export type RecordedOptions = Readonly<Record<string, string | number | boolean>>;
 
 /** @throws what `steeringSets` throws */
 export async function steerSetup(options: SteerOptions, { hooked, tokenizer }: OpenModel): Promise<SteerSetup> {
@@ -26,23 +29,35 @@ export async function steerSetup(options: SteerOptions, { hooked, tokenizer }: O
     sites: options.sites,
     layers,
     positions,
-    // The token in front belongs to no prompt; scaling it is a known way to break everything.
-    skip: bosId !== undefined && sets.split.train[0]?.prompt[0] === bosId ? 1 : 0,
+    skip: skippedTokens(sets.split.train[0]?.prompt, bosId),
     objective: objectiveOf(options),
     prependBos: sets.bos === 'in the ids' ? null : sets.bos === 'prepended',
     options: {
       ...(task === undefined ? { data: data as string } : { task, examples }),
-      method: options.method,
-      form: options.form,
-      sites: options.sites.join(','),
-      ...(layers ? { layers: layers.join(',') } : {}),
       positions,
       objective: options.objective,
-      margin: options.margin,
-      faithfulness: options.faithfulness,
-      faithfulnessWeight: options.faithfulnessWeight,
-      updates: options.updates,
-      ...(options.rate === undefined ? {} : { rate: options.rate }),
+      ...learnSettings(options),
     },
+  };
+}
+
+/** The token in front belongs to no prompt; scaling it is a known way to break everything. */
+export function skippedTokens(prompt: readonly number[] | undefined, bosId: number | undefined): 0 | 1 {
+  return bosId !== undefined && prompt?.[0] === bosId ? 1 : 0;
+}
+
+/** What decides what is learnt, whatever from. */
+export function learnSettings(options: LearnOptions): RecordedOptions {
+  const { method, form, sites, layers, margin, faithfulness, faithfulnessWeight, updates, rate } = options;
+  return {
+    method,
+    form,
+    sites: sites.join(','),
+    ...(layers ? { layers: layers.join(',') } : {}),
+    margin,
+    faithfulness,
+    faithfulnessWeight,
+    updates,
+    ...(rate === undefined ? {} : { rate }),
   };
 }
