@@ -13,6 +13,8 @@ import { END_OF_TEXT, END_OF_TEXT_ID, decode, idOf, wordOf } from './vocabulary.
 export interface TaskExample {
   readonly task: TaskId;
   readonly prompt: readonly number[];
+  /** The corrupted prompt of the same contrast, of as many tokens: what activations are patched from, or into. */
+  readonly corrupted: readonly number[];
   /** The answer that the task calls right; in conflicts what the context says. */
   readonly correct: number;
   /** The other one; in conflicts what memory says. */
@@ -118,7 +120,7 @@ function distinct(
 
 function exampleOf(
   task: TaskId,
-  { clean, correct, incorrect, entities, labels }: Contrast,
+  { clean, corrupted, correct, incorrect, entities, labels }: Contrast,
   split: Split,
   prefix: (room: number) => number[],
   maxLength: number,
@@ -130,6 +132,7 @@ function exampleOf(
   return {
     task,
     prompt: [END_OF_TEXT_ID, ...front, ...own],
+    corrupted: [END_OF_TEXT_ID, ...front, ...corrupted.tokens.slice(0, corrupted.answerAt)],
     correct: right,
     wrong,
     roles: positionNames([

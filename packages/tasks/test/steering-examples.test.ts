@@ -24,8 +24,10 @@ describe('steeringExamples', () => {
     for (const prefixDocuments of [0, 2] as const) {
       const examples = steeringExamples(id, { seed: 4, n: 40, split: 'all', prefixDocuments });
       expect(new Set(examples.map(({ text }) => text)).size).toBe(40);
-      for (const { prompt, correct, wrong, roles, entities, text } of examples) {
+      for (const { prompt, corrupted, correct, wrong, roles, entities, text } of examples) {
         expect(prompt[0]).toBe(0);
+        expect([corrupted.length, corrupted[0], corrupted.at(-1)]).toEqual([prompt.length, 0, prompt.at(-1)]);
+        expect(corrupted).not.toEqual(prompt);
         expect(decode(prompt.slice(1))).toBe(text);
         expect(prompt.length).toBeLessThanOrEqual(48);
         expect(prompt.filter((token) => token === 0)).toHaveLength(1 + prefixDocuments);

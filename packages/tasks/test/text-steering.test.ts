@@ -58,6 +58,12 @@ describe('with a small tokenizer', () => {
     const options = { encode, seed: 1, n: 10 };
     const [plain] = textSteeringExamples(CONFLICT, options);
     const [longer] = textSteeringExamples(CONFLICT, { ...options, prefix: 'Note:' });
+    // The first word is another token behind a space.
+    expect(longer?.corrupted?.slice(1 - (plain?.corrupted?.length ?? 0))).toEqual(plain?.corrupted?.slice(1));
+    expect([longer?.corrupted?.length, plain?.corrupted?.length]).toEqual([
+      longer?.prompt.length,
+      plain?.prompt.length,
+    ]);
     expect(longer?.text).toBe(`Note: ${plain?.text}`);
     for (const role of ['country', 'stated', 'country-2', 'last'])
       expect(longer?.roles?.indexOf(role)).toBe((plain?.roles?.indexOf(role) ?? 0) + 2);
@@ -77,6 +83,9 @@ describe('with a small tokenizer', () => {
     const encode = smallTokenizer();
     const given = { text: 'Rome is in', correct: ' Italy', wrong: ' France' };
     expect(textExample(given, { encode }).roles).toEqual(['Rome#1', 'is#1', 'last']);
+    expect(textExample(given, { encode }).corrupted).toBeUndefined();
+    expect(textExample({ ...given, corrupted: 'Paris is in' }, { encode }).corrupted).toEqual(encode('Paris is in'));
+    expect(textExample({ ...given, corrupted: 'it is in the' }, { encode }).corrupted).toBeUndefined();
     for (const [change, code] of [
       [{ correct: ' San Marino' }, 'tasks/answer'],
       [{ wrong: '' }, 'tasks/answer'],

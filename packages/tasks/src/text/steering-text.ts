@@ -12,6 +12,8 @@ import { Tokens, type Encode } from './tokens.js';
 export interface TextExample {
   /** The token in front (BOS) included where one was given. */
   readonly prompt: readonly number[];
+  /** The corrupted prompt; undefined where there is none of as many tokens with the same last one. */
+  readonly corrupted: readonly number[] | undefined;
   /** In conflicts what the context says. */
   readonly correct: number;
   /** In conflicts what memory says. */
@@ -52,6 +54,8 @@ export const CONFLICT_PREFIXES: readonly string[] = [
 /** A prompt of one's own. */
 export interface GivenExample {
   readonly text: string;
+  /** The prompt without the behaviour, word by word the same otherwise. */
+  readonly corrupted?: string | undefined;
   /** With the space in front that it has behind the prompt, as in " Paris". */
   readonly correct: string;
   readonly wrong: string;
@@ -66,7 +70,7 @@ export interface GivenExample {
  * @throws TasksError `tasks/answer` when an answer is not one token, or both are the same; `tasks/prompt` for a prompt of no tokens
  */
 export function textExample(
-  { text, correct, wrong, roles = {}, entities = [], labels = {} }: GivenExample,
+  { text, corrupted, correct, wrong, roles = {}, entities = [], labels = {} }: GivenExample,
   { encode, bosId }: Pick<TextExampleOptions, 'encode' | 'bosId'>,
 ): TextExample {
   const own = encode(text);
@@ -82,8 +86,10 @@ export function textExample(
       hint: 'Give two answers that differ in their token.',
     });
   const front = bosId === undefined ? [] : [bosId];
+  const other = corrupted === undefined ? [] : encode(corrupted);
   return {
     prompt: [...front, ...own],
+    corrupted: other.length === own.length && other.at(-1) === own.at(-1) ? [...front, ...other] : undefined,
     correct: c,
     wrong: w,
     roles: rolesOf(text, own, roles, front.length, encode),
@@ -173,8 +179,10 @@ function distinct(
     if (turn >= limit) throw tooFewExamples(task, split, n, n > size ? size : found.size);
     const given = draw(turn);
     if (given === undefined) continue;
-    const text = prefix === undefined ? given.text : `${prefix.trimEnd()} ${given.text.trimStart()}`;
-    if (!found.has(text)) found.set(text, textExample({ ...given, text }, options));
+    const behind = (own: string): string => (prefix === undefined ? own : `${prefix.trimEnd()} ${own.trimStart()}`);
+    const text = behind(given.text);
+    const corrupted = given.corrupted === undefined ? undefined : behind(given.corrupted);
+    if (!found.has(text)) found.set(text, textExample({ ...given, text, corrupted }, options));
   }
   return [...found.values()];
 }
