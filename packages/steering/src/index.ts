@@ -69,7 +69,13 @@ export {
 export { type DirectionsModel, type ImportedSteering, type ResidualSite } from './formats/directions.js';
 export { type GgufValue } from './formats/gguf-cursor.js';
 export { readSvec, steeringFromSvec, type Svec } from './formats/svec.js';
-export { parseExamples, type ExampleTokenizer, type ParseExamplesOptions } from './parse-examples.js';
+export {
+  parseExample,
+  parseExamples,
+  type ExampleTokenizer,
+  type ParseExamplesOptions,
+  type WrittenExample,
+} from './parse-examples.js';
 export { actAdd, type ActAddOptions } from './baselines/activation-addition.js';
 export { caa } from './baselines/contrastive-addition.js';
 export { meanDifference, meanDifferenceOf } from './baselines/mean-difference.js';

@@ -43,6 +43,24 @@ export function parseExamples(text: string, options: ParseExamplesOptions): Stee
   return examples;
 }
 
+/** An example as it is written down: its prompt and answers as text or ids. */
+export interface WrittenExample {
+  readonly prompt: string | readonly number[];
+  readonly correct: string | number;
+  readonly wrong: string | number;
+}
+
+/**
+ * One example that was not read from a file; `file` is what errors begin with, as '--prompt'.
+ * @throws LimnError as `parseExamples`
+ */
+export function parseExample(
+  { prompt, correct, wrong }: WrittenExample,
+  options: ParseExamplesOptions,
+): SteeringExample {
+  return new LineReader(options.file ?? 'the example', options).exampleOf({ prompt, correct, wrong });
+}
+
 class LineReader {
   constructor(
     readonly where: string,
@@ -50,7 +68,10 @@ class LineReader {
   ) {}
 
   example(line: string): SteeringExample {
-    const { prompt, correct, wrong, roles, entities } = this.#object(line);
+    return this.exampleOf(this.#object(line));
+  }
+
+  exampleOf({ prompt, correct, wrong, roles, entities }: Readonly<Record<string, unknown>>): SteeringExample {
     const example = {
       prompt: this.#prompt(prompt),
       correct: this.#answer('correct', correct),

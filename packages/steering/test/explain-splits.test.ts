@@ -91,13 +91,15 @@ describe.each(MODELS)('an attention cell of the %s', (name) => {
       batchSize: 3,
     });
     expect(found).toHaveLength(10);
-    for (const { example, layer, tokens: n, change, movedAtLast, movedMean } of found) {
+    for (const { example, layer, tokens: n, before, change, movedAtLast, movedMean } of found) {
       const { heads: H } = model.info;
       expect(n).toBe(MIXED[example]?.prompt.length);
       expect(change).toHaveLength(H * n * n);
       if (layer === 0) expect(change.every((value) => value === 0)).toBe(true);
       for (let query = 0; query < H * n; query++)
         expect(Math.abs(total(change.slice(query * n, (query + 1) * n)))).toBeLessThan(1e-5);
+      for (let query = 0; query < H * n; query++)
+        expect(Math.abs(total(before.slice(query * n, (query + 1) * n)) - 1)).toBeLessThan(1e-5);
       const last = change.slice((n - 1) * n, n * n);
       expect(movedAtLast[0]).toBeCloseTo(total(last.map(Math.abs)) / 2, 12);
       expect(movedMean[0]).toBeCloseTo(total(change.slice(0, n * n).map(Math.abs)) / 2 / n, 12);

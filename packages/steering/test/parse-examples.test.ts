@@ -1,6 +1,6 @@
 // Files of examples: text and ids, and every way that a line can be wrong, named by file and line.
 import { describe, expect, it } from 'vitest';
-import { parseExamples, type ParseExamplesOptions } from '../src/index.js';
+import { parseExample, parseExamples, type ParseExamplesOptions } from '../src/index.js';
 
 const words = ['<bos>', ' a', ' b', ' Paris', ' Ber', 'lin', ' is'];
 const tokenizer = {
@@ -45,6 +45,23 @@ describe('parseExamples', () => {
     const { code, message } = codeOf(`\n${JSON.stringify({ prompt: ' a', correct: ' Paris', wrong: ' Berlin' })}`);
     expect(code).toBe('data/steering-answer');
     expect(message).toBe('x.jsonl:2 has "wrong": " Berlin", which is 2 tokens: " Ber" "lin".');
+  });
+
+  it('takes one example that stands in no file, with errors that begin as one says', () => {
+    const given = { prompt: ' a is', correct: ' Paris', wrong: ' b' };
+    expect(parseExample(given, options)).toEqual({ prompt: [0, 1, 6], correct: 3, wrong: 2 });
+    const said = (wrong: string | number): unknown => {
+      try {
+        return parseExample({ ...given, wrong }, { ...options, file: '--wrong' });
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(said(' Berlin')).toMatchObject({
+      code: 'data/steering-answer',
+      message: '--wrong has "wrong": " Berlin", which is 2 tokens: " Ber" "lin".',
+    });
+    expect(said(99)).toMatchObject({ code: 'data/steering-answer' });
   });
 
   it.each<[string, unknown, Partial<ParseExamplesOptions>]>([

@@ -11,7 +11,9 @@ export interface AttentionShift {
   readonly layer: number;
   /** Tokens n of the example. */
   readonly tokens: number;
-  /** A(β) − A(0), [heads, n, n]: query, then source; the sum over the sources of a query is 0. */
+  /** A(0), [heads, n, n]: query, then source; the sum over the sources of a query is 1. */
+  readonly before: readonly number[];
+  /** A(β) − A(0), shaped alike; the sum over the sources of a query is 0. */
   readonly change: readonly number[];
   /** Per head: ½ Σ_j |A_ij(β) − A_ij(0)| of the last query, the share of its attention that went elsewhere, and the mean over all queries. */
   readonly movedAtLast: readonly number[];
@@ -77,11 +79,13 @@ export async function attentionShift(
             const H = model.info.heads;
             const at = (row: number, head: number, i: number, j: number): number =>
               values[((row * H + head) * T + i) * T + j] as number;
-            const change = Array.from({ length: H * n * n }, (_, cell) => {
-              const [head, i, j] = [Math.floor(cell / (n * n)), Math.floor(cell / n) % n, cell % n] as const;
-              return at(b, head, i, j) - at(b + batch.length, head, i, j);
-            });
-            return { example, layer, tokens: n, change, ...moved(change, H, n) };
+            const everywhere = (of: (head: number, i: number, j: number) => number): number[] =>
+              Array.from({ length: H * n * n }, (_, cell) =>
+                of(Math.floor(cell / (n * n)), Math.floor(cell / n) % n, cell % n),
+              );
+            const before = everywhere((head, i, j) => at(b + batch.length, head, i, j));
+            const change = everywhere((head, i, j) => at(b, head, i, j) - at(b + batch.length, head, i, j));
+            return { example, layer, tokens: n, before, change, ...moved(change, H, n) };
           });
         });
       },
