@@ -8,17 +8,14 @@ import { parseArgs } from 'node:util';
 import { openNodeGpu } from '@limn/gpu/node';
 import type { HookedModel } from '@limn/hooks';
 import {
-  calibrateStrength,
+  candidateFigures,
+  chooseCandidate,
   evaluateSteering,
   minimalityOf,
   splitByEntity,
-  Steering,
-  steererOf,
-  summarise,
   UNTOUCHED,
-  type Calibration,
   type EntitySplit,
-  type Steerer,
+  type SteeringCandidate,
   type SteeringExample,
   type SteeringValues,
 } from '@limn/steering';
@@ -26,7 +23,7 @@ import { steeringExamples } from '@limn/tasks';
 import { openModel, POCKET, version } from 'limn';
 import { whole } from './arguments.mjs';
 import { adapterName, RESULTS, save } from './result-file.mjs';
-import { candidates, type Candidate } from './steering/candidates.mjs';
+import { candidates } from './steering/candidates.mjs';
 import { learn, tableOf } from './steering/learnt.mjs';
 import { steeringMarkdown } from './steering/markdown.mjs';
 import { restriction } from './steering/restriction.mjs';
@@ -153,46 +150,20 @@ async function measure(model: string, hooked: HookedModel, task: StudyTask, seed
 async function chooseAmong(
   model: HookedModel,
   { train, validation, test }: EntitySplit,
-  settled: readonly Candidate[],
+  settled: readonly SteeringCandidate[],
 ): Promise<RowFinding> {
-  let best: { readonly candidate: Candidate; readonly found: Calibration } | undefined;
-  const bestOf = ({ scale, tried }: Calibration) => {
-    const { figures } = tried.find((each) => each.scale === scale) as Calibration['tried'][number];
-    return [figures.twoWaySuccess, figures.twoWayMargin, -figures.drift] as const;
-  };
-  for (const candidate of settled) {
-    const found = await withSteerer(model, candidate, (at) =>
-      calibrateStrength(model, at, validation, candidate.steerer ? { scales: [1] } : {}),
-    );
-    const [a, b] = [bestOf(found), best && bestOf(best.found)];
-    const first = b && a.findIndex((value, i) => value !== b[i]);
-    if (!b || (first !== undefined && first >= 0 && (a[first] as number) > (b[first] as number)))
-      best = { candidate, found };
-  }
-  const { candidate, found } = best as { readonly candidate: Candidate; readonly found: Calibration };
-  const { scale } = found;
-  const on = (part: readonly SteeringExample[]) =>
-    withSteerer(model, candidate, async (at) => summarise(await evaluateSteering(model, at(scale), part)));
+  const { candidate, scale, validation: figuresThere } = await chooseCandidate(model, settled, validation);
+  const on = (part: readonly SteeringExample[]) => candidateFigures(model, candidate, scale, part);
   const figures = candidate.values && minimalityOf(model.info, candidate.values);
   const free = candidate.values?.spec.method.kind === 'dyn-scalar';
   return {
     train: await on(train),
-    validation: await on(validation),
+    validation: figuresThere,
     test: await on(test),
     chosen: { ...candidate.chosen, ...(candidate.values ? { strength: scale } : {}) },
     parameters: figures?.parameters ?? 0,
     ...(figures && !free ? { live: figures.live, nonZero: figures.nonZero } : {}),
   };
-}
-
-async function withSteerer<T>(
-  model: HookedModel,
-  { values, steerer }: Candidate,
-  run: (at: (scale: number) => Steerer) => Promise<T>,
-): Promise<T> {
-  if (!values) return run(() => steerer as Steerer);
-  using steering = new Steering(model, values.spec, { values: [values] });
-  return await run((scale) => steererOf(values.spec.method.kind, steering, { nonZero: 0, scale }));
 }
 
 /** Prompts behind one other document, about what some examples are about. */
@@ -229,9 +200,7 @@ async function lengths(
   const found: LengthFinding[] = [];
   for (const { learnt, examples } of parts) {
     if (examples.length === 0) continue;
-    const figures = await withSteerer(model, { chosen: {}, values }, async (at) =>
-      summarise(await evaluateSteering(model, at(scale), examples)),
-    );
+    const figures = await candidateFigures(model, { chosen: {}, values }, scale, examples);
     const sizes = examples.map(({ prompt }) => prompt.length);
     found.push({
       learnt,

@@ -76,6 +76,19 @@ export {
   type ParseExamplesOptions,
   type WrittenExample,
 } from './parse-examples.js';
+export {
+  candidateFigures,
+  chooseCandidate,
+  type ChooseOptions,
+  type ChosenCandidate,
+  type SteeringCandidate,
+} from './baselines/candidates.js';
+export {
+  TRAINING_FREE,
+  trainingFreeCandidates,
+  type TrainingFreeCandidates,
+  type TrainingFreeName,
+} from './baselines/training-free.js';
 export { actAdd, type ActAddOptions } from './baselines/activation-addition.js';
 export { caa } from './baselines/contrastive-addition.js';
 export { meanDifference, meanDifferenceOf } from './baselines/mean-difference.js';
