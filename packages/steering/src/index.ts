@@ -101,5 +101,6 @@ export { averagedOverPlaces, roleConstant } from './baselines/role-constant.js';
 export { type ScalarPlacement } from './baselines/scalar-values.js';
 export { prompting, type PromptEdit } from './baselines/prompting.js';
 export { relativeNorms, toRelativeNorm, type RelativeNorm } from './baselines/relative-norms.js';
+export { activationSubspace } from './activation-subspace.js';
 export { bakeScales, type BakedParameter } from './bake.js';
 export * from './explain/index.js';

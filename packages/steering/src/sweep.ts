@@ -11,7 +11,7 @@ import { trainSteering, type TrainedSteering } from './train.js';
 import type { Minimality, TrainSteeringOptions } from './train-options.js';
 
 /** What to learn at each price. */
-export interface SweepOptions extends Omit<TrainSteeringOptions, 'minimality' | 'start'> {
+export interface SweepOptions extends Omit<TrainSteeringOptions, 'minimality'> {
   /** λ_M, in any order. Default 0, .003, .01, .03, .1. */
   readonly weights?: readonly number[] | undefined;
   readonly penalty?: Minimality['penalty'];
@@ -30,7 +30,7 @@ export interface SweepPoint {
 const WEIGHTS = [0, 0.003, 0.01, 0.03, 0.1];
 
 /**
- * Learns once per λ_M, each from zeros with the same seed, and measures what came of it on both parts.
+ * Learns once per λ_M, each from the same values with the same seed, and measures what came of it on both parts.
  * @throws LimnError as `trainSteering` and `evaluateSteering`; AbortedError
  */
 export async function sweepSteering(

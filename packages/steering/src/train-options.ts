@@ -47,7 +47,7 @@ export interface TrainSteeringOptions extends RunControls {
   readonly stopEarly?: boolean | undefined;
   /** Of the order of examples. Default 0; the same seed gives the same bits. */
   readonly seed?: number | undefined;
-  /** Values to start from. Default zeros: the model itself. */
+  /** Values to start from. Default zeros: the model itself. Needed for 'subspace-scale', whose basis is given: `activationSubspace`. */
   readonly start?: SteeringValues | undefined;
   /** Learn only here, the rest staying 0: places, and of places with several units (heads, neurons) some. Default: everywhere. */
   readonly only?: readonly SteeredPart[] | undefined;
@@ -106,5 +106,10 @@ export function settleTraining(
         hint: "Updates, examples per update and seed are whole numbers, rates are above 0, weights not negative; 'produced' is the penalty of 'dyn-scalar' and of nothing else.",
       },
     );
+  if (method.kind === 'subspace-scale' && options.start === undefined)
+    throw new LimnError('usage/steering-option', "'subspace-scale' is learnt in a basis that is given beforehand.", {
+      details: { option: 'start', method: method.kind },
+      hint: 'Give start: what activationSubspace makes of the examples, or values with a basis of your own.',
+    });
   return { updates, refitUpdates, perUpdate, rate, stopEarly, seed, every, penalty, penaltyWeight: minimality.weight };
 }

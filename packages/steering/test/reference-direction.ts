@@ -30,8 +30,11 @@ function jacobi(matrix: readonly Float64Array[]): { values: number[]; vectors: F
   };
 }
 
-/** The leading eigenvector of the d × d matrix of second moments, about the mean where `centred`. */
-export function referenceDirection(rows: readonly ArrayLike<number>[], centred: boolean): Float64Array {
+/** All eigenvectors of the d × d matrix of second moments, about the mean where `centred`, the one of largest eigenvalue first. */
+export function referenceDirections(
+  rows: readonly ArrayLike<number>[],
+  centred: boolean,
+): { values: number[]; vectors: Float64Array[] } {
   const d = rows[0]!.length;
   const mean = (j: number): number => (centred ? rows.reduce((sum, row) => sum + row[j]!, 0) / rows.length : 0);
   const means = Array.from({ length: d }, (_, j) => mean(j));
@@ -41,5 +44,11 @@ export function referenceDirection(rows: readonly ArrayLike<number>[], centred: 
     ),
   );
   const { values, vectors } = jacobi(moments);
-  return vectors[values.indexOf(Math.max(...values))]!;
+  const order = values.map((_, i) => i).sort((i, j) => values[j]! - values[i]!);
+  return { values: order.map((i) => values[i]!), vectors: order.map((i) => vectors[i]!) };
+}
+
+/** The leading one. */
+export function referenceDirection(rows: readonly ArrayLike<number>[], centred: boolean): Float64Array {
+  return referenceDirections(rows, centred).vectors[0]!;
 }

@@ -5,8 +5,9 @@ import { checkExamples, type SteeringExample } from '../examples.js';
 import { steeredPlaces } from '../sites.js';
 import type { SteeringValues } from '../steering.js';
 import { answeredActivations } from './contrastive-addition.js';
+import { dot } from './gram-matrix.js';
 import { lastActivations } from './last-activations.js';
-import { dot, principalDirection } from './principal-direction.js';
+import { principalDirection } from './principal-direction.js';
 import { vectorSpec, vectorValues, type VectorPlacement } from './vector-values.js';
 
 /** How the direction is found. */

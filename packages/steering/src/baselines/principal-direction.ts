@@ -1,4 +1,5 @@
 // The first principal direction of some rows, in float64 on the host: power iteration on their Gram matrix.
+import { dot, gramMatrix, scaledBy } from './gram-matrix.js';
 
 /** Where the iteration ends: ‖Kv − λv‖ ≤ 1e−12 λ, or when two directions are so alike in variance that neither comes out. */
 const RESIDUAL = 1e-12;
@@ -20,17 +21,9 @@ export function principalDirection(
       const mean = x.reduce((sum, row) => sum + (row[j] as number), 0) / N;
       for (const row of x) row[j] = (row[j] as number) - mean;
     }
-  const byRows = N <= d;
-  const vectors = byRows ? x : Array.from({ length: d }, (_, j) => Float64Array.from(x, (row) => row[j] as number));
-  const gram = vectors.map((a) => Float64Array.from(vectors, (b) => dot(a, b)));
-  const leading = leadingEigenvector(gram);
-  if (leading === undefined) return undefined;
-  if (!byRows) return leading;
-  const direction = new Float64Array(d);
-  x.forEach((row, i) =>
-    row.forEach((value, j) => (direction[j] = (direction[j] as number) + (leading[i] as number) * value)),
-  );
-  return scaledBy(direction, 1 / Math.hypot(...direction));
+  const gram = gramMatrix(x);
+  const leading = leadingEigenvector(gram.matrix);
+  return leading && gram.direction(leading);
 }
 
 /** Of a symmetric matrix without negative eigenvalues; starts from its column of largest norm, which the eigenvector is never orthogonal to. */
@@ -48,12 +41,3 @@ function leadingEigenvector(matrix: readonly Float64Array[]): Float64Array | und
   }
   return v;
 }
-
-/** ⟨a, b⟩. */
-export function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] as number) * (b[i] as number);
-  return sum;
-}
-
-const scaledBy = (vector: Float64Array, factor: number): Float64Array => vector.map((value) => value * factor);
