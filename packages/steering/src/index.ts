@@ -103,4 +103,19 @@ export { prompting, type PromptEdit } from './baselines/prompting.js';
 export { relativeNorms, toRelativeNorm, type RelativeNorm } from './baselines/relative-norms.js';
 export { activationSubspace } from './activation-subspace.js';
 export { bakeScales, type BakedParameter } from './bake.js';
+export {
+  evaluateParity,
+  type EvaluateParityOptions,
+  type ParityEvaluation,
+  type ParityExamples,
+  type RetainedPrompt,
+} from './parity/evaluate-parity.js';
+export {
+  type BeforeAfter,
+  type DeltaChange,
+  type ParityItem,
+  type ParityPartFigures,
+  type RetentionFigures,
+  type SpilloverFigures,
+} from './parity/parity-figures.js';
 export * from './explain/index.js';
