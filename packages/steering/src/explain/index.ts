@@ -33,6 +33,7 @@ export {
   type UnitReduction,
 } from './cell-grid.js';
 export { offTaskFigures, type ControlPrompt, type OffTaskFigures } from './off-task.js';
+export { offTaskPerplexity, type PerplexityAtStrength, type PerplexityFigures } from './perplexity.js';
 export { selectionStability, type SelectionStability } from './selection-stability.js';
 export { compareGrids, type GridAgreement } from './compare-grids.js';
 export { exampleInfluence, type ExampleInfluence, type ExampleInfluenceOptions } from './example-influence.js';

@@ -1,4 +1,4 @@
-// What steering does to prompts that it is not meant for: KL of the next token, and the chance of what stands there.
+// What steering does to prompts that it is not meant for: KL of the next token.
 import { inBatches, settleControls, tokenBatch, type HookedModel, type RunControls } from '@limn/hooks';
 import { fromData, klDivergence, readFloats } from '@limn/tensor';
 import { referenceRows } from '../reference-rows.js';
