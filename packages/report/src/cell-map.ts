@@ -30,7 +30,7 @@ export function tokensAt(prompt: SteeredPromptRecord | undefined, positions: num
 }
 
 /** The name of a position beside its number, where it has one. */
-function roleAt(prompt: SteeredPromptRecord | undefined, position: number, name: string): string {
+export function roleAt(prompt: SteeredPromptRecord | undefined, position: number, name: string): string {
   const role = prompt?.tokens.find((token) => token.position === position && token.role !== undefined)?.role;
   return role ?? (isNumber(name) ? '' : name);
 }

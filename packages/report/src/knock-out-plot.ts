@@ -1,15 +1,14 @@
 // What every part of the circuit is worth to it: bars of the largest changes of faithfulness when one node or edge is dropped, and all of them as a table.
-import { scaleLinear } from 'd3-scale';
 import type { DropRecord, KnockOutRecord } from './circuit-record.js';
 import { signed, verdictWords } from './drop-words.js';
 import { html } from './markup.js';
 import type { Markup } from './markup.js';
 import { edgeText, nodeLabel, numberText, ratioText, scoreText } from './number-text.js';
+import { signedBars } from './signed-bars.js';
 
 /** Bars of each kind; the table has every drop up to `mostRows`. */
 const bars = 14;
 const mostRows = 400;
-const size = { width: 388, label: 124, value: 50, pitch: 22, top: 26, bottom: 8 } as const;
 
 /** By what they do to the faithfulness, or to the metric where there is none, largest first; as they stand where equal. */
 export function byWorth(drops: readonly DropRecord[]): DropRecord[] {
@@ -48,43 +47,19 @@ function barChart(title: string, drops: readonly DropRecord[], faithfulness: num
   const shown = byWorth(drops).slice(0, bars);
   if (!shown.length) return false;
   const change = (drop: DropRecord): number => (faithfulness === null ? drop.change : drop.faithfulnessChange) ?? 0;
-  const changes = shown.map(change);
-  const { width, label, value, pitch, top, bottom } = size;
-  // Values stand beside their bars, at either side.
-  const ends = [Math.min(0, ...changes), Math.max(0, ...changes)] as const;
-  const left = label + (ends[0] < 0 ? value : 8);
-  const right = width - (ends[1] > 0 || ends[0] === 0 ? value : 12);
-  const x = scaleLinear(ends[0] === ends[1] ? [-1, 1] : ends, [left, right]);
-  const height = top + shown.length * pitch + bottom;
-  const bar = (drop: DropRecord, i: number): Markup => {
-    const y = top + i * pitch;
-    const [from, to] = [x(0), x(change(drop))].map((at) => Math.round(at * 10) / 10) as [number, number];
-    const side = change(drop) < 0 ? 'before' : 'after';
-    return html`<g class="drops ${drop.verdict}">
-      <text class="name" x="${label - 10}" y="${y + 14}">${partText(drop.name)}</text>
-      <path class="bar" d="M${from} ${y + 3}H${to}V${y + pitch - 4}H${from}Z" />
-      <text class="${side}" x="${to + (side === 'before' ? -6 : 6)}" y="${y + 14}"
-        >${signed(change(drop), thousandths)}</text
-      >
-    </g>`;
-  };
   const more = drops.length - shown.length;
+  const first = shown.slice(0, 3).map((drop) => `${partText(drop.name)}, ${signed(change(drop), ratioText)}`);
   return html`<div>
-    <svg
-      class="plot worth"
-      viewBox="0 0 ${width} ${height}"
-      width="${width}"
-      height="${height}"
-      role="img"
-      aria-label="${title} whose drop changes the ${faithfulness === null ? 'metric' : 'faithfulness'} most: ${shown
-        .slice(0, 3)
-        .map((drop) => `${partText(drop.name)}, ${signed(change(drop), ratioText)}`)
-        .join('; ')}"
-    >
-      <text class="head" x="0" y="14">${title}</text>
-      <path class="axis" d="M${x(0).toFixed(1)} ${top - 4}V${height - bottom}" />
-      ${shown.map(bar)}
-    </svg>
+    ${signedBars({
+      head: title,
+      label: `${title} whose drop changes the ${faithfulness === null ? 'metric' : 'faithfulness'} most: ${first.join('; ')}`,
+      bars: shown.map((drop) => ({
+        name: partText(drop.name),
+        value: change(drop),
+        text: signed(change(drop), thousandths),
+        kind: drop.verdict,
+      })),
+    })}
     ${more > 0 && html`<p class="note">and ${numberText(more, 9)} more in the table</p>`}
   </div>`;
 }

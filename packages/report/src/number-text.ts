@@ -31,6 +31,15 @@ export function decimalsFor(values: readonly (number | null | undefined)[]): num
 export const scoreText = (value: number | null | undefined, decimals: number): string =>
   value === null || value === undefined ? '–' : value.toFixed(decimals).replace('-', '−');
 
+/** '+0.53', '−1.20', and '0' for what would be written as zero: a difference with a fixed number of decimals. */
+export function signedText(value: number, decimals: number): string {
+  const text = scoreText(value, decimals);
+  return Number(value.toFixed(decimals)) === 0 ? '0' : value > 0 ? `+${text}` : text;
+}
+
+/** Decimals that give the largest of the values three digits. */
+export const shortDecimalsFor = (values: readonly number[]): number => Math.max(0, decimalsFor(values) - 1);
+
 /** '2.5 %' from 0.025. */
 export const percentText = (fraction: number, digits = 2): string => `${numberText(fraction * 100, digits)} %`;
 

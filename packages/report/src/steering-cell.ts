@@ -33,9 +33,14 @@ export function cellClasses(value: number | null, live: boolean, strength: numbe
   const factor = meaning.scalar ? factorOf(t, meaning) : 1;
   const change = meaning.scalar ? factor - 1 : t;
   if (change === 0) return 'cell zero';
-  const shade = Math.min(shades, Math.max(1, Math.ceil((Math.abs(change) / (meaning.most || 1)) * shades - 1e-9)));
   const kind = Math.abs(factor) < nothing ? ' ablated' : factor < 0 ? ' reversed' : '';
-  return `cell ${change > 0 ? 'up' : 'down'} s${shade}${kind}`;
+  return `cell ${shadeOf(change, meaning.most)}${kind}`;
+}
+
+/** 'up s3' for a third of `most`, 'down s9' for all of it below 0. */
+export function shadeOf(value: number, most: number): string {
+  const shade = Math.min(shades, Math.max(1, Math.ceil((Math.abs(value) / (most || 1)) * shades - 1e-9)));
+  return `${value > 0 ? 'up' : 'down'} s${shade}`;
 }
 
 /** What becomes of the activation of a cell, as names and values. */

@@ -1,7 +1,11 @@
 // steeringPage: one steering as one HTML file: its cells on the tokens of a prompt, a slider for the strength, and what follows from both.
+import { attentionSplits } from './attention-splits.js';
 import { deltaHistograms } from './delta-histograms.js';
 import { definitionsOf } from './definitions.js';
 import { drawnMarkup } from './drawn.js';
+import { headAttention } from './head-attention.js';
+import { hierarchyTerms } from './hierarchy-terms.js';
+import { interactionMatrix } from './interaction-matrix.js';
 import { liveSteering } from './live-steering.js';
 import type { LiveSteering } from './live-steering.js';
 import { Markup, html, scriptJson } from './markup.js';
@@ -18,6 +22,7 @@ import { checkSteering } from './steering-record.js';
 import type { SteeredPromptRecord, SteeringRecord } from './steering-record.js';
 import { methodName, summariseSteering } from './steering-summary.js';
 import { bare, clip } from './token-words.js';
+import { trainingInfluence } from './training-influence.js';
 import { verdictBox } from './verdict-box.js';
 
 /** Cells that are drawn and stand in a table; the record has all. */
@@ -34,7 +39,9 @@ export function steeringPage(given: SteeringRecord): string {
   const { headline, sentences } = summariseSteering(whole);
   const record = drawable(whole);
   const live = liveSteering(record);
-  const { methods = [], verdict, provenance, method, objective, task, grid } = record;
+  const { methods = [], verdict, provenance, method, objective, task, grid, prompts } = record;
+  const { hierarchy, interactions, splits = [], attention = [], influence } = record;
+  const places = whole.grid && { grid: whole.grid, prompt: prompts[0] };
   const part = (title: string, content: Markup | false): Markup | false =>
     content !== false &&
     html`<figure>
@@ -43,7 +50,7 @@ export function steeringPage(given: SteeringRecord): string {
     </figure>`;
   return pageShell({
     title: record.title,
-    skip: ['cells', 'Skip to the cells'],
+    skip: ['cells', whole.grid ? 'Skip to the cells' : 'Skip to what was found'],
     head: html`<div class="record-head">
       <p class="lede">${headline}</p>
       ${sentences.map((sentence) => html`<p>${sentence}</p>`)}
@@ -55,10 +62,15 @@ export function steeringPage(given: SteeringRecord): string {
       <dl class="figures wide" data-strength-figures>${definitionsOf(strengthFigures(live, START, undefined))}</dl>
       ${outcome(live)} ${part('At every strength', sweepPlots(record, START))}
       ${part('Every prompt', deltaHistograms(record))} ${part('How few cells are enough', pathPlots(record))}
+      ${places && hierarchy && part('In few terms', hierarchyTerms(hierarchy, places))}
+      ${places && interactions && part('Together, and one by one', interactionMatrix(interactions, places))}
       ${grid && part('The same cells, measured otherwise', comparedCells(record, grid))}
       ${grid && part('What becomes of the activations', editedCells(record, grid))}
+      ${whole.grid && part('What attention cells are made of', attentionSplits(splits, prompts, whole.grid))}
+      ${part('Where the heads look', headAttention(attention, prompts))}
       ${part('Beside other methods', methods.length > 0 && methodTable(methods, record.rule?.drift))}
       ${part('Are they the cause?', verdict !== undefined && verdictBox(verdict))}
+      ${part('Which prompts asked for it', influence !== undefined && trainingInfluence(influence))}
       ${part('While it was learnt', historyPlots(record))}
       <div class="part">
         <h3>How to get this again</h3>
@@ -75,12 +87,14 @@ export function steeringPage(given: SteeringRecord): string {
       ${new Markup(`<script type="application/json">${scriptJson(live)}</script>`)}
     </section>`,
     version: provenance.versions['limn'],
-    footer: html`h̃ = γ(βα) h replaces the activation h of a cell, with γ(t) = 1 + t unless another form is named;
-    vectors are added, h̃ = h + βv. Δ = z(●) − z(■) in logits, ● being the answer that β &gt; 0 favours. KL is that of
-    the next-token distribution from the untouched one, with ● and ■ as one outcome. A cell marked × cannot reach the
-    logits that are read.`,
+    footer: html`${whole.grid && cellsMean} Δ = z(●) − z(■) in logits, ● being the answer that β &gt; 0 favours. KL is
+    that of the next-token distribution from the untouched one, with ● and ■ as one outcome.`,
   });
 }
+
+/** What the cells of a page are. */
+const cellsMean = html`h̃ = γ(βα) h replaces the activation h of a cell, with γ(t) = 1 + t unless another form is named;
+vectors are added, h̃ = h + βv. A cell marked × cannot reach the logits that are read.`;
 
 /** Without the cells where they are too many for a page. */
 function drawable(record: SteeringRecord): SteeringRecord {

@@ -235,6 +235,7 @@ function inconsistencies(steering: SteeringRecord): Issue[] {
   const fits = (path: string, given: readonly unknown[] | undefined): void => {
     if (given) expect(given.length === count, path, `${given.length} entries`, `one per cell of the grid, ${count}`);
   };
+  if (cells) expect(count > 0, '/grid', 'no cell', 'at least one cell, or no grid');
   fits('/grid/values', cells?.values);
   fits('/grid/live', cells?.live);
   fits('/grid/heads', cells?.heads);

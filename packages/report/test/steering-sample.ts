@@ -1,5 +1,6 @@
 // A steering as `limn steer` gives it: conflicts of capitals, scalars at two sites of six layers, everything computed, from a fixed seed.
 import type { SteeredPromptRecord, SteeringRecord } from '../src/index.js';
+import { explanationsOf } from './steering-explanations-sample.js';
 
 const words = 'The| capital| of| Germany| is| Paris|.| Q|:| What| is| the| capital| of| Germany|?| A|:'.split('|');
 const roles = new Map([
@@ -137,6 +138,14 @@ export function steeringSample({
     ['EAP-IG node scores', 0.6, 0.25, 0.66, 0.43],
   ] as const;
 
+  const grid: NonNullable<SteeringRecord['grid']> = {
+    measure: 'alpha',
+    sites,
+    layers: Array.from({ length: layers }, (_, l) => l),
+    positions,
+    values: alpha,
+    live,
+  };
   return {
     schema: 'limn.result',
     version: 1,
@@ -167,14 +176,7 @@ export function steeringSample({
     },
     rule: { margin: 2, massShare: 0.8, drift: 0.1 },
     prompts,
-    grid: {
-      measure: 'alpha',
-      sites,
-      layers: Array.from({ length: layers }, (_, l) => l),
-      positions,
-      values: alpha,
-      live,
-    },
+    grid,
     comparisons: measures.map(([measure, scale, noise, spearman, jaccard]) => ({
       measure: say(measure),
       values: noisy(scale, noise),
@@ -276,5 +278,6 @@ export function steeringSample({
       penalty: 0.4 * Math.min(30, i * 2),
       nonZero: Math.round(11 + 180 * Math.exp(-i / 9)),
     })),
+    ...explanationsOf(grid, prompts, say, next),
   };
 }

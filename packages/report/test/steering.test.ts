@@ -64,6 +64,7 @@ test.each([
   [{ prompts: [{ ...prompt, outcomes: [{ ...outcomes[0], delta: Number.NaN }] }] }, '/prompts/0/outcomes/0/delta'],
   [{ grid: { ...record.grid, values: [1] } }, '/grid/values'],
   [{ grid: { ...record.grid, live: [true] } }, '/grid/live'],
+  [{ grid: { ...record.grid, positions: [], values: [], live: [] } }, '/grid'],
   [{ comparisons: [{ measure: 'other', values: [1, 2] }] }, '/comparisons/0/values'],
   [{ edits: { ...record.edits, norm: [] } }, '/edits/norm'],
   [{ path: { ...record.path, chosen: 6 } }, '/path/chosen'],
@@ -179,13 +180,13 @@ describe('the page', () => {
       expect(
         all.filter(({ attributes }) => attributes.get('data-token') === String(position)).map((each) => each.text),
       ).toEqual(Array.from({ length: 2 }, () => ['Germany', 'Paris', ':'][[3, 5, 17].indexOf(position)]));
-    expect(text.match(/context answer/g)).toHaveLength(2);
+    expect(all.filter(({ name, text: own }) => name === 'i' && own === 'context answer')).toHaveLength(2);
   });
 
   test('has every drawing as a table', () => {
     const tables = all.filter(({ name, attributes }) => name === 'table' && attributes.get('class') === 'numbers');
-    // Cells, strengths, every prompt, penalties, controls, sets of cells and the course of learning.
-    expect(tables).toHaveLength(7);
+    // Cells, strengths, every prompt, penalties, terms, pairs, controls, sets of cells and the course of learning.
+    expect(tables).toHaveLength(9);
     for (const [measure, shown] of [
       ['Site Layer Position Token α gradient × activation', 'attention out 4 17 : 1.62'],
       ['β Mean Δ Follow β KL', '+1 3.38'],
