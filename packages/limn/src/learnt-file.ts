@@ -1,4 +1,4 @@
-// steering.json of what `limn steer train` and `limn steer sweep` learnt: the values with all that is needed to use, check and learn them again.
+// steering.json of what `limn steer train`, `sweep` and `explain` learnt: the values with all that is needed to use, check and learn them again.
 import type { Provenance } from '@limn/report';
 import { writeSteering, type Minimality, type SteeringFigures } from '@limn/steering';
 import type { SteerSetup } from './commands/steer-setup.js';
@@ -26,11 +26,9 @@ export function learntFile({ model, setup, found, minimality, seed, provenance }
   const { trained } = found;
   const { train } = sets.split;
   const pairs = new Map(train.map(({ correct, wrong }) => [`${correct} ${wrong}`, [correct, wrong] as const]));
-  const metrics: Record<string, SteeringFigures> = {
-    train: found.train,
-    validation: found.validation,
-    test: found.test,
-  };
+  const metrics: Record<string, SteeringFigures> = sets.alone
+    ? { train: found.train }
+    : { train: found.train, validation: found.validation, test: found.test };
   return writeSteering(trained.values, {
     model: hooked.info,
     objective,

@@ -9,11 +9,14 @@ export const STEERING_FILES = {
   mark: 'result.json',
 } as const satisfies OutputLayout;
 
-/** What was learnt, in a few lines. */
-export function describeSteering({ spec, minimality, train, test, contributions }: LearntSteering): string[] {
+/** What was learnt, in a few lines; of one prompt there are no others. */
+export function describeSteering(
+  { spec, minimality, train, test, contributions }: LearntSteering,
+  { alone = false }: { readonly alone?: boolean | undefined } = {},
+): string[] {
   const share = (value: number): string => value.toFixed(2);
   const line = (what: string, { examples, twoWaySuccess, twoWayMargin, drift, shift }: SteeringFigures): string =>
-    `${what.padEnd(9)} ${String(examples).padStart(4)} prompts: both ways ${share(twoWaySuccess)} (margin alone ${share(twoWayMargin)}), Δ moves ${shift.toFixed(1)} logits, KL of the rest ${drift.toFixed(3)} nats`;
+    `${what.padEnd(9)} ${String(examples).padStart(4)} ${examples === 1 ? 'prompt' : 'prompts'}: both ways ${share(twoWaySuccess)} (margin alone ${share(twoWayMargin)}), Δ moves ${shift.toFixed(1)} logits, KL of the rest ${drift.toFixed(3)} nats`;
   const values =
     minimality.live > 0
       ? `${minimality.nonZero} of ${minimality.live} cells that can have an effect are not 0`
@@ -26,5 +29,10 @@ export function describeSteering({ spec, minimality, train, test, contributions 
           .join(', ')} …`,
       ]
     : [];
-  return [`${spec.method.kind}: ${values}`, ...most, line('learnt on', train), line('others', test)];
+  return [
+    `${spec.method.kind}: ${values}`,
+    ...most,
+    line('learnt on', train),
+    ...(alone ? [] : [line('others', test)]),
+  ];
 }

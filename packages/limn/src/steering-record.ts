@@ -1,22 +1,11 @@
-// What `limn steer train` writes down: learnt values on their cells, other measures of the same cells, and what the values do.
-import type { HookedModel } from '@limn/hooks';
+// What `limn steer` writes down: learnt values on their cells, other measures of the same cells, what the values do, and what explains them.
+import type { HookedModel, RunProgress } from '@limn/hooks';
 import type { Provenance, SteeringRecord } from '@limn/report';
-import {
-  cellGradients,
-  cellGrid,
-  compareGrids,
-  gridOfCells,
-  normAndDirection,
-  positionTable,
-  Steering,
-  steererOf,
-  zeroAblationGrid,
-  type CellGrid,
-  type NormAndDirection,
-  type Objective,
-  type PositionTable,
-  type SteeringExample,
-} from '@limn/steering';
+import { Steering, steererOf, type CellGrid, type Objective } from '@limn/steering';
+import { comparedGrids } from './compared-grids.js';
+import { explainValues } from './explained-values.js';
+import { judgeSteering, type JudgementPlan } from './judged-steering.js';
+import { shownCells } from './shown-cells.js';
 import { steeredPrompts } from './steered-prompts.js';
 import { SWEEP_STRENGTHS, type LearntSteering } from './steering-run.js';
 import { partsOf, type SteeringSets } from './steering-source.js';
@@ -25,8 +14,10 @@ import { partsOf, type SteeringSets } from './steering-source.js';
 const SHOWN = 6;
 /** Validation prompts that cells are measured on: one run a cell and prompt. */
 const MEASURED = 16;
-/** Cells whose overlap is compared. */
-const TOP = 10;
+
+/** What is true of a steering learnt from one prompt. */
+export const ALONE =
+  'Learnt from this one prompt, and measured on it: it says how the model answers here, and nothing of other prompts.';
 
 /** What a record is made of. */
 export interface SteeringRecordRequest {
@@ -38,59 +29,77 @@ export interface SteeringRecordRequest {
   readonly minimality: number;
   readonly provenance: Provenance;
   readonly show: (id: number) => string;
+  /** The text of a prompt. Default: that of its tokens, one after another. */
+  readonly textOf?: ((ids: readonly number[]) => string) | undefined;
   readonly signal: AbortSignal;
+  readonly onProgress?: ((progress: RunProgress & { readonly phase: string }) => void) | undefined;
+  /** Told what is left out, and why. */
+  readonly onNote?: ((line: string) => void) | undefined;
+  /** Explain the values; with a plan also judge whether their cells are the cause. */
+  readonly explain?: { readonly judge?: JudgementPlan | undefined } | undefined;
 }
 
 /** @throws LimnError as the measures of `@limn/steering`; AbortedError */
 export async function steeringRecord(request: SteeringRecordRequest): Promise<SteeringRecord> {
-  const { model, sets, found, objective, minimality, provenance, show, signal } = request;
-  const { spec, trained, test, sweep } = found;
+  const { model, sets, found, objective, minimality, provenance, show, signal, explain } = request;
+  const { spec, trained, sweep } = found;
   const { kind } = spec.method;
+  const { split } = sets;
+  const told = { signal, onProgress: request.onProgress ?? (() => {}), onNote: request.onNote ?? (() => {}) };
   using steering = new Steering(model, spec, { values: [trained.values] });
-  const shown = sets.split.test.slice(0, SHOWN);
-  // What activations decide has no positions of its own: it is shown where it was decided, counted from the end of the prompts.
-  const decided = kind === 'dyn-scalar';
-  const positions = decided ? fromEnd(shown, spec.positions.skip) : spec.positions;
-  const edited = kind === 'activ-scalar' ? undefined : await edits(request, steering, shown, positions);
-  const learnt = decided ? undefined : cellGrid(model.info, trained.values, { examples: sets.split.test });
-  const grid = learnt ?? (edited && { ...edited.norm, measure: 'mean α of the prompts shown' });
-  const { name, train, validation, test: tested } = partsOf(sets);
+  const steerer = steererOf(kind, steering, { nonZero: 0 });
+  const shown = split.test.slice(0, SHOWN);
+  const measured = split.validation.slice(0, MEASURED);
+  const { values } = trained;
+  const cells = await shownCells({ model, values, steerer, shown, examples: split.test, signal });
+  const { grid, positions, edits } = cells;
+  const selection = { sites: spec.sites, positions, ...(spec.layers === undefined ? {} : { layers: spec.layers }) };
   return {
     schema: 'limn.result',
     version: 1,
     kind: 'steering',
-    title: `${kind} on ${name}`,
+    title: `${kind} on ${sets.name}`,
     provenance,
-    method: {
-      kind,
-      parameters: found.minimality.parameters,
-      nonZero: found.minimality.nonZero,
-      ...('form' in spec.method && spec.method.form ? { form: spec.method.form } : {}),
-      ...('bound' in spec.method && spec.method.bound !== undefined ? { bound: spec.method.bound } : {}),
-      settings: { sites: [...spec.sites], positions: spec.positions.mode, minimality, updates: trained.updates },
-    },
+    method: methodRecord(found, minimality),
     objective: JSON.parse(JSON.stringify(objective)) as SteeringRecord['objective'],
-    task: { name, train, validation, test: tested },
+    task: taskRecord(sets),
     rule: { margin: 2, massShare: 0.8, drift: 0.1 },
     prompts: await steeredPrompts({ model, steering, positions, show, signal }, shown, SWEEP_STRENGTHS),
-    ...(grid ? { grid } : {}),
-    ...(learnt ? { comparisons: await comparisons(request, learnt) } : {}),
-    ...(edited
-      ? { edits: { strength: edited.strength, norm: [...edited.norm.values], direction: [...edited.direction.values] } }
-      : {}),
+    grid: recordGrid(grid),
+    // What activations decided is compared where more is asked for than to learn.
+    ...(kind === 'dyn-scalar' && !explain
+      ? {}
+      : {
+          comparisons: await comparedGrids({
+            model,
+            examples: measured,
+            selection,
+            learnt: grid,
+            all: explain !== undefined,
+            ...told,
+          }),
+        }),
+    ...(edits ? { edits } : {}),
     sweep: [...sweep.strengths],
-    methods: [
-      {
-        name: kind,
-        seeds: 1,
-        twoWaySuccess: { mean: test.twoWaySuccess, deviation: null },
-        drift: { mean: test.drift, deviation: null },
-        parameters: found.minimality.parameters,
-        nonZero: { mean: found.minimality.nonZero, deviation: null },
-        gap: { mean: found.train.twoWaySuccess - test.twoWaySuccess, deviation: null },
-        own: true,
-      },
-    ],
+    // Of a single prompt there are no unseen ones, on which methods are compared.
+    ...(sets.alone ? {} : { methods: [methodOf(found)] }),
+    ...(explain?.judge ? await verdictOf(request, explain.judge) : {}),
+    ...(explain
+      ? await explainValues({
+          model,
+          values,
+          steerer,
+          objective,
+          grid,
+          positions,
+          shown,
+          measured,
+          training: split.train,
+          show,
+          textOf: request.textOf ?? ((ids) => ids.map(show).join(' ')),
+          ...told,
+        })
+      : {}),
     history: trained.history.map(({ update, effect, drift, penalty, nonZero }) => ({
       update,
       effect,
@@ -101,50 +110,87 @@ export async function steeringRecord(request: SteeringRecordRequest): Promise<St
   };
 }
 
-/** Gradient × activation and zero ablation of the same cells, with how far each agrees with what was learnt. */
-async function comparisons(
-  { model, sets, found, signal }: SteeringRecordRequest,
-  learnt: CellGrid,
-): Promise<NonNullable<SteeringRecord['comparisons']>> {
-  const examples = sets.split.validation.slice(0, MEASURED);
-  const { sites, layers, positions } = found.spec;
-  const selection = { sites, positions, ...(layers === undefined ? {} : { layers }) };
-  const { cells } = await cellGradients(model, examples, selection, { signal });
-  const grids = [
-    gridOfCells('gradient × activation', cells, positions),
-    await zeroAblationGrid(model, examples, selection, { signal }),
-  ];
-  return grids.map((grid) => {
-    const {
-      spearman,
-      topJaccard,
-      cells: common,
-      spearmanOfSizes,
-      signAgreement,
-    } = compareGrids(learnt, grid, { k: TOP });
-    return {
-      measure: grid.measure,
-      values: [...grid.values],
-      agreement: { spearman, topJaccard, cells: common, spearmanOfSizes, signAgreement },
-    };
+function methodRecord(
+  { spec, trained, minimality: figures }: LearntSteering,
+  minimality: number,
+): SteeringRecord['method'] {
+  const { method, sites, positions } = spec;
+  return {
+    kind: method.kind,
+    parameters: figures.parameters,
+    nonZero: figures.nonZero,
+    ...('form' in method && method.form ? { form: method.form } : {}),
+    ...('bound' in method && method.bound !== undefined ? { bound: method.bound } : {}),
+    settings: { sites: [...sites], positions: positions.mode, minimality, updates: trained.updates },
+  };
+}
+
+function taskRecord(sets: SteeringSets): NonNullable<SteeringRecord['task']> {
+  const { name, train, validation, test } = partsOf(sets);
+  return sets.alone ? { name, description: ALONE, train } : { name, train, validation, test };
+}
+
+/** The row of the table of methods. */
+function methodOf({ spec, minimality, train, test }: LearntSteering): NonNullable<SteeringRecord['methods']>[number] {
+  return {
+    name: spec.method.kind,
+    seeds: 1,
+    twoWaySuccess: { mean: test.twoWaySuccess, deviation: null },
+    drift: { mean: test.drift, deviation: null },
+    parameters: minimality.parameters,
+    nonZero: { mean: minimality.nonZero, deviation: null },
+    gap: { mean: train.twoWaySuccess - test.twoWaySuccess, deviation: null },
+    own: true,
+  };
+}
+
+/** The grid as plain lists. */
+function recordGrid({
+  measure,
+  sites,
+  layers,
+  positions,
+  values,
+  live,
+  heads,
+}: CellGrid): NonNullable<SteeringRecord['grid']> {
+  return {
+    measure,
+    sites: [...sites],
+    layers: [...layers],
+    positions: [...positions],
+    values: [...values],
+    live: [...live],
+    ...(heads ? { heads: heads.map((each) => (each ? [...each] : null)) } : {}),
+  };
+}
+
+/** Where there are cells that favour one answer at +1 and the other at −1. */
+async function verdictOf(
+  { model, sets, found, objective, signal, onProgress = () => {}, onNote = () => {} }: SteeringRecordRequest,
+  plan: JudgementPlan,
+): Promise<Pick<SteeringRecord, 'verdict'>> {
+  const { kind } = found.spec.method;
+  if (kind === 'dyn-scalar' || objective.goal.kind !== 'flip') {
+    onNote(
+      kind === 'dyn-scalar'
+        ? `${kind} has no cells that controls could shuffle: the verdict is left out`
+        : 'of a parity the effect Δ₊₁ − Δ₋₁ is not what was learnt: the verdict is left out',
+    );
+    return {};
+  }
+  const { controls, refits } = plan;
+  if (controls.length === 0) onNote('no prompts of other tasks fit: the KL off the task is not measured');
+  if (refits === 0) onNote('no refits: whether the same cells are found again is not measured');
+  const { train: training, test } = sets.split;
+  const verdict = await judgeSteering({
+    ...plan,
+    model,
+    values: found.trained.values,
+    training,
+    test,
+    signal,
+    onProgress,
   });
-}
-
-/** The change of norm and direction at strength 1. */
-function edits(
-  { model, found, signal }: SteeringRecordRequest,
-  steering: Steering,
-  examples: readonly SteeringExample[],
-  positions: PositionTable,
-): Promise<NormAndDirection> {
-  const steerer = steererOf(found.spec.method.kind, steering, { nonZero: 0 });
-  return normAndDirection(model, examples, steerer, { positions, signal });
-}
-
-function fromEnd(examples: readonly SteeringExample[], skip: number): PositionTable {
-  return positionTable(
-    examples.map(({ prompt }) => ({ length: prompt.length })),
-    'from-end',
-    { skip },
-  );
+  return { verdict };
 }

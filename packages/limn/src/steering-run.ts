@@ -14,6 +14,7 @@ import {
   type Minimality,
   type Objective,
   type PositionMode,
+  type Refit,
   type SteerableSite,
   type SteeringCheckpoints,
   type SteeringExample,
@@ -86,9 +87,30 @@ export function specOf({ method, sites, layers, positions, skip, sets }: PlacedR
  * @throws LimnError as `trainSteering` and `evaluateSteering`; AbortedError
  */
 export async function learnSteering(request: LearnRequest): Promise<LearntSteering> {
-  const { model, sets, objective, minimality, updates, rate, seed, checkpoints, signal, onProgress } = request;
+  const { sets, seed } = request;
+  return measureLearnt(request, await learn(request, sets.split.train, seed, 'learning'));
+}
+
+/** Learns again as `learnSteering` did, from other examples: what says whether the same cells are found again. */
+export function refitOf(request: LearnRequest, of: number): Refit {
+  let begun = 0;
+  return async (examples, seed) => {
+    begun++;
+    // One more than the refits learns for other answers.
+    const { values } = await learn(request, examples, seed, `learning again (${begun} of ${of + 1}),`);
+    return values;
+  };
+}
+
+function learn(
+  request: LearnRequest,
+  examples: readonly SteeringExample[],
+  seed: number,
+  doing: string,
+): Promise<TrainedSteering> {
+  const { model, sets, objective, minimality, updates, rate, checkpoints, signal, onProgress } = request;
   const spec = specOf(request);
-  const trained = await trainSteering(model, sets.split.train, spec, {
+  return trainSteering(model, examples, spec, {
     objective,
     minimality,
     updates,
@@ -97,9 +119,8 @@ export async function learnSteering(request: LearnRequest): Promise<LearntSteeri
     checkpoints,
     retained: sets.retained,
     signal,
-    onProgress: (progress) => onProgress({ phase: `learning ${spec.method.kind}`, ...progress }),
+    onProgress: (progress) => onProgress({ phase: `${doing} ${spec.method.kind}`, ...progress }),
   });
-  return measureLearnt(request, trained);
 }
 
 /**

@@ -1,10 +1,17 @@
 // Where the examples of `limn steer` come from: a task, in the words of the model, or a file; split by what they are about.
 import { readFile } from 'node:fs/promises';
 import { LimnError, sha256 } from '@limn/gpu';
-import { parseExamples, splitByEntity, type EntitySplit, type SteeringExample } from '@limn/steering';
+import {
+  parseExamples,
+  splitByEntity,
+  type EntitySplit,
+  type ExampleTokenizer,
+  type SteeringExample,
+} from '@limn/steering';
 import { biasExamples, steeringExamples } from '@limn/tasks';
 import { textBiasExamples, textSteeringExamples } from '@limn/tasks/text';
 import { encodeAt } from './known-text.js';
+import type { ModelTokenizer } from './model-source.js';
 import { bosOf, encoderOf, speaksPocket, type TaskModel } from './task-source.js';
 
 /** Which examples. */
@@ -18,21 +25,29 @@ export interface SteeringRequest {
   readonly parity: boolean;
 }
 
+/** An example with its corrupted prompt, of as many tokens, where there is one: what activations are patched from, or into. */
+export interface SourceExample extends SteeringExample {
+  readonly corrupted?: readonly number[] | undefined;
+}
+
 /** Examples in three parts with nothing in common that they are about. */
 export interface SteeringSets {
   readonly name: string;
-  readonly split: EntitySplit;
+  readonly split: EntitySplit<SourceExample>;
   /** What is to stay as it is; for the goal 'parity'. */
   readonly retained: readonly SteeringExample[];
   readonly bos: 'prepended' | 'none' | 'in the ids';
   /** sha256 over all examples, in their order. */
   readonly sha256: string;
+  /** One prompt stands in every part: what is learnt is measured where it was learnt, and speaks of nothing else. */
+  readonly alone?: boolean | undefined;
 }
 
-/** Counts of the parts, for files and for the terminal. */
-export function partsOf({ name, sha256, split }: SteeringSets) {
+/** Counts of the parts, for files and for the terminal; of one prompt no part but the first. */
+export function partsOf({ name, sha256, split, alone }: SteeringSets) {
   const { train, validation, test, mixed } = split;
-  return { name, sha256, train: train.length, validation: validation.length, test: test.length, mixed };
+  const others = (part: readonly SourceExample[]): number => (alone ? 0 : part.length);
+  return { name, sha256, train: train.length, validation: others(validation), test: others(test), mixed };
 }
 
 /**
@@ -48,20 +63,40 @@ export async function steeringSets(request: SteeringRequest, model: TaskModel): 
     split: splitByEntity(found.examples, { seed }),
     retained: found.retained,
     bos: found.bos,
-    sha256: await sha256(
-      JSON.stringify(all.map(({ prompt, correct, wrong, roles }) => [prompt, correct, wrong, roles ?? null])),
-    ),
+    sha256: await sha256Of(all),
   };
 }
 
-interface Found {
-  readonly examples: readonly SteeringExample[];
+/** One prompt, which is learnt from and looked at. */
+export async function aloneSets(
+  example: SourceExample,
+  { name, bos }: Pick<SteeringSets, 'name' | 'bos'>,
+): Promise<SteeringSets> {
+  const part = [example];
+  return {
+    name,
+    split: { train: part, validation: part, test: part, mixed: 0 },
+    retained: [],
+    bos,
+    sha256: await sha256Of(part),
+    alone: true,
+  };
+}
+
+function sha256Of(examples: readonly SteeringExample[]): Promise<string> {
+  return sha256(
+    JSON.stringify(examples.map(({ prompt, correct, wrong, roles }) => [prompt, correct, wrong, roles ?? null])),
+  );
+}
+
+/** Examples as they were found. */
+export interface Found {
+  readonly examples: readonly SourceExample[];
   readonly retained: readonly SteeringExample[];
   readonly bos: SteeringSets['bos'];
 }
 
 function fromTask(task: string, { examples: n, seed, parity }: SteeringRequest, model: TaskModel): Found {
-  const { info, tokenizer } = model;
   if (parity && task !== 'gender')
     throw new LimnError(
       'usage/steering-objective',
@@ -71,6 +106,19 @@ function fromTask(task: string, { examples: n, seed, parity }: SteeringRequest, 
         hint: 'use --task gender, or give your own examples with --data and --retain',
       },
     );
+  return taskExamples(task, { n, seed, parity }, model);
+}
+
+/**
+ * `n` examples of a task from all of its cells, in pocket's words where the model speaks them, else as English text.
+ * @throws LimnError `usage/task-vocabulary`, `data/pairs-no-bos`; TasksError `tasks/…`
+ */
+export function taskExamples(
+  task: string,
+  { n, seed, parity = false }: { readonly n: number; readonly seed: number; readonly parity?: boolean },
+  model: TaskModel,
+): Found {
+  const { info, tokenizer } = model;
   const options = { seed, n, split: 'all' } as const;
   if (speaksPocket(info, tokenizer)) {
     if (parity) return { ...biasExamples(options), bos: 'in the ids' };
@@ -107,15 +155,16 @@ async function fromFile(file: string, { info, tokenizer, bos }: TaskModel): Prom
     model: info,
     file,
     bos,
-    ...(tokenizer
-      ? {
-          tokenizer: {
-            encode: (words: string) => encodeAt(file, tokenizer, words, { prependBos: false }),
-            decode: (ids: readonly number[]) => tokenizer.decode(ids),
-            bosId: tokenizer.bosId,
-          },
-        }
-      : {}),
+    ...(tokenizer ? { tokenizer: exampleTokenizer(file, tokenizer) } : {}),
   });
   return { examples, retained: [], bos: bos ? 'prepended' : 'none' };
+}
+
+/** A tokenizer as examples are read with it; `where` opens its errors. */
+export function exampleTokenizer(where: string, tokenizer: ModelTokenizer): ExampleTokenizer {
+  return {
+    encode: (words) => encodeAt(where, tokenizer, words, { prependBos: false }),
+    decode: (ids) => tokenizer.decode(ids),
+    bosId: tokenizer.bosId,
+  };
 }

@@ -31,7 +31,6 @@ export interface LearnOptions extends SharedOptions, WeightOptions {
   readonly faithfulnessWeight: number;
   readonly updates: number;
   readonly rate?: number;
-  readonly seed: number;
   readonly bos: boolean;
   readonly out: string;
 }
@@ -43,6 +42,7 @@ export interface SteerOptions extends LearnOptions {
   readonly examples: number;
   readonly positions?: PositionMode;
   readonly objective: (typeof GOALS)[number];
+  readonly seed: number;
 }
 
 /** Adds the options of many prompts to a command. */
@@ -72,7 +72,8 @@ export function withSteerOptions(command: Command): Command {
       'flip: both answers can be favoured; parity: neither is',
       nameOption('--objective', 'objective', GOALS),
       'flip',
-    );
+    )
+    .option('--seed <n>', 'of the prompts, the split and the order', integerOption('--seed', 0), 0);
 }
 
 /** Adds the options of what is learnt. */
@@ -105,7 +106,6 @@ export function withLearnOptions(command: Command): Command {
       'learning rate (default: .02 for scalars, .01 for vectors and probes)',
       numberOption('--rate'),
     )
-    .option('--seed <n>', 'of the prompts, the split and the order', integerOption('--seed', 0), 0)
     .option('--no-bos', 'put no BOS in front of text')
     .requiredOption('--out <dir>', 'the folder to write');
 }
