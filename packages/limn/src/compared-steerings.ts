@@ -139,11 +139,7 @@ export function comparedCells(
       .map((b) => ({
         a: a.file,
         b: b.file,
-        agreement: compareGrids(
-          cellGrid(info, a.values, { examples }),
-          cellGrid(info, b.values, { examples }),
-          { k },
-        ),
+        agreement: compareGrids(cellGrid(info, a.values, { examples }), cellGrid(info, b.values, { examples }), { k }),
       })),
   );
 }

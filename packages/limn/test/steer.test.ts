@@ -350,6 +350,49 @@ describe('limn steer compare', () => {
     expect(said.stdout).toMatch(/activ-scalar +\d+\/10 +[01]\.\d\d/);
   });
 
+  it('with --baselines and --out: rows without learning on the same unseen prompts, and a page of all of it', async () => {
+    const out = path.join(root, 'compared');
+    const asked = [...compare(at('first'), at('again'), at('dyn-scalar')), '--baselines', '--out', out, '--json'];
+    const outcome = await runLimn(asked);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { prompts, steerings, baselines } = outcome.json() as unknown as {
+      readonly prompts: number;
+      readonly steerings: readonly { readonly figures: { readonly twoWaySuccess: number; readonly drift: number } }[];
+      readonly baselines: readonly {
+        readonly name: string;
+        readonly chosen: Readonly<Record<string, number>>;
+        readonly strength: number | null;
+        readonly figures: { readonly examples: number; readonly drift: number };
+      }[];
+    };
+    expect(prompts).toBe(2);
+    const names = baselines.map(({ name }) => name);
+    expect(names.slice(0, 3)).toEqual(['untouched', 'gradient × activation', 'best single cell']);
+    expect(names).toContain('CAA');
+    expect(baselines.every(({ figures }) => figures.examples === 2)).toBe(true);
+    expect([baselines[0]!.strength, baselines[0]!.figures.drift]).toEqual([null, expect.closeTo(0, 6)]);
+    const vectors = baselines.find(({ name }) => name === 'CAA')!;
+    expect([0, 1]).toContain(vectors.chosen.layer);
+    expect([0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3]).toContain(vectors.strength);
+    const record = steeringFromJson(file('compared', 'result.json'));
+    expect(record.task).toEqual({ name: data, train: 6, validation: 2, test: 2 });
+    const rows = record.methods!;
+    expect(rows).toHaveLength(3 + baselines.length);
+    expect(rows.map(({ own }) => own)).toEqual([true, ...rows.slice(1).map(() => undefined)]);
+    expect(rows[0]!.name).toBe(`activ-scalar (${at('first')})`);
+    expect(rows[0]!.drift.mean).toBe(steerings[0]!.figures.drift);
+    expect(rows.map(({ name }) => name)).toContain(`CAA, layer ${vectors.chosen.layer}, strength ${vectors.strength}`);
+    // The twin has the same cells; probes have none.
+    expect(record.comparisons!.map(({ measure }) => measure)).toEqual([
+      'gradient × activation',
+      'zero ablation',
+      at('again'),
+    ]);
+    expect(record.comparisons![2]!.values).toEqual(record.grid!.values);
+    expect(record.history).toBeUndefined();
+    expect(file('compared', 'report.html')).toContain('Beside other methods');
+  });
+
   it('refuses a file of another model and two sources of prompts', async () => {
     expect((await failed([...compare(at('task')), '--json'])).slice(0, 2)).toEqual([4, 'data/steering-fingerprint']);
     expect((await failed([...compare(at('first')), '--task', 'ioi', '--json'])).slice(0, 2)).toEqual([
