@@ -121,7 +121,13 @@ function methodRecord(
     nonZero: figures.nonZero,
     ...('form' in method && method.form ? { form: method.form } : {}),
     ...('bound' in method && method.bound !== undefined ? { bound: method.bound } : {}),
-    settings: { sites: [...sites], positions: positions.mode, minimality, updates: trained.updates },
+    settings: {
+      ...(method.kind === 'subspace-scale' ? { rank: method.rank } : {}),
+      sites: [...sites],
+      positions: positions.mode,
+      minimality,
+      updates: trained.updates,
+    },
   };
 }
 

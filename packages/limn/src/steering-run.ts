@@ -1,6 +1,7 @@
 // One steering, learnt and measured: on prompts about what it has seen, about other things, and over a range of strengths.
 import type { HookedModel, RunProgress } from '@limn/hooks';
 import {
+  activationSubspace,
   cellContributions,
   evaluateSteering,
   minimalityOf,
@@ -21,6 +22,7 @@ import {
   type SteeringFigures,
   type SteeringMethod,
   type SteeringSpec,
+  type SteeringValues,
   type TrainedSteering,
 } from '@limn/steering';
 import type { SteeringSets } from './steering-source.js';
@@ -102,7 +104,22 @@ export function refitOf(request: LearnRequest, of: number): Refit {
   };
 }
 
-function learn(
+/**
+ * What learning starts from: of scales in a subspace zeros in a basis of the activations of the training part; undefined for zeros.
+ * @throws LimnError `data/steering-basis`, and as `activationSubspace`; AbortedError
+ */
+export async function startOf(
+  { model, sets, signal, onProgress }: Pick<LearnRequest, 'model' | 'sets' | 'signal' | 'onProgress'>,
+  spec: SteeringSpec,
+): Promise<SteeringValues | undefined> {
+  if (spec.method.kind !== 'subspace-scale') return undefined;
+  return activationSubspace(model, sets.split.train, spec, {
+    signal,
+    onProgress: (progress) => onProgress({ phase: 'a basis', ...progress }),
+  });
+}
+
+async function learn(
   request: LearnRequest,
   examples: readonly SteeringExample[],
   seed: number,
@@ -111,6 +128,7 @@ function learn(
   const { model, sets, objective, minimality, updates, rate, checkpoints, signal, onProgress } = request;
   const spec = specOf(request);
   return trainSteering(model, examples, spec, {
+    start: await startOf(request, spec),
     objective,
     minimality,
     updates,

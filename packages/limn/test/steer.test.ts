@@ -101,6 +101,38 @@ describe('limn steer train', () => {
     expect([spec.method.kind, spec.positions.mode]).toEqual([method, positions]);
   });
 
+  it('subspace-scale in a basis of the activations, kept with the values; no larger than they have directions', async () => {
+    const asked = ['--method', 'subspace-scale', '--positions', 'none', '--updates', '5'];
+    const outcome = await runLimn(words('subspace', ...asked, '--basis-size', '2'));
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { values } = readSteering(file('subspace'));
+    expect(values.spec.method).toEqual({ kind: 'subspace-scale', rank: 2 });
+    for (const own of values.places.values()) {
+      const basis = own.get('basis')!;
+      for (const [a, b, expected] of [
+        [0, 0, 1],
+        [0, 1, 0],
+        [1, 1, 1],
+      ] as const) {
+        const product = Array.from({ length: 8 }, (_, j) => basis[2 * j + a]! * basis[2 * j + b]!);
+        // Orthonormal in float64, rounded to f32.
+        expect(product.reduce((sum, x) => sum + x, 0)).toBeCloseTo(expected, 6);
+      }
+    }
+    expect([...values.places.values()].some((own) => own.get('alpha')!.some((x) => x !== 0))).toBe(true);
+    expect(steeringFromJson(file('subspace', 'result.json')).method.settings).toMatchObject({ rank: 2 });
+    const swept = words('subspaces', ...asked, '--basis-size', '2', '--minimality', '0,50');
+    const sweep = await runLimn(swept.map((word) => (word === 'train' ? 'sweep' : word)));
+    expect(sweep.exitCode, sweep.stderr).toBe(0);
+    expect(readSteering(file('subspaces')).values.spec.method).toEqual({ kind: 'subspace-scale', rank: 2 });
+    // Wider than the stream of 8; and a basis of a method that has none.
+    expect((await failed(words('refused', ...asked, '--basis-size', '9'))).slice(0, 2)).toEqual([
+      4,
+      'data/steering-basis',
+    ]);
+    expect((await failed(words('refused', '--basis-size', '2'))).slice(0, 2)).toEqual([2, 'usage/steering-option']);
+  });
+
   it('stopped with Ctrl-C it ends with 130, and with --resume goes on to the same bits', async () => {
     const controller = new AbortController();
     const over = new AbortController();

@@ -12,8 +12,8 @@ import type { Command } from 'commander';
 import { integerOption, nameOption, numberOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 
-/** Methods that the command line offers: a subspace needs a basis of its own. */
-export const COMMAND_METHODS = STEERING_METHODS.filter((name) => name !== 'subspace-scale');
+/** Directions of a basis where `--basis-size` does not say. */
+const BASIS_SIZE = 8;
 const POSITIONS = ['absolute', 'from-start', 'from-end', 'role', 'none'] as const satisfies readonly PositionMode[];
 const FORMS = ['linear', 'exponential', 'bounded'] as const;
 const GOALS = ['flip', 'parity'] as const;
@@ -22,8 +22,9 @@ const FAITHFULNESS = ['bucket', 'rest', 'mass'] as const;
 /** What to learn, whatever from. */
 export interface LearnOptions extends SharedOptions, WeightOptions {
   readonly model: string;
-  readonly method: (typeof COMMAND_METHODS)[number];
+  readonly method: (typeof STEERING_METHODS)[number];
   readonly form: (typeof FORMS)[number];
+  readonly basisSize?: number;
   readonly sites: readonly SteerableSite[];
   readonly layers?: readonly number[];
   readonly margin: number;
@@ -82,11 +83,16 @@ export function withLearnOptions(command: Command): Command {
     .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
     .option(
       '--method <name>',
-      COMMAND_METHODS.join(', '),
-      nameOption('--method', 'method', COMMAND_METHODS),
+      STEERING_METHODS.join(', '),
+      nameOption('--method', 'method', STEERING_METHODS),
       'activ-scalar',
     )
     .option('--form <name>', `of activ-scalar: ${FORMS.join(', ')}`, nameOption('--form', 'form', FORMS), 'linear')
+    .option(
+      '--basis-size <k>',
+      `of subspace-scale: directions of each place, those in which the activations of the training prompts are longest (default: ${BASIS_SIZE})`,
+      integerOption('--basis-size', 1),
+    )
     .option('--sites <names>', `separated by commas: ${STEERABLE_SITES.join(', ')}`, sitesOption, [
       'hook_attn_out',
       'hook_mlp_out',
@@ -132,10 +138,12 @@ function layersOption(text: string): number[] {
 
 /**
  * Refuses what does not go together, before a model is opened.
- * @throws LimnError `usage/steering-data`, `usage/position-mode`
+ * @throws LimnError `usage/steering-data`, `usage/position-mode`, `usage/steering-option`
  */
-export function expectSteerOptions({ task, data, method, positions }: SteerOptions): void {
+export function expectSteerOptions(options: SteerOptions): void {
+  const { task, data, method, positions } = options;
   expectOneSource({ task, data });
+  methodOf(options);
   if (method === 'dyn-scalar' && positions !== undefined && positions !== 'none')
     throw new LimnError(
       'usage/position-mode',
@@ -159,8 +167,21 @@ export function expectOneSource({
     throw new LimnError('usage/steering-data', 'give the examples either with --task NAME or with --data FILE');
 }
 
-/** The method with its settings. */
-export function methodOf({ method, form }: Pick<SteerOptions, 'method' | 'form'>): SteeringMethod {
+/**
+ * The method with its settings.
+ * @throws LimnError `usage/steering-option` for a basis of a method that has none
+ */
+export function methodOf({
+  method,
+  form,
+  basisSize,
+}: Pick<SteerOptions, 'method' | 'form' | 'basisSize'>): SteeringMethod {
+  if (method === 'subspace-scale') return { kind: method, rank: basisSize ?? BASIS_SIZE };
+  if (basisSize !== undefined)
+    throw new LimnError('usage/steering-option', `--basis-size ${basisSize}: ${method} has no basis`, {
+      details: { given: basisSize, method },
+      hint: 'leave it out, or use --method subspace-scale',
+    });
   return method === 'activ-scalar' && form !== 'linear' ? { kind: method, form } : { kind: method };
 }
 

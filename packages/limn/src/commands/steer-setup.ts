@@ -49,9 +49,11 @@ export function skippedTokens(prompt: readonly number[] | undefined, bosId: numb
 /** What decides what is learnt, whatever from. */
 export function learnSettings(options: LearnOptions): RecordedOptions {
   const { method, form, sites, layers, margin, faithfulness, faithfulnessWeight, updates, rate } = options;
+  const settled = methodOf(options);
   return {
     method,
     form,
+    ...(settled.kind === 'subspace-scale' ? { basisSize: settled.rank } : {}),
     sites: sites.join(','),
     ...(layers ? { layers: layers.join(',') } : {}),
     margin,

@@ -12,7 +12,7 @@ import { provenanceOf } from '../provenance.js';
 import { describeSteering, STEERING_FILES } from '../steering-output.js';
 import { steeringPath } from '../steering-path.js';
 import { steeringRecord } from '../steering-record.js';
-import { measureLearnt, specOf } from '../steering-run.js';
+import { measureLearnt, specOf, startOf } from '../steering-run.js';
 import { partsOf } from '../steering-source.js';
 import { expectSteerOptions, withSteerOptions, type SteerOptions } from './steer-options.js';
 import { steerSetup } from './steer-setup.js';
@@ -54,6 +54,7 @@ async function run(options: SteerSweepOptions, context: CommandContext): Promise
     const spec = specOf(setup);
     const points = await sweepSteering(hooked, { train, validation }, spec, {
       objective,
+      start: await startOf({ model: hooked, sets, signal, onProgress: console.progress }, spec),
       weights: options.minimality,
       updates: options.updates,
       rate: options.rate,
