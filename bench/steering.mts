@@ -14,19 +14,19 @@ import {
   minimalityOf,
   splitByEntity,
   UNTOUCHED,
+  type ChosenCandidate,
   type EntitySplit,
   type SteeringCandidate,
   type SteeringExample,
-  type SteeringValues,
 } from '@limn/steering';
 import { steeringExamples } from '@limn/tasks';
 import { openModel, POCKET, version } from 'limn';
 import { whole } from './arguments.mjs';
 import { adapterName, RESULTS, save } from './result-file.mjs';
 import { candidates } from './steering/candidates.mjs';
-import { learn, tableOf } from './steering/learnt.mjs';
+import { learn, tableOf, type LearntCandidate, type LearntRow } from './steering/learnt.mjs';
 import { steeringMarkdown } from './steering/markdown.mjs';
-import { restriction } from './steering/restriction.mjs';
+import { restricted } from './steering/restriction.mjs';
 import {
   STUDY_TASKS,
   type LengthFinding,
@@ -66,11 +66,14 @@ const UNSEEN = [
 ] as const;
 const isUnseen = (length: number): boolean => UNSEEN.some(([from, to]) => length >= from && length <= to);
 
+/** p(c) + p(w) from which an untouched model is sure that the answer is one of the two. */
+const SURE = 0.9;
+
 const gpu = await openNodeGpu({ label: 'steering' });
 const { adapter, source } = gpu.capabilities;
 const header = {
   study: 'limn.steering',
-  version: 2,
+  version: 3,
   adapter: adapter.description || adapter.device,
   limn: version,
   updates: whole(options.updates),
@@ -115,51 +118,66 @@ async function measure(model: string, hooked: HookedModel, task: StudyTask, seed
   });
   // The most frequent length of a task: values by place need one.
   const split = ofOneLength(dealt);
-  const rows: Partial<Record<StudyRow, RowFinding>> = {};
   const settings = { updates: header.updates, seed };
-  const learnt = {
-    ActivScalar: await learn(hooked, split, 'activ-scalar', settings),
-    SteerVec: await learn(hooked, split, 'steer-vec', settings),
-    DynScalar: await learn(
-      hooked,
-      { ...split, train: [...split.train, ...longer(task, seed, split.train)] },
-      'dyn-scalar',
-      settings,
-    ),
-  };
-  for (const [row, candidate] of Object.entries(learnt))
-    rows[row as StudyRow] = await chooseAmong(hooked, split, [candidate]);
-  const request = { model: hooked, task, split, positions: tableOf(split), scalars: learnt.ActivScalar.values };
-  for (const [row, settled] of Object.entries(await candidates(request)))
-    rows[row as StudyRow] = await chooseAmong(hooked, split, settled);
   const untouched = await evaluateSteering(hooked, UNTOUCHED, split.test, { strengths: [0] });
-  const scale = rows.DynScalar?.chosen['strength'] as number;
+  const sure = split.test.filter((_, i) => (untouched[i]?.outcomes[0]?.untouchedMass ?? 0) >= SURE);
+  const choose = async (settled: readonly SteeringCandidate[]) => {
+    const chosen = await chooseCandidate(hooked, settled, split.validation);
+    return { ...chosen, finding: await rowOf(hooked, split, sure, chosen) };
+  };
+  const learnt = (row: LearntRow, of = split): Promise<LearntCandidate[]> => learn(hooked, of, row, settings);
+  const scalars = await choose(await learnt('ActivScalar'));
+  const probes = await choose(
+    await learnt('DynScalar', { ...split, train: [...split.train, ...longer(task, seed, split.train)] }),
+  );
+  const rows: Partial<Record<StudyRow, RowFinding>> = {
+    ActivScalar: scalars.finding,
+    'ActivScalar, by head': (await choose(await learnt('ActivScalar, by head'))).finding,
+    SteerVec: (await choose(await learnt('SteerVec'))).finding,
+    DynScalar: probes.finding,
+  };
+  const request = {
+    model: hooked,
+    task,
+    split,
+    positions: tableOf(split),
+    scalars: (scalars.candidate as LearntCandidate).values,
+  };
+  for (const [row, settled] of Object.entries(await candidates(request)))
+    rows[row as StudyRow] = (await choose(settled)).finding;
+  const { heads, mlps, circuit, random } = await restricted(hooked, task, split, settings);
   return {
     model,
     task,
     seed,
-    prompts: { train: split.train.length, validation: split.validation.length, test: split.test.length },
+    prompts: {
+      train: split.train.length,
+      validation: split.validation.length,
+      test: split.test.length,
+      sure: sure.length,
+    },
     rows,
-    restriction: await restriction(hooked, task, split, settings),
-    lengths: await lengths(hooked, task, seed, split, learnt.DynScalar.values, scale),
+    restriction: { heads, mlps, circuit: (await choose(circuit)).finding, random: (await choose(random)).finding },
+    lengths: await lengths(hooked, task, seed, split, probes),
     untouchedDeltas: untouched.map(({ untouchedDelta }) => untouchedDelta),
   };
 }
 
-/** The setting and strength with most successes on validation prompts, measured on all three parts. */
-async function chooseAmong(
+/** What was chosen on validation prompts, measured on the other parts. */
+async function rowOf(
   model: HookedModel,
-  { train, validation, test }: EntitySplit,
-  settled: readonly SteeringCandidate[],
+  { train, test }: EntitySplit,
+  sure: readonly SteeringExample[],
+  { candidate, scale, validation }: ChosenCandidate,
 ): Promise<RowFinding> {
-  const { candidate, scale, validation: figuresThere } = await chooseCandidate(model, settled, validation);
   const on = (part: readonly SteeringExample[]) => candidateFigures(model, candidate, scale, part);
   const figures = candidate.values && minimalityOf(model.info, candidate.values);
   const free = candidate.values?.spec.method.kind === 'dyn-scalar';
   return {
     train: await on(train),
-    validation: figuresThere,
+    validation,
     test: await on(test),
+    ...(sure.length > 0 ? { sure: await on(sure) } : {}),
     chosen: { ...candidate.chosen, ...(candidate.values ? { strength: scale } : {}) },
     parameters: figures?.parameters ?? 0,
     ...(figures && !free ? { live: figures.live, nonZero: figures.nonZero } : {}),
@@ -186,8 +204,7 @@ async function lengths(
   task: StudyTask,
   seed: number,
   { test }: EntitySplit,
-  values: SteeringValues,
-  scale: number,
+  { candidate, scale }: ChosenCandidate,
 ): Promise<LengthFinding[]> {
   const long = behindOthers(task, seed, test);
   const parts = [
@@ -200,7 +217,7 @@ async function lengths(
   const found: LengthFinding[] = [];
   for (const { learnt, examples } of parts) {
     if (examples.length === 0) continue;
-    const figures = await candidateFigures(model, { chosen: {}, values }, scale, examples);
+    const figures = await candidateFigures(model, candidate, scale, examples);
     const sizes = examples.map(({ prompt }) => prompt.length);
     found.push({
       learnt,

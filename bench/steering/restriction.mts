@@ -1,36 +1,29 @@
-// ActivScalar over heads and MLPs: everywhere, in the nodes of the task's EAP-IG circuit only, and in as many random nodes.
+// ActivScalar over heads and MLPs kept to the nodes of the task's EAP-IG circuit, and to as many random nodes.
 import { eapIgInputs, logitDiff, prune, selectTopN, smallestCircuit, type Circuit } from '@limn/attribution';
 import { blockHook, type HookedModel } from '@limn/hooks';
-import {
-  evaluateSteering,
-  positionTable,
-  Steering,
-  steererOf,
-  summarise,
-  trainSteering,
-  type EntitySplit,
-  type SteeredPart,
-  type SteeringFigures,
-  type SteeringSpec,
-} from '@limn/steering';
+import { type EntitySplit, type SteeredPart, type SteeringCandidate } from '@limn/steering';
 import { generatePairs } from '@limn/tasks';
 import { permutation } from '@limn/tensor';
-import { LEARNING } from './learnt.mjs';
-import type { RestrictionFinding, StudyTask } from './study.mjs';
+import { learn, type LearningSettings } from './learnt.mjs';
+import type { StudyTask } from './study.mjs';
 
-/** λ_M and λ_F of all three. */
-const WEIGHT = 0.03;
-const FAITHFULNESS_WEIGHT = 20;
+/** How many of what a circuit has. */
+export interface RestrictedRows {
+  readonly heads: number;
+  readonly mlps: number;
+  readonly circuit: readonly SteeringCandidate[];
+  readonly random: readonly SteeringCandidate[];
+}
 
-/** Learns three times with the same seed and measures on the test prompts. */
-export async function restriction(
+/** Learns twice as the row 'ActivScalar, by head' does, with the same seed and settings. */
+export async function restricted(
   model: HookedModel,
   task: StudyTask,
   split: EntitySplit,
-  { updates, seed }: { readonly updates: number; readonly seed: number },
-): Promise<RestrictionFinding> {
+  settings: LearningSettings,
+): Promise<RestrictedRows> {
   const { layers, heads } = model.info;
-  const circuit = await taskCircuit(model, task, seed);
+  const circuit = await taskCircuit(model, task, settings.seed);
   const nodes = partsOf(circuit, layers, heads);
   const counted = {
     heads: nodes.filter(({ head }) => head !== undefined).length,
@@ -42,37 +35,15 @@ export async function restriction(
   ]).flat();
   const drawn = (kind: 'heads' | 'mlps', stream: number) => {
     const of = all.filter(({ head }) => (head === undefined) === (kind === 'mlps'));
-    return [...permutation(of.length, { seed, stream })]
+    return [...permutation(of.length, { seed: settings.seed, stream })]
       .slice(0, counted[kind])
       .map((i) => of[i] as (typeof of)[number]);
   };
-  const spec: SteeringSpec = {
-    method: { kind: 'activ-scalar' },
-    sites: ['attn.hook_z', 'hook_mlp_out'],
-    positions: positionTable(
-      [...split.train, ...split.test].map(({ prompt }) => ({ length: prompt.length })),
-      'absolute',
-      { skip: 1 },
-    ),
-  };
-  const measure = async (only?: readonly SteeredPart[]): Promise<SteeringFigures> => {
-    const { values } = await trainSteering(model, split.train, spec, {
-      objective: { goal: LEARNING.goal, faithfulnessWeight: FAITHFULNESS_WEIGHT },
-      examplesPerUpdate: LEARNING.examplesPerUpdate,
-      minimality: { weight: WEIGHT },
-      updates,
-      seed,
-      rate: 0.03,
-      only,
-    });
-    using steering = new Steering(model, spec, { values: [values] });
-    return summarise(await evaluateSteering(model, steererOf('restricted', steering, { nonZero: 0 }), split.test));
-  };
+  const within = (only: readonly SteeredPart[]) => learn(model, split, 'ActivScalar, by head', { ...settings, only });
   return {
     ...counted,
-    everywhere: await measure(),
-    circuit: await measure(asParts(nodes)),
-    random: await measure(asParts([...drawn('heads', 1), ...drawn('mlps', 2)])),
+    circuit: await within(asParts(nodes)),
+    random: await within(asParts([...drawn('heads', 1), ...drawn('mlps', 2)])),
   };
 }
 

@@ -12,6 +12,7 @@ export type StudyTask = keyof typeof STUDY_TASKS;
 export const STUDY_ROWS = [
   'untouched',
   'ActivScalar',
+  'ActivScalar, by head',
   'SteerVec',
   'DynScalar',
   'role-constant scale',
@@ -31,6 +32,8 @@ export interface RowFinding {
   readonly train: SteeringFigures;
   readonly validation: SteeringFigures;
   readonly test: SteeringFigures;
+  /** Of the test prompts, those whose answers have p(c) + p(w) ≥ .9 in the untouched model, where there are any. */
+  readonly sure?: SteeringFigures | undefined;
   /** What was chosen: λ_M, a layer, a number of cells; and the strength that stands for β = 1. */
   readonly chosen: Readonly<Record<string, number | string>>;
   /** Numbers stored; cells that can have an effect, and those that are not 0, where the method has cells. */
@@ -39,13 +42,12 @@ export interface RowFinding {
   readonly nonZero?: number;
 }
 
-/** ActivScalar over heads and MLPs: everywhere, in the nodes of the EAP-IG circuit, in as many random nodes. */
+/** ActivScalar by head, kept to the nodes of the EAP-IG circuit and to as many random nodes; the row of that name is everywhere. */
 export interface RestrictionFinding {
   readonly heads: number;
   readonly mlps: number;
-  readonly everywhere: SteeringFigures;
-  readonly circuit: SteeringFigures;
-  readonly random: SteeringFigures;
+  readonly circuit: RowFinding;
+  readonly random: RowFinding;
 }
 
 /** DynScalar on prompts of some lengths, other documents standing in front; learnt at other lengths where `learnt` says no. */
@@ -62,7 +64,13 @@ export interface TaskFinding {
   readonly model: string;
   readonly task: StudyTask;
   readonly seed: number;
-  readonly prompts: { readonly train: number; readonly validation: number; readonly test: number };
+  readonly prompts: {
+    readonly train: number;
+    readonly validation: number;
+    readonly test: number;
+    /** Of the test prompts, those whose answers have p(c) + p(w) ≥ .9 in the untouched model. */
+    readonly sure: number;
+  };
   readonly rows: Readonly<Partial<Record<StudyRow, RowFinding>>>;
   readonly restriction: RestrictionFinding;
   readonly lengths: readonly LengthFinding[];
@@ -73,7 +81,7 @@ export interface TaskFinding {
 /** The whole study. */
 export interface Study {
   readonly study: 'limn.steering';
-  readonly version: 2;
+  readonly version: 3;
   readonly adapter: string;
   readonly limn: string;
   readonly updates: number;
