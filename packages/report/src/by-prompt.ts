@@ -6,11 +6,11 @@ import { asText } from './prompts.js';
 import type { SteeredPromptRecord } from './steering-record.js';
 import { bare } from './token-words.js';
 
-/** Drawings of a part of a page; the record has all. */
-const mostDrawn = 24;
+/** Entries of a part of a page, of which the record has all; and heads up to which two tables stand beside one another. */
+const [mostDrawn, fewHeads] = [24, 6];
 
-/** The drawings of `entries` under the prompts that they are of, beside one another where there is room. */
-export function byPrompt<Entry extends { readonly prompt: number }>(
+/** The drawings of `entries` under the prompts that they are of, beside one another where their heads leave room. */
+export function byPrompt<Entry extends { readonly prompt: number; readonly heads: readonly unknown[] }>(
   entries: readonly Entry[],
   prompts: readonly SteeredPromptRecord[],
   draw: (entry: Entry, prompt: SteeredPromptRecord) => readonly Markup[],
@@ -26,7 +26,7 @@ export function byPrompt<Entry extends { readonly prompt: number }>(
       <span class="helps-text">● <bdi>${bare(correct)}</bdi></span>
       <span class="hinders-text">■ <bdi>${bare(wrong)}</bdi></span>`;
   const drawings = ({ prompt, own }: (typeof groups)[number]): Markup =>
-    html`<div class="pairwise">
+    html`<div class="pairwise ${own.some(({ heads }) => heads.length > fewHeads) && 'below'}">
       ${own.flatMap((entry) => draw(entry, prompt)).map((each) => html`<div>${each}</div>`)}
     </div>`;
   return html`${

@@ -19,26 +19,36 @@ export function layerName({ grid }: CellPlaces, cell: number, unit?: number): st
   return `${siteName(site)}, layer ${layers[row % layers.length]}${of}`;
 }
 
-/** '“Paris”, context answer': the token that stands there where it is one, and the name of the position, or its number where it needs one. */
-export function positionName(places: CellPlaces, cell: number): string {
-  const { grid, prompt } = places;
+/**
+ * What names a position: the token that stands there where it is one, the role, and a number where neither tells it from others. Of a role
+ * that is the token itself, 'the#2', only the ordinal is kept.
+ */
+function namesOf({ grid, prompt }: CellPlaces, cell: number) {
   const position = cell % grid.positions.length;
   const name = grid.positions[position] ?? '';
-  const tokens = prompt?.tokens ?? [];
-  const here = tokens.filter((token) => token.position === position);
-  const text = here.length === 1 ? here[0]?.text : undefined;
-  const alone = text !== undefined && tokens.filter((token) => bare(token.text) === bare(text)).length === 1;
-  const named = roleAt(prompt, position, name) || (alone ? '' : `position ${name.replace('-', '−')}`);
-  return [text !== undefined && `“${clip(bare(text))}”`, named].filter(Boolean).join(', ');
+  const role = roleAt(prompt, position, name);
+  const number = `position ${name.replace('-', '−')}`;
+  const tokens = (prompt?.tokens ?? []).map(({ text, position: at }) => ({ text: bare(text), at }));
+  const [token, second] = tokens.filter(({ at }) => at === position);
+  if (!token || second) return { word: '', role, number: role ? '' : number };
+  const own = role.startsWith(`${token.text}#`);
+  const alone = tokens.filter(({ text }) => text === token.text).length === 1;
+  return {
+    word: `“${clip(token.text)}”`,
+    role: own ? '' : role,
+    number: alone || (role && !own) ? '' : own ? role.slice(token.text.length) : number,
+  };
 }
 
-/** 'context answer', or, of a position without a name, what `positionName` says. */
+/** '“Paris”, context answer'; '“the”, #2'; '“of”, position 13'. */
+export function positionName(places: CellPlaces, cell: number): string {
+  const { word, role, number } = namesOf(places, cell);
+  return [word, role, number].filter(Boolean).join(', ');
+}
+
+/** 'context answer', or, of a position without a role, what `positionName` says. */
 export const shortPosition = (places: CellPlaces, cell: number): string =>
-  roleAt(
-    places.prompt,
-    cell % places.grid.positions.length,
-    places.grid.positions[cell % places.grid.positions.length] ?? '',
-  ) || positionName(places, cell);
+  namesOf(places, cell).role || positionName(places, cell);
 
 /** Both. */
 export const cellName = (places: CellPlaces, cell: number, unit?: number): string =>

@@ -29,12 +29,9 @@ function termPosition({ position = '' }: Term, places: CellPlaces, say: typeof p
   return at < 0 ? position : say(places, at);
 }
 
-/** 'attention out 2, country': a term as one names it. */
+/** 'attention out, layer 2, country': a term as one names it. */
 const termName = (term: Term, places: CellPlaces): string =>
-  [
-    `${siteName(term.site)}${term.layer === undefined ? '' : ` ${term.layer}`}`,
-    termPosition(term, places, shortPosition),
-  ]
+  [siteName(term.site), term.layer !== undefined && `layer ${term.layer}`, termPosition(term, places, shortPosition)]
     .filter(Boolean)
     .join(', ');
 
@@ -72,10 +69,10 @@ export function hierarchyTerms(
                 .slice(0, 3)
                 .map((term) => `${termName(term, places)} ${text(term.value)}`)
                 .join('; ')}`,
-              names: 176,
+              names: 204,
               ends,
               bars: own.slice(0, mostBars).map((term) => ({
-                name: clip(termName(term, places), 27),
+                name: clip(termName(term, places), 32),
                 value: term.value,
                 text: text(term.value),
                 kind: term.value > 0 ? 'needed' : 'harmful',

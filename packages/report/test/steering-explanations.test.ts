@@ -1,6 +1,7 @@
 // What explains learnt values: which faults a record is refused for, and what the page says of interactions, terms, attention, splits and training prompts.
 import { describe, expect, test } from 'vitest';
 import { checkSteering, steeringFromJson, steeringPage, steeringToJson, type SteeringRecord } from '../src/index.js';
+import { cellName, shortPosition } from '../src/cell-name.js';
 import { signedText } from '../src/number-text.js';
 import { elements } from './page-elements.js';
 import { steeringSample } from './steering-sample.js';
@@ -149,6 +150,27 @@ describe('the page', () => {
     expect(made).toContain('overlapping −2');
   });
 
+  test.each([
+    ['3', ['Paris'], undefined, '“Paris”', '“Paris”'],
+    ['3', ['of', 'of'], undefined, '“of”, position 3', '“of”, position 3'],
+    ['-1', ['Paris', 'to'], 'city', '“Paris”, city', 'city'],
+    ['of#2', ['of', 'of'], 'of#2', '“of”, #2', '“of”, #2'],
+    ['of#1', ['of', 'to'], 'of#1', '“of”', '“of”'],
+    ['last', ['of', 'of'], undefined, '“of”, last', 'last'],
+    ['-2', [], undefined, 'position −2', 'position −2'],
+  ] as const)('calls position %s of tokens %j with role %j %j', (name, texts, role, said, short) => {
+    const tokens = texts.map((own, i) => ({
+      text: ` ${own}`,
+      ...(i === 0 ? { position: 1, ...(role && { role }) } : {}),
+    }));
+    const places = {
+      grid: { measure: 'alpha', sites: ['attn.hook_z', 'hook_mlp_out'], layers: [4, 5], positions: ['0', name] },
+      prompt: { tokens, correct: 'a', wrong: 'b' },
+    };
+    expect(cellName(places, 3, 2)).toBe(`attention heads, layer 5, head 2, ${said}`);
+    expect(shortPosition(places, 7)).toBe(short);
+  });
+
   test('says the values in few words, and their terms by level', () => {
     const part = textOf(partOf(page, headings[1] ?? ''));
     expect(part).toContain('attention out : position');
@@ -156,7 +178,7 @@ describe('the page', () => {
     for (const level of ['Layers, at every position', 'Positions, in every layer', 'Single cells'])
       expect(part).toContain(level);
     expect(part).toContain('Every term is 0 of: whole sites.');
-    expect(part).toContain('MLP out 0, context answer −1.05');
+    expect(part).toContain('MLP out, layer 0, context answer −1.05');
     expect(part).toContain('role attention out last every +0.46');
     expect(part).toContain('cell MLP out “Paris”, context answer 0 −1.05');
   });
