@@ -46,4 +46,6 @@ export type {
   SteeringSplitRecord,
 } from './steering-explanations.js';
 export { steeringPage } from './steering-page.js';
+export type { ParityRecord } from './parity-record.js';
+export { paritySentences } from './parity-words.js';
 export { summariseSteering } from './steering-summary.js';

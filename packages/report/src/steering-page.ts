@@ -12,6 +12,7 @@ import { Markup, html, scriptJson } from './markup.js';
 import { methodTable } from './method-table.js';
 import { numberText } from './number-text.js';
 import { pageShell } from './page-shell.js';
+import { paritySection } from './parity-section.js';
 import { tokenText } from './prompts.js';
 import { provenanceFacts, valueList } from './provenance.js';
 import { maskSecrets } from './secrets.js';
@@ -40,7 +41,7 @@ export function steeringPage(given: SteeringRecord): string {
   const record = drawable(whole);
   const live = liveSteering(record);
   const { methods = [], verdict, provenance, method, objective, task, grid, prompts } = record;
-  const { hierarchy, interactions, splits = [], attention = [], influence } = record;
+  const { hierarchy, interactions, splits = [], attention = [], influence, parity } = record;
   const places = whole.grid && { grid: whole.grid, prompt: prompts[0] };
   const part = (title: string, content: Markup | false): Markup | false =>
     content !== false &&
@@ -60,8 +61,9 @@ export function steeringPage(given: SteeringRecord): string {
       ${promptLine(record.prompts)} ${moves(record) && controls(record, live)} ${grid && cellMaps(record, grid, START)}
       ${!grid && whole.grid && tooMany(whole.grid.values.length)}
       <dl class="figures wide" data-strength-figures>${definitionsOf(strengthFigures(live, START, undefined))}</dl>
-      ${outcome(live)} ${part('At every strength', sweepPlots(record, START))}
-      ${part('Every prompt', deltaHistograms(record))} ${part('How few cells are enough', pathPlots(record))}
+      ${outcome(live)} ${part('How alike the answers become', parity !== undefined && paritySection(parity))}
+      ${part('At every strength', sweepPlots(record, START))} ${part('Every prompt', deltaHistograms(record))}
+      ${part('How few cells are enough', pathPlots(record))}
       ${places && hierarchy && part('In few terms', hierarchyTerms(hierarchy, places))}
       ${places && interactions && part('Together, and one by one', interactionMatrix(interactions, places))}
       ${grid && part('The same cells, measured otherwise', comparedCells(record, grid))}

@@ -4,6 +4,7 @@ import { SCHEMA_NAME, SCHEMA_VERSION, checkAgainst, fromJson, toJson } from './r
 import { anyJson, finite, list, object, oneOf, orNull, record, text, whole, yesNo } from './schema.js';
 import type { Infer, Issue, Json } from './schema.js';
 import { explanationFaults, explanationFields } from './steering-explanations.js';
+import { parityFaults, paritySchema } from './parity-record.js';
 
 const MOST_CELLS = 100_000;
 const name = text({ longest: 1000 });
@@ -150,6 +151,7 @@ const steeringSchema = object(
       most: 10_000,
     }),
     ...explanationFields,
+    parity: paritySchema,
   },
 );
 
@@ -268,7 +270,7 @@ function inconsistencies(steering: SteeringRecord): Issue[] {
       `${judged.interval.low} to ${judged.interval.high}`,
       'low up to high',
     );
-  issues.push(...explanationFaults(steering));
+  issues.push(...explanationFaults(steering), ...parityFaults(steering.parity));
   return issues;
 
   function rises(path: string, rows: readonly { readonly strength: number }[]): void {
