@@ -1,5 +1,6 @@
 // `limn steer explain`: what decides between two answers behind one prompt. Scales are learnt for this prompt alone, and what they show of it is written down.
 import { steeringPage, steeringToJson } from '@limn/report';
+import type { SteeringMethod } from '@limn/steering';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
@@ -58,12 +59,13 @@ export function addSteerExplainCommand(steer: Command, context: CommandContext):
 async function run(options: SteerExplainOptions, context: CommandContext): Promise<void> {
   const { console, signal } = context;
   expectPrompt(options);
+  const method = methodOf(options);
   const output = openOutputFolder(options.out, STEERING_FILES);
   try {
     using device = await openDevice(context);
     using model = await openGivenModel(device.gpu, options.model, options, context);
     const { hooked, tokenizer, show } = model;
-    const setup = await explainSetup(options, model);
+    const setup = await explainSetup(options, method, model);
     const { sets, objective } = setup;
     const minimality = { weight: options.minimality };
     const found = await learnSteering({
@@ -132,18 +134,22 @@ async function run(options: SteerExplainOptions, context: CommandContext): Promi
   }
 }
 
-async function explainSetup(options: SteerExplainOptions, model: OpenModel): Promise<SteerSetup> {
+async function explainSetup(
+  options: SteerExplainOptions,
+  method: SteeringMethod,
+  model: OpenModel,
+): Promise<SteerSetup> {
   const { prompt, tokens, correct, wrong, corrupted, bos } = options;
   const { hooked, tokenizer } = model;
   const example = promptExample(options, model);
   const sets = await aloneSets(example, {
-    name: 'one prompt',
+    name: 'this one prompt alone',
     bos: tokens !== undefined ? 'in the ids' : bos ? 'prepended' : 'none',
   });
   const positions = positionsOf({ method: options.method });
   return {
     sets,
-    method: methodOf(options),
+    method,
     sites: options.sites,
     layers: options.layers,
     positions,
