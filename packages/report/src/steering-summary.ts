@@ -10,9 +10,14 @@ import { bare, measureName } from './token-words.js';
 export function summariseSteering(record: SteeringRecord): Summary {
   return {
     headline: headline(record),
-    sentences: [strongest(record), strengths(record), others(record), agreement(record), verdict(record)].filter(
-      Boolean,
-    ),
+    sentences: [
+      reach(record),
+      strongest(record),
+      strengths(record),
+      others(record),
+      agreement(record),
+      verdict(record),
+    ].filter(Boolean),
   };
 }
 
@@ -29,7 +34,17 @@ const methodNames = new Map([
 /** 'Activation scaling' for 'activ-scalar'; a name that is not known stands as it is. */
 export const methodName = (kind: string): string => methodNames.get(kind) ?? kind;
 
-function headline({ method, grid, methods = [], sweep = [], path }: SteeringRecord): string {
+/** Whether a steering was learnt for a single prompt, and measured on no other. */
+const isOfOnePrompt = ({ task }: SteeringRecord): boolean => task?.train === 1 && !task.validation && !task.test;
+
+/** What a steering of one prompt cannot say. */
+const reach = (record: SteeringRecord): string =>
+  isOfOnePrompt(record)
+    ? (record.task?.description ?? 'It was learnt from this one prompt, and speaks of no other.')
+    : '';
+
+function headline(record: SteeringRecord): string {
+  const { method, grid, methods = [], sweep = [], path } = record;
   const live = grid?.live.filter(Boolean).length;
   const kept = grid?.values.filter((value, i) => grid.live[i] && value !== null && value !== 0).length;
   const cells =
@@ -44,6 +59,10 @@ function headline({ method, grid, methods = [], sweep = [], path }: SteeringReco
   if (chosen)
     return `${name}${cells} flips ${percentText(chosen.twoWaySuccess)} of prompts both ways, at a KL of ${numberText(chosen.drift, 2)} nats.`;
   const [up, down] = [1, -1].map((strength) => sweep.find((each) => each.strength === strength));
+  if (up && down && isOfOnePrompt(record)) {
+    const ways = [up.flipped === 1 && 'the one answer at β = +1', down.flipped === 1 && 'the other at β = −1'];
+    return `${name}${cells}: behind this prompt the model prefers ${ways.filter(Boolean).join(', ') || 'neither answer as it is asked to'}.`;
+  }
   if (up && down)
     return `${name}${cells}: ${percentText(up.flipped)} of prompts prefer the one answer at β = +1, ${percentText(down.flipped)} the other at β = −1.`;
   return `${name}${cells}.`;

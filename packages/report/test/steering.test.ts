@@ -145,6 +145,22 @@ describe('what is said of it', () => {
     expect(summariseSteering(steeringSample({ supported: false })).sentences[4]).toContain('is not supported');
   });
 
+  test('of one prompt speaks of no other', () => {
+    const { methods: _m, path: _p, ...sample } = record;
+    const task = { name: 'one', description: 'It speaks of this prompt.', train: 1 };
+    const sweep = [-1, 1].map((strength) => ({
+      strength,
+      effect: 2,
+      flipped: strength > 0 ? 1 : 0,
+      bucket: 0,
+      massDrift: 0,
+    }));
+    const alone = summariseSteering({ ...sample, task, sweep });
+    expect(alone.headline).toMatch(/cells: behind this prompt the model prefers the one answer at β = \+1\.$/);
+    expect(alone.sentences[0]).toBe('It speaks of this prompt.');
+    expect(summariseSteering({ ...sample, task: { ...task, test: 4 }, sweep }).headline).toContain('100 % of prompts');
+  });
+
   test('is only what the record holds', () => {
     const bare = summariseSteering(bareOf(record));
     expect(bare).toEqual({ headline: 'Activation scaling with 216 numbers.', sentences: [] });
