@@ -51,7 +51,7 @@ export async function comparisonOfSteerings(comparison: SteeringComparison): Pro
   const { sites, positions } = values.spec;
   return {
     ...record,
-    title: `${steerings.length} ${steerings.length === 1 ? 'steering' : 'steerings'}${baselines.length > 0 ? ` and ${baselines.length} rows without learning` : ''} on ${sets.name}`,
+    title: titleOf(comparison),
     method: { ...record.method, settings: { file, sites: [...sites], positions: positions.mode } },
     ...(origin.objective ? {} : { objective: {} }),
     comparisons: [...(record.comparisons ?? []), ...otherFiles(comparison, sets.split.test)],
@@ -59,11 +59,19 @@ export async function comparisonOfSteerings(comparison: SteeringComparison): Pro
       ...steerings.map((row, i): MethodRow => ({
         name: `${row.method} (${row.file})`,
         ...figuresOf(row),
+        parameters: row.minimality.parameters,
         ...(i === 0 ? { own: true } : {}),
       })),
       ...baselines.map((row): MethodRow => ({ name: withSettings(row), ...figuresOf(row) })),
     ],
   };
+}
+
+function titleOf({ steerings, baselines, sets }: SteeringComparison): string {
+  const [first, ...others] = steerings;
+  const learnt = others.length === 0 ? (first?.method ?? '') : `${steerings.length} steerings`;
+  const beside = baselines.length > 0 ? ` beside ${baselines.length} rows without learning` : '';
+  return `${learnt}${beside} on ${sets.name}`;
 }
 
 /** 'CAA, layer 1, strength 0.5' */
@@ -94,13 +102,13 @@ function otherFiles(
 function figuresOf({
   figures,
   minimality,
-}: Pick<ComparedBaseline, 'figures' | 'minimality'>): Omit<MethodRow, 'name' | 'own'> {
+}: Pick<ComparedBaseline, 'figures' | 'minimality'>): Omit<MethodRow, 'name' | 'own' | 'parameters'> {
   return {
     seeds: 1,
     twoWaySuccess: { mean: figures.twoWaySuccess, deviation: null },
-    drift: { mean: figures.drift, deviation: null },
+    // Of what changes nothing the round-off of f32, on either side of 0.
+    drift: { mean: Math.max(0, figures.drift), deviation: null },
     effect: { mean: figures.shift / 2, deviation: null },
-    parameters: minimality?.parameters ?? 0,
     nonZero: { mean: minimality?.nonZero ?? 0, deviation: null },
   };
 }

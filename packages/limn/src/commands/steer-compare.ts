@@ -180,7 +180,7 @@ function tableOf(steerings: readonly ComparedSteering[], baselines: readonly Com
         countsOf(minimality).padStart(9),
         figures.twoWaySuccess.toFixed(2).padStart(11),
         figures.twoWayMargin.toFixed(2).padStart(13),
-        figures.drift.toFixed(3).padStart(15),
+        Math.max(0, figures.drift).toFixed(3).padStart(15),
       ].join(' '),
     ),
   ];
