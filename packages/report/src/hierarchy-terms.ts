@@ -48,7 +48,7 @@ export function hierarchyTerms(
   const decimals = shortDecimalsFor(terms.map(({ value }) => value));
   const text = (value: number): string => signedText(value, decimals);
   return html`<ul class="said">
-      ${summary.map(said)}
+      ${summary.map((line) => said(line, places))}
     </ul>
     <dl class="figures">
       ${definitionsOf([
@@ -116,8 +116,13 @@ export function hierarchyTerms(
     }`;
 }
 
-/** A line of the summary, 'hook_attn_out: everywhere (+0.4)', with its site as one names it. */
-function said(line: string): Markup {
-  const at = line.indexOf(': ');
-  return html`<li>${at > 0 && html`<b>${siteName(line.slice(0, at))}</b>: `}${at > 0 ? line.slice(at + 2) : line}</li>`;
+/** A line of the summary, 'hook_attn_out: layer 2 at '6' (+0.4)', with its site and its positions as one names them. */
+function said(line: string, places: CellPlaces): Markup {
+  const named = line.replace(/'([^']*)'/g, (quoted, name: string) => {
+    const at = places.grid.positions.indexOf(name);
+    const short = at < 0 ? quoted : shortPosition(places, at);
+    return at < 0 || short.startsWith('“') ? short : `‘${short}’`;
+  });
+  const [site, end] = [named.slice(0, named.indexOf(': ')), named.indexOf(': ')];
+  return end > 0 ? html`<li><b>${siteName(site)}</b>${named.slice(end)}</li>` : html`<li>${named}</li>`;
 }

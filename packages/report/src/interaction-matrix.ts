@@ -26,8 +26,9 @@ export function interactionMatrix(given: SteeringInteractionsRecord, places: Cel
   const byPlace = new Map(pairs.map((pair) => [`${pair.i} ${pair.j}`, pair]));
   const bySize = [...pairs].sort((a, b) => Math.abs(b.value) - Math.abs(a.value));
   const most = Math.abs(bySize[0]?.value ?? 0);
-  const decimals = shortDecimalsFor([...pairs.map(({ value }) => value), ...single]);
+  const [decimals, ofSingle] = [shortDecimalsFor(pairs.map(({ value }) => value)), shortDecimalsFor(single)];
   const text = (value: number): string => signedText(value, decimals);
+  const alone = (i: number): string => signedText(single[i] ?? 0, ofSingle);
   const name = (i: number): string => {
     const { cell = 0, unit } = cells[i] ?? {};
     return `${i + 1} ${cellName(places, cell, unit)}`;
@@ -44,10 +45,10 @@ export function interactionMatrix(given: SteeringInteractionsRecord, places: Cel
       columns: shown.map((_, i) => html`<b>${i + 1}</b>`),
       cell: (row, column) => {
         if (column > row) return html`<td></td>`;
-        if (column === row) return html`<td class="alone">${text(single[row] ?? 0)}</td>`;
+        if (column === row) return html`<td class="alone">${alone(row)}</td>`;
         const pair = byPlace.get(`${column} ${row}`);
         if (!pair) return html`<td>–</td>`;
-        const standing = pair.value === 0 ? '' : sure(pair) ? shadeOf(pair.value, most) : 'doubtful';
+        const standing = text(pair.value) === '0' ? 'doubtful' : sure(pair) ? shadeOf(pair.value, most) : 'doubtful';
         return html`<td
           class="${standing}"
           title="${column + 1} and ${row + 1}: ${text(pair.value)}${pair.error !== null && ` ± ${numberText(pair.error, 2)}`}"
@@ -63,8 +64,8 @@ export function interactionMatrix(given: SteeringInteractionsRecord, places: Cel
       <li><span class="swatch doubtful">±</span> within ${doubt} standard errors of 0</li>
     </ul>
     <p class="note">
-      I = Δ(both) − Δ(one) − Δ(other) + Δ(neither), all other cells being off; mean over ${numberText(examples, 9)}
-      prompts.${cells.length > shown.length && ` The triangle has the ${shown.length} largest of ${cells.length} cells.`}
+      I = Δ(both) − Δ(one) − Δ(other) + Δ(neither), all other cells being off;
+      ${examples === 1 ? 'of one prompt' : `mean over ${numberText(examples, 9)} prompts`}.${cells.length > shown.length && ` The triangle has the ${shown.length} largest of ${cells.length} cells.`}
     </p>
     <details>
       <summary>The pairs by size as a table</summary>
@@ -78,8 +79,8 @@ export function interactionMatrix(given: SteeringInteractionsRecord, places: Cel
               pair.value === 0 || !sure(pair) ? 'not told from none' : pair.value > 0 ? 'together more' : 'overlapping',
               text(pair.value),
               numberText(pair.error, 2),
-              text(single[pair.i] ?? 0),
-              text(single[pair.j] ?? 0),
+              alone(pair.i),
+              alone(pair.j),
             ],
           })),
           3,

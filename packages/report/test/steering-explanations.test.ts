@@ -122,6 +122,16 @@ describe('the page', () => {
     expect(kind('down')).toHaveLength(sure.filter(({ value }) => value < 0).length);
     expect(kind('doubtful')).toHaveLength(interactions.pairs.length - sure.length);
     expect(kind('alone')).toEqual(interactions.single.map((value) => signedText(value, 2)));
+    // Of one prompt alone there is no error to be within, and what is written as 0 has no sign.
+    const single = [
+      { i: 0, j: 1, value: 0.5, error: null },
+      { i: 0, j: 2, value: 1e-5, error: null },
+    ];
+    const made = steeringPage({ ...record, interactions: { ...interactions, examples: 1, pairs: single } });
+    expect(textOf(made)).toContain('all other cells being off; of one prompt.');
+    expect(
+      elements(partOf(made, headings[0] ?? '')).filter(({ attributes }) => attributes.get('class') === 'up s9'),
+    ).toHaveLength(1);
     // A sign beside the colour.
     for (const each of kind('up')) expect(each).toMatch(/^\+/);
     for (const each of kind('down')) expect(each).toMatch(/^−/);
@@ -173,7 +183,7 @@ describe('the page', () => {
 
   test('says the values in few words, and their terms by level', () => {
     const part = textOf(partOf(page, headings[1] ?? ''));
-    expect(part).toContain('attention out : position');
+    expect(part).toContain('attention out : position ‘last’ in every layer (+0.46)');
     expect(part).toContain('of the squares explained 96.8 % without single cells 54 %');
     for (const level of ['Layers, at every position', 'Positions, in every layer', 'Single cells'])
       expect(part).toContain(level);
