@@ -73,6 +73,7 @@ function verdictRecord(verdict: CausalVerdict): SteeringVerdictRecord {
         mean: effects.reduce((sum, each) => sum + each, 0) / effects.length,
         low: Math.min(...effects),
         high: Math.max(...effects),
+        effects: [...effects],
       })),
     cells: sufficiency.flatMap(({ cells, share: only }, i) => {
       const without = necessity[i]?.share ?? null;

@@ -190,7 +190,8 @@ describe('limn steer train --explain', () => {
       ['on other answers', 1],
       ['of other answers', 1],
     ]);
-    for (const { low, mean, high } of verdict!.controls!) {
+    for (const { draws, effects, low, mean, high } of verdict!.controls!) {
+      expect(effects).toHaveLength(draws);
       expect(low).toBeLessThanOrEqual(mean);
       expect(mean).toBeLessThanOrEqual(high);
     }

@@ -96,7 +96,16 @@ const verdict = object(
   },
   {
     /** The same effect where chance made the values. */
-    controls: list(object({ name, draws: whole(1), mean: finite, low: finite, high: finite }), { most: 20 }),
+    controls: list(
+      object(
+        { name, draws: whole(1), mean: finite, low: finite, high: finite },
+        {
+          /** That of every draw. */
+          effects: list(finite, { most: 1000 }),
+        },
+      ),
+      { most: 20 },
+    ),
     /** The share of the effect with only the k largest cells, and without them. */
     cells: list(object({ k: whole(), only: finite, without: finite }), { most: 1000 }),
     /** Why it is or is not supported. */

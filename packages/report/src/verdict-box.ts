@@ -52,7 +52,7 @@ type Subset = NonNullable<SteeringVerdictRecord['cells']>[number];
 
 /** The effect and its controls as ranges below one another. */
 function strip({ supported }: SteeringVerdictRecord, rows: readonly Control[]): Markup {
-  const all = rows.flatMap(({ mean, low, high }) => [mean, low, high]);
+  const all = rows.flatMap(({ mean, low, high, effects = [] }) => [mean, low, high, ...effects]);
   const across = scaleLinear([Math.min(0, ...all), Math.max(0, ...all) || 1], [label + 12, width - 20]).nice(4);
   const x = (value: number): number => tenth(across(value));
   const floor = 30 + rows.length * pitch;
@@ -77,11 +77,19 @@ function strip({ supported }: SteeringVerdictRecord, rows: readonly Control[]): 
         )}
     </g>
     <path class="axis" d="M${x(0)} 22V${floor}" />
-    ${rows.map(({ name, mean, low, high }, i) => {
+    ${rows.map(({ name, mean, low, high, effects = [] }, i) => {
       const y = 30 + i * pitch + pitch / 2;
       return html`<g class="${i > 0 ? 'chance' : supported ? 'own' : 'own doubt'}">
         <text class="end" x="${label}" y="${y + 4}">${name}</text>
         <path class="whisker" d="M${x(low)} ${y}H${x(high)}M${x(low)} ${y - 5}V${y + 5}M${x(high)} ${y - 5}V${y + 5}" />
+        ${
+          effects.length > 1 &&
+          html`<path
+            class="whisker"
+            opacity="0.55"
+            d="${effects.map((each) => `M${x(each)} ${y - 4}V${y + 4}`).join('')}"
+          />`
+        }
         <circle cx="${x(mean)}" cy="${y}" r="4.5"
           ><title>${name}: ${numberText(mean)}, ${numberText(low)} to ${numberText(high)}</title></circle
         >

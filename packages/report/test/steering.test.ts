@@ -228,6 +228,17 @@ describe('the page', () => {
     expect(text).toContain('SteerVec 95 ± 3.2 %');
   });
 
+  test('draws every draw of a control where the record has them', () => {
+    const verdict = record.verdict!;
+    const [first, ...others] = verdict.controls!;
+    const effects = [-0.4, 0.1, 0.3];
+    const drawn = steeringPage({ ...record, verdict: { ...verdict, controls: [{ ...first!, effects }, ...others] } });
+    const dashes = (made: string): string[] =>
+      elements(made).flatMap(({ attributes }) => (attributes.has('opacity') ? [attributes.get('d') ?? ''] : []));
+    expect(dashes(page)).toEqual([]);
+    expect(dashes(drawn).map((d) => d.match(/M/g)?.length)).toEqual([3]);
+  });
+
   test('asks nothing of the network and has no inline handler or style', () => {
     for (const { name, attributes } of all)
       for (const [key, value] of attributes) {
