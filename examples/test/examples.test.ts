@@ -82,5 +82,17 @@ describe('examples', () => {
       // What stands in front of the name is the same in both prompts.
       for (const row of rows.slice(0, 10)) expect(shares(row)).toEqual([0, 0, 0]);
     });
+
+    it('08: few scales turn what the context says up, and down, about a country that was not learnt from', async () => {
+      const [counted, ...rows] = await linesOf('08-steering');
+      const [nonZero = 0, live = 0] = numbers(counted);
+      expect(nonZero).toBeGreaterThan(0);
+      expect(nonZero).toBeLessThan(live / 10);
+      expect(rows.map((row) => row.split(/[ :,]+/)[2])).toEqual(['Helsinki', 'Helsinki', 'Lima']);
+      const [memory = 0, untouched = 0, context = 0] = rows.map((row) => numbers(row)[1] ?? 0);
+      expect(memory).toBeGreaterThan(0.9);
+      expect(untouched).toBeLessThan(0.7);
+      expect(context).toBeGreaterThan(0.9);
+    });
   });
 });
