@@ -12,7 +12,7 @@ import {
   type CellGrid,
   type CellSelection,
 } from '@limn/steering';
-import { eapGrid, hasNodes, pairsOf } from './eap-grid.js';
+import { eapGrid, fitsEdges, hasNodes, pairsOf } from './eap-grid.js';
 import { gridPlace } from './grid-place.js';
 import type { SourceExample } from './steering-source.js';
 
@@ -63,12 +63,21 @@ export async function comparedGrids(request: ComparisonRequest): Promise<NonNull
         ),
       );
     grids.push(await integratedGrid(model, examples, selection, of('integrated gradients')));
-    if (found.length > 0 && hasNodes(learnt))
-      grids.push(await eapGrid(model, examples, learnt, positions, of('EAP-IG')));
-    if (found.length === 0) onNote('no corrupted prompts: activation patching and EAP-IG are left out');
-    else if (!hasNodes(learnt)) onNote(`EAP-IG scores no node at ${learnt.sites.join(', ')}: it is left out`);
+    const why = eapLeftOut(request);
+    if (why === undefined) grids.push(await eapGrid(model, examples, learnt, positions, of('EAP-IG')));
+    else onNote(why);
   }
   return grids.map((grid) => compared(learnt, onTheCellsOf(learnt, grid)));
+}
+
+/** Why EAP-IG is left out, where it is. */
+function eapLeftOut({ model, examples, learnt }: ComparisonRequest): string | undefined {
+  const found = pairsOf(examples).map(({ example }) => example);
+  if (found.length === 0) return 'no corrupted prompts: activation patching and EAP-IG are left out';
+  if (!hasNodes(learnt)) return `EAP-IG scores no node at ${learnt.sites.join(', ')}: it is left out`;
+  return fitsEdges(model, found)
+    ? undefined
+    : 'EAP-IG by position has too many numbers for a model of this size: it is left out';
 }
 
 /** A measure that scales whole vectors has no cell at the end of the last layer, where a vector may have been learnt. */

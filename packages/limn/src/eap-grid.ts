@@ -1,5 +1,5 @@
 // EAP-IG scores of heads and MLPs on the cells of a steering: an edge's score is a sum over positions, and so is the sum over the edges out of a node.
-import { eapIgInputs, logitDiff, type Pair } from '@limn/attribution';
+import { buildGraph, eapIgInputs, logitDiff, type Pair } from '@limn/attribution';
 import type { HookedModel, RunControls } from '@limn/hooks';
 import { givenGrid, slotsOf, type CellGrid, type PositionTable, type SteerableSite } from '@limn/steering';
 import type { SourceExample } from './steering-source.js';
@@ -35,6 +35,16 @@ export function pairsOf(
           },
         ],
   );
+}
+
+/** Most numbers of scores by edge and position, 8 bytes each: GPT-2 small has 1.3 million for a prompt of 18 tokens. */
+const MOST_NUMBERS = 2 ** 25;
+
+/** Whether scores of every edge at every position are few enough to be held. */
+export function fitsEdges({ info }: Pick<HookedModel, 'info'>, examples: readonly SourceExample[]): boolean {
+  const { nForward, nBackward } = buildGraph(info);
+  const longest = examples.reduce((most, { prompt }) => Math.max(most, prompt.length), 0);
+  return nForward * nBackward * longest <= MOST_NUMBERS;
 }
 
 /** Whether a grid has a site that nodes write at. */

@@ -187,7 +187,11 @@ async function verdictOf(
   }
   const { controls, refits } = plan;
   if (controls.length === 0) onNote('no prompts of other tasks fit: the KL off the task is not measured');
-  if (refits === 0) onNote('no refits: whether the same cells are found again is not measured');
+  onNote(
+    refits === 0
+      ? 'no refits: whether the same cells are found again is not measured'
+      : `the verdict learns ${refits + 1} more times: from redrawn prompts, and once for other answers`,
+  );
   const { train: training, test } = sets.split;
   const verdict = await judgeSteering({
     ...plan,

@@ -6,7 +6,7 @@ import { logitDiff, scoreNodes } from '@limn/attribution';
 import { cellGrid, positionTable, Steering, type SteeringSpec } from '@limn/steering';
 import { testGpu } from '@limn/testing';
 import { afterAll, expect, it } from 'vitest';
-import { eapGrid, pairsOf } from '../src/eap-grid.js';
+import { eapGrid, fitsEdges, hasNodes, pairsOf } from '../src/eap-grid.js';
 import { openModel } from '../src/model-source.js';
 import type { SourceExample } from '../src/steering-source.js';
 import { writeToyModel } from './toy-model.js';
@@ -38,6 +38,10 @@ it('sums over positions to the scores of the nodes, of prompts of several length
   const pairs = pairsOf(examples).map(({ pair }) => pair);
   expect(pairs).toHaveLength(3);
   const { graph, values } = await scoreNodes(model, pairs, { method: 'eap-ig-inputs', metric: logitDiff });
+  expect([hasNodes(grid), hasNodes({ sites: ['hook_resid_pre'] })]).toEqual([true, false]);
+  const xl = { ...model.info, layers: 48, heads: 25 };
+  expect([fitsEdges(model, examples), fitsEdges({ info: xl }, examples)]).toEqual([true, true]);
+  expect(fitsEdges({ info: xl }, [{ ...examples[0]!, prompt: Array(18).fill(1) as number[] }])).toBe(false);
   const P = positions.names.length;
   const at = (site: number, layer: number): (number | null)[] =>
     grid.values.slice((site * grid.layers.length + layer) * P, (site * grid.layers.length + layer + 1) * P);

@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { steeringFromJson, type SteeringRecord } from '@limn/report';
 import { readSteering } from '@limn/steering';
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from 'vitest';
+import { GPT2_TOKENIZER, NO_GPT2_TOKENIZER, writeGpt2WordsModel } from './gpt2-words-model.js';
 import { runLimn } from './run-limn.js';
 import { writeToyModel } from './toy-model.js';
 
@@ -138,6 +139,29 @@ describe('limn steer explain', () => {
       0,
       'Athens',
     ]);
+  });
+
+  it('takes text of GPT-2’s vocabulary, and says which token an answer needs', async (context) => {
+    long(context);
+    context.skip(!GPT2_TOKENIZER, NO_GPT2_TOKENIZER);
+    const folder = path.join(root, 'gpt2-words');
+    writeGpt2WordsModel(folder);
+    const told = ['--prompt', 'The capital of Germany is Paris. Q: What is the capital of Germany? A:', '--json'];
+    const other = ['--corrupted', 'The capital of Germany is Rome. Q: What is the capital of Germany? A:'];
+    const explain = (correct: string): string[] => {
+      const answers = ['--correct', correct, '--wrong', ' Berlin', '--updates', '2', '--out', path.join(root, 'gpt2')];
+      return ['steer', 'explain', '--model', folder, ...told, ...other, ...answers];
+    };
+    const outcome = await runLimn(explain(' Paris'));
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { prompts, comparisons } = recordOf('gpt2');
+    expect(prompts[0]!.tokens.map((token) => token.text).join('')).toContain('The capital of Germany is Paris. Q:');
+    expect(comparisons).toHaveLength(5);
+    expect((await runLimn(explain(' Rhondda'))).json().error).toMatchObject({
+      code: 'data/steering-answer',
+      message: expect.stringMatching(/" Rhondda", which is \d tokens: " Rh"/),
+      hint: expect.stringContaining('the space in front of it'),
+    });
   });
 
   it('refuses answers of several tokens and prompts of other lengths, with a cure', async () => {
