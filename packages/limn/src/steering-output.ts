@@ -1,4 +1,5 @@
 // The files that `limn steer train` and `limn steer sweep` write, and what they say of what was learnt.
+import { paritySentences, type ParityRecord } from '@limn/report';
 import type { SteeringFigures } from '@limn/steering';
 import type { OutputLayout } from './output.js';
 import type { LearntSteering } from './steering-run.js';
@@ -9,10 +10,10 @@ export const STEERING_FILES = {
   mark: 'result.json',
 } as const satisfies OutputLayout;
 
-/** What was learnt, in a few lines; of one prompt there are no others. */
+/** What was learnt, in a few lines; of one prompt there are no others, and of a parity nothing is to happen both ways. */
 export function describeSteering(
   { spec, minimality, train, test, contributions }: LearntSteering,
-  { alone = false }: { readonly alone?: boolean | undefined } = {},
+  { alone = false, parity }: { readonly alone?: boolean | undefined; readonly parity?: ParityRecord | undefined } = {},
 ): string[] {
   const share = (value: number): string => value.toFixed(2);
   const line = (what: string, { examples, twoWaySuccess, twoWayMargin, drift, shift }: SteeringFigures): string =>
@@ -21,6 +22,7 @@ export function describeSteering(
     minimality.live > 0
       ? `${minimality.nonZero} of ${minimality.live} cells that can have an effect are not 0`
       : `${minimality.parameters} numbers`;
+  if (parity) return [`${spec.method.kind}: ${values}`, ...paritySentences(parity)];
   const most = contributions
     ? [
         `${contributions.cellsFor90} of them hold 90 % of the shift: ${contributions.cells

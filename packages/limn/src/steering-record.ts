@@ -5,6 +5,7 @@ import { Steering, steererOf, type CellGrid, type Objective } from '@limn/steeri
 import { comparedGrids } from './compared-grids.js';
 import { explainValues } from './explained-values.js';
 import { judgeSteering, type JudgementPlan } from './judged-steering.js';
+import { parityRecord } from './parity-record.js';
 import { shownCells } from './shown-cells.js';
 import { steeredPrompts } from './steered-prompts.js';
 import { SWEEP_STRENGTHS, type LearntSteering } from './steering-run.js';
@@ -81,6 +82,7 @@ export async function steeringRecord(request: SteeringRecordRequest): Promise<St
         }),
     ...(edits ? { edits } : {}),
     sweep: [...sweep.strengths],
+    ...(await parityRecord(request, steerer)),
     // Of a single prompt there are no unseen ones, on which methods are compared.
     ...(sets.alone ? {} : { methods: [methodOf(found)] }),
     ...(explain?.judge ? await verdictOf(request, explain.judge) : {}),

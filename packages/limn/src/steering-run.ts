@@ -71,7 +71,7 @@ export const SWEEP_STRENGTHS = [-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2] as const;
 /** The spec that a request's examples give. */
 export function specOf({ method, sites, layers, positions, skip, sets }: PlacedRequest): SteeringSpec {
   const { train, validation, test } = sets.split;
-  const prompts = [...train, ...validation, ...test, ...sets.retained];
+  const prompts = [...train, ...validation, ...test, ...sets.retained, ...sets.unseenRetained];
   return {
     method,
     sites,

@@ -11,6 +11,7 @@ import {
 import { biasExamples, steeringExamples } from '@limn/tasks';
 import { textBiasExamples, textSteeringExamples } from '@limn/tasks/text';
 import { encodeAt } from './known-text.js';
+import { dealRetained } from './retained-examples.js';
 import type { ModelTokenizer } from './model-source.js';
 import { bosOf, encoderOf, speaksPocket, type TaskModel } from './task-source.js';
 
@@ -23,6 +24,8 @@ export interface SteeringRequest {
   readonly seed: number;
   /** Of the task `gender`: also prompts in which the gender is given, whose answers are to stay. */
   readonly parity: boolean;
+  /** A file of examples whose answers are to stay as well. */
+  readonly retain?: string | undefined;
 }
 
 /** An example with its corrupted prompt, of as many tokens, where there is one: what activations are patched from, or into. */
@@ -36,6 +39,8 @@ export interface SteeringSets {
   readonly split: EntitySplit<SourceExample>;
   /** What is to stay as it is; for the goal 'parity'. */
   readonly retained: readonly SteeringExample[];
+  /** The same about other things: not learnt from. */
+  readonly unseenRetained: readonly SteeringExample[];
   readonly bos: 'prepended' | 'none' | 'in the ids';
   /** sha256 over all examples, in their order. */
   readonly sha256: string;
@@ -55,13 +60,16 @@ export function partsOf({ name, sha256, split, alone }: SteeringSets) {
  * @throws LimnError `usage/task-vocabulary`, `data/pairs-no-bos`, `data/steering-…` naming file and line, `data/steering-split`; TasksError `tasks/…`
  */
 export async function steeringSets(request: SteeringRequest, model: TaskModel): Promise<SteeringSets> {
-  const { task, data, seed } = request;
+  const { task, data, seed, retain } = request;
   const found = task === undefined ? await fromFile(data as string, model) : fromTask(task, request, model);
-  const all = [...found.examples, ...found.retained];
+  const own = retain === undefined ? [] : (await fromFile(retain, model)).examples;
+  const { learnt, unseen } = dealRetained([...found.retained, ...own], seed);
+  const all = [...found.examples, ...found.retained, ...own];
   return {
     name: task ?? (data as string),
     split: splitByEntity(found.examples, { seed }),
-    retained: found.retained,
+    retained: learnt,
+    unseenRetained: unseen,
     bos: found.bos,
     sha256: await sha256Of(all),
   };
@@ -77,6 +85,7 @@ export async function aloneSets(
     name,
     split: { train: part, validation: part, test: part, mixed: 0 },
     retained: [],
+    unseenRetained: [],
     bos,
     sha256: await sha256Of(part),
     alone: true,
@@ -96,17 +105,18 @@ export interface Found {
   readonly bos: SteeringSets['bos'];
 }
 
-function fromTask(task: string, { examples: n, seed, parity }: SteeringRequest, model: TaskModel): Found {
-  if (parity && task !== 'gender')
+function fromTask(task: string, { examples: n, seed, parity, retain }: SteeringRequest, model: TaskModel): Found {
+  const given = parity && task === 'gender';
+  if (parity && !given && retain === undefined)
     throw new LimnError(
       'usage/steering-objective',
       `--objective parity: the task ${task} has no prompts whose answers are to stay`,
       {
         details: { task },
-        hint: 'use --task gender, or give your own examples with --data and --retain',
+        hint: 'use --task gender, or give prompts whose answers are to stay with --retain FILE',
       },
     );
-  return taskExamples(task, { n, seed, parity }, model);
+  return taskExamples(task, { n, seed, parity: given }, model);
 }
 
 /**

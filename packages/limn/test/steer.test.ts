@@ -186,6 +186,12 @@ describe('limn steer train', () => {
     );
     expect(parity.exitCode, parity.stderr).toBe(0);
     expect(readSteering(file('task')).provenance.objective).toMatchObject({ goal: { kind: 'parity' } });
+    const { parity: found } = steeringFromJson(file('task', 'result.json'));
+    expect([found!.answers!.first.trim(), found!.answers!.second.trim()].sort()).toEqual(['he', 'she']);
+    // Of 12 frames with both pronouns each, two fifths are not learnt from.
+    expect(found!.retention).toMatchObject({ learnt: false, rightBefore: 1 });
+    expect(found!.retention!.prompts).toHaveLength(10);
+    expect(found!.spillover.map(({ name }) => name)).toEqual(['man, woman behind the same prompts']);
   });
 
   it('refuses what does not fit, with exit codes', async () => {

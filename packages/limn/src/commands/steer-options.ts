@@ -10,6 +10,7 @@ import {
 } from '@limn/steering';
 import type { Command } from 'commander';
 import { integerOption, nameOption, numberOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
+import { expectRetained } from '../retained-examples.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 
 /** Directions of a basis where `--basis-size` does not say. */
@@ -43,6 +44,9 @@ export interface SteerOptions extends LearnOptions {
   readonly examples: number;
   readonly positions?: PositionMode;
   readonly objective: (typeof GOALS)[number];
+  readonly retain?: string;
+  readonly retentionWeight: number;
+  readonly retentionShare: number;
   readonly seed: number;
 }
 
@@ -73,6 +77,19 @@ export function withSteerOptions(command: Command): Command {
       'flip: both answers can be favoured; parity: neither is',
       nameOption('--objective', 'objective', GOALS),
       'flip',
+    )
+    .option('--retain <file>', 'of parity: examples as in --data whose answers are to stay')
+    .option(
+      '--retention-weight <x>',
+      'of parity: what an answer that is to stay weighs',
+      weightOption('--retention-weight'),
+      10,
+    )
+    .option(
+      '--retention-share <x>',
+      'of parity: by what part of Δ it may move while learning',
+      weightOption('--retention-share'),
+      0.02,
     )
     .option('--seed <n>', 'of the prompts, the split and the order', integerOption('--seed', 0), 0);
 }
@@ -138,11 +155,12 @@ function layersOption(text: string): number[] {
 
 /**
  * Refuses what does not go together, before a model is opened.
- * @throws LimnError `usage/steering-data`, `usage/position-mode`, `usage/steering-option`
+ * @throws LimnError `usage/steering-data`, `usage/position-mode`, `usage/steering-option`, `usage/steering-objective`
  */
 export function expectSteerOptions(options: SteerOptions): void {
   const { task, data, method, positions } = options;
   expectOneSource({ task, data });
+  expectRetained(options);
   methodOf(options);
   if (method === 'dyn-scalar' && positions !== undefined && positions !== 'none')
     throw new LimnError(
@@ -191,9 +209,19 @@ export function objectiveOf({
   margin,
   faithfulness,
   faithfulnessWeight,
-}: Pick<SteerOptions, 'objective' | 'margin' | 'faithfulness' | 'faithfulnessWeight'>): Objective {
+  retentionWeight,
+  retentionShare,
+}: Pick<SteerOptions, 'objective' | 'margin' | 'faithfulness' | 'faithfulnessWeight'> &
+  Partial<Pick<SteerOptions, 'retentionWeight' | 'retentionShare'>>): Objective {
   return {
-    goal: objective === 'flip' ? { kind: 'flip', margin } : { kind: 'parity' },
+    goal:
+      objective === 'flip'
+        ? { kind: 'flip', margin }
+        : {
+            kind: 'parity',
+            ...(retentionWeight === undefined ? {} : { retentionWeight }),
+            ...(retentionShare === undefined ? {} : { retentionShare }),
+          },
     faithfulness,
     faithfulnessWeight,
   };

@@ -18,9 +18,12 @@ export type RecordedOptions = Readonly<Record<string, string | number | boolean>
 
 /** @throws what `steeringSets` throws */
 export async function steerSetup(options: SteerOptions, { hooked, tokenizer }: OpenModel): Promise<SteerSetup> {
-  const { task, data, examples, seed, bos, layers } = options;
+  const { task, data, retain, examples, seed, bos, layers } = options;
   const parity = options.objective === 'parity';
-  const sets = await steeringSets({ task, data, examples, seed, parity }, { info: hooked.info, tokenizer, bos });
+  const sets = await steeringSets(
+    { task, data, retain, examples, seed, parity },
+    { info: hooked.info, tokenizer, bos },
+  );
   const bosId = tokenizer?.bosId ?? hooked.info.bosId;
   const positions = positionsOf(options);
   return {
@@ -34,8 +37,10 @@ export async function steerSetup(options: SteerOptions, { hooked, tokenizer }: O
     prependBos: sets.bos === 'in the ids' ? null : sets.bos === 'prepended',
     options: {
       ...(task === undefined ? { data: data as string } : { task, examples }),
+      ...(retain === undefined ? {} : { retain }),
       positions,
       objective: options.objective,
+      ...(parity ? { retentionWeight: options.retentionWeight, retentionShare: options.retentionShare } : {}),
       ...learnSettings(options),
     },
   };

@@ -110,7 +110,7 @@ async function run(options: SteerTrainOptions, context: CommandContext): Promise
     signal.throwIfAborted();
     output.commit();
     if (options.resume) removeShards(shardFolderOf(options.out));
-    for (const line of describeSteering(found)) console.say(line);
+    for (const line of describeSteering(found, { parity: record.parity })) console.say(line);
     if (record.verdict) for (const line of describeVerdict(record.verdict)) console.say(line);
     console.say(`written to ${output.path}: ${STEERING_FILES.entries.join(', ')}`);
     console.result({
@@ -125,6 +125,7 @@ async function run(options: SteerTrainOptions, context: CommandContext): Promise
       test: found.test,
       ...(found.contributions ? { cellsFor90: found.contributions.cellsFor90 } : {}),
       ...(record.verdict ? { verdict: record.verdict } : {}),
+      ...(record.parity ? { parity: record.parity } : {}),
       provenance,
     });
   } finally {
