@@ -121,7 +121,7 @@ describe('limn steer train', () => {
     }
     expect([...values.places.values()].some((own) => own.get('alpha')!.some((x) => x !== 0))).toBe(true);
     expect(steeringFromJson(file('subspace', 'result.json')).method.settings).toMatchObject({ rank: 2 });
-    const swept = words('subspaces', ...asked, '--basis-size', '2', '--minimality', '0,50');
+    const swept = words('subspaces', ...asked, '--basis-size', '2', '--minimality', '0');
     const sweep = await runLimn(swept.map((word) => (word === 'train' ? 'sweep' : word)));
     expect(sweep.exitCode, sweep.stderr).toBe(0);
     expect(readSteering(file('subspaces')).values.spec.method).toEqual({ kind: 'subspace-scale', rank: 2 });
@@ -319,7 +319,9 @@ describe('limn steer apply', () => {
 
 describe('limn steer sweep', () => {
   it('learns at every price, and writes the best with the trade-off on its page', async () => {
-    const asked = words('swept', '--minimality', '50,0,0.05').map((word) => (word === 'train' ? 'sweep' : word));
+    const asked = words('swept', '--minimality', '50,0,0.05', '--updates', '10').map((word) =>
+      word === 'train' ? 'sweep' : word,
+    );
     const outcome = await runLimn(asked);
     expect(outcome.exitCode, outcome.stderr).toBe(0);
     const { points, best } = outcome.json() as unknown as {
