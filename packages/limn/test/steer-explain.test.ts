@@ -273,8 +273,9 @@ describe('limn steer train --explain', () => {
   });
 
   it('of pocket’s conflicts: EAP-IG agrees with patching, and the cells beat chance', async (context) => {
-    context.skip(process.env['LIMN_LONG'] !== '1', 'LIMN_LONG=1 learns pocket’s conflicts three times');
-    const task = ['--task', 'country-capital-conflict', '--examples', '200', '--updates', '40', '--refits', '1'];
+    context.skip(process.env['LIMN_LONG'] !== '1', 'LIMN_LONG=1 learns and explains pocket’s conflicts');
+    const learnt = ['--examples', '200', '--updates', '15', '--rate', '0.05', '--refits', '0'];
+    const task = ['--task', 'country-capital-conflict', ...learnt];
     const words = ['steer', 'train', '--model', 'pocket', ...task, '--explain', '--json'];
     const outcome = await runLimn([...words, '--out', path.join(root, 'pocket')]);
     expect(outcome.exitCode, outcome.stderr).toBe(0);
