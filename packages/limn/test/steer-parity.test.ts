@@ -111,10 +111,8 @@ describe('limn steer train --objective parity', () => {
     [['--task', 'ioi', '--retain', 'prompts.jsonl'], 2, 'usage/steering-objective'],
     [['--task', 'gender', '--objective', 'parity', '--retain', 'no-such-file.jsonl'], 4, 'data/steering-file'],
   ])('%j is refused', async (given, exitCode, code) => {
-    const outcome = await runLimn([
-      ...['steer', 'train', '--model', 'pocket', '--out', path.join(root, 'refused'), '--json'],
-      ...given,
-    ]);
+    const asked = ['steer', 'train', '--model', 'pocket', '--out', path.join(root, 'refused'), '--json'];
+    const outcome = await runLimn(asked.concat(given));
     expect([outcome.exitCode, outcome.json().error?.code]).toEqual([exitCode, code]);
   });
 });
