@@ -24,6 +24,8 @@ export interface SteeringComparison extends ComparisonControls {
   readonly agreements: readonly ComparedCells[];
   readonly provenance: Provenance;
   readonly show: (id: number) => string;
+  /** The text of a prompt. */
+  readonly textOf: (ids: readonly number[]) => string;
 }
 
 type MethodRow = NonNullable<SteeringRecord['methods']>[number];
@@ -33,7 +35,7 @@ const UNSAID: Objective = { goal: { kind: 'flip' } };
 
 /** @throws LimnError as `steeringRecord` and `measureLearnt`; AbortedError */
 export async function comparisonOfSteerings(comparison: SteeringComparison): Promise<SteeringRecord> {
-  const { model, sets, given, steerings, baselines, provenance, show, signal, onProgress } = comparison;
+  const { model, sets, given, steerings, baselines, provenance, show, textOf, signal, onProgress } = comparison;
   const [{ file, values, provenance: origin }] = given;
   // Nothing is learnt here: the values are those of the file, and their course is not in it.
   const trained: TrainedSteering = { values, sparse: values, history: [], updates: 0, settled: false };
@@ -46,6 +48,7 @@ export async function comparisonOfSteerings(comparison: SteeringComparison): Pro
     minimality: origin.minimality?.weight ?? 0,
     provenance,
     show,
+    textOf,
     signal,
   });
   const { sites, positions } = values.spec;

@@ -20,7 +20,7 @@ export interface ParityRecordRequest {
   readonly sets: SteeringSets;
   readonly objective: Objective;
   readonly show: (id: number) => string;
-  readonly textOf?: ((ids: readonly number[]) => string) | undefined;
+  readonly textOf: (ids: readonly number[]) => string;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: RunProgress & { readonly phase: string }) => void) | undefined;
 }
@@ -30,7 +30,7 @@ export interface ParityRecordRequest {
  * @throws LimnError as `evaluateParity`; AbortedError
  */
 export async function parityRecord(
-  { model, sets, objective, show, textOf = (ids) => ids.map(show).join(' '), signal, onProgress }: ParityRecordRequest,
+  { model, sets, objective, show, textOf, signal, onProgress }: ParityRecordRequest,
   steerer: Steerer,
 ): Promise<Pick<SteeringRecord, 'parity'>> {
   if (objective.goal.kind !== 'parity' || sets.alone) return {};

@@ -30,8 +30,8 @@ export interface SteeringRecordRequest {
   readonly minimality: number;
   readonly provenance: Provenance;
   readonly show: (id: number) => string;
-  /** The text of a prompt. Default: that of its tokens, one after another. */
-  readonly textOf?: ((ids: readonly number[]) => string) | undefined;
+  /** The text of a prompt. */
+  readonly textOf: (ids: readonly number[]) => string;
   readonly signal: AbortSignal;
   readonly onProgress?: ((progress: RunProgress & { readonly phase: string }) => void) | undefined;
   /** Told what is left out, and why. */
@@ -98,7 +98,7 @@ export async function steeringRecord(request: SteeringRecordRequest): Promise<St
           measured,
           training: split.train,
           show,
-          textOf: request.textOf ?? ((ids) => ids.map(show).join(' ')),
+          textOf: request.textOf,
           ...told,
         })
       : {}),

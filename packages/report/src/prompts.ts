@@ -34,9 +34,14 @@ function pairFigure(pair: PairRecord, index: number): Markup {
   </figure>`;
 }
 
-/** Tokens read aloud as one text. Those of a vocabulary of whole words carry no spaces of their own. */
+/** Tokens read aloud as one text. */
 export function asText(tokens: readonly string[]): string {
-  return tokens.join(tokens.some((token) => /\s/.test(token)) ? '' : ' ');
+  return tokens.join(carriesSpaces(tokens) ? '' : ' ');
+}
+
+/** Tokens of a vocabulary of whole words carry no spaces of their own. */
+export function carriesSpaces(tokens: readonly string[]): boolean {
+  return tokens.some((token) => /\s/.test(token));
 }
 
 function column(clean: string, corrupted: string): Markup {

@@ -13,7 +13,7 @@ import { methodTable } from './method-table.js';
 import { numberText } from './number-text.js';
 import { pageShell } from './page-shell.js';
 import { paritySection } from './parity-section.js';
-import { tokenText } from './prompts.js';
+import { asText, carriesSpaces, tokenText } from './prompts.js';
 import { provenanceFacts, valueList } from './provenance.js';
 import { maskSecrets } from './secrets.js';
 import { cellMaps, comparedCells, editedCells } from './steered-cells.js';
@@ -119,7 +119,8 @@ function taskText({ name, description, train, validation, test }: NonNullable<St
 /** The prompt as its tokens, and the two answers. */
 function promptLine(prompts: readonly SteeredPromptRecord[]): Markup {
   const [first] = prompts;
-  const start = (prompt: SteeredPromptRecord): string => clip(prompt.tokens.map(({ text }) => text).join(''), 90);
+  const start = (prompt: SteeredPromptRecord): string => clip(asText(prompt.tokens.map(({ text }) => text)), 90);
+  const words = (first?.tokens ?? []).map(({ text }) => text);
   return html`<div class="prompt-line">
     ${
       prompts.length > 1 &&
@@ -131,7 +132,7 @@ function promptLine(prompts: readonly SteeredPromptRecord[]): Markup {
       >`
     }
     <p class="aligned">
-      <span data-words>${(first?.tokens ?? []).map(({ text }) => tokenText(text))}</span>
+      <span data-words class="${!carriesSpaces(words) && 'apart'}">${words.map(tokenText)}</span>
       <span class="to" aria-hidden="true">→</span>
       <span class="helps-text">● <bdi data-answer="correct">${bare(first?.correct ?? '')}</bdi></span>
       <span class="hinders-text">■ <bdi data-answer="wrong">${bare(first?.wrong ?? '')}</bdi></span>

@@ -191,6 +191,14 @@ describe('the page', () => {
     expect(cells.filter(({ attributes }) => attributes.get('tabindex') === '0')).toHaveLength(1);
   });
 
+  test('sets words of a vocabulary without spaces apart, in the prompt and in the list of prompts', () => {
+    const sample = steeringSample({ text: (original) => original.trim() });
+    const page = steeringPage(sample);
+    expect(page).toContain('data-words class="apart"');
+    expect(page).toMatch(/<option value="0">\s*The capital of Germany is Paris /);
+    expect(steeringPage(steeringSample())).not.toContain('class="apart"');
+  });
+
   test('stands on the tokens of the prompt, with their roles', () => {
     for (const position of [3, 5, 17])
       expect(

@@ -22,6 +22,7 @@ import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { openGivenModel } from '../given-model.js';
 import { openOutputFolder, type OutputLayout } from '../output.js';
+import { promptText } from '../prompt-text.js';
 import { provenanceOf } from '../provenance.js';
 import { integerOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { steeringFileText } from '../steering-file-text.js';
@@ -127,6 +128,7 @@ async function compare(
         },
       }),
       show: model.show,
+      textOf: promptText(model),
       ...controls,
     });
     output.write('result.json', steeringToJson(record));

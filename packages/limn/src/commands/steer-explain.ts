@@ -10,6 +10,7 @@ import type { OpenModel } from '../model-source.js';
 import { openOutputFolder } from '../output.js';
 import { promptExample, type PromptExampleOptions } from '../prompt-example.js';
 import { expectPrompt, promptBos } from '../prompt-ids.js';
+import { promptText } from '../prompt-text.js';
 import { provenanceOf } from '../provenance.js';
 import { tokenListOption } from '../shared-options.js';
 import { ALONE, steeringRecord } from '../steering-record.js';
@@ -64,7 +65,7 @@ async function run(options: SteerExplainOptions, context: CommandContext): Promi
   try {
     using device = await openDevice(context);
     using model = await openGivenModel(device.gpu, options.model, options, context);
-    const { hooked, tokenizer, show } = model;
+    const { hooked, show } = model;
     const setup = await explainSetup(options, method, model);
     const { sets, objective } = setup;
     const minimality = { weight: options.minimality };
@@ -93,7 +94,7 @@ async function run(options: SteerExplainOptions, context: CommandContext): Promi
       minimality: options.minimality,
       provenance,
       show,
-      textOf: tokenizer && ((ids) => tokenizer.decode(ids)),
+      textOf: promptText(model),
       signal,
       onProgress: console.progress,
       onNote: (line) => console.note(line),

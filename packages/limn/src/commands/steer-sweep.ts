@@ -8,6 +8,7 @@ import { openDevice } from '../device.js';
 import { openGivenModel } from '../given-model.js';
 import { learntFile } from '../learnt-file.js';
 import { openOutputFolder } from '../output.js';
+import { promptText } from '../prompt-text.js';
 import { provenanceOf } from '../provenance.js';
 import { describeSteering, STEERING_FILES } from '../steering-output.js';
 import { steeringPath } from '../steering-path.js';
@@ -82,6 +83,7 @@ async function run(options: SteerSweepOptions, context: CommandContext): Promise
         minimality: best.weight,
         provenance,
         show: model.show,
+        textOf: promptText(model),
         signal,
       })),
       path: steeringPath(hooked.info, points, best, sets.split.test),

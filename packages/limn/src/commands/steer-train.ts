@@ -11,6 +11,7 @@ import { learntFile } from '../learnt-file.js';
 import { machineName } from '../machine-name.js';
 import type { OpenModel } from '../model-source.js';
 import { openOutputFolder } from '../output.js';
+import { promptText } from '../prompt-text.js';
 import { provenanceOf } from '../provenance.js';
 import { folderShards, removeShards, shardFolderOf } from '../shard-folder.js';
 import { integerOption } from '../shared-options.js';
@@ -56,7 +57,7 @@ async function run(options: SteerTrainOptions, context: CommandContext): Promise
   try {
     using device = await openDevice(context);
     using model = await openGivenModel(device.gpu, options.model, options, context);
-    const { hooked, tokenizer } = model;
+    const { hooked } = model;
     const setup = await steerSetup(options, model);
     const { sets, objective } = setup;
     const { train, validation, test, mixed } = sets.split;
@@ -99,7 +100,7 @@ async function run(options: SteerTrainOptions, context: CommandContext): Promise
       minimality: options.minimality,
       provenance,
       show: model.show,
-      textOf: tokenizer && ((ids) => tokenizer.decode(ids)),
+      textOf: promptText(model),
       signal,
       onProgress: console.progress,
       onNote: (line) => console.note(line),
