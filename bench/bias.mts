@@ -2,7 +2,6 @@
 // kept, what breaks and what it spills over to, with and without a retention set, over several seeds; writes docs/bias.md. Goes on where it stopped: every
 // finished row of a seed is kept in bench/results.
 // npm run bias [-- --model pocket --model DIR --updates 120 --seed 0 … --most 144 --controls 30 --out DIR --page FILE]
-import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { openNodeGpu } from '@limn/gpu/node';
@@ -12,6 +11,7 @@ import { learnRow } from './bias/learnt.mjs';
 import { biasMarkdown } from './bias/markdown.mjs';
 import { biasPrompts } from './bias/prompts.mjs';
 import { BIAS_ROWS, type BiasFinding, type BiasStudy } from './bias/study.mjs';
+import { keptStudy, onTheseWeights, wanted } from './kept-study.mjs';
 import { adapterName, RESULTS, save } from './result-file.mjs';
 
 const { values: options } = parseArgs({
@@ -37,11 +37,19 @@ const header = {
   updates: whole(options.updates),
 } as const;
 const file = path.join(options.out, `bias-${adapterName(source, header.adapter)}.json`);
-let study: BiasStudy = { ...header, seeds: options.seed.map(whole), models: [], findings: earlier() };
+const seeds = options.seed.map(whole);
+const kept = keptStudy<BiasStudy>(file, header);
+let study: BiasStudy = {
+  ...header,
+  seeds,
+  models: [],
+  findings: wanted(kept?.findings, { models: options.model, seeds }),
+};
 
 for (const name of options.model) {
   const model = await openModel(gpu, name);
-  study = { ...study, models: [...study.models, { name, weightsSha256: model.hooked.info.fingerprint }] };
+  const own = { name, weightsSha256: model.hooked.info.fingerprint };
+  study = { ...study, models: [...study.models, own], findings: onTheseWeights(study.findings, kept, own) };
   for (const seed of study.seeds) {
     const prompts = biasPrompts(seed, most);
     const { split, given } = prompts;
@@ -76,12 +84,3 @@ save(file, `${JSON.stringify(study, undefined, 1)}\n`);
 save(options.page, biasMarkdown(study));
 console.log(`written to ${path.relative(process.cwd(), file)} and ${path.relative(process.cwd(), options.page)}`);
 gpu.dispose();
-
-/** What was found before with the same settings. */
-function earlier(): readonly BiasFinding[] {
-  if (!existsSync(file)) return [];
-  const found = JSON.parse(readFileSync(file, 'utf8')) as BiasStudy;
-  return found.version === header.version && found.updates === header.updates && found.limn === header.limn
-    ? found.findings
-    : [];
-}

@@ -2,9 +2,8 @@
 // transfer, over several data seeds and every model that is given; writes docs/circuits.md and its drawings. Goes on where it stopped: every
 // finished task, seed and model is kept in bench/results.
 // npm run circuits [-- --model pocket --model DIR --pairs 24 --eval-pairs 24 --seed 0 --seed 1 --seed 2 --task ioi --size 50 --out DIR --page FILE]
-import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { isDeepStrictEqual, parseArgs } from 'node:util';
+import { parseArgs } from 'node:util';
 import {
   agreement,
   circuitsOfSize,
@@ -34,6 +33,7 @@ import {
   type TaskFinding,
 } from './circuits/study.mjs';
 import { STUDY_TASKS } from './circuits/tasks.mjs';
+import { keptStudy, onTheseWeights, wanted } from './kept-study.mjs';
 import { adapterName, RESULTS, save } from './result-file.mjs';
 
 const IG_STEPS = 5;
@@ -66,15 +66,24 @@ const header = {
   seeds: options.seed.map(whole),
 } as const;
 const file = path.join(options.out, `circuits-${adapterName(source, header.adapter)}.json`);
-let study: Study = { ...header, ...earlier(), models: [] };
+const kept = keptStudy<Study>(file, header);
+const asked = { models: options.model, seeds: header.seeds };
+let study: Study = {
+  ...header,
+  models: [],
+  findings: wanted(kept?.findings, asked),
+  comparisons: wanted(kept?.comparisons, asked).filter((each) => each.n === size),
+};
 
 for (const name of options.model) {
   const model = await openModel(gpu, name);
-  const { fingerprint } = model.hooked.info;
-  // What was found on other weights of that name is not about these.
-  const before = earlier().models.find((each) => each.name === name);
-  if (before && before.weightsSha256 !== fingerprint) study = without(study, name);
-  study = { ...study, models: [...study.models, { name, weightsSha256: fingerprint }] };
+  const own = { name, weightsSha256: model.hooked.info.fingerprint };
+  study = {
+    ...study,
+    models: [...study.models, own],
+    findings: onTheseWeights(study.findings, kept, own),
+    comparisons: onTheseWeights(study.comparisons, kept, own),
+  };
   for (const seed of header.seeds) await studySeed(name, model.hooked, seed);
   model[Symbol.dispose]();
 }
@@ -175,26 +184,4 @@ async function compare(
     correlation: { edgeIou: correlation.edgeIou.pearson, nodeIou: correlation.nodeIou.pearson },
     core: { edges: comparisons.core.edges.length, nodes: comparisons.core.nodes.length },
   };
-}
-
-/** What an earlier run of the same study found; of another machine, version or number of pairs nothing. */
-function earlier(): Pick<Study, 'findings' | 'comparisons' | 'models'> {
-  const none = { findings: [], comparisons: [], models: [] };
-  if (!existsSync(file)) return none;
-  const found = JSON.parse(readFileSync(file, 'utf8')) as Study;
-  const { findings, comparisons, models, seeds: _, ...rest } = found;
-  const { seeds: __, ...own } = header;
-  if (!isDeepStrictEqual(rest, own)) return none;
-  const wanted = (each: { readonly model: string; readonly seed: number }): boolean =>
-    options.model.includes(each.model) && header.seeds.includes(each.seed);
-  return {
-    findings: findings.filter(wanted),
-    comparisons: comparisons.filter((each) => wanted(each) && each.n === size),
-    models,
-  };
-}
-
-function without({ findings, comparisons, ...rest }: Study, name: string): Study {
-  const other = (each: { readonly model: string }): boolean => each.model !== name;
-  return { ...rest, findings: findings.filter(other), comparisons: comparisons.filter(other) };
 }

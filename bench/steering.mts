@@ -2,7 +2,6 @@
 // learning, over several seeds and every model that is given; writes docs/steering.md. Goes on where it stopped: every finished task, seed and model
 // is kept in bench/results.
 // npm run steering [-- --model pocket --model DIR --updates 150 --examples 380 --seed 0 … --task ioi-abba --out DIR --page FILE]
-import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { openNodeGpu } from '@limn/gpu/node';
@@ -22,6 +21,7 @@ import {
 import { steeringExamples } from '@limn/tasks';
 import { openModel, POCKET, version } from 'limn';
 import { whole } from './arguments.mjs';
+import { keptStudy, onTheseWeights, wanted } from './kept-study.mjs';
 import { adapterName, RESULTS, save } from './result-file.mjs';
 import { candidates } from './steering/candidates.mjs';
 import { learn, tableOf, type LearntCandidate, type LearntRow } from './steering/learnt.mjs';
@@ -79,11 +79,19 @@ const header = {
   updates: whole(options.updates),
 } as const;
 const file = path.join(options.out, `steering-${adapterName(source, header.adapter)}.json`);
-let study: Study = { ...header, seeds: options.seed.map(whole), models: [], findings: earlier() };
+const seeds = options.seed.map(whole);
+const kept = keptStudy<Study>(file, header);
+let study: Study = {
+  ...header,
+  seeds,
+  models: [],
+  findings: wanted(kept?.findings, { models: options.model, seeds }),
+};
 
 for (const name of options.model) {
   const model = await openModel(gpu, name);
-  study = { ...study, models: [...study.models, { name, weightsSha256: model.hooked.info.fingerprint }] };
+  const own = { name, weightsSha256: model.hooked.info.fingerprint };
+  study = { ...study, models: [...study.models, own], findings: onTheseWeights(study.findings, kept, own) };
   for (const seed of study.seeds)
     for (const task of tasks) {
       if (study.findings.some((each) => each.model === name && each.task === task && each.seed === seed)) continue;
@@ -99,15 +107,6 @@ save(file, `${JSON.stringify(study, undefined, 1)}\n`);
 save(options.page, steeringMarkdown(study));
 console.log(`written to ${path.relative(process.cwd(), file)} and ${path.relative(process.cwd(), options.page)}`);
 gpu.dispose();
-
-/** What was found before with the same settings. */
-function earlier(): readonly TaskFinding[] {
-  if (!existsSync(file)) return [];
-  const found = JSON.parse(readFileSync(file, 'utf8')) as Study;
-  return found.version === header.version && found.updates === header.updates && found.limn === header.limn
-    ? found.findings
-    : [];
-}
 
 /** Every row, the restrictions and the lengths of one task under one seed. */
 async function measure(model: string, hooked: HookedModel, task: StudyTask, seed: number): Promise<TaskFinding> {

@@ -1,4 +1,5 @@
 // The shape of what bench/bias.mts measures: for every seed, what each method does to the gap of professions that it has not seen, with and without what is to stay.
+import type { StudiedModel } from '../kept-study.mjs';
 import type { ParityEvaluation } from '@limn/steering';
 
 /** What is learnt. */
@@ -82,6 +83,6 @@ export interface BiasStudy {
   readonly limn: string;
   readonly updates: number;
   readonly seeds: readonly number[];
-  readonly models: readonly { readonly name: string; readonly weightsSha256: string }[];
+  readonly models: readonly StudiedModel[];
   readonly findings: readonly BiasFinding[];
 }

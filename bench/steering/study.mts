@@ -1,4 +1,5 @@
 // The shape of what bench/steering.mts measures: for every model, task and seed what each method does on prompts about things that it has not seen.
+import type { StudiedModel } from '../kept-study.mjs';
 import type { SteeringFigures } from '@limn/steering';
 
 /** The tasks, and what +1 favours. */
@@ -86,6 +87,6 @@ export interface Study {
   readonly limn: string;
   readonly updates: number;
   readonly seeds: readonly number[];
-  readonly models: readonly { readonly name: string; readonly weightsSha256: string }[];
+  readonly models: readonly StudiedModel[];
   readonly findings: readonly TaskFinding[];
 }
