@@ -39,12 +39,13 @@ export async function comparisonOfSteerings(comparison: SteeringComparison): Pro
   const [{ file, values, provenance: origin }] = given;
   // Nothing is learnt here: the values are those of the file, and their course is not in it.
   const trained: TrainedSteering = { values, sparse: values, history: [], updates: 0, settled: false };
-  const found = await measureLearnt({ model, sets, signal, onProgress }, trained);
+  const objective = origin.objective ?? UNSAID;
+  const found = await measureLearnt({ model, sets, objective, signal, onProgress }, trained);
   const { history: _history, ...record } = await steeringRecord({
     model,
     sets,
     found,
-    objective: origin.objective ?? UNSAID,
+    objective,
     minimality: origin.minimality?.weight ?? 0,
     provenance,
     show,

@@ -146,7 +146,13 @@ async function learn(
  * @throws LimnError as `evaluateSteering`; AbortedError
  */
 export async function measureLearnt(
-  { model, sets, signal, onProgress }: Pick<LearnRequest, 'model' | 'sets' | 'signal' | 'onProgress'>,
+  {
+    model,
+    sets,
+    objective,
+    signal,
+    onProgress,
+  }: Pick<LearnRequest, 'model' | 'sets' | 'objective' | 'signal' | 'onProgress'>,
   trained: TrainedSteering,
 ): Promise<LearntSteering> {
   const { spec } = trained.values;
@@ -162,7 +168,8 @@ export async function measureLearnt(
         onProgress: (progress) => onProgress({ phase, ...progress }),
       }),
     );
-  const splits = spec.method.kind === 'activ-scalar' && figures.nonZero > 0;
+  // Cells are measured by Δ₊₁ − Δ₋₁, which a parity is not learnt for.
+  const splits = spec.method.kind === 'activ-scalar' && figures.nonZero > 0 && objective.goal.kind === 'flip';
   return {
     spec,
     trained,

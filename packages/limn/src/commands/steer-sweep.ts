@@ -72,7 +72,8 @@ async function run(options: SteerSweepOptions, context: CommandContext): Promise
       options: { ...setup.options, minimality: options.minimality.join(',') },
     });
     const minimality = { weight: best.weight };
-    const found = await measureLearnt({ model: hooked, sets, signal, onProgress: console.progress }, best.trained);
+    const measured = { model: hooked, sets, objective, signal, onProgress: console.progress };
+    const found = await measureLearnt(measured, best.trained);
     output.write('steering.json', learntFile({ model, setup, found, minimality, seed, provenance }));
     const record: SteeringRecord = {
       ...(await steeringRecord({
