@@ -48,7 +48,8 @@ export async function judgeSteering(request: JudgementRequest): Promise<Steering
 }
 
 function verdictRecord(verdict: CausalVerdict): SteeringVerdictRecord {
-  const { effect, ci95, examples, pPerm, stability, offTask, supported, because, kept, cellsFor90 } = verdict;
+  const { effect, ci95, examples, pPerm, stability, offTask, supported, because, kept, cellsFor90, perplexity } =
+    verdict;
   const { placebo, sufficiency, necessity } = verdict;
   const drawn: readonly (readonly [string, readonly number[]])[] = [
     ['shuffled cells', verdict.permutation.effects],
@@ -92,6 +93,11 @@ function verdictRecord(verdict: CausalVerdict): SteeringVerdictRecord {
         ? []
         : [
             `KL on ${count(offTask.prompts, 'prompt')} of other tasks: ${offTask.meanKl.toFixed(3)} nats, at most ${offTask.largestKl.toFixed(3)}`,
+          ]),
+      ...(perplexity === null
+        ? []
+        : [
+            `perplexity of those prompts ${perplexity.untouched.perplexity.toPrecision(3)}, changed by ${(100 * perplexity.largestChange).toFixed(1)} % at the worse strength`,
           ]),
     ],
   };

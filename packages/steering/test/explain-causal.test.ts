@@ -10,8 +10,10 @@ import { zeroAblationGrid } from '../src/explain/patch-cells.js';
 import {
   cellGradients,
   cellsOf,
+  offTaskPerplexity,
   positionTable,
   Steering,
+  steererOf,
   type SteeringExample,
   type SteeringSpec,
   type SteeringValues,
@@ -147,6 +149,12 @@ describe('a verdict', () => {
     const placebo = MIXED.map((example) => ({ ...example, correct, wrong }));
     expect(verdict.placebo.onPlacebo).toBeCloseTo(await effect(values, placebo), 3);
     expect(verdict.offTask?.meanKl).toBeCloseTo(await meanKl(model, values, controls), 4);
+    using steering = new Steering(model, values.spec, { values: [values] });
+    const texts = await offTaskPerplexity(model, controls, steererOf('again', steering, { nonZero: 0 }), {
+      strengths: [0.8, -0.8],
+    });
+    expect(verdict.perplexity?.untouched.nll).toBeCloseTo(texts.untouched.nll, 5);
+    expect(verdict.perplexity?.largestChange).toBeCloseTo(texts.largestChange, 5);
     expect(JSON.parse(JSON.stringify(verdict))).toEqual(verdict);
   });
 });

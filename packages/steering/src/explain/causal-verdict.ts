@@ -20,6 +20,7 @@ import { compareGrids, type GridAgreement } from './compare-grids.js';
 import { expectCells } from './live-cells.js';
 import { differencesAt, measureCandidates } from './measure-candidates.js';
 import { offTaskFigures, type ControlPrompt, type OffTaskFigures } from './off-task.js';
+import { offTaskPerplexity, type PerplexityFigures } from './perplexity.js';
 import { selectionStability, STABLE, type SelectionStability } from './selection-stability.js';
 
 /** Learns values from examples as those of the verdict were learnt; the seed is that of the draw. */
@@ -95,6 +96,8 @@ export interface CausalVerdict extends MeasuredEffect {
   readonly stability: SelectionStability | null;
   /** null without control prompts. */
   readonly offTask: OffTaskFigures | null;
+  /** Of the same prompts as texts; null without controls, and where one is a single token, which predicts nothing. */
+  readonly perplexity: PerplexityFigures | null;
   readonly agreement: readonly GridAgreement[];
   /** Whether p < .05 and at least half of the kept cells are stable. */
   readonly supported: boolean;
@@ -157,7 +160,7 @@ export async function causalVerdict(
     placebo,
     transfer,
     stability,
-    offTask: await measureOffTask(model, values, given.controls ?? [], strength, controls),
+    ...(await measureOffTask(model, values, given.controls ?? [], strength, controls)),
     agreement: grid ? (given.grids ?? []).map((other) => compareGrids(grid, other)) : [],
     supported: because.length === 0,
     because,
@@ -244,12 +247,17 @@ async function measureOffTask(
   prompts: readonly ControlPrompt[],
   strength: number,
   controls: RunControls,
-): Promise<OffTaskFigures | null> {
-  if (prompts.length === 0) return null;
+): Promise<Pick<CausalVerdict, 'offTask' | 'perplexity'>> {
+  if (prompts.length === 0) return { offTask: null, perplexity: null };
   const steering = new Steering(model, values.spec, { values: [values] });
   try {
     const steerer = steererOf('the values', steering, { nonZero: 0 });
-    return await offTaskFigures(model, prompts, steerer, { ...controls, strengths: [strength, -strength] });
+    const both = { ...controls, strengths: [strength, -strength] };
+    const texts = prompts.every(({ prompt }) => prompt.length > 1);
+    return {
+      offTask: await offTaskFigures(model, prompts, steerer, both),
+      perplexity: texts ? await offTaskPerplexity(model, prompts, steerer, both) : null,
+    };
   } finally {
     steering.dispose();
   }
