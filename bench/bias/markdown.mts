@@ -3,7 +3,7 @@ import type { SpilloverFigures } from '@limn/steering';
 import { PROFESSION_GENDER, PROFESSIONS, STEREOTYPE_PERCENT } from '@limn/tasks';
 import { intervalText } from '../interval.mjs';
 import { professionTable } from './profession-table.mjs';
-import { markdownTable, mean, shown } from './text.mjs';
+import { markdownTable, mean, shown } from '../markdown-table.mjs';
 import {
   BIAS_METHODS,
   BIAS_ROWS,

@@ -1,6 +1,6 @@
 // Δ of every profession before and after, where it was held out.
 import { idOf, PROFESSION_GENDER, PROFESSIONS } from '@limn/tasks';
-import { markdownTable, mean, shown } from './text.mjs';
+import { markdownTable, mean, shown } from '../markdown-table.mjs';
 import type { BIAS_ROWS, BiasStudy } from './study.mjs';
 
 type Row = (typeof BIAS_ROWS)[number];

@@ -1,15 +1,11 @@
 // docs/circuits.md from a study: the tables of arXiv 2403.17806 on pocket, and which of its claims hold there, decided by the numbers.
 import { DRAWINGS } from './drawings.mjs';
 import { interval, intervalText, type Interval } from '../interval.mjs';
+import { markdownTable } from '../markdown-table.mjs';
 import { correlations, PAIRINGS, type Pairing } from './correlations.mjs';
 import { units, type OfRun } from './units.mjs';
 import { STUDY_METHODS, type MethodFinding, type Study, type StudyMethod, type Transfer } from './study.mjs';
 import { familyOf, SAME_ALGORITHM } from './tasks.mjs';
-
-const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [row(head), row(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(row)].join('\n');
-}
 
 /** Every ordered pair of tasks of every run. */
 const transfersOf = (study: Study): (Transfer & OfRun)[] =>
@@ -36,7 +32,7 @@ export function studyMarkdown(study: Study): string {
     study.findings.filter((each) => each.task === task && !each.methods[method].smallest).length;
   const seeds = `${study.seeds.length} data ${study.seeds.length === 1 ? 'seed' : 'seeds'} (${study.seeds.join(', ')})`;
   const byMethod = (methods: readonly StudyMethod[], text: (task: string, method: StudyMethod) => string): string =>
-    table(
+    markdownTable(
       ['task', ...methods],
       tasks.map((task) => [task, ...methods.map((method) => text(task, method))]),
     );
@@ -135,13 +131,13 @@ function overlapTable(study: Study): string {
     intervalText(correlations(study, pairing, 'edgeIou'), 2),
     intervalText(correlations(study, pairing, 'nodeIou'), 2),
   ]);
-  return table(['over', 'edge IoU', 'node IoU'], rows);
+  return markdownTable(['over', 'edge IoU', 'node IoU'], rows);
 }
 
 function transferTable(study: Study): string {
   const all = transfersOf(study);
   const names = [...new Set(all.map(({ circuit }) => circuit))];
-  return table(
+  return markdownTable(
     ['pairs of', ...names],
     [...new Set(all.map(({ task }) => task))].map((task) => [
       task,
@@ -174,7 +170,7 @@ function sameAlgorithm(study: Study): string {
       2,
     ),
   ];
-  return table(
+  return markdownTable(
     ['pair', 'edge IoU', 'node IoU', 'largest p', 'faithfulness on the other'],
     [
       ...SAME_ALGORITHM.map(([a, b]) =>

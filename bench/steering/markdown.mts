@@ -1,5 +1,6 @@
 // docs/steering.md from a study: the table of methods, what a circuit and other lengths do, and whether the aims are met, decided by the numbers.
 import { intervalText } from '../interval.mjs';
+import { markdownTable, mean } from '../markdown-table.mjs';
 import {
   STUDY_ROWS,
   STUDY_TASKS,
@@ -10,12 +11,6 @@ import {
   type StudyTask,
   type TaskFinding,
 } from './study.mjs';
-
-const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  return [row(head), row(head.map((_, i) => (i === 0 ? '---' : '---:'))), ...rows.map(row)].join('\n');
-}
-const mean = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0) / values.length;
 
 /** The whole page. */
 export function steeringMarkdown(study: Study): string {
@@ -65,7 +60,7 @@ function section(study: Study, task: StudyTask): string {
     });
   const share = (name: StudyRow, value: (found: RowFinding) => number | undefined): string =>
     intervalText(of(name, value), 2);
-  const methods = table(
+  const methods = markdownTable(
     [
       'method',
       'success both ways',
@@ -153,7 +148,7 @@ function histogram(findings: readonly TaskFinding[]): string {
   const counts = names.map(
     (_, i) => deltas.filter((delta) => edges.filter((edge) => delta >= edge).length === i).length,
   );
-  return `Untouched, Δ = logit of c − logit of w on the test prompts of all seeds:\n\n${table(['Δ', ...names], [['prompts', ...counts.map(String)]])}`;
+  return `Untouched, Δ = logit of c − logit of w on the test prompts of all seeds:\n\n${markdownTable(['Δ', ...names], [['prompts', ...counts.map(String)]])}`;
 }
 
 function restrictionTable(findings: readonly TaskFinding[]): string {
@@ -162,7 +157,7 @@ function restrictionTable(findings: readonly TaskFinding[]): string {
     ['in the circuit', ({ restriction }) => restriction.circuit],
     ['in random nodes', ({ restriction }) => restriction.random],
   ];
-  return table(
+  return markdownTable(
     [
       'learnt',
       'success both ways',
@@ -226,7 +221,7 @@ function byLength(findings: readonly TaskFinding[]): LengthFinding[][] {
 }
 
 function lengthTable(findings: readonly TaskFinding[]): string {
-  return table(
+  return markdownTable(
     ['tokens', 'learnt at', 'prompts', 'success both ways', 'margin both ways', 'KL of the rest', 'Δ moves'],
     byLength(findings).map((found) => {
       const of = (value: (each: LengthFinding) => number, digits: number): string =>

@@ -7,6 +7,6 @@ export const shown = (value: number, digits: number): string => value.toFixed(di
 const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
 
 /** The first `words` columns stand left, the others right. */
-export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[], words: number): string {
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[], words = 1): string {
   return [row(head), row(head.map((_, i) => (i < words ? '---' : '---:'))), ...rows.map(row)].join('\n');
 }
