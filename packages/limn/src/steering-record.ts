@@ -45,6 +45,7 @@ export async function steeringRecord(request: SteeringRecordRequest): Promise<St
   const { model, sets, found, objective, minimality, provenance, show, signal, explain } = request;
   const { spec, trained, sweep } = found;
   const { kind } = spec.method;
+  const flips = objective.goal.kind === 'flip';
   const { split } = sets;
   const told = { signal, onProgress: request.onProgress ?? (() => {}), onNote: request.onNote ?? (() => {}) };
   using steering = new Steering(model, spec, { values: [trained.values] });
@@ -64,7 +65,8 @@ export async function steeringRecord(request: SteeringRecordRequest): Promise<St
     method: methodRecord(found, minimality),
     objective: JSON.parse(JSON.stringify(objective)) as SteeringRecord['objective'],
     task: taskRecord(sets),
-    rule: { margin: 2, massShare: 0.8, drift: 0.1 },
+    // A rule of success, and rows of it, are of flips at both strengths.
+    ...(flips ? { rule: { margin: 2, massShare: 0.8, drift: 0.1 } } : {}),
     prompts: await steeredPrompts({ model, steering, positions, show, signal }, shown, SWEEP_STRENGTHS),
     grid: recordGrid(grid),
     // What activations decided is compared where more is asked for than to learn.
@@ -84,7 +86,7 @@ export async function steeringRecord(request: SteeringRecordRequest): Promise<St
     sweep: [...sweep.strengths],
     ...(await parityRecord(request, steerer)),
     // Of a single prompt there are no unseen ones, on which methods are compared.
-    ...(sets.alone ? {} : { methods: [methodOf(found)] }),
+    ...(sets.alone || !flips ? {} : { methods: [methodOf(found)] }),
     ...(explain?.judge ? await verdictOf(request, explain.judge) : {}),
     ...(explain
       ? await explainValues({

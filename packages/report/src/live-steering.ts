@@ -56,6 +56,7 @@ export function liveSteering(record: SteeringRecord) {
       outcomes: (prompt.outcomes ?? []).map((outcome) => ({ ...outcome, top: top(outcome.top) })),
     })),
     ...(rule ? { rule } : {}),
+    alike: record.parity !== undefined,
     sweep,
     ...(path ? { path } : {}),
     most: {

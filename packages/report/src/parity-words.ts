@@ -39,13 +39,22 @@ export function paritySentences(parity: ParityRecord): readonly string[] {
   return [gap, kept, ...breaks, ...elsewhere].filter((sentence) => sentence !== '');
 }
 
+/** 'brings the mean gap … on 4 items not learnt from': the end of the sentence that a page begins with. */
+export function parityHeadline(parity: ParityRecord): string {
+  const at = tellingPart(parity);
+  if (!at) return '';
+  const { before, after } = at.gap;
+  const kept = parity.retention ? `, and keeps ${percentText(parity.retention.kept)} of what is to stay` : '';
+  return `brings the mean gap ${between(parity)} from ${numberText(before)} to ${numberText(after)} logits on ${counted(at.items, 'item')} ${partName(at.part)}${kept}.`;
+}
+
+const between = ({ answers }: ParityRecord): string =>
+  answers ? `between “${bare(answers.first)}” and “${bare(answers.second)}”` : 'between the two answers';
+
 function gapSays(parity: ParityRecord): string {
   const at = tellingPart(parity);
   if (!at) return '';
   const { gap, variance, lean } = at;
-  const between = parity.answers
-    ? `between “${bare(parity.answers.first)}” and “${bare(parity.answers.second)}”`
-    : 'between the two answers';
   const left = gap.before > 0 ? `, ${percentText(gap.after / gap.before)} of it` : '';
   const spread =
     variance.before === null || variance.after === null
@@ -54,7 +63,7 @@ function gapSays(parity: ParityRecord): string {
   const leans = parity.answers
     ? `; all together lean to “${bare(parity.answers.first)}” by ${numberText(lean.before)} logits before and ${numberText(lean.after)} after`
     : '';
-  return `On ${counted(at.items, 'item')} ${partName(at.part)} the mean gap ${between} goes from ${numberText(gap.before)} to ${numberText(gap.after)} logits${within(gap.afterInterval)}${left}${spread}${leans}.`;
+  return `On ${counted(at.items, 'item')} ${partName(at.part)} the mean gap ${between(parity)} goes from ${numberText(gap.before)} to ${numberText(gap.after)} logits${within(gap.afterInterval)}${left}${spread}${leans}.`;
 }
 
 function keptSays({ retention }: ParityRecord): string {

@@ -5,7 +5,7 @@ import { meaningOf } from './live-steering.js';
 import { html } from './markup.js';
 import type { Markup } from './markup.js';
 import { numberText } from './number-text.js';
-import { siteName } from './steering-cell.js';
+import { isWhole, siteName } from './steering-cell.js';
 import type { SteeringGridRecord, SteeringRecord } from './steering-record.js';
 import { measureName } from './token-words.js';
 
@@ -37,7 +37,8 @@ export function cellMaps(record: SteeringRecord, grid: SteeringGridRecord, stren
       )}
     </div>
     <ul class="legend">
-      <li class="formula">${scalar ? formulas[form] : 'h̃ = h + βv'}</li>
+      <li class="formula">${grid.measure === 'alpha' ? formulas[form] : 'h̃ = h + βv'}</li>
+      ${grid.measure === 'alpha' && !grid.sites.every(isWhole) && html`<li>Σα of the heads or neurons of a cell, each with its own</li>`}
       <li class="ramp">
         ${scalar ? `× ${numberText(1 - most)}` : `−${numberText(most)}`} ${ramp}<span class="cell zero"></span>${rise}
         ${scalar ? `× ${numberText(1 + most)}` : numberText(most)}

@@ -57,8 +57,14 @@ export function promptDrawings(data: LiveSteering, prompt: LivePrompt, strength:
 }
 
 /** What the slider says: '+1, towards Berlin'. */
-export function strengthSays(strength: number, { correct, wrong }: { correct: string; wrong: string }): string {
+export function strengthSays(
+  { alike }: Pick<LiveSteering, 'alike'>,
+  strength: number,
+  { correct, wrong }: { correct: string; wrong: string },
+): string {
   if (strength === 0) return '0, untouched';
+  // What makes answers alike was learnt at +1, and favours neither.
+  if (alike) return `${strengthText(strength)}${strength === 1 ? ', as learnt' : ''}`;
   return `${strengthText(strength)}, towards ${strength > 0 ? `● ${clip(bare(correct))}` : `■ ${clip(bare(wrong))}`}`;
 }
 

@@ -166,10 +166,10 @@ function controls({ prompts, path }: SteeringRecord, live: LiveSteering): Markup
           max="${strengths.at(-1)}"
           step="any"
           value="${START}"
-          aria-valuetext="${strengthSays(START, answers)}"
+          aria-valuetext="${strengthSays(live, START, answers)}"
       /></label>
       <span class="rests">${rest(-1, '■')}${rest(0, '○')}${rest(1, '●')}</span>
-      <output data-strength-says>${strengthSays(START, answers)}</output>
+      <output data-strength-says>${strengthSays(live, START, answers)}</output>
     </span>
     ${
       many &&

@@ -2,6 +2,7 @@
 import { strongestCell } from './cell-map.js';
 import { numberText, percentText } from './number-text.js';
 import { factorOf, factorText, isWhole, siteName } from './steering-cell.js';
+import { parityHeadline } from './parity-words.js';
 import type { SteeringRecord } from './steering-record.js';
 import type { Summary } from './summary.js';
 import { bare, measureName } from './token-words.js';
@@ -48,11 +49,15 @@ function headline(record: SteeringRecord): string {
   const live = grid?.live.filter(Boolean).length;
   const kept = grid?.values.filter((value, i) => grid.live[i] && value !== null && value !== 0).length;
   const cells =
-    live !== undefined && kept !== undefined
+    live !== undefined && kept !== undefined && grid?.sites.every(isWhole)
       ? ` with ${numberText(kept, 9)} of ${numberText(live, 9)} live cells`
-      : ` with ${numberText(method.parameters, 9)} numbers`;
+      : method.nonZero === undefined
+        ? ` with ${numberText(method.parameters, 9)} numbers`
+        : ` with ${numberText(method.nonZero, 9)} of ${numberText(method.parameters, 9)} numbers`;
   const own = methods.find((each) => each.own);
   const name = methodName(method.kind);
+  const alike = record.parity && parityHeadline(record.parity);
+  if (alike) return `${name}${cells} ${alike}`;
   if (own)
     return `${name}${cells} flips ${spreadText(own.twoWaySuccess, percentText)} of unseen prompts both ways, at a KL of ${spreadText(own.drift, (value) => numberText(value, 2))} nats.`;
   const chosen = path?.points[path.chosen];

@@ -45,6 +45,16 @@ test('a record with parity comes back unchanged, and its JSON Schema names the f
   expect(checkSteering(bare)).toBe(bare);
 });
 
+test('a page begins with the gap and what is kept, and asks for no flip', () => {
+  const text = textOf(steeringPage(recordOf(parity)));
+  const { gap } = parity.parts.find(({ part }) => part === 'test')!;
+  expect(text).toMatch(
+    /brings the mean gap between “he” and “she” from [\d.]+ to [\d.]+ logits on \d+ items? not learnt from/,
+  );
+  expect(text).toContain(`from ${gap.before.toPrecision(3)} to `);
+  expect(text).not.toMatch(/flips|towards ●/);
+});
+
 test.each([
   [{ items: [] }, '/parity/items'],
   [{ parts: [{ ...first, items: 9 }, ...others] }, '/parity/parts/0/items'],

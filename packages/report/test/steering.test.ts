@@ -163,7 +163,7 @@ describe('what is said of it', () => {
 
   test('is only what the record holds', () => {
     const bare = summariseSteering(bareOf(record));
-    expect(bare).toEqual({ headline: 'Activation scaling with 216 numbers.', sentences: [] });
+    expect(bare).toEqual({ headline: 'Activation scaling with 11 of 216 numbers.', sentences: [] });
     const { methods: _m, ...withPath } = record;
     expect(summariseSteering(withPath).headline).toMatch(/flips 95 % of prompts both ways, at a KL of 0\.034 nats/);
     const { path: _p, ...withSweep } = withPath;

@@ -135,7 +135,7 @@ export function liveSteeringPage(section: HTMLElement, data: LiveSteering): void
 
   const slider = strengthSlider(section, data.strengths, (strength) => {
     now.strength = strength;
-    say('strength-says', strengthSays(strength, prompt() ?? { correct: '', wrong: '' }));
+    say('strength-says', strengthSays(data, strength, prompt() ?? { correct: '', wrong: '' }));
     drawCells();
     drawOutcome();
     write();
