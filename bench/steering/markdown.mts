@@ -239,6 +239,24 @@ function lengthTable(findings: readonly TaskFinding[]): string {
   );
 }
 
+/** Successes among the test prompts that the untouched model is not sure of, all seeds together; '' where there are hardly any. */
+function unsureText(findings: readonly TaskFinding[], name: StudyRow): string {
+  let [prompts, successes] = [0, 0];
+  for (const { prompts: counts, rows } of findings) {
+    const row = rows[name];
+    if (!row) continue;
+    prompts += counts.test - counts.sure;
+    successes += row.test.twoWaySuccess * counts.test - (row.sure?.twoWaySuccess ?? 0) * counts.sure;
+  }
+  return prompts < 10 ? '' : `, on the other ${prompts} prompts ${(successes / prompts).toFixed(2)}`;
+}
+
+/** What DynScalar does at the length that most of its prompts have, and what follows where it is much better on names that it has seen. */
+function overfitText(train: number, test: number): string {
+  const why = train - test > 0.1 ? ': its probes read names that they have seen, and others less' : '';
+  return `At the length of the task ${train.toFixed(2)} on training prompts, ${test.toFixed(2)} on test prompts${why}.`;
+}
+
 const SCALARS = ['ActivScalar', 'ActivScalar, by head'] as const satisfies readonly StudyRow[];
 
 /** Each aim with what was measured. */
@@ -260,11 +278,14 @@ function aims(study: Study, tasks: readonly StudyTask[]): string {
           const part = of(name, ({ nonZero = 0, live = 1 }) => nonZero / live);
           const fewer = of(name, ({ parameters }) => parameters) / of('SteerVec', ({ parameters }) => parameters);
           return [
-            `- ${task}, ${name}: success ≥ .90 with at most 25 % of live cells not 0: ${success(name).toFixed(2)} with ${(100 * part).toFixed(0)} %: ${verdict(success(name) >= 0.9 && part <= 0.25)}. Margin alone ${of(name, ({ test }) => test.twoWayMargin).toFixed(2)}, where sure ${of(name, ({ sure }) => sure?.twoWaySuccess).toFixed(2)}.`,
+            `- ${task}, ${name}: success ≥ .90 with at most 25 % of live cells not 0: ${success(name).toFixed(2)} with ${(100 * part).toFixed(0)} %: ${verdict(success(name) >= 0.9 && part <= 0.25)}. Margin alone ${of(name, ({ test }) => test.twoWayMargin).toFixed(2)}; where sure ${of(name, ({ sure }) => sure?.twoWaySuccess).toFixed(2)}${unsureText(findings, name)}.`,
             `- ${task}, ${name}: within .05 of SteerVec with ${(100 * fewer).toFixed(1)} % of its numbers: ${success(name).toFixed(2)} against ${vectors.toFixed(2)}: ${verdict(success(name) >= vectors - 0.05)}.`,
           ];
         }),
-        `- ${task}: DynScalar within .1 of ActivScalar at two lengths not learnt: ${lengths.map((value) => value.toFixed(2)).join(' and ')} against ${success('ActivScalar').toFixed(2)}: ${verdict(Math.min(...lengths) >= success('ActivScalar') - 0.1)}.`,
+        `- ${task}: DynScalar within .1 of ActivScalar at two lengths not learnt: ${lengths.map((value) => value.toFixed(2)).join(' and ')} against ${success('ActivScalar').toFixed(2)}: ${verdict(Math.min(...lengths) >= success('ActivScalar') - 0.1)}. ${overfitText(
+          of('DynScalar', ({ train }) => train.twoWaySuccess),
+          success('DynScalar'),
+        )}`,
       ];
     })
     .join('\n');
