@@ -278,7 +278,7 @@ function aims(study: Study, tasks: readonly StudyTask[]): string {
           const part = of(name, ({ nonZero = 0, live = 1 }) => nonZero / live);
           const fewer = of(name, ({ parameters }) => parameters) / of('SteerVec', ({ parameters }) => parameters);
           return [
-            `- ${task}, ${name}: success ≥ .90 with at most 25 % of live cells not 0: ${success(name).toFixed(2)} with ${(100 * part).toFixed(0)} %: ${verdict(success(name) >= 0.9 && part <= 0.25)}. Margin alone ${of(name, ({ test }) => test.twoWayMargin).toFixed(2)}; where sure ${of(name, ({ sure }) => sure?.twoWaySuccess).toFixed(2)}${unsureText(findings, name)}.`,
+            `- ${task}, ${name}: success ≥ .90 with at most 25 % of live cells not 0: ${success(name).toFixed(3)} with ${(100 * part).toFixed(0)} %: ${verdict(success(name) >= 0.9 && part <= 0.25)}. Margin alone ${of(name, ({ test }) => test.twoWayMargin).toFixed(2)}; where sure ${of(name, ({ sure }) => sure?.twoWaySuccess).toFixed(2)}${unsureText(findings, name)}.`,
             `- ${task}, ${name}: within .05 of SteerVec with ${(100 * fewer).toFixed(1)} % of its numbers: ${success(name).toFixed(2)} against ${vectors.toFixed(2)}: ${verdict(success(name) >= vectors - 0.05)}.`,
           ];
         }),

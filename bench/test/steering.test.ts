@@ -78,9 +78,9 @@ test('the page of steering: means with intervals over seeds, and aims decided by
   expect(page).toMatch(/\| ActivScalar +\| +0\.95 ± 0\.64 \| +1\.00 ± 0\.64 \|/);
   expect(page).toContain('10.5 ± 6.4 of 70');
   expect(page).toMatch(/\| prompts +\| +2 \| +0 \| +2 \| +2 \| +2 \| +2 \|/);
-  expect(page).toContain('success ≥ .90 with at most 25 % of live cells not 0: 0.95 with 15 %: **met**');
+  expect(page).toContain('success ≥ .90 with at most 25 % of live cells not 0: 0.950 with 15 %: **met**');
   expect(page).toContain(
-    'at most 25 % of live cells not 0: 0.95 with 33 %: **missed**. Margin alone 0.95; where sure 1.00, on the other 11 prompts 0.82.',
+    'at most 25 % of live cells not 0: 0.950 with 33 %: **missed**. Margin alone 0.95; where sure 1.00, on the other 11 prompts 0.82.',
   );
   expect(page).toContain('within .05 of SteerVec with 1.6 % of its numbers: 0.95 against 0.97: **met**');
   expect(page).toContain('two lengths not learnt: 0.85 and 0.90 against 0.95: **met**');
