@@ -165,7 +165,7 @@ describe('limn steer train', () => {
   };
 
   it('learns a task in pocket’s words', async () => {
-    const flip = await onPocket('--task', 'ioi-abba', '--examples', '120', '--positions', 'role');
+    const flip = await onPocket('--task', 'ioi-abba', '--examples', '60', '--positions', 'role');
     expect(flip.exitCode, flip.stderr).toBe(0);
     const { provenance, values } = readSteering(file('task'));
     expect(provenance.tokens?.at(-1)?.trim()).toBe('to');

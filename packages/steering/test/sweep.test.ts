@@ -34,7 +34,7 @@ describe('sweepSteering', () => {
   it('learns once per price, measures both parts, and the best point is the sparsest of the good ones', async () => {
     const gpt2 = await gpt2Of(reference);
     const parts = { train: examples.slice(0, 4), validation: examples.slice(4) };
-    const options = { objective, updates: 30, refitUpdates: 5, rate: 0.05 };
+    const options = { objective, updates: 16, refitUpdates: 3, rate: 0.08 };
     const units = new Set<string>();
     const points = await sweepSteering(gpt2, parts, spec, {
       ...options,

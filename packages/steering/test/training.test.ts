@@ -90,8 +90,8 @@ describe('learning', () => {
       const { values, sparse, history } = await trainSteering(gpt2, examples, specOf(scalar), {
         objective: flip,
         minimality: { weight },
-        updates: 50,
-        refitUpdates: 10,
+        updates: 30,
+        refitUpdates: 6,
         rate: 0.05,
         stopEarly: false,
       });
