@@ -8,15 +8,19 @@ export interface StudiedModel {
   readonly weightsSha256: string;
 }
 
-/** What every study keeps beside its findings. */
-interface KeptStudy {
-  readonly models: readonly StudiedModel[];
-}
-
 /** Something found on one model under one seed. */
 interface Finding {
   readonly model: string;
   readonly seed: number;
+}
+
+/** What every study keeps beside its own settings: where it ran, of what, and what it found. */
+export interface KeptStudy<F extends Finding = Finding> {
+  readonly adapter: string;
+  readonly limn: string;
+  readonly seeds: readonly number[];
+  readonly models: readonly StudiedModel[];
+  readonly findings: readonly F[];
 }
 
 /** The study in a file; undefined where there is none, or one of another machine, version or setting. Seeds may differ: each stands for itself. */
@@ -40,7 +44,7 @@ export function wanted<F extends Finding>(
 /** Without what was found on other weights of the model's name. */
 export function onTheseWeights<F extends Finding>(
   findings: readonly F[],
-  kept: KeptStudy | undefined,
+  kept: Pick<KeptStudy, 'models'> | undefined,
   { name, weightsSha256 }: StudiedModel,
 ): readonly F[] {
   const before = kept?.models.find((each) => each.name === name);

@@ -1,5 +1,5 @@
 // The shape of what bench/bias.mts measures: for every seed, what each method does to the gap of professions that it has not seen, with and without what is to stay.
-import type { StudiedModel } from '../kept-study.mjs';
+import type { KeptStudy } from '../kept-study.mjs';
 import type { ParityEvaluation } from '@limn/steering';
 
 /** What is learnt. */
@@ -76,13 +76,8 @@ export interface BiasFinding {
 }
 
 /** The whole study. */
-export interface BiasStudy {
+export interface BiasStudy extends KeptStudy<BiasFinding> {
   readonly study: 'limn.bias';
   readonly version: 1;
-  readonly adapter: string;
-  readonly limn: string;
   readonly updates: number;
-  readonly seeds: readonly number[];
-  readonly models: readonly StudiedModel[];
-  readonly findings: readonly BiasFinding[];
 }

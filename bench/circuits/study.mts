@@ -1,5 +1,6 @@
 // The shape of what bench/circuits.mts measures on pocket: per seed and task what each method finds, and per seed how the tasks' circuits compare.
 import type { MethodName } from '@limn/attribution';
+import type { KeptStudy } from '../kept-study.mjs';
 
 export const STUDY_METHODS = [
   'eap',
@@ -10,12 +11,6 @@ export const STUDY_METHODS = [
   'exact',
 ] as const satisfies readonly MethodName[];
 export type StudyMethod = (typeof STUDY_METHODS)[number];
-
-/** A model of the study, by the name or folder that it was opened with. */
-export interface StudyModel {
-  readonly name: string;
-  readonly weightsSha256: string;
-}
 
 /** What one method found for one model, task and seed. */
 export interface MethodFinding {
@@ -64,17 +59,12 @@ export interface SeedComparison {
   readonly core: { readonly edges: number; readonly nodes: number };
 }
 
-export interface Study {
+/** The whole study; models are trained from other seeds, or of another width. */
+export interface Study extends KeptStudy<TaskFinding> {
   readonly study: 'limn.circuits';
   readonly version: 2;
-  /** Trained from other seeds, or of another width. */
-  readonly models: readonly StudyModel[];
-  readonly adapter: string;
-  readonly limn: string;
   readonly pairs: number;
   readonly evalPairs: number;
   readonly igSteps: number;
-  readonly seeds: readonly number[];
-  readonly findings: readonly TaskFinding[];
   readonly comparisons: readonly SeedComparison[];
 }

@@ -1,5 +1,5 @@
 // The shape of what bench/steering.mts measures: for every model, task and seed what each method does on prompts about things that it has not seen.
-import type { StudiedModel } from '../kept-study.mjs';
+import type { KeptStudy } from '../kept-study.mjs';
 import type { SteeringFigures } from '@limn/steering';
 
 /** The tasks, and what +1 favours. */
@@ -80,13 +80,8 @@ export interface TaskFinding {
 }
 
 /** The whole study. */
-export interface Study {
+export interface Study extends KeptStudy<TaskFinding> {
   readonly study: 'limn.steering';
   readonly version: 3;
-  readonly adapter: string;
-  readonly limn: string;
   readonly updates: number;
-  readonly seeds: readonly number[];
-  readonly models: readonly StudiedModel[];
-  readonly findings: readonly TaskFinding[];
 }

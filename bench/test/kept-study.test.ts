@@ -3,19 +3,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { keptStudy, onTheseWeights, wanted, type StudiedModel } from '../kept-study.mjs';
+import { keptStudy, onTheseWeights, wanted, type KeptStudy } from '../kept-study.mjs';
 
 const folder = mkdtempSync(path.join(tmpdir(), 'limn-kept-study-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-interface Sample {
+interface Sample extends KeptStudy<{ readonly model: string; readonly seed: number; readonly found: number }> {
   readonly version: number;
   readonly updates: readonly number[];
-  readonly seeds: readonly number[];
-  readonly models: readonly StudiedModel[];
-  readonly findings: readonly { readonly model: string; readonly seed: number; readonly found: number }[];
 }
 const sample: Sample = {
+  adapter: 'an adapter',
+  limn: '0.1.0',
   version: 2,
   updates: [10, 20],
   seeds: [0, 1],
