@@ -35,6 +35,7 @@ export { logSoftmax, logSumExp, softmax } from './ops/log-softmax.js';
 export { matmul, type MatmulOptions } from './ops/matmul.js';
 export {
   chooseMatmul,
+  matmulCandidates,
   possibleMatmuls,
   type MatmulKernelName,
   type MatmulPlan,

@@ -15,6 +15,8 @@ export interface MatmulShape {
   /** Offset, rows and batch distances of the operand are multiples of 4. */
   readonly alignedA: boolean;
   readonly alignedB: boolean;
+  /** How b is stored; 'f32' if not given. */
+  readonly dtypeB?: 'f32' | 'f16';
 }
 
 /** A kernel and how many parts the sum over k is cut into; parts are added in order by a second pass. */
@@ -48,6 +50,8 @@ const SPLIT_TERMS = 256;
 /** Parts of the grid (64 × 64 tiles, or lanes of four columns in `row`) that keep a GPU busy. */
 const BUSY_TILES = 128;
 const BUSY_LANES = 16_384;
+/** Rows of a up to which a kernel that reads b once per row can be the quickest. */
+const FEW_ROWS = 8;
 /** Columns of c from which an unaligned a is worth a copy: each of its elements is used as often. */
 const PACK_COLUMNS = 32;
 
@@ -88,10 +92,42 @@ export function chooseMatmul(capabilities: Capabilities, shape: MatmulShape): Ma
           ? ['subgroup', 'register', 'row', 'tiled']
           : ['tiled'];
   const kernel = order.find((name) => possible.includes(name)) ?? 'naive';
-  if (software || k < 2 * SPLIT_TERMS) return { kernel, splits: 1 };
+  return { kernel, splits: software ? 1 : splitsFor(kernel, shape) };
+}
+
+/** Parts of the sum over k that fill a GPU with this kernel's tiles; 1 where the sum is short or the tiles are many. */
+function splitsFor(kernel: MatmulKernelName, { m, n, k, batch }: MatmulShape): number {
+  if (k < 2 * SPLIT_TERMS) return 1;
   const share =
     kernel === 'row'
       ? BUSY_LANES / (batch * m * Math.ceil(n / 4))
       : BUSY_TILES / (batch * Math.ceil(m / 64) * Math.ceil(n / 64));
-  return { kernel, splits: Math.max(1, Math.min(Math.floor(k / SPLIT_TERMS), Math.floor(share))) };
+  return Math.max(1, Math.min(Math.floor(k / SPLIT_TERMS), Math.floor(share)));
+}
+
+/**
+ * The plans worth measuring for a product of this shape on this adapter, the one that chooseMatmul takes first; none twice.
+ * Whoever measures runs each and keeps the quickest; all give the same sums up to rounding.
+ */
+export function matmulCandidates(capabilities: Capabilities, shape: MatmulShape): MatmulPlan[] {
+  const chosen = chooseMatmul(capabilities, shape);
+  const { m, n, k, batch } = shape;
+  if (m * n * k < SMALL_WORK) return [chosen];
+  const software = capabilities.adapter.isFallback;
+  const plans: MatmulPlan[] = [chosen];
+  const add = (runs: MatmulShape, packing: Pick<MatmulPlan, 'packA'>): void => {
+    for (const kernel of possibleMatmuls(capabilities, runs)) {
+      if (kernel === 'naive' || (kernel === 'row' && m > FEW_ROWS)) continue;
+      const most = software ? 1 : splitsFor(kernel, shape);
+      for (const splits of new Set([1, most])) plans.push({ kernel, splits, ...packing });
+    }
+  };
+  add(shape, {});
+  if (!shape.alignedA && batch === 1 && m > 1 && n >= PACK_COLUMNS && k > 1)
+    add({ ...shape, alignedA: true }, { packA: true });
+  const seen = new Set<string>();
+  return plans.filter(({ kernel, splits, packA = false }) => {
+    const name = `${kernel} ${splits} ${packA}`;
+    return !seen.has(name) && seen.add(name);
+  });
 }

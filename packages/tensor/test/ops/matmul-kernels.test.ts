@@ -7,10 +7,12 @@ import {
   fromData,
   halfBits,
   halfValue,
+  matmulCandidates,
   multiply,
   packF16,
   possibleMatmuls,
   type MatmulKernelName,
+  type MatmulPlan,
   type MatmulShape,
 } from '../../src/index.js';
 
@@ -210,6 +212,12 @@ describe('chooseMatmul', () => {
               const runs = plan.packA ? { ...shape, alignedA: true } : shape;
               expect(possibleMatmuls(adapter, runs)).toContain(plan.kernel);
               expect(plan).toEqual(chooseMatmul(adapter, shape));
+              const candidates = matmulCandidates(adapter, shape);
+              expect(candidates[0]).toEqual(plan);
+              expect(new Set(candidates.map((each) => JSON.stringify(each))).size).toBe(candidates.length);
+              const able = ({ kernel, packA }: MatmulPlan): boolean =>
+                possibleMatmuls(adapter, packA ? { ...shape, alignedA: true } : shape).includes(kernel);
+              expect(candidates.filter((each) => !able(each))).toEqual([]);
             }
           }
   });
