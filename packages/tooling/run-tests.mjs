@@ -29,6 +29,8 @@ const channel = join(scratch, 'report.jsonl');
 process.chdir(root);
 Object.assign(process.env, {
   LIMN_ADAPTER: asked,
+  // What was measured on this machine decides nothing in tests.
+  LIMN_KERNELS: 'built-in',
   LIMN_TEST_REPORT: channel,
   LIMN_LEDGER: process.env.LIMN_LEDGER || join(scratch, 'ledger.jsonl'),
   TURBO_TELEMETRY_DISABLED: '1',

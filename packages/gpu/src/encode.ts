@@ -1,4 +1,4 @@
-// Turns a range of commands into GPU commands: one compute pass as far as copies allow, one pass per dispatch when timing.
+// Turns a range of commands into GPU commands: one compute pass as far as copies allow, one pass per dispatch when each is timed.
 import type { PhysicalBuffer } from './buffers.js';
 import { align4 } from './buffers.js';
 import type { Poison } from './poison.js';
@@ -15,6 +15,11 @@ export interface Prepared {
   readonly readback: Readback;
   readonly poison: Poison | undefined;
 }
+
+const timedPass = (timing: TimingRecorder, label: string): GPUComputePassDescriptor => ({
+  label,
+  timestampWrites: timing.next(label),
+});
 
 /** Encodes commands [start, end). */
 export function encodeCommands(
@@ -39,10 +44,8 @@ export function encodeCommands(
     fill?.(encoder);
     switch (command.kind) {
       case 'dispatch': {
-        if (timing) endPass();
-        pass ??= encoder.beginComputePass(
-          timing ? { label: command.label, timestampWrites: timing.next(command.label) } : {},
-        );
+        if (timing && timing.whole === undefined) endPass();
+        pass ??= encoder.beginComputePass(timing ? timedPass(timing, timing.whole ?? command.label) : {});
         const pipeline = pipelines[at]!;
         if (pipeline !== current) pass.setPipeline(pipeline.gpuPipeline);
         current = pipeline;

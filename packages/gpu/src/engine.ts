@@ -26,7 +26,7 @@ export interface Progress {
 export interface RunOptions {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
-  readonly timing: boolean;
+  readonly timing: boolean | 'passes';
   readonly budgetFlops: number;
 }
 
@@ -138,6 +138,13 @@ export class Engine {
     }
   }
 
+  /** Makes the pipelines of a recording that are not there yet, without running anything. */
+  async compile(recording: Recording): Promise<void> {
+    const programs = new Set(recording.commands.flatMap((c) => (c.kind === 'dispatch' ? [c.program] : [])));
+    await this.health.guard(Promise.all(Array.from(programs, (program) => this.#pipelines.compile(program))));
+    await this.health.settle();
+  }
+
   /** Resolves when every write and submit before has been done. */
   async finished(): Promise<void> {
     await this.health.guard(this.queue.run(() => this.device.queue.onSubmittedWorkDone()));
@@ -180,7 +187,8 @@ export class Engine {
     const send = (n: number): void => {
       const [start, end] = segments[n]!;
       const encoder = this.device.createCommandEncoder({ label: recording.label });
-      const timing = options.timing ? this.timing.begin() : undefined;
+      const whole = options.timing === 'passes' ? recording.label : undefined;
+      const timing = options.timing ? this.timing.begin(whole) : undefined;
       encodeCommands(encoder, recording.commands, start, end, prepared, timing);
       timing?.finish(encoder);
       this.#submit(encoder);

@@ -2,6 +2,7 @@
 import { align4, storageUsage, tooLarge, type PhysicalBuffer } from './buffers.js';
 import type { Capabilities } from './capabilities.js';
 import { dryCapabilities } from './capabilities.js';
+import { builtInChoices, type KernelChoices } from './choices.js';
 import { Counters } from './counters.js';
 import { dryError } from './dispatch-checks.js';
 import { Engine } from './engine.js';
@@ -24,6 +25,13 @@ export type TypedArrayOf = {
   bytes: ArrayBuffer;
 };
 
+/** What of a Gpu is neither its device nor what that can do. */
+export interface GpuOptions {
+  /** See `OpenOptions`. */
+  readonly poison?: boolean;
+  readonly choices?: KernelChoices;
+}
+
 /** What this package's modules share about a Gpu. */
 interface GpuInternals {
   readonly engine: Engine | undefined;
@@ -35,6 +43,8 @@ interface GpuInternals {
 /** A device and everything made on it. Without a device ('dry') it records and plans, and refuses to run. */
 export class Gpu {
   readonly capabilities: Capabilities;
+  /** Kernels that ops take here instead of what their built-in rules say; empty unless given at open. They decide last bits. */
+  readonly choices: KernelChoices;
   readonly counters = new Counters();
   /** Operations per submit. */
   readonly workBudgetFlops: number;
@@ -43,8 +53,14 @@ export class Gpu {
   #disposed = false;
 
   /** Made by `openGpu`, `openNodeGpu` and `dryGpu`. */
-  constructor(device: GPUDevice | undefined, capabilities: Capabilities, workBudgetFlops: number, poison = false) {
+  constructor(
+    device: GPUDevice | undefined,
+    capabilities: Capabilities,
+    workBudgetFlops: number,
+    { poison = false, choices = builtInChoices }: GpuOptions = {},
+  ) {
     this.capabilities = capabilities;
+    this.choices = choices;
     this.workBudgetFlops = workBudgetFlops;
     const engine = device ? new Engine(device, this.counters, poison) : undefined;
     this[internal] = {
@@ -240,8 +256,14 @@ export class Gpu {
   }
 }
 
-/** A Gpu without a device: steps record and plan as on a device of these capabilities (WebGPU's defaults if none are given). */
-export function dryGpu(capabilities: Partial<Capabilities> = {}): Gpu {
+/**
+ * A Gpu without a device: steps record and plan as on a device of these capabilities (WebGPU's defaults if none are given), with these
+ * kernel choices.
+ */
+export function dryGpu(
+  capabilities: Partial<Capabilities> = {},
+  options: { readonly choices?: KernelChoices } = {},
+): Gpu {
   const all = Object.freeze({ ...dryCapabilities, ...capabilities });
-  return new Gpu(undefined, all, all.flopsPerSecond * SUBMIT_SECONDS);
+  return new Gpu(undefined, all, all.flopsPerSecond * SUBMIT_SECONDS, options);
 }

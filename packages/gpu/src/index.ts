@@ -3,6 +3,14 @@
 export type { ShaderBinding, ShaderModule, ShaderParam } from '@limn/shaders';
 export { throwIfAborted } from './abort.js';
 export { defaultLimits, dryCapabilities, limitNames, type Capabilities, type LimitName } from './capabilities.js';
+export {
+  builtInChoices,
+  formatKernelChoices,
+  kernelChoices,
+  kernelKey,
+  parseKernelChoices,
+  type KernelChoices,
+} from './choices.js';
 export { Counters, type CounterSnapshot } from './counters.js';
 export type { Progress } from './engine.js';
 export {
@@ -16,7 +24,7 @@ export {
   type LimnErrorJson,
 } from './errors.js';
 export { formatBytes } from './format-bytes.js';
-export { dryGpu, Gpu, SUBMIT_SECONDS, type TypedArrayOf } from './gpu.js';
+export { dryGpu, Gpu, SUBMIT_SECONDS, type GpuOptions, type TypedArrayOf } from './gpu.js';
 export {
   defineKernel,
   type AnyShader,

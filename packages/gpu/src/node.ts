@@ -1,15 +1,39 @@
 // Opens a device in Node through Dawn (npm package webgpu), on the machine's driver or on SwiftShader.
 /** @module @limn/gpu/node */
-import { LimnError, messageOf, openGpu, type Gpu, type OpenOptions } from './index.js';
+import { kernelSetting, readKernelChoices, type KernelSetting } from './choices-cache.js';
+import {
+  builtInChoices,
+  LimnError,
+  messageOf,
+  openGpu,
+  type Gpu,
+  type KernelChoices,
+  type OpenOptions,
+} from './index.js';
+
+export {
+  forgetKernelChoices,
+  kernelChoicesFile,
+  kernelSetting,
+  readKernelChoices,
+  writeKernelChoices,
+  type ChoicesCacheOptions,
+  type KernelSetting,
+} from './choices-cache.js';
 
 /** 'auto': the machine's driver, SwiftShader when it gives no adapter. 'system': only the machine's. 'swiftshader': only that. */
 export type AdapterChoice = 'auto' | 'system' | 'swiftshader';
 
 /** How to open a device in Node. */
-export interface OpenNodeOptions extends Omit<OpenOptions, 'provider' | 'source'> {
+export interface OpenNodeOptions extends Omit<OpenOptions, 'provider' | 'source' | 'choices'> {
   /** LIMN_ADAPTER from the environment by default, else 'auto'. */
   readonly adapter?: AdapterChoice;
-  /** Told once per process when SwiftShader stands in for a missing driver; written to stderr by default. */
+  /**
+   * 'cached': the choices that were measured on this machine for this device and driver, where there are any (`limn tune`); 'built-in':
+   * the ops' own rules. Or choices to take. LIMN_KERNELS from the environment by default, else 'cached'.
+   */
+  readonly choices?: KernelSetting | KernelChoices;
+  /** Told once per process when SwiftShader stands in for a missing driver, and when kept kernel choices cannot be used; written to stderr by default. */
   readonly onNotice?: (message: string) => void;
 }
 
@@ -35,9 +59,10 @@ const state = (globals[key] ??= {
 /** Timestamps are otherwise rounded to 100 µs. */
 const flags = ['disable-dawn-features=timestamp_quantization'];
 
-/** Opens a device in Node. Throws 'gpu/no-dawn', 'gpu/no-adapter', 'gpu/adapter-choice' and what openGpu throws. */
+/** Opens a device in Node. Throws 'gpu/no-dawn', 'gpu/no-adapter', 'gpu/adapter-choice', 'gpu/kernel-setting' and what openGpu throws. */
 export async function openNodeGpu(options: OpenNodeOptions = {}): Promise<Gpu> {
-  const { adapter: asked, onNotice, ...rest } = options;
+  const { adapter: asked, onNotice = console.error, choices = kernelSetting(), ...others } = options;
+  const rest = { ...others, choices: choicesFrom(choices, onNotice) };
   const choice = asked ?? process.env['LIMN_ADAPTER'] ?? 'auto';
   if (choice !== 'auto' && choice !== 'system' && choice !== 'swiftshader')
     throw new LimnError('gpu/adapter-choice', `adapter '${choice}' is unknown; it can be auto, system or swiftshader`, {
@@ -45,9 +70,19 @@ export async function openNodeGpu(options: OpenNodeOptions = {}): Promise<Gpu> {
       hint: 'Check the environment variable LIMN_ADAPTER.',
     });
   const create = await loadDawn();
-  const opened = state.turn.then(() => openOn(choice, create, rest, onNotice ?? console.error));
+  const opened = state.turn.then(() => openOn(choice, create, rest, onNotice));
   state.turn = opened.catch(() => undefined);
   return opened;
+}
+
+/** What openGpu shall ask once it has a device. */
+function choicesFrom(
+  choices: KernelSetting | KernelChoices,
+  onNotice: (message: string) => void,
+): NonNullable<OpenOptions['choices']> {
+  if (choices === 'built-in') return builtInChoices;
+  if (choices !== 'cached') return choices;
+  return async (capabilities) => (await readKernelChoices(capabilities, { onNotice })) ?? builtInChoices;
 }
 
 async function openOn(

@@ -1,5 +1,6 @@
 // Opens a device: adapter, features, limits, speed.
-import { limitNames, readCapabilities } from './capabilities.js';
+import { limitNames, readCapabilities, type Capabilities } from './capabilities.js';
+import type { KernelChoices } from './choices.js';
 import { measureFlops } from './calibrate.js';
 import { LimnError, messageOf } from './errors.js';
 import { Gpu, SUBMIT_SECONDS } from './gpu.js';
@@ -20,6 +21,11 @@ export interface OpenOptions {
   readonly workBudgetFlops?: number;
   /** For tests: step-local values begin as NaN instead of leftovers, so that a kernel that reads what nobody wrote is found. */
   readonly poison?: boolean;
+  /**
+   * Kernels to take instead of what built-in rules say, as `tuneKernels` of @limn/tensor measures them; none by default. A function is told
+   * what was opened: `kernelKey` of it says which choices are meant for it.
+   */
+  readonly choices?: KernelChoices | ((capabilities: Capabilities) => KernelChoices | Promise<KernelChoices>);
   readonly label?: string;
 }
 
@@ -43,17 +49,34 @@ export async function openGpu(options: OpenOptions = {}): Promise<Gpu> {
   const device = await requestDevice(adapter, options);
   const source = options.source ?? (options.provider ? 'provider' : 'browser');
   try {
-    const budget = options.workBudgetFlops;
-    if (budget !== undefined && !(budget > 0))
-      throw new LimnError('gpu/work', `workBudgetFlops is ${budget}; a positive number of operations is needed`, {
-        details: { workBudgetFlops: budget },
-      });
-    const flopsPerSecond = budget === undefined ? await measureFlops(device) : budget / SUBMIT_SECONDS;
-    const capabilities = readCapabilities(adapter.info, device, source, flopsPerSecond);
-    return new Gpu(device, capabilities, budget ?? flopsPerSecond * SUBMIT_SECONDS, options.poison ?? false);
+    const { budget, capabilities } = await measured(adapter, device, source, options);
+    const choices = typeof options.choices === 'function' ? await options.choices(capabilities) : options.choices;
+    return new Gpu(device, capabilities, budget, {
+      poison: options.poison ?? false,
+      ...(choices ? { choices } : {}),
+    });
   } catch (error) {
     device.destroy();
-    if (error instanceof LimnError) throw error;
+    throw error;
+  }
+}
+
+/** What the device can do, and operations per submit. */
+async function measured(
+  adapter: GPUAdapter,
+  device: GPUDevice,
+  source: string,
+  { workBudgetFlops: budget }: OpenOptions,
+): Promise<{ readonly budget: number; readonly capabilities: Capabilities }> {
+  if (budget !== undefined && !(budget > 0))
+    throw new LimnError('gpu/work', `workBudgetFlops is ${budget}; a positive number of operations is needed`, {
+      details: { workBudgetFlops: budget },
+    });
+  try {
+    const flopsPerSecond = budget === undefined ? await measureFlops(device) : budget / SUBMIT_SECONDS;
+    const capabilities = readCapabilities(adapter.info, device, source, flopsPerSecond);
+    return { budget: budget ?? flopsPerSecond * SUBMIT_SECONDS, capabilities };
+  } catch (error) {
     throw new LimnError('gpu/device', `the device failed while its speed was measured: ${messageOf(error)}`, {
       hint: 'Check the graphics driver, or give workBudgetFlops, which leaves the measurement out.',
       cause: error,

@@ -50,7 +50,56 @@ export class PipelineCache {
     return made;
   }
 
+  /**
+   * Makes a pipeline that is not there yet in the driver's own time, so that several are made side by side.
+   * @throws LimnError `gpu/bindings`; ShaderError
+   */
+  async compile(program: Program): Promise<void> {
+    if (this.#pipelines.has(program.id)) return;
+    const { layoutKey, source } = this.#prepare(program);
+    let compiled: GPUShaderModule | undefined;
+    const { value, check } = this.health.scoped(
+      () => {
+        const layout = this.#layout(layoutKey);
+        compiled = this.device.createShaderModule({ code: source.code, label: program.shader.file });
+        return { layout, module: compiled };
+      },
+      (error) => explainCompile(program, source, compiled, error),
+    );
+    const made = this.device
+      .createComputePipelineAsync(descriptorOf(program, value.module, value.layout.pipeline))
+      .then(
+        (pipeline) => ({ pipeline }),
+        async (error: Error) => ({ failure: await explainCompile(program, source, compiled, error) }),
+      );
+    const [error, result] = await Promise.all([check, made]);
+    if (error) this.#layouts.delete(layoutKey);
+    if (error || 'failure' in result)
+      throw this.health.lostError ?? error ?? (result as { failure: ShaderError }).failure;
+    // What ran in the meantime may have made its own.
+    if (this.#pipelines.has(program.id)) return;
+    this.counters.pipelinesCreated += 1;
+    this.#pipelines.set(program.id, pipelineOf(program, result.pipeline, value.layout.group, layoutKey, check));
+  }
+
   #create(program: Program): Pipeline {
+    const { layoutKey, source } = this.#prepare(program);
+    let compiled: GPUShaderModule | undefined;
+    const { value, check } = this.health.scoped(
+      () => {
+        const layout = this.#layout(layoutKey);
+        compiled = this.device.createShaderModule({ code: source.code, label: program.shader.file });
+        const gpuPipeline = this.device.createComputePipeline(descriptorOf(program, compiled, layout.pipeline));
+        return { gpuPipeline, group: layout.group };
+      },
+      (error) => explainCompile(program, source, compiled, error),
+    );
+    this.counters.pipelinesCreated += 1;
+    return pipelineOf(program, value.gpuPipeline, value.group, layoutKey, check);
+  }
+
+  /** The text of a program and which layout it takes. */
+  #prepare(program: Program): { readonly layoutKey: string; readonly source: SourceText } {
     const { shader } = program;
     const limit = this.device.limits.maxStorageBuffersPerShaderStage;
     if (shader.bindings.length > limit)
@@ -63,28 +112,7 @@ export class PipelineCache {
       );
     const layoutKey =
       shader.bindings.map((b) => (b.access === 'read' ? 'r' : 'w')).join('') + (shader.params.length > 0 ? 'u' : '');
-    const source = joinSource(program);
-    let compiled: GPUShaderModule | undefined;
-    const { value, check } = this.health.scoped(
-      () => {
-        const layout = this.#layout(layoutKey);
-        compiled = this.device.createShaderModule({ code: source.code, label: shader.file });
-        const gpuPipeline = this.device.createComputePipeline({
-          layout: layout.pipeline,
-          compute: { module: compiled, entryPoint: shader.name, constants: program.overrides },
-          label: program.label,
-        });
-        return { gpuPipeline, layout: layout.group };
-      },
-      (error) => explainCompile(program, source, compiled, error),
-    );
-    this.counters.pipelinesCreated += 1;
-    return {
-      ...value,
-      layoutKey,
-      check,
-      uniformBytes: uniformSize(shader.params.length),
-    };
+    return { layoutKey, source: joinSource(program) };
   }
 
   #layout(key: string): { group: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {
@@ -101,11 +129,29 @@ export class PipelineCache {
   }
 }
 
+function descriptorOf(
+  { shader, overrides, label }: Program,
+  module: GPUShaderModule,
+  layout: GPUPipelineLayout,
+): GPUComputePipelineDescriptor {
+  return { layout, compute: { module, entryPoint: shader.name, constants: overrides }, label };
+}
+
+function pipelineOf(
+  { shader }: Program,
+  gpuPipeline: GPUComputePipeline,
+  layout: GPUBindGroupLayout,
+  layoutKey: string,
+  check: Check,
+): Pipeline {
+  return { gpuPipeline, layout, layoutKey, check, uniformBytes: uniformSize(shader.params.length) };
+}
+
 async function explainCompile(
   program: Program,
   source: SourceText,
   module: GPUShaderModule | undefined,
-  error: GPUError,
+  error: Pick<Error, 'message'>,
 ): Promise<ShaderError> {
   const info = await module?.getCompilationInfo().catch(() => undefined);
   const first = info?.messages.find((m) => m.type === 'error');

@@ -9,8 +9,11 @@ export interface StepOptions {
   readonly signal?: AbortSignal;
   /** Called after every cut and at the end. */
   readonly onProgress?: (progress: Progress) => void;
-  /** One pass per dispatch with GPU timestamps, where the device has them; read by `gpu.timings()`. */
-  readonly timing?: boolean;
+  /**
+   * GPU timestamps, where the device has them; read by `gpu.timings()`. true: around every dispatch, under its label, each in a pass of its
+   * own. 'passes': around each pass as it also runs without timing, under the step's label; copies and reads lie between passes.
+   */
+  readonly timing?: boolean | 'passes';
   /** Operations per submit, instead of the device's own budget. */
   readonly workBudgetFlops?: number;
 }

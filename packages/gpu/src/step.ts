@@ -206,6 +206,18 @@ export class Step {
     return this.#start();
   }
 
+  /**
+   * Compiles the kernels recorded so far that the device does not have yet, side by side and without holding up the caller, which a first
+   * run does not. Nothing runs, and recording goes on.
+   * @throws LimnError `gpu/bindings`, `gpu/disposed`, `gpu/dry`; ShaderError
+   */
+  async compile(): Promise<void> {
+    const { engine } = this.gpu[internal];
+    if (!engine) throw dryError('compile a step');
+    this.gpu[internal].assertUsable();
+    await engine.compile(this.#recording);
+  }
+
   /** What the step would cost as recorded so far. Needs no device. */
   plan(): PlanReport {
     return reportPlan(this.#recording, this.gpu.capabilities.limits.maxBufferSize, this.#budget());
@@ -259,7 +271,7 @@ export class Step {
     const options: RunOptions = {
       signal: this.#options.signal,
       onProgress: this.#options.onProgress,
-      timing: this.#options.timing === true && this.gpu.capabilities.timestamps,
+      timing: this.gpu.capabilities.timestamps && (this.#options.timing ?? false),
       budgetFlops: this.#budget(),
     };
     return engine.execute(this.#recording, options);

@@ -1,9 +1,10 @@
-// GPU time per kernel label from timestamp queries, one compute pass per dispatch.
+// GPU time by label from timestamp queries around compute passes: one per dispatch, or those that a step has anyway.
 import { usage, type BufferPool, type PhysicalBuffer } from './buffers.js';
 
-/** Time spent in all dispatches of one label. */
+/** Time spent in all dispatches of one label, or in all passes of steps that are timed by passes. */
 export interface KernelTiming {
   readonly label: string;
+  /** How many were timed. */
   readonly count: number;
   readonly milliseconds: number;
 }
@@ -29,11 +30,12 @@ export class TimingLedger {
     readonly pool: BufferPool,
   ) {}
 
-  /** A recorder for the dispatches of one command buffer. */
-  begin(): TimingRecorder {
+  /** A recorder for the dispatches of one command buffer, or for its passes, all under the label `whole`. */
+  begin(whole?: string): TimingRecorder {
     return new TimingRecorder(
       () => this.#idle.pop() ?? this.device.createQuerySet({ type: 'timestamp', count: QUERIES }),
       this.pool,
+      whole,
     );
   }
 
@@ -77,13 +79,15 @@ export class TimingLedger {
   }
 }
 
-/** Gives each dispatch two timestamps, and resolves them at the end of the command buffer. */
+/** Gives each pass two timestamps, and resolves them at the end of the command buffer. */
 export class TimingRecorder {
   readonly chunks: Chunk[] = [];
 
   constructor(
     readonly querySet: () => GPUQuerySet,
     readonly pool: BufferPool,
+    /** The label of all passes; undefined where each dispatch has a pass and a label of its own. */
+    readonly whole: string | undefined,
   ) {}
 
   next(label: string): GPUComputePassTimestampWrites {
