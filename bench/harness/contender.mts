@@ -18,6 +18,10 @@ export interface Contender {
   result(): Promise<Float32Array>;
   /** Does the job `count` times; mean GPU milliseconds of one, by timestamps. Absent where there are none. */
   gpuMilliseconds?(count: number): Promise<number>;
+  /** CPU milliseconds of the whole last `run`, where another process did it. */
+  lastCpuMilliseconds?(): number;
+  /** The GPU programs that the last run used, where they are known. */
+  programs?(): readonly string[];
   /** Frees what was set up. */
   dispose(): void | Promise<void>;
 }

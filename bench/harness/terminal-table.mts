@@ -1,0 +1,32 @@
+// The benches' table in a terminal, a line at a time as results come in. Runs in Node and in browsers.
+import type { BesideRecord, CeilingRecord, JobRecord } from './record.mjs';
+import { digits, duration, percent, times } from './text.mjs';
+
+const NAME = 46;
+
+export const ceilingLine = ({ name, value, unit, way }: CeilingRecord): string =>
+  `${name.padEnd(NAME)} ${digits(value).padStart(8)} ${unit.padEnd(8)} ${way}`;
+
+/** Rates by one clock: GFLOP/s and GB/s. */
+function rates({ work, time }: JobRecord): string {
+  const { flops, bytes } = work;
+  const gflops = flops === undefined ? '' : `${digits(flops / time.median / 1e6)} GFLOP/s`;
+  const gbs = bytes === undefined ? '' : `${digits(bytes / time.median / 1e6)} GB/s`;
+  return `${gflops.padStart(14)} ${gbs.padStart(11)}`;
+}
+
+/** The job, and a line for everybody beside it. */
+export function jobLines(job: JobRecord): string[] {
+  const { name, time, ceiling, programs } = job;
+  const share = ceiling ? `${percent(ceiling.share)} of ${ceiling.id}` : '';
+  return [
+    `${name.padEnd(NAME)} ${duration(time.median).padStart(9)} ${rates(job)}  ${share.padEnd(20)} ${shortPrograms(programs)}`,
+    ...job.beside.map(besideLine),
+  ];
+}
+
+const shortPrograms = (programs: readonly string[]): string =>
+  programs.length > 3 ? `${programs.length} programs` : programs.map((each) => each.replace(/\[.*/, '')).join(', ');
+
+const besideLine = ({ name, time, ratio }: BesideRecord): string =>
+  `  ${name.padEnd(NAME - 2)} ${duration(time.median).padStart(9)}  ${times(ratio.median)} (${times(ratio.low)} to ${times(ratio.high)})`;
