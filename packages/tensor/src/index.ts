@@ -72,6 +72,13 @@ export { abs, exp, log, reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh, ty
 export { unembed } from './ops/unembed.js';
 export { writeRows } from './ops/write-rows.js';
 export { multiply, type GeluForm, type Multiplication, type Operand, type Placement } from './ops/multiply.js';
+export { matmulDecision } from './ops/matmul-choice.js';
+export { type Decision } from './tuning/decision.js';
+export { className, sizeClass, type CaseClass, type DecisionRules } from './tuning/decision-rules.js';
+export { kernelDecisions, kernelsInForce } from './tuning/kernel-decisions.js';
+export { type TrialResult, type TrialRuns } from './tuning/run-trial.js';
+export { type OpenTrial, type Trial, type TunableDecision } from './tuning/trial.js';
+export { tuneKernels, type TuneOptions, type TuneProgress, type Tuning } from './tuning/tune.js';
 export { adamw, AdamW, type AdamWStepOptions } from './optim/adamw.js';
 export type { AdamWMoments, AdamWState } from './optim/adamw-state.js';
 export { type AdamWGroup, type AdamWOptions, type AdamWParameter, type Proximal } from './optim/adamw-groups.js';

@@ -2,7 +2,8 @@
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Grid, type Kernel, type Step, type Storage, type UniformsOf } from '@limn/gpu';
 import { groupsOf, perElement } from '../grid.js';
-import { chooseMatmul, type MatmulPlan } from './choose-matmul.js';
+import type { MatmulPlan } from './choose-matmul.js';
+import { matmulDecision } from './matmul-choice.js';
 
 /** GPT-2's gelu_new ('tanh') or the exact form ('erf'). */
 export type GeluForm = 'tanh' | 'erf';
@@ -48,7 +49,7 @@ export interface Multiplication {
   /** c += instead of c =. */
   readonly accumulate?: boolean;
   readonly label?: string;
-  /** For tests and benches; by default chooseMatmul decides. */
+  /** For tests and benches; by default what was chosen for the device decides, else chooseMatmul. */
   readonly plan?: MatmulPlan;
 }
 
@@ -92,8 +93,9 @@ export function multiply(step: Step, call: Multiplication): void {
   const batch = outerCount * innerCount;
   const transposeA = a.transposed === true;
   const transposeB = b.transposed === true;
-  const shape = { m, n, k, batch, transposeA, transposeB, alignedA: isAligned(a), alignedB: isAligned(b) };
-  const plan = call.plan ?? chooseMatmul(step.gpu.capabilities, shape);
+  const aligned = { alignedA: isAligned(a), alignedB: isAligned(b) };
+  const shape = { m, n, k, batch, transposeA, transposeB, ...aligned, dtypeB: b.dtype ?? 'f32' };
+  const plan = call.plan ?? matmulDecision.choose(step.gpu, shape);
   if (plan.packA) {
     const { packA: _, ...rest } = plan;
     multiply(step, { ...call, a: packed(step, a, transposeA ? [k, m] : [m, k]), plan: rest });

@@ -1,0 +1,15 @@
+// Every decision between kernels that can be measured, and what a device has chosen in them.
+import type { Gpu } from '@limn/gpu';
+import { tunableMatmul } from '../ops/matmul-trials.js';
+import type { TunableDecision } from './trial.js';
+
+/** What `tuneKernels` measures unless it is told otherwise. */
+export const kernelDecisions: readonly TunableDecision[] = [tunableMatmul()];
+
+/**
+ * The choices of a device that are in force, by name; empty where every op goes by its built-in rule. With the programs that run it is the
+ * kernel plan: equal bits are promised for equal ones.
+ */
+export function kernelsInForce(gpu: Gpu): Readonly<Record<string, string>> {
+  return Object.fromEntries(kernelDecisions.flatMap((decision) => [...decision.inForce(gpu)]));
+}

@@ -1,0 +1,181 @@
+// Measuring on the adapter at hand: a small tuning, candidates that are wrong, and a steady step under choices.
+import { defineKernel, kernelChoices, type Gpu, type KernelChoices, type Step } from '@limn/gpu';
+import { lentGpu, testGpu } from '@limn/testing';
+import { expect, test } from 'vitest';
+import {
+  addScaled,
+  fill,
+  kernelsInForce,
+  matmul,
+  matmulDecision,
+  neg,
+  persistent,
+  readFloats,
+  sqrt,
+  tuneKernels,
+  type MatmulPlan,
+  type MatmulShape,
+  type Tensor,
+  type TrialResult,
+} from '../src/index.js';
+import { tunableMatmul } from '../src/ops/matmul-trials.js';
+import { defineDecision } from '../src/tuning/decision.js';
+import { tunable } from '../src/tuning/trial.js';
+
+const plain = { batch: 1, transposeA: false, transposeB: false, alignedA: true, alignedB: true };
+const shape: MatmulShape = { ...plain, m: 8, n: 24, k: 32 };
+
+/** Tunes a decision on a device, and says how many bytes are left there. */
+async function tuneHere(
+  decision: typeof matmulDecision,
+): Promise<{ results: readonly TrialResult[]; choices: KernelChoices; open: readonly string[]; left: number }> {
+  using gpu = await lentGpu();
+  const live = async (): Promise<number> => {
+    gpu.trim();
+    await gpu.finished();
+    return gpu.counters.snapshot().bytesLive;
+  };
+  const before = await live();
+  const tuning = await tuneKernels(gpu, {
+    decisions: [tunableMatmul(decision)],
+    budgetMs: 600_000,
+    clock: cpuMilliseconds,
+  });
+  return { ...tuning, left: (await live()) - before };
+}
+
+function expectSound(results: readonly TrialResult[]): void {
+  for (const { name, rule, milliseconds, dropped } of results) {
+    expect(milliseconds[rule], name).toBeGreaterThan(0);
+    // A candidate may be slow; wrong it may not be.
+    expect(Object.values(dropped).filter((why) => !why.includes('times as long'))).toEqual([]);
+  }
+}
+
+test('a small tuning finds no candidate wrong, lists what deviates, and leaves nothing on the device', async () => {
+  const plans: readonly MatmulPlan[] = [
+    { kernel: 'naive', splits: 1 },
+    { kernel: 'row', splits: 1 },
+  ];
+  const rules = { ...matmulDecision, rule: () => plans[0]!, candidates: () => plans, cases: [shape] };
+  const { results, choices, open, left } = await tuneHere(defineDecision(rules));
+  expectSound(results);
+  expect(results.map(({ name }) => name)).toEqual(['matmul nn m16 n64 k64']);
+  const chosen = results[0]!.chosen === 'row' ? { 'matmul nn m16 n64 k64': 'row' } : {};
+  expect(choices).toEqual({ ...chosen, 'matmul offer': expect.stringMatching(/^[0-9a-f]{8}$/) });
+  expect([open, left]).toEqual([[], 0]);
+});
+
+test('transposed, batched, unaligned and f16 products are measured as well, with every candidate of this adapter', async (context) => {
+  context.skip(
+    process.env['LIMN_LONG'] !== '1',
+    'SwiftShader compiles these kernels for half a minute; LIMN_LONG=1 runs them',
+  );
+  const cases: readonly MatmulShape[] = [
+    shape,
+    { ...shape, batch: 3, transposeB: true },
+    { ...shape, m: 20, transposeA: true, alignedA: false },
+    { ...shape, n: 64, dtypeB: 'f16' },
+  ];
+  const { results, open } = await tuneHere(defineDecision({ ...matmulDecision, cases }));
+  expectSound(results);
+  expect(open).toEqual([]);
+  expect(results.map(({ name }) => name)).toEqual([
+    'matmul nn m16 n64 k64',
+    'matmul nt m16 n64 k64 batch4',
+    'matmul tn odd-a m64 n64 k64',
+    'matmul nn f16 m16 n64 k64',
+  ]);
+});
+
+const cpuMilliseconds = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+};
+
+test('a candidate that computes something else, or does not compile, is dropped and named', async () => {
+  const gpu = await testGpu();
+  const decision = defineDecision<number, string>({
+    name: 'toy',
+    classOf: () => ({ kind: '', sizes: {} }),
+    rule: () => 'right',
+    candidates: () => ['right', 'also right', 'wrong', 'no number', 'broken'],
+    nameOf: (plan) => plan,
+    cases: [0],
+  });
+  const values: Record<string, number> = { 'also right': 2.001, wrong: 2.1 };
+  const record = (step: Step, plan: string): Tensor => {
+    const x = fill(step, [100], 1);
+    if (plan === 'broken') step.dispatch(broken, { y: x.storage }, {});
+    if (plan === 'no number') return sqrt(step, neg(step, x));
+    return addScaled(step, x, x, (values[plan] ?? 2) - 1);
+  };
+  const { results } = await tuneKernels(gpu, {
+    decisions: [
+      tunable(decision, {
+        work: () => 200,
+        bytes: () => ({ largest: 400, all: 800 }),
+        tolerance: () => 0.01,
+        open: () => Promise.resolve({ record, dispose: () => undefined }),
+      }),
+    ],
+    budgetMs: 60_000,
+  });
+  const { dropped } = results[0]!;
+  expect(dropped['wrong']).toContain('0.100');
+  expect(dropped['no number']).toContain('NaN');
+  expect(dropped['broken']).toContain('does not compile');
+  expect(dropped['also right']).toBeUndefined();
+});
+
+const broken = defineKernel(
+  {
+    name: 'tuning_broken',
+    file: 'test/tuning_broken.wgsl',
+    requires: [],
+    uses: [],
+    preludes: {},
+    bindings: [{ name: 'y', access: 'write' }],
+    params: [],
+    overrides: { WG: 1 },
+    code: 'nonsense',
+  },
+  { grid: () => [1, 1, 1] },
+);
+
+test('a steady step under choices creates nothing, runs what was chosen, and gives equal bits', async () => {
+  const choices = kernelChoices({ 'matmul nn m16 n64 k64': 'row', 'matmul nn m64 n64 k16': 'tiled' });
+  using gpu: Gpu = await lentGpu({ choices });
+  expect(kernelsInForce(gpu)).toEqual(choices);
+  const a = persistent(
+    gpu,
+    [7, 20],
+    Float32Array.from({ length: 140 }, (_, i) => Math.sin(i)),
+  );
+  const b = persistent(
+    gpu,
+    [20, 40],
+    Float32Array.from({ length: 800 }, (_, i) => Math.cos(i)),
+  );
+  const programs: (readonly string[])[] = [];
+  const run = async (): Promise<Float32Array> => {
+    using step = gpu.step();
+    const c = matmul(step, a, b);
+    programs.push(step.plan().kernels);
+    return (await readFloats(step, c)) as Float32Array;
+  };
+  const first = await run();
+  const before = gpu.counters.snapshot();
+  const second = await run();
+  expect(gpu.counters.since(before)).toMatchObject({
+    buffersCreated: 0,
+    bindGroupsCreated: 0,
+    pipelinesCreated: 0,
+    plansCreated: 0,
+    dispatches: 1,
+    submits: 1,
+  });
+  expect(new Uint32Array(second.buffer)).toEqual(new Uint32Array(first.buffer));
+  expect(programs[0]).toEqual([expect.stringMatching(/^matmul_row/)]);
+  expect(programs[1]).toEqual(programs[0]);
+});
