@@ -1,5 +1,6 @@
 // Takes a run up where a checkpoint left it, or refuses: other settings, other data, another machine.
 import { LimnError, sha256 } from '@limn/gpu';
+import { kernelsInForce } from '@limn/tensor';
 import { damaged } from './checkpoint.js';
 import { latestCheckpoint, type CheckpointStore } from './checkpoint-store.js';
 import type { TensorPieces } from './safetensors-write.js';
@@ -50,7 +51,7 @@ function areTheSame(saved: string, now: string): boolean {
   return saved === now || saved === JSON.stringify(unnamed);
 }
 
-/** Adapter, driver, and the kernels that an update runs, which are recorded and not run. */
+/** Adapter, driver, the kernels that an update runs, which are recorded and not run, and those that were chosen for this device, if any were. */
 function machineOf(updater: Updater, rows: TrainingRows): string {
   const { gpu } = updater.model;
   const { adapter, source } = gpu.capabilities;
@@ -58,7 +59,9 @@ function machineOf(updater: Updater, rows: TrainingRows): string {
   try {
     const [part] = partsOf(rows, updater.recipe.microBatch) as [TrainingRows];
     updater.gradients(step, lossOfPart(updater.model, step, part, targetsOf(rows)).loss);
-    return JSON.stringify({ adapter, source, kernels: step.plan().kernels });
+    const choices = kernelsInForce(gpu);
+    const chosen = Object.keys(choices).length > 0 ? { choices } : {};
+    return JSON.stringify({ adapter, source, kernels: step.plan().kernels, ...chosen });
   } finally {
     step.dispose();
   }
@@ -88,16 +91,7 @@ export async function resumeFrom(
       },
     );
   }
-  if (saved.plan !== plan && !allowDrift) {
-    throw new LimnError(
-      'checkpoint/other-machine',
-      'the checkpoint was made on another adapter, so the bits of the result would differ',
-      {
-        details: { saved: saved.plan, now: plan },
-        hint: 'Go on there, or pass allowDrift (--allow-drift) to accept that.',
-      },
-    );
-  }
+  if (saved.plan !== plan && !allowDrift) throw otherMachine(saved.plan, plan);
   if (saved.step > steps) throw damaged(`its step is ${saved.step}, of ${steps}`);
   const { model, optimiser } = updater;
   const weights = [...model.parameters()].map(([name, parameter]) => {
@@ -117,4 +111,31 @@ export async function resumeFrom(
   });
   for (const [parameter, values] of weights) await writeParameter(model.gpu, parameter, values.pieces());
   return saved.step;
+}
+
+/** The error of a checkpoint that another adapter or driver made, or this one with other kernels. */
+function otherMachine(saved: string, now: string): LimnError {
+  const same = adapterOf(saved) === adapterOf(now);
+  return new LimnError(
+    'checkpoint/other-machine',
+    same
+      ? 'the checkpoint was made with other kernels on this adapter, so the bits of the result would differ'
+      : 'the checkpoint was made on another adapter, so the bits of the result would differ',
+    {
+      details: { saved, now },
+      hint: same
+        ? 'Open the device with the kernel choices that it was made with: LIMN_KERNELS=built-in where it was made before `limn tune`, `limn tune --forget` where what was measured has changed. Or pass allowDrift (--allow-drift) to accept other bits.'
+        : 'Go on there, or pass allowDrift (--allow-drift) to accept that.',
+    },
+  );
+}
+
+/** Which adapter and driver a plan names; undefined where it is not one of this version. */
+function adapterOf(plan: string): string | undefined {
+  try {
+    const { adapter, source } = JSON.parse(plan) as { readonly adapter?: unknown; readonly source?: unknown };
+    return JSON.stringify([adapter, source]);
+  } catch {
+    return undefined;
+  }
 }

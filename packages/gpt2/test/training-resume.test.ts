@@ -2,8 +2,8 @@
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { LimnError } from '@limn/gpu';
-import { refusal, testGpu } from '@limn/testing';
+import { builtInChoices, Gpu, kernelChoices, LimnError, type KernelChoices } from '@limn/gpu';
+import { FaultyDevice, refusal, testGpu } from '@limn/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { gatherContent, storedBytes } from '../src/file-content.js';
 import {
@@ -96,6 +96,44 @@ describe('the beginning of a run', () => {
     const folder = fresh();
     const { outcome } = await train(folder, { onStart: () => Promise.reject(new Error('no record')) });
     expect([(outcome as Error).message, readdirSync(folder)]).toEqual(['no record', []]);
+  });
+});
+
+describe('kernels that were chosen for a device', () => {
+  const chosen = kernelChoices({ 'matmul nn m64 n64 k16': 'tiled' });
+  /** Takes up a run that has ended, on a device with these choices: no kernel runs. */
+  const resume = async (folder: string, choices: KernelChoices, allowDrift = false) => {
+    const { device, capabilities } = await testGpu();
+    using gpu = new Gpu(new FaultyDevice(device).device, capabilities, 1e9, { choices });
+    const other = await randomGpt2(gpu, sizes, 3);
+    const checkpoint = { store: folderCheckpoints(folder), every: 2, allowDrift };
+    return await trainGpt2(other, { ...options, checkpoint }).catch((error: unknown) => error);
+  };
+  const planIn = async (folder: string): Promise<Record<string, unknown>> => {
+    const { plan } = await decodeCheckpoint(storedBytes(readFileSync(path.join(folder, CHECKPOINT_FILES[0]))));
+    return JSON.parse(plan) as Record<string, unknown>;
+  };
+
+  test('are of the plan: a run goes on with the same ones only, or with drift that is allowed', async () => {
+    const folder = fresh();
+    await train(folder);
+    // As it was before there could be any choices.
+    expect(Object.keys(await planIn(folder))).toEqual(['adapter', 'source', 'kernels']);
+    const other = (await resume(folder, chosen)) as LimnError;
+    expect(other).toMatchObject({
+      code: 'checkpoint/other-machine',
+      message: expect.stringContaining('other kernels on this adapter'),
+      hint: expect.stringMatching(/LIMN_KERNELS=built-in.*limn tune.*--allow-drift/),
+    });
+    const now = JSON.parse(other.details['now'] as string) as Record<string, unknown>;
+    expect(now['choices']).toEqual(chosen);
+    expect(await resume(folder, chosen, true)).toMatchObject({ resumedFrom: 4 });
+
+    const newest = path.join(folder, CHECKPOINT_FILES[0]);
+    writeFileSync(newest, await remade(newest, () => ({ plan: other.details['now'] as string })));
+    expect(await resume(folder, chosen)).toMatchObject({ resumedFrom: 4 });
+    for (const choices of [builtInChoices, kernelChoices({ ...chosen, 'matmul nn m4 n4 k4': 'row' })])
+      expect(await resume(folder, choices)).toMatchObject({ code: 'checkpoint/other-machine' });
   });
 });
 
