@@ -2,8 +2,8 @@
 import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** Where a bench writes unless `--out` says otherwise. */
-export const RESULTS = path.join(import.meta.dirname, 'results');
+/** Where a bench writes unless `--out` says otherwise: beside its sources, or where LIMN_RESULTS says when it runs without them. */
+export const RESULTS = process.env['LIMN_RESULTS'] ?? path.join(import.meta.dirname, 'results');
 
 /** 'lavapipe', 'swiftshader' or what else gave the adapter: what a result's file is named for. */
 export function adapterName(source: string, description: string): string {
