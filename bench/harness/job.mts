@@ -25,5 +25,5 @@ export interface Job {
   readonly beside?: readonly Beside[];
   open(gpu: Gpu): Promise<Contender>;
   /** Throws where the result is wrong; says how it was checked. `peer`: by somebody else, whose arithmetic has bounds of its own. */
-  check(result: Float32Array, by: 'limn' | 'peer'): string;
+  check(result: Float32Array, by: 'limn' | 'peer'): string | Promise<string>;
 }

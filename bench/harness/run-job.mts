@@ -33,7 +33,7 @@ export async function runJob(gpu: Gpu, job: Job, options: RunJobOptions): Promis
   const ours = await job.open(gpu);
   const opponents: Opponent[] = [];
   try {
-    const checked = job.check(await ours.result(), 'limn');
+    const checked = await job.check(await ours.result(), 'limn');
     for (const beside of job.beside ?? [])
       opponents.push({ kind: 'own', name: beside.name, contender: await beside.open(gpu), work: beside.work });
     opponents.push(...(await openPeers(job, options)));
@@ -73,7 +73,7 @@ async function openPeers(job: Job, { peers = [], onPeerFailure }: RunJobOptions)
     try {
       contender = await peer.prepare(spec);
       if (!contender) continue;
-      job.check(await contender.result(), 'peer');
+      await job.check(await contender.result(), 'peer');
       opened.push({ kind: 'peer', name: peer.name, contender });
     } catch (error) {
       await contender?.dispose();

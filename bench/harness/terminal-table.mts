@@ -1,4 +1,5 @@
 // The benches' table in a terminal, a line at a time as results come in. Runs in Node and in browsers.
+import type { Reached } from './reach.mjs';
 import type { BesideRecord, CeilingRecord, JobRecord } from './record.mjs';
 import { digits, duration, percent, times } from './text.mjs';
 
@@ -30,3 +31,16 @@ const shortPrograms = (programs: readonly string[]): string =>
 
 const besideLine = ({ name, time, ratio }: BesideRecord): string =>
   `  ${name.padEnd(NAME - 2)} ${duration(time.median).padStart(9)}  ${times(ratio.median)} (${times(ratio.low)} to ${times(ratio.high)})`;
+
+/** What the columns are. */
+export const tableHead = (clock: string): string =>
+  `${''.padEnd(NAME)} ${`${clock} time`.padStart(9)}  rates per ${clock === 'cpu' ? 'core' : 'device'}; neighbours: time and how many times longer (quartiles)`;
+
+const shown = (value: number, unit: '×' | '%'): string => (unit === '%' ? percent(value) : times(value));
+
+/** What was to be reached, and whether it was. */
+export const reachLines = (rows: readonly Reached[]): string[] =>
+  rows.map(({ what, value, least, aim, unit, more, verdict }) => {
+    const got = value === undefined ? '–' : shown(value, unit);
+    return `${what.padEnd(NAME + 4)} ${got.padStart(7)}  ${more ? 'at least' : 'at most'} ${shown(least, unit)}, aim ${shown(aim, unit)}: ${verdict}`;
+  });
