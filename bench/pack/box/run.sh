@@ -4,7 +4,7 @@
 #   ./run doctor               which GPU, driver and Vulkan loader there are, and what limn can do on them
 #   ./run tests [part…]        the kernel tests, or those whose file name has one of the parts in it
 #   ./run bench [name] [--…]   a bench
-# LIMN_ADAPTER=auto|system|swiftshader chooses the adapter. Assumes sh, gzip (or python3), mkdir, chmod, mv and rm.
+# LIMN_ADAPTER=auto|system|swiftshader chooses the adapter, LIMN_UNPACK=DIR where to unpack. Assumes sh, gzip (or python3), mkdir, chmod, mv and rm.
 case $0 in */*) here=${0%/*} ;; *) here=. ;; esac
 here=$(cd "$here" && pwd) || exit 1
 say() { echo "run: $*" >&2; }
@@ -65,28 +65,36 @@ if [ -n "$LD_LIBRARY_PATH" ]; then export LD_LIBRARY_PATH; fi
 
 mask=$(umask)
 umask 077
-# The first folder that can be written to and run from. Only the first is anybody else's to write to as well, and that is the pack itself.
-found=
-for place in "$here/unpacked" "${XDG_CACHE_HOME:-$HOME/.cache}/limn-pack" "${TMPDIR:-/tmp}/limn-pack-${LOGNAME:-${USER:-user}}" /dev/shm/limn-pack; do
-  tree=$place/$id
+# The first place that can be written to and run from. In a place that others can write to as well, only an own folder will do.
+try() {
+  tree=$1/$id
+  fresh=
   if [ ! -d "$tree" ]; then
-    mkdir -p "$place" 2>/dev/null && [ -w "$place" ] || continue
-    [ "$place" = "$here/unpacked" ] || [ -O "$place" ] || continue
+    mkdir -p "$1" 2>/dev/null && [ -w "$1" ] || return
+    fresh=yes
+  fi
+  [ "$1" = "$here/unpacked" ] || [ -O "$1" ] || return
+  if [ "$fresh" ]; then
     echo "unpacking into $tree" >&2
-    unpack "$tree" || continue
-  elif [ "$place" != "$here/unpacked" ] && ! [ -O "$place" ]; then
-    continue
+    unpack "$tree" || return
   fi
   for way in ${LIMN_LIBRARIES:-machine c++ pack}; do
     if works "$way"; then
       found=$way
-      break 2
+      return
     fi
   done
-  say "nothing that is unpacked in $place can be run there (a place that programs may not run from, or a machine that is not Linux x64)"
+  say "what is unpacked in $1 does not run (a place that programs may not run from, or a machine that is not Linux x64)"
+  if [ "$fresh" ]; then rm -rf "$tree"; fi
+}
+found=
+for place in "$here/unpacked" "${XDG_CACHE_HOME:-$HOME/.cache}/limn-pack" \
+  "${TMPDIR:-/tmp}/limn-pack-${LOGNAME:-${USER:-user}}" /dev/shm/limn-pack; do
+  try "${LIMN_UNPACK:-$place}"
+  if [ "$found" ] || [ "$LIMN_UNPACK" ]; then break; fi
 done
 if [ -z "$found" ]; then
-  say "no folder was found that Node and Dawn can be unpacked into and run from; set TMPDIR to one with 150 MB"
+  say "no folder was found that Node and Dawn can be unpacked into and run from; set LIMN_UNPACK to one with 150 MB"
   exit 1
 fi
 
