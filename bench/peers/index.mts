@@ -1,0 +1,30 @@
+// Other libraries that can do some of the benches' jobs: opened by name, where they are installed.
+import type { OpenPeer, Peer } from '../harness/contender.mjs';
+import { openOnnxruntimeCpu, openOnnxruntimeWebgpu } from './onnxruntime.mjs';
+
+const openers: Readonly<Record<string, readonly OpenPeer[]>> = {
+  onnxruntime: [openOnnxruntimeWebgpu, openOnnxruntimeCpu],
+};
+
+export const PEER_NAMES: readonly string[] = Object.keys(openers);
+
+export interface OpenedPeers {
+  readonly peers: readonly Peer[];
+  /** What could not be opened and how to get it, one line each. */
+  readonly missing: readonly string[];
+}
+
+/** Opens peers by name, all of them by default. Throws for names that there are not. */
+export async function openPeers(names: readonly string[] = PEER_NAMES): Promise<OpenedPeers> {
+  const unknown = names.find((name) => !(name in openers));
+  if (unknown !== undefined) throw new Error(`no peer is called '${unknown}'; there are ${PEER_NAMES.join(', ')}`);
+  const peers: Peer[] = [];
+  const missing = new Set<string>();
+  for (const name of new Set(names))
+    for (const open of openers[name]!) {
+      const opened = await open();
+      if ('missing' in opened) missing.add(opened.missing);
+      else peers.push(opened);
+    }
+  return { peers, missing: [...missing] };
+}
