@@ -8,7 +8,7 @@ import path from 'node:path';
 import { findChromium } from '@limn/tooling/chromium';
 import { chromium, type Browser, type Page, type Worker } from 'playwright';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { serveFolder, type StaticServer } from '../browser/static-server.js';
+import { serveFolder, type StaticServer } from '@limn/tooling/static-server';
 import type { Told } from '../browser/told.js';
 import { fiveCapitals } from './readme.js';
 import { toldInNode } from './told-in-node.js';

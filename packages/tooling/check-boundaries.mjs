@@ -21,8 +21,8 @@ const arrows = {
   report: [],
   pocket: ['tasks'],
   limn: everything,
-  examples: [...everything, 'limn'],
-  bench: [...everything, 'limn', 'testing'],
+  examples: [...everything, 'limn', 'tooling'],
+  bench: [...everything, 'limn', 'testing', 'tooling'],
   testing: ['shaders', 'gpu', 'software-vulkan', 'tensor', 'hooks'],
   tooling: [],
 };
