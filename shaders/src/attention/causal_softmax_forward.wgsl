@@ -1,16 +1,8 @@
 // p_tj = exp(s_tj − max) / Σ exp over keys j ≤ past + t and j < length; 0 elsewhere; one workgroup a row
-// uses: reduce, nan, softmax
+// uses: reduce, nan, softmax, attention_rows
 // scores [batch, heads, queries, keys]
 // lengths [batch], read where masked = 1
 // pattern [batch, heads, queries, keys]
-struct Params {
-  rows: u32,
-  heads: u32,
-  queries: u32,
-  keys: u32,
-  past: u32,
-  masked: u32,
-}
 
 override WG: u32 = 64u;
 
@@ -30,10 +22,7 @@ fn causal_softmax_forward(
     return;
   }
   let base = row * params.keys;
-  var end = min(params.keys, params.past + row % params.queries + 1u);
-  if (params.masked == 1u) {
-    end = min(end, lengths[row / (params.queries * params.heads)]);
-  }
+  let end = keys_seen(row);
   var top = LOWEST;
   for (var j = lane; j < end; j += WG) {
     top = max(top, scores[base + j]);
@@ -44,8 +33,7 @@ fn causal_softmax_forward(
     sum += softmax_term(scores[base + j], row_top);
   }
   let row_sum = workgroup_sum(sum, lane);
-  // A row without any key is zero. A score that is NaN or +∞ makes the whole row NaN: it must not pass for an empty row.
-  let inverse = select(1.0 / softmax_sum(row_sum), 0.0, row_sum == 0.0);
+  let inverse = inverse_sum(row_sum);
   for (var j = lane; j < params.keys; j += WG) {
     pattern[base + j] = select(0.0, exp(min(scores[base + j] - row_top, 0.0)) * inverse, j < end);
   }

@@ -17,3 +17,8 @@ fn softmax_sum(total: f32) -> f32 {
 fn softmax_log(total: f32) -> f32 {
   return nan_where(bitcast<u32>(total) - 1u >= 0x7f7fffffu, log(total));
 }
+
+// Whether one of many numbers is NaN or +∞, from the largest of their bits as i32 and as u32, which no adapter can lose.
+fn spoilt(as_i32: vec4i, as_u32: vec4u) -> bool {
+  return any(as_i32 >= vec4i(0x7f800000)) || any(as_u32 > vec4u(0xff800000u));
+}

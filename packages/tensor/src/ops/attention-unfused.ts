@@ -1,15 +1,12 @@
 // Causal attention in three tape ops, so that scores and pattern are sites: scores = scale · q kᵀ, masked softmax, pattern · v.
-import * as shaders from '@limn/shaders';
-import { defineKernel, type Step } from '@limn/gpu';
+import type { Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
-import { perRow } from '../grid.js';
 import { expectRank, expectShape } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import { attentionForm, checkLengths, checkPast, type AttentionForm, type AttentionOptions } from './attention-form.js';
+import type { RowKernelName } from './choose-rows.js';
 import { multiply, type Operand } from './multiply.js';
-
-const softmaxForward = defineKernel(shaders.causalSoftmaxForward, { ...perRow, work: (u) => 8 * u.rows * u.keys });
-const softmaxBackward = defineKernel(shaders.causalSoftmaxBackward, { ...perRow, work: (u) => 4 * u.rows * u.keys });
+import { softmaxRows, softmaxRowsBackward } from './softmax-rows.js';
 
 /** One head of a [B, T, H, K] tensor as a matrix [T, K]: batch items are rows b (outer) and heads h (inner). */
 function headsOf(tensor: Tensor, length: number, { heads, width }: AttentionForm): Operand {
@@ -76,45 +73,34 @@ export function attentionScores(
 
 interface SoftmaxOptions {
   readonly past: number;
-  readonly masked: boolean;
+  readonly kernel: RowKernelName | undefined;
 }
 
 const softmaxOp = defineOp<readonly Tensor[], readonly [Tensor], SoftmaxOptions, undefined>({
   name: 'causalSoftmax',
-  forward(step, inputs, { past, masked }) {
+  forward(step, inputs, options) {
     const [scores, lengths] = inputs as readonly [Tensor, Tensor?];
     const [batch, heads, queries, keys] = scores.shape as readonly [number, number, number, number];
-    const pattern = allocate(step, scores.shape, 'attention pattern');
-    step.dispatch(
-      softmaxForward,
-      { scores: scores.storage, lengths: (lengths ?? scores).storage, pattern: pattern.storage },
-      { rows: batch * heads * queries, heads, queries, keys, past, masked: masked ? 1 : 0 },
-    );
-    return { outputs: [pattern], saved: undefined };
+    // A score that is NaN or +∞ makes a row NaN: it must not pass for an empty one, which is 0.
+    const about = { batch, heads, queries, keys, lengths, empty: 0, ...options };
+    return { outputs: [softmaxRows(step, 'causalSoftmax', scores, about)], saved: undefined };
   },
-  vjp(step, { inputs, outputs: [pattern] }, [dPattern], [wanted]) {
+  vjp(step, { inputs, outputs: [pattern], options: { kernel } }, [dPattern], [wanted]) {
     const nothing = inputs.map(() => undefined);
     if (!dPattern || !wanted) return nothing;
-    const keys = pattern.shape[3] as number;
-    const dScores = allocate(step, pattern.shape, 'd attention scores');
-    step.dispatch(
-      softmaxBackward,
-      { pattern: pattern.storage, d_pattern: dPattern.storage, d_scores: dScores.storage },
-      { rows: pattern.size / keys, keys },
-    );
-    return [dScores, ...nothing.slice(1)];
+    return [softmaxRowsBackward(step, 'causalSoftmax', pattern, dPattern, kernel), ...nothing.slice(1)];
   },
 });
 
 /**
  * Softmax of scores [B, H, T, S] over the keys that query t may see (j ≤ past + t, j < lengths[b]); 0 elsewhere, and a row
- * that may see nothing is 0 throughout. past is S − T by default.
+ * that may see nothing is 0 throughout. past is S − T by default. `kernel`, for tests and benches, is one of rowKernelCandidates.
  * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function causalSoftmax(
   step: Step,
   scores: Tensor,
-  options: Pick<AttentionOptions, 'lengths' | 'past'> = {},
+  options: Pick<AttentionOptions, 'lengths' | 'past'> & { readonly kernel?: RowKernelName } = {},
 ): Tensor {
   expectDType('causalSoftmax', scores, ['f32']);
   expectRank('causalSoftmax', 'scores', scores.shape, 4);
@@ -123,7 +109,7 @@ export function causalSoftmax(
   checkPast('causalSoftmax', past, queries, keys);
   checkLengths('causalSoftmax', options.lengths, batch);
   const inputs = options.lengths ? [scores, options.lengths] : [scores];
-  return softmaxOp(step, inputs, { past, masked: options.lengths !== undefined })[0];
+  return softmaxOp(step, inputs, { past, kernel: options.kernel })[0];
 }
 
 const mixOp = defineOp<readonly [pattern: Tensor, v: Tensor], readonly [Tensor], AttentionForm, undefined>({

@@ -6,23 +6,23 @@ import { groupsOf } from '../grid.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import { geluNumber, type GeluForm } from './multiply.js';
 
-const forwardKernel = defineKernel(shaders.geluForward, {
-  grid: (u, { WG }) => groupsOf(Math.ceil(u.count / WG)),
-  work: (u) => 15 * u.count,
-});
-const backwardKernel = defineKernel(shaders.geluBackward, {
-  grid: (u, { WG }) => groupsOf(Math.ceil(u.count / WG)),
-  work: (u) => 25 * u.count,
-});
+const perNumber = (u: { count: number }, { WG }: { WG: number }) => groupsOf(Math.ceil(u.count / WG));
+const perFour = (u: { count: number }, { WG }: { WG: number }) => groupsOf(Math.ceil(u.count / (4 * WG)));
+const forwardWork = (u: { count: number }): number => 15 * u.count;
+const backwardWork = (u: { count: number }): number => 25 * u.count;
+
+const forwardKernel = defineKernel(shaders.geluForward, { grid: perNumber, work: forwardWork });
+const forwardKernel4 = defineKernel(shaders.gelu4Forward, { grid: perFour, work: forwardWork });
+const backwardKernel = defineKernel(shaders.geluBackward, { grid: perNumber, work: backwardWork });
+const backwardKernel4 = defineKernel(shaders.gelu4Backward, { grid: perFour, work: backwardWork });
 
 /** dx = dy · gelu′(x), a leaf; also the backward of matmul's gelu epilogue. */
 export function geluBackward(step: Step, x: Tensor, dy: Tensor, form: GeluForm): Tensor {
   const dx = allocate(step, x.shape, 'd gelu');
-  step.dispatch(
-    backwardKernel,
-    { x: x.storage, dy: dy.storage, dx: dx.storage },
-    { count: x.size, form: geluNumber[form] },
-  );
+  const bindings = { x: x.storage, dy: dy.storage, dx: dx.storage };
+  const uniforms = { count: x.size, form: geluNumber[form] };
+  if (x.size % 4 === 0) step.dispatch(backwardKernel4, bindings, uniforms);
+  else step.dispatch(backwardKernel, bindings, uniforms);
   return dx;
 }
 
@@ -31,7 +31,10 @@ const geluOp = defineOp<readonly [Tensor], readonly [Tensor], GeluForm, undefine
   forward(step, [x], form) {
     expectDType('gelu', x, ['f32']);
     const y = allocate(step, x.shape, 'gelu');
-    step.dispatch(forwardKernel, { x: x.storage, y: y.storage }, { count: x.size, form: geluNumber[form] });
+    const bindings = { x: x.storage, y: y.storage };
+    const uniforms = { count: x.size, form: geluNumber[form] };
+    if (x.size % 4 === 0) step.dispatch(forwardKernel4, bindings, uniforms);
+    else step.dispatch(forwardKernel, bindings, uniforms);
     return { outputs: [y], saved: undefined };
   },
   vjp(step, { inputs: [x], options: form }, [dy], [wanted]) {

@@ -1,11 +1,12 @@
-// y[n, v] = x[n, v] − log Σ_w exp(x[n, w]) and log Σ exp itself, over the last axis.
+// log Σ_w exp(x[n, w]), softmax and its logarithm over the last axis.
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
 import { perElement, perRow } from '../grid.js';
 import { rowForm } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
-import { exp } from './unary.js';
+import type { RowKernelName } from './choose-rows.js';
+import { softmaxRows, softmaxRowsBackward } from './softmax-rows.js';
 
 const forwardKernel = defineKernel(shaders.logSoftmaxForward, { ...perRow, work: (u) => 8 * u.rows * u.width });
 const backwardKernel = defineKernel(shaders.logSoftmaxBackward, { ...perRow, work: (u) => 8 * u.rows * u.width });
@@ -37,12 +38,26 @@ export function logSoftmax(step: Step, x: Tensor): Tensor {
   return logSoftmaxOp(step, [x], undefined)[0];
 }
 
+const softmaxOp = defineOp<readonly [Tensor], readonly [Tensor], { kernel: RowKernelName | undefined }, undefined>({
+  name: 'softmax',
+  forward(step, [x], { kernel }) {
+    expectDType('softmax', x, ['f32']);
+    const { rows, width } = rowForm('softmax', x.shape);
+    // Every row sees all of itself.
+    const about = { batch: rows, heads: 1, queries: 1, keys: width, past: width - 1, empty: NaN, kernel };
+    return { outputs: [softmaxRows(step, 'softmax', x, about)], saved: undefined };
+  },
+  vjp(step, { outputs: [y], options: { kernel } }, [dy], [wanted]) {
+    return [dy && wanted ? softmaxRowsBackward(step, 'softmax', y, dy, kernel) : undefined];
+  },
+});
+
 /**
- * exp(x − log Σ exp(x)) over the last axis: x [N, V] → [N, V].
+ * exp(x) / Σ exp(x) over the last axis: x [N, V] → [N, V]. `kernel`, for tests and benches, is one of rowKernelCandidates.
  * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
-export function softmax(step: Step, x: Tensor): Tensor {
-  return exp(step, logSoftmax(step, x));
+export function softmax(step: Step, x: Tensor, options: { readonly kernel?: RowKernelName } = {}): Tensor {
+  return softmaxOp(step, [x], { kernel: options.kernel })[0];
 }
 
 /** log Σ exp of every row of the last axis, a leaf: x [N, V] → [N]. */

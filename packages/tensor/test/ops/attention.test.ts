@@ -9,6 +9,7 @@ import {
   chooseAttention,
   fromData,
   readFloats,
+  softmax,
 } from '../../src/index.js';
 import { checkOp, rowVariants } from '../check-op.js';
 import { withWorkgroup } from '../workgroups.js';
@@ -92,6 +93,74 @@ describe('causalAttention, fused', () => {
   });
 });
 
+/** Rows of whole vec4s: some that end within one, see nothing or all, and more of them than a workgroup has lanes. */
+const softmaxCases: Sizes[] = [
+  { batch: 2, heads: 2, width: 1, queries: 8, keys: 8, lengths: [8, 0] },
+  { batch: 1, heads: 3, width: 1, queries: 23, keys: 44, past: 21 },
+  { batch: 2, heads: 1, width: 1, queries: 1, keys: 256, past: 255, lengths: [256, 130] },
+];
+
+describe('causalSoftmax, every kernel', () => {
+  for (const kernel of ['span', 'lane', 'lane4'] as const)
+    for (const sizes of kernel === 'lane' ? [...softmaxCases, ...cases.slice(2, 5)] : softmaxCases)
+      it(`${kernel} ${name(sizes)}`, async () => {
+        const { batch, heads, queries, keys, lengths, past } = sizes;
+        const scores = random.normals(batch * heads * queries * keys, 2);
+        await checkOp({
+          kernel: 'causalSoftmax',
+          case: `${kernel} ${name(sizes)}`,
+          inputs: [
+            { shape: [batch, heads, queries, keys], values: scores },
+            ...(lengths ? [{ shape: [batch], values: Uint32Array.from(lengths) }] : []),
+          ],
+          run: (step, [t, tl]) =>
+            causalSoftmax(step, t!, {
+              ...(past === undefined ? {} : { past }),
+              ...(tl ? { lengths: tl } : {}),
+              kernel,
+            }),
+          expected: referenceAttention.causalSoftmaxForward(scores, { ...sizes, scale: 1 }),
+          n: keys,
+          vjp: (seed) => {
+            const pattern = referenceAttention.causalSoftmaxForward(scores, { ...sizes, scale: 1 });
+            return [referenceAttention.causalSoftmaxVjp(pattern.values, keys, seed)];
+          },
+          // The pattern that enters is the GPU's own, with its own rounding: the forward's bound once more.
+          vjpC: 16,
+        });
+      });
+
+  it.each(['row', 'span', 'lane', 'lane4'] as const)('%s tells a spoilt row from an empty one', async (kernel) => {
+    const gpu = await testGpu();
+    using step = gpu.step();
+    const inf = Infinity;
+    const rows = [
+      // Spoilt beyond what the row sees, at its end, and by +∞; nothing but −∞; −∞ among others.
+      [1, NaN, inf, 9],
+      [1, NaN, 9, 9],
+      [inf, 1, 1, NaN],
+      [-inf, -inf, -inf, -inf],
+    ];
+    const scores = (values: number[][]) => fromData(step, values.flat(), [1, 1, values.length, 4]);
+    const canaries = withCanaries(step);
+    const [causal, plain] = await canaries.read([
+      causalSoftmax(step, scores(rows), { kernel }),
+      softmax(
+        step,
+        scores([
+          [-inf, -inf, -inf, -inf],
+          [0, -inf, -inf, -inf],
+          [-NaN, 1, 1, 1],
+        ]),
+        { kernel },
+      ),
+    ]);
+    const nan = [NaN, NaN, NaN, NaN];
+    expect([...causal!]).toEqual([1, 0, 0, 0, NaN, NaN, 0, 0, NaN, NaN, NaN, 0, 0, 0, 0, 0]);
+    expect([...plain!]).toEqual([...nan, 1, 0, 0, 0, ...nan]);
+  });
+});
+
 describe('attention in parts', async () => {
   for (const { name: variant, how } of await rowVariants())
     for (const sizes of cases)
@@ -132,7 +201,11 @@ describe('attention in parts', async () => {
             ...(lengths ? [{ shape: [batch], values: Uint32Array.from(lengths) }] : []),
           ],
           run: (step, [t, tl]) =>
-            causalSoftmax(step, t!, { ...(past === undefined ? {} : { past }), ...(tl ? { lengths: tl } : {}) }),
+            causalSoftmax(step, t!, {
+              ...(past === undefined ? {} : { past }),
+              ...(tl ? { lengths: tl } : {}),
+              kernel: 'row',
+            }),
           expected: pattern,
           n: keys,
           vjp: (seed) => [referenceAttention.causalSoftmaxVjp(pattern.values, keys, seed)],
@@ -167,7 +240,7 @@ describe('attention in parts', async () => {
       const canaries = withCanaries(step, how.variant);
       if (how.workgroup) withWorkgroup(step, how.workgroup);
       const scores = fromData(step, [1, 9, 9, NaN, 1, 9, -Infinity, -Infinity, -Infinity], [1, 1, 3, 3]);
-      const [pattern] = await canaries.read([causalSoftmax(step, scores)]);
+      const [pattern] = await canaries.read([causalSoftmax(step, scores, { kernel: 'row' })]);
       expect([...pattern!]).toEqual([1, 0, 0, NaN, NaN, 0, 0, 0, 0]);
     }
     // The fused kernel: a NaN key spoils the queries that see it, and no other.

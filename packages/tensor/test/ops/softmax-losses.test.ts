@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   expectClose,
+  referenceAttention,
   referenceRandom,
   referenceSoftmaxLosses as reference,
   testGpu,
@@ -72,6 +73,30 @@ describe('log-softmax family', () => {
       ([x], width) => reference.logSoftmaxForward(floats(x), width),
       ([x], width, seed) => [reference.logSoftmaxVjp(floats(x), width, seed)],
     );
+  });
+
+  it.each(['row', 'span', 'lane', 'lane4'] as const)('softmax, kernel %s', async (kernel) => {
+    for (const [rows, width] of [
+      [3, 20],
+      [65, 64],
+      [2, 768],
+    ] as const) {
+      const x = random.normals(rows * width, 3);
+      const logs = reference.logSoftmaxForward(x, width);
+      const values = logs.values.map(Math.exp);
+      await checkOp({
+        kernel: 'softmax',
+        case: `${kernel} ${rows}×${width}`,
+        inputs: [{ shape: [rows, width], values: x }],
+        run: (step, [t]) => softmax(step, t!, { kernel }),
+        expected: { values, magnitude: values },
+        n: width,
+        vjp: (seed) => [referenceAttention.causalSoftmaxVjp(values, width, seed)],
+        // exp is allowed (3 + 2 |argument|) ULP, and the pattern that enters the gradient has this rounding.
+        c: 16,
+        vjpC: 32,
+      });
+    }
   });
 
   it('logSumExp', async () => {
