@@ -12,6 +12,7 @@ import { addMergeCommand } from './commands/merge.js';
 import { addRunCommand } from './commands/run.js';
 import { addSteerCommand } from './commands/steer.js';
 import { addTrainCommand } from './commands/train.js';
+import { addTuneCommand } from './commands/tune.js';
 import { addVerifyCommand } from './commands/verify.js';
 import { Console, type TextStream } from './console.js';
 import type { CommandContext } from './context.js';
@@ -27,6 +28,7 @@ export interface Environment {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly signal: AbortSignal;
   readonly openGpu?: CommandContext['openGpu'];
+  readonly measure?: CommandContext['measure'];
 }
 
 /** Runs one command of `limn` in this process, with Ctrl-C and SIGTERM stopping it cleanly. Resolves to its exit code. */
@@ -66,8 +68,8 @@ export async function runCli(words: readonly string[], environment: Environment)
     json: words.includes('--json'),
     quiet: words.includes('--quiet'),
   });
-  const { signal, env, openGpu } = environment;
-  const context: CommandContext = { console, signal, env, openGpu, words };
+  const { signal, env, openGpu, measure } = environment;
+  const context: CommandContext = { console, signal, env, openGpu, measure, words };
   try {
     await buildProgram(context, environment).parseAsync([...words], { from: 'user' });
     console.endProgress();
@@ -91,6 +93,7 @@ function buildProgram(context: CommandContext, environment: Environment): Comman
       outputError: () => undefined,
     });
   addDoctorCommand(program, context);
+  addTuneCommand(program, context);
   addDemoCommand(program, context);
   addRunCommand(program, context);
   addSteerCommand(program, context);

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path';
 import { LimnError } from '@limn/gpu';
 import type { TextStore } from '@limn/hooks';
+import { collectChoices, isKeptChoices, type KeptWork } from './kept-choices.js';
 import { writeFileWhole } from './output.js';
 
 const SHARD = /^[0-9a-f]{64}\.shard$/;
@@ -27,10 +28,20 @@ export function folderShards(folder: string): TextStore {
   };
 }
 
+/** The work in the folder of an `--out`. */
+export function shardedWork(out: string): KeptWork {
+  const folder = shardFolderOf(out);
+  return { folder, started: namesIn(folder).some((name) => SHARD.test(name)) };
+}
+
+const namesIn = (folder: string): readonly string[] =>
+  statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(folder) : [];
+
 /** The shards of a folder by file name. @throws LimnError `data/shards` where there is no such folder, or no shard in it */
 export function shardFiles(folder: string): readonly string[] {
-  const names = statSync(folder, { throwIfNoEntry: false })?.isDirectory() ? readdirSync(folder) : [];
-  const shards = names.filter((name) => SHARD.test(name)).sort();
+  const shards = namesIn(folder)
+    .filter((name) => SHARD.test(name))
+    .sort();
   if (shards.length > 0) return shards;
   throw new LimnError('data/shards', `${folder} holds no shard`, {
     details: { folder },
@@ -38,24 +49,25 @@ export function shardFiles(folder: string): readonly string[] {
   });
 }
 
-/** Removes the shards and the drafts of killed writers, and the folder when nothing else is in it. */
+/** Removes the shards, the choices kept with them and the drafts of killed writers, and the folder when nothing else is in it. */
 export function removeShards(folder: string): void {
   if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return;
   const left = readdirSync(folder).filter((name) => {
-    const ours = SHARD.test(name) || DRAFT.test(name);
+    const ours = SHARD.test(name) || DRAFT.test(name) || isKeptChoices(name);
     if (ours) rmSync(path.join(folder, name), { force: true });
     return !ours;
   });
   if (left.length === 0) rmSync(folder, { recursive: true });
 }
 
-/** Copies shards that `into` lacks; one that is there already must be the same. Gives how many were new. */
+/** Copies shards that `into` lacks, and the choices they ran with; one that is there already must be the same. Gives how many were new. */
 export function collectShards(
   from: readonly string[],
   into: string,
   check: (text: string) => Promise<boolean>,
 ): Promise<number> {
   const files = from.flatMap((folder) => shardFiles(folder).map((name) => path.join(folder, name)));
+  collectChoices(from, into);
   return files.reduce(async (before, file) => {
     const count = await before;
     const text = readFileSync(file, 'utf8');

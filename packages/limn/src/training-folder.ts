@@ -13,6 +13,7 @@ import {
 } from '@limn/gpt2/node';
 import { LimnError } from '@limn/gpu';
 import { trainingPlot } from '@limn/report';
+import { isKeptChoices } from './kept-choices.js';
 import { makeFolder } from './make-folder.js';
 
 /** What the run is, and at its end what came of it. */
@@ -46,7 +47,8 @@ export async function openTrainingFolder(target: string, resume: boolean): Promi
   const place = path.resolve(target);
   const found = existsSync(place) ? list(place, target) : [];
   // A run that was killed in the middle of a write has left a draft, perhaps as the only file beside its lock.
-  const entries = found.filter((name) => !isUnfinished(name) && name !== CHECKPOINT_LOCK);
+  // Kernel choices are kept before there is anything else.
+  const entries = found.filter((name) => !isUnfinished(name) && name !== CHECKPOINT_LOCK && !isKeptChoices(name));
   if (entries.length > 0) {
     if (!isTrainingFolder(place)) {
       throw new LimnError(
@@ -90,7 +92,9 @@ export async function openTrainingFolder(target: string, resume: boolean): Promi
   return {
     path: place,
     checkpoints,
-    started: CHECKPOINT_FILES.some((name) => existsSync(path.join(place, name))),
+    get started() {
+      return CHECKPOINT_FILES.some((name) => existsSync(path.join(place, name)));
+    },
     log: openTrainingLog(log),
     entries: () => readTrainingLog(log),
     writeAbout: (about) => text(ABOUT, `${JSON.stringify({ schema: SCHEMA, version: 1, ...about }, null, 1)}\n`),

@@ -1,6 +1,6 @@
 // Runs the command in this process, on devices whose kernels are compiled once for all commands, and hands back what it printed and its exit code.
 import { lentGpu } from '@limn/testing';
-import { runCli } from '../src/cli.js';
+import { runCli, type Environment } from '../src/cli.js';
 
 export interface Outcome {
   readonly exitCode: number;
@@ -12,15 +12,20 @@ export interface Outcome {
   };
 }
 
-export async function runLimn(words: readonly string[], signal = new AbortController().signal): Promise<Outcome> {
+export async function runLimn(
+  words: readonly string[],
+  signal = new AbortController().signal,
+  environment: Partial<Environment> = {},
+): Promise<Outcome> {
   let stdout = '';
   let stderr = '';
   const exitCode = await runCli(words, {
     stdout: { write: (text) => (stdout += text) },
     stderr: { write: (text) => (stderr += text) },
-    env: { HF_TOKEN: 'hf_neverprintthistoken' },
+    env: { HF_TOKEN: 'hf_neverprintthistoken', LIMN_KERNELS: 'built-in' },
     signal,
     openGpu: lentGpu,
+    ...environment,
   });
   return {
     exitCode,

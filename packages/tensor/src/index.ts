@@ -76,7 +76,7 @@ export { multiply, type GeluForm, type Multiplication, type Operand, type Placem
 export { matmulDecision } from './ops/matmul-choice.js';
 export { type Decision } from './tuning/decision.js';
 export { className, sizeClass, type CaseClass, type DecisionRules } from './tuning/decision-rules.js';
-export { kernelDecisions, kernelsInForce } from './tuning/kernel-decisions.js';
+export { isTuned, kernelDecisions, kernelsInForce } from './tuning/kernel-decisions.js';
 export { type TrialResult, type TrialRuns } from './tuning/run-trial.js';
 export { type OpenTrial, type Trial, type TunableDecision } from './tuning/trial.js';
 export { tuneKernels, type TuneOptions, type TuneProgress, type Tuning } from './tuning/tune.js';

@@ -14,7 +14,7 @@ import { pairsSha256 } from '../pairs-sha256.js';
 import { findCircuit } from '../pipeline.js';
 import { provenanceOf } from '../provenance.js';
 import { scoreCircuitShards } from '../scoring.js';
-import { folderShards, removeShards, shardFolderOf } from '../shard-folder.js';
+import { folderShards, removeShards, shardedWork, shardFolderOf } from '../shard-folder.js';
 import type { PartOf } from '../shared-options.js';
 import { otherTasks, taskSets } from '../task-source.js';
 import { SHARD_SIZE, expectFitting, withCircuitOptions, type CircuitOptions } from './circuit-options.js';
@@ -29,7 +29,8 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
   const method = chooseMethod(options.method, options);
   const output = openOutputFolder(options.out, CIRCUIT_FILES);
   try {
-    using device = await openDevice(context);
+    const resumable = options.resume || options.shard;
+    using device = await openDevice(context, resumable ? { work: shardedWork(options.out) } : {});
     using model = await openGivenModel(device.gpu, options.model, options, context);
     const { draws, skipBadPairs, unit, threshold, knockOut, completeness, igConvergence, compareExact } = options;
     const speaker = { info: model.hooked.info, tokenizer: model.tokenizer, bos: options.bos };
@@ -51,7 +52,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
     const chosen = { method, unit, draws, skipBadPairs, ...judged, otherTasks: others };
     const told = { onProgress: console.progress, onNote: (line: string) => console.note(line) };
     const request = { model: model.hooked, sets, metric, ...chosen, signal, ...told };
-    const kept = options.resume || options.shard ? shardsOf(options, request) : undefined;
+    const kept = resumable ? shardsOf(options, request) : undefined;
     if (options.shard && kept) {
       await scorePart({ ...request, shards: kept }, options, context);
       return;

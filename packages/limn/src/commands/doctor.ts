@@ -5,6 +5,8 @@ import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice, type OpenDevice } from '../device.js';
 import { examineModel, sizeNames, type ModelExamination } from '../model-examination.js';
+import { describeKernels, kernelsLine, type KernelsInForce } from '../kernels-in-force.js';
+import { isSoftware } from '../software-adapter.js';
 import { integerOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { version } from '../version.js';
 import { weightForm, withWeightsOption, type WeightOptions } from '../weight-options.js';
@@ -59,8 +61,11 @@ export function addDoctorCommand(program: Command, context: CommandContext): voi
     .option('--prompt-tokens <n>', 'length of the prompt that is read', integerOption('--prompt-tokens', 1))
     .option('--new-tokens <n>', 'how many tokens follow it', integerOption('--new-tokens', 1))
     .action(async (options: DoctorOptions) => {
-      using device = await openDevice(context, options.model === undefined ? {} : { limits: 'default' });
-      const found = await diagnose(device.gpu);
+      using device = await openDevice(context, {
+        kernels: 'as is',
+        ...(options.model === undefined ? {} : { limits: 'default' }),
+      });
+      const found = { ...(await diagnose(device.gpu)), kernels: await describeKernels(device.gpu, context.env) };
       report(found, context);
       const model = options.model === undefined ? undefined : await examine(options.model, options, device, context);
       context.console.result({ ok: true, command: 'doctor', ...found, ...(model ? { model } : {}) });
@@ -73,7 +78,7 @@ export async function diagnose(gpu: Gpu): Promise<Diagnosis> {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const nodeSupported = major > NODE_NEEDED[0] || (major === NODE_NEEDED[0] && minor >= NODE_NEEDED[1]);
   const selfTest = await testMatmul(gpu);
-  const software = adapter.isFallback || source === 'swiftshader' || /llvmpipe|swiftshader/i.test(adapter.device);
+  const software = isSoftware(gpu.capabilities);
   const slow = software || flopsPerSecond < SLOW_BELOW;
   return {
     limn: version,
@@ -116,7 +121,7 @@ async function testMatmul(gpu: Gpu): Promise<SelfTest> {
   return { kernel: 'matmul', shape: `${m}×${k} · ${k}×${n}`, worst, passed: worst <= SELF_TEST_BOUND };
 }
 
-function report(found: Diagnosis, { console }: CommandContext): void {
+function report(found: Diagnosis & { readonly kernels: KernelsInForce }, { console }: CommandContext): void {
   const yes = (value: boolean): string => (value ? 'yes' : 'no');
   const limit = (name: string): string => formatBytes(found.limits[name] ?? 0);
   const name = found.adapter.description || found.adapter.device || found.adapter.vendor || 'unnamed';
@@ -132,6 +137,7 @@ function report(found: Diagnosis, { console }: CommandContext): void {
     ['f16 arithmetic', `${yes(found.features.f16)} (f16 storage works everywhere)`],
     ['subgroups', yes(found.features.subgroups)],
     ['GPU timing', yes(found.features.timestamps)],
+    ['kernels', kernelsLine(found.kernels)],
     ['largest buffer', `${limit('maxBufferSize')}, largest binding ${limit('maxStorageBufferBindingSize')}`],
     [
       'self-test',

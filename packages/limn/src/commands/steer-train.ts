@@ -13,7 +13,7 @@ import type { OpenModel } from '../model-source.js';
 import { openOutputFolder } from '../output.js';
 import { promptText } from '../prompt-text.js';
 import { provenanceOf } from '../provenance.js';
-import { folderShards, removeShards, shardFolderOf } from '../shard-folder.js';
+import { folderShards, removeShards, shardedWork, shardFolderOf } from '../shard-folder.js';
 import { integerOption } from '../shared-options.js';
 import { learnSteering, refitOf, type LearnRequest, type LearntSteering } from '../steering-run.js';
 import { describeSteering, STEERING_FILES } from '../steering-output.js';
@@ -55,7 +55,7 @@ async function run(options: SteerTrainOptions, context: CommandContext): Promise
   expectRefits(options);
   const output = openOutputFolder(options.out, STEERING_FILES);
   try {
-    using device = await openDevice(context);
+    using device = await openDevice(context, options.resume ? { work: shardedWork(options.out) } : {});
     using model = await openGivenModel(device.gpu, options.model, options, context);
     const { hooked } = model;
     const setup = await steerSetup(options, model);

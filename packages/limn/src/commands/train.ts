@@ -121,7 +121,7 @@ async function trainIn(
   const { console, signal } = context;
   if (folder.started) console.note(`going on from the checkpoint in ${folder.path}`);
   const result = await onNewDevices(
-    () => openDevice(context),
+    () => openDevice(context, { work: { folder: folder.path, started: folder.started } }),
     ({ gpu }) => trainOn(gpu, job, folder, options, context),
     {
       signal,

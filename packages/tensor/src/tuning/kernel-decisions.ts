@@ -1,6 +1,7 @@
 // Every decision between kernels that can be measured, and what a device has chosen in them.
 import type { Gpu } from '@limn/gpu';
 import { tunableMatmul } from '../ops/matmul-trials.js';
+import { offerName } from './decision-rules.js';
 import type { TunableDecision } from './trial.js';
 
 /** What `tuneKernels` measures unless it is told otherwise. */
@@ -12,4 +13,9 @@ export const kernelDecisions: readonly TunableDecision[] = [tunableMatmul()];
  */
 export function kernelsInForce(gpu: Gpu): Readonly<Record<string, string>> {
   return Object.fromEntries(kernelDecisions.flatMap((decision) => [...decision.inForce(gpu)]));
+}
+
+/** Whether the device's choices were taken among the candidates that there are now; not so where nothing was measured. */
+export function isTuned(gpu: Gpu): boolean {
+  return kernelDecisions.every(({ name, offer }) => gpu.choices[offerName(name)] === offer(gpu.capabilities));
 }
