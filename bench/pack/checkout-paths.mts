@@ -11,10 +11,17 @@ export function placed(source: string, file: string): string {
     .replaceAll('import.meta.url', `process.getBuiltinModule('node:url').pathToFileURL${at(file)}.href`);
 }
 
-/** What a module says it reads beside itself: `new URL('…', import.meta.url)`, and itself for `new URL(import.meta.url)`; paths below the root. */
+/**
+ * What a module says it reads beside itself: `new URL('…', import.meta.url)`, itself for `new URL(import.meta.url)`, and
+ * `path.join(import.meta.dirname, '…')`; paths below the root.
+ */
 export function neighbours(source: string, file: string): string[] {
-  const named = [...source.matchAll(/new URL\(\s*['"]([^'"]+)['"],\s*import\.meta\.url\s*\)/g)].map(([, name]) =>
-    path.posix.join(path.posix.dirname(file), name!),
+  const forms = [
+    /new URL\(\s*['"]([^'"]+)['"],\s*import\.meta\.url\s*\)/g,
+    /path\.(?:join|resolve)\(\s*import\.meta\.dirname,\s*['"]([^'"]+)['"]\s*\)/g,
+  ];
+  const named = forms.flatMap((form) =>
+    [...source.matchAll(form)].map(([, name]) => path.posix.join(path.posix.dirname(file), name!)),
   );
   return /new URL\(\s*import\.meta\.url\s*\)/.test(source) ? [...named, file] : named;
 }
@@ -29,10 +36,15 @@ export function checkoutPaths(root: string, carried: Set<string>): Plugin {
         if (file.startsWith('..') || file.includes('node_modules/')) return undefined;
         const source = readFileSync(full, 'utf8');
         if (!source.includes('import.meta.')) return undefined;
-        for (const name of neighbours(source, file))
-          if (statSync(path.join(root, name), { throwIfNoEntry: false })) carried.add(name.replace(/\/$/, ''));
+        for (const name of neighbours(source, file)) if (travels(root, name)) carried.add(name.replace(/\/$/, ''));
         return { contents: placed(source, file), loader: full.endsWith('ts') ? 'ts' : 'js' };
       });
     },
   };
+}
+
+/** A file, or a folder that is named as one; other folders are where things are looked for or written to. */
+function travels(root: string, name: string): boolean {
+  const state = statSync(path.join(root, name), { throwIfNoEntry: false });
+  return state !== undefined && (state.isFile() || name.endsWith('/'));
 }

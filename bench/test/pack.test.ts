@@ -6,6 +6,7 @@ import path from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, describe, expect, it } from 'vitest';
 import { checkoutPaths, neighbours, placed } from '../pack/checkout-paths.mjs';
+import { vi as packedVi } from '../pack/box/vi.mjs';
 import { BENCHES, kernelTestFiles, LEFT_OUT } from '../pack/contents.mjs';
 import { whyNoRooms } from '../pack/room.mjs';
 import { libraryFolder, parseLdd } from '../pack/shared-libraries.mjs';
@@ -25,6 +26,13 @@ describe('contents', () => {
     expect(tests).toContain('packages/attribution/test/kernels.test.ts');
     expect(tests).toContain('packages/gpu/test/step.test.ts');
     expect(new Set(tests).size).toBe(tests.length);
+  });
+
+  it('has all that the tests use of vi', () => {
+    const used = kernelTestFiles(root).flatMap((file) =>
+      [...readFileSync(path.join(root, file), 'utf8').matchAll(/\bvi\.(\w+)/g)].map(([, name]) => name!),
+    );
+    expect([...new Set(used)].filter((name) => !(name in packedVi))).toEqual([]);
   });
 
   it('leaves out only what exists, whole files and single tests', () => {
@@ -102,6 +110,9 @@ describe('modules keep their places', () => {
       'p/test/golden/a.json',
     ]);
     expect(neighbours('new URL(import.meta.url)', 'p/x.ts')).toEqual(['p/x.ts']);
+    expect(neighbours("path.join(import.meta.dirname, '../package.json')", 'p/harness/x.mts')).toEqual([
+      'p/package.json',
+    ]);
     expect(neighbours("new URL('https://example.org')", 'p/x.ts')).toEqual([]);
   });
 });
@@ -138,13 +149,13 @@ describe('the runner without vitest’s server', () => {
       .trim()
       .split('\n');
     expect(lines.slice(0, 3)).toEqual([
-      `calls: beforeAll${' beforeEach'.repeat(9)}`,
-      'small: 5 passed',
+      `calls: beforeAll${' beforeEach'.repeat(10)}`,
+      'small: 6 passed',
       'broken: 0 passed',
     ]);
     const run = JSON.parse(lines[3]!) as { failed: { name: string; text: string }[] };
     expect(run).toMatchObject({
-      passed: 5,
+      passed: 6,
       skipped: [
         { name: 'small > is skipped', text: 'for this reason' },
         { name: 'small > is left out', text: 'as the list says' },

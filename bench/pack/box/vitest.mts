@@ -13,12 +13,10 @@ import {
   type MatcherState,
 } from '@vitest/expect';
 import { getCurrentTest } from '@vitest/runner';
-import { clearAllMocks, fn, isMockFunction, resetAllMocks, restoreAllMocks, spyOn } from '@vitest/spy';
 
 export { afterAll, afterEach, beforeAll, beforeEach, describe, it, suite, test } from '@vitest/runner';
 export type { TestContext } from '@vitest/runner';
-
-export const vi = { clearAllMocks, fn, isMockFunction, resetAllMocks, restoreAllMocks, spyOn };
+export { vi } from './vi.mjs';
 
 chai.use(JestExtend);
 chai.use(JestChaiExpect);
