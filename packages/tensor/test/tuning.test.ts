@@ -49,7 +49,8 @@ function fakeDevice(
     now: () => clock.now,
     open: (trial) =>
       Promise.resolve({
-        check: () => Promise.resolve(new Map()),
+        compile: () => Promise.resolve(new Map()),
+        compare: () => Promise.resolve(new Map()),
         time(candidate, repeats) {
           runs.push(`${trial.name}: ${candidate} × ${repeats}`);
           const time = milliseconds(trial.name, candidate) * repeats;
@@ -192,16 +193,18 @@ describe('tuneKernels', () => {
   test('drops a candidate that computes something else, and takes nothing where the rule itself fails', async () => {
     const device = fakeDevice((_, name) => (name === 'plain' ? 2 : 1));
     const failing =
-      (names: readonly string[]): NonNullable<TuneOptions['open']> =>
+      (when: 'compile' | 'compare', names: readonly string[]): NonNullable<TuneOptions['open']> =>
       async (trial) => ({
         ...(await device.open(trial)),
-        check: () => Promise.resolve(new Map(names.map((name) => [name, 'wrong']))),
+        [when]: () => Promise.resolve(new Map(names.map((name) => [name, 'wrong']))),
       });
-    const wrong = await tune({ ...device, open: failing(['fast']) });
-    expect(wrong.results[1]).toMatchObject({ chosen: 'fast cut', dropped: { fast: 'wrong' } });
-    expect(Object.keys(wrong.results[1]!.milliseconds)).toEqual(['plain', 'fast cut']);
-    expect(wrong.results[0]).toMatchObject({ chosen: 'plain', milliseconds: {} });
-    const broken = await tune({ ...device, open: failing(['plain']) });
+    for (const when of ['compile', 'compare'] as const) {
+      const { results } = await tune({ ...device, open: failing(when, ['fast']) });
+      expect(results[1]).toMatchObject({ chosen: 'fast cut', dropped: { fast: 'wrong' } });
+      expect(Object.keys(results[1]!.milliseconds)).toEqual(['plain', 'fast cut']);
+      expect(results[0]).toMatchObject({ chosen: 'plain', milliseconds: {} });
+    }
+    const broken = await tune({ ...device, open: failing('compile', ['plain']) });
     expect(broken.choices).toEqual({ 'toy offer': offer });
   });
 

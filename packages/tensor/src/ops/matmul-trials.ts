@@ -1,6 +1,6 @@
 // How the candidates of a matrix product are run against one another: random matrices, made on the device.
 import type { Gpu, Step } from '@limn/gpu';
-import { randomNormalTensor } from '../random.js';
+import { randomUniformTensor } from '../random.js';
 import { allocate, keep, type Tensor } from '../tensor.js';
 import type { Decision } from '../tuning/decision.js';
 import { tunable, type OpenTrial, type TrialRules, type TunableDecision } from '../tuning/trial.js';
@@ -29,7 +29,7 @@ async function open(gpu: Gpu, shape: MatmulShape): Promise<OpenTrial<MatmulPlan>
   const stored = storedAs(shape);
   using step = gpu.step({ label: 'matrices' });
   const random = ([rows, stride]: readonly [number, number], stream: number): Tensor =>
-    randomNormalTensor(step, [batch, rows, stride], { seed: 1, stream });
+    randomUniformTensor(step, [batch, rows, stride], { seed: 1, stream });
   const [a, whole] = [keep(step, random(stored.a, 0)), random(stored.b, 1)];
   const b = keep(step, dtypeB === 'f16' ? toF16(step, whole) : whole);
   await step.submit();
@@ -67,8 +67,8 @@ const rules: TrialRules<MatmulShape, MatmulPlan> = {
     const each = [a[0] * a[1], b[0] * b[1], m * n].map((size) => 4 * batch * size);
     return { largest: Math.max(...each), all: each.reduce((sum, bytes) => sum + bytes, 0) };
   },
-  // k terms of mean |a b| = 2 / π: their roundings add up like √k, with 8 for the largest of many elements and other orders.
-  tolerance: ({ k }) => 8 * Math.sqrt(k) * 2 ** -24 * ((2 / Math.PI) * k),
+  // k terms of mean 1 / 4: their roundings add up like √k, with 8 for the largest of many elements and other orders.
+  tolerance: ({ k }) => 8 * Math.sqrt(k) * 2 ** -24 * (k / 4),
   open,
 };
 

@@ -16,7 +16,8 @@ export async function openOnDevice(gpu: Gpu, trial: Trial, clock?: () => number)
   const now = clock ?? (() => performance.now());
   return {
     dispose,
-    check: () => check(gpu, trial, record),
+    compile: () => compile(gpu, trial.candidates, record),
+    compare: (candidates) => compare(gpu, candidates, trial.tolerance, record),
     async time(candidate, repeats) {
       const before = byTimestamps ? await stamped(gpu) : 0;
       using step = gpu.step({ label: LABEL, ...(byTimestamps ? { timing: 'passes' } : {}) });
@@ -38,16 +39,13 @@ async function stamped(gpu: Gpu): Promise<number> {
   return (await gpu.timings()).find(({ label }) => label === LABEL)?.milliseconds ?? 0;
 }
 
-/** Which candidates cannot be compiled, or compute something else than the rule's. */
-async function check(
-  gpu: Gpu,
-  trial: Trial,
-  record: Awaited<ReturnType<Trial['open']>>['record'],
-): Promise<ReadonlyMap<string, string>> {
-  const [rule, ...others] = trial.candidates as readonly [string, ...string[]];
+type Record = Awaited<ReturnType<Trial['open']>>['record'];
+
+/** Which candidates do not compile, all tried side by side. */
+async function compile(gpu: Gpu, candidates: readonly string[], record: Record): Promise<ReadonlyMap<string, string>> {
   const dropped = new Map<string, string>();
   await Promise.all(
-    trial.candidates.map(async (candidate) => {
+    candidates.map(async (candidate) => {
       using step = gpu.step({ label: LABEL });
       record(step, candidate);
       await step.compile().catch((error: unknown) => {
@@ -56,21 +54,29 @@ async function check(
       });
     }),
   );
-  if (dropped.has(rule)) return dropped;
+  return dropped;
+}
+
+/** Which candidates' results are further from the first one's than rounding takes them. */
+async function compare(
+  gpu: Gpu,
+  [first, ...others]: readonly string[],
+  tolerance: number,
+  record: Record,
+): Promise<ReadonlyMap<string, string>> {
+  const dropped = new Map<string, string>();
+  if (first === undefined || others.length === 0) return dropped;
   using step = gpu.step({ label: LABEL });
-  const expected = record(step, rule);
-  const differences = others
-    .filter((candidate) => !dropped.has(candidate))
-    .map((candidate) => {
-      const difference = max(step, abs(step, sub(step, record(step, candidate), expected)));
-      return [candidate, readFloats(step, difference)] as const;
-    });
-  if (differences.length === 0) return dropped;
+  const expected = record(step, first);
+  const readings = others.map((candidate) => {
+    const difference = max(step, abs(step, sub(step, record(step, candidate), expected)));
+    return [candidate, readFloats(step, difference)] as const;
+  });
   await step.submit();
-  for (const [candidate, reading] of differences) {
+  for (const [candidate, reading] of readings) {
     const [difference = Number.NaN] = await reading;
-    if (!(difference <= trial.tolerance))
-      dropped.set(candidate, `its result differs from that of '${rule}' by up to ${difference.toPrecision(3)}`);
+    if (!(difference <= tolerance))
+      dropped.set(candidate, `its result differs from that of '${first}' by up to ${difference.toPrecision(3)}`);
   }
   return dropped;
 }

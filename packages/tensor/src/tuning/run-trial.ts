@@ -4,8 +4,10 @@ import type { Trial } from './trial.js';
 
 /** A trial's candidates on a device, or what stands in for one in tests. */
 export interface TrialRuns {
-  /** Compiles each candidate and runs it once; says of those that cannot be taken why. */
-  check(): Promise<ReadonlyMap<string, string>>;
+  /** Compiles each candidate; says of those that do not compile why. */
+  compile(): Promise<ReadonlyMap<string, string>>;
+  /** Runs each of these once; says of those that compute something else than the first why. */
+  compare(candidates: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Milliseconds of so many runs, one after another in one submit. */
   time(candidate: string, repeats: number): Promise<number>;
   dispose(): void;
@@ -49,7 +51,7 @@ export async function runTrial(
   { enough, mostRepeats, goOn }: TrialControls,
 ): Promise<TrialResult | undefined> {
   const [rule = ''] = trial.candidates;
-  const dropped = new Map(await runs.check());
+  const dropped = new Map(await runs.compile());
   const left = (): string[] => trial.candidates.filter((name) => !dropped.has(name));
   const result = (chosen: string, times: ReadonlyMap<string, readonly number[]>): TrialResult => ({
     name: trial.name,
@@ -60,6 +62,9 @@ export async function runTrial(
   });
   // The rule's own is what the others are held against: where it fails, nothing is known.
   if (dropped.has(rule) || left().length === 1) return result(rule, new Map());
+  if (!goOn()) return undefined;
+  for (const [name, why] of await runs.compare(left())) dropped.set(name, why);
+  if (left().length === 1) return result(rule, new Map());
 
   const single = new Map<string, number>();
   for (const name of left()) {

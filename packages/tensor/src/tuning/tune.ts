@@ -54,6 +54,8 @@ const MOST_REPEATS = 200;
 const MOST_BYTES = 512 * 2 ** 20;
 /** Runs that a candidate takes at the least. */
 const RUNS = 8;
+/** Operations that making an input and comparing an output take, an element. */
+const MAKING = 100;
 /** A trial that takes less than this part of the budget does not wait for others. */
 const SHORT = 20;
 
@@ -71,7 +73,8 @@ export async function tuneKernels(gpu: Gpu, options: TuneOptions = {}): Promise<
   const enough = usesTimestamps(gpu, clock) ? ENOUGH.stamped : ENOUGH.clocked;
   // Operations per millisecond, better known with every trial.
   let speed = capabilities.flopsPerSecond / 1000;
-  const expected = ({ work, candidates }: Trial): number => (RUNS * candidates.length * work) / speed;
+  const expected = ({ work, candidates, bytes }: Trial): number =>
+    (RUNS * candidates.length * work + (MAKING * bytes.all) / 4) / speed;
   const listed = inTurns(decisions.map((decision) => decision.trials(capabilities))).filter((trial) =>
     fits(trial, gpu),
   );
