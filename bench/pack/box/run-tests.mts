@@ -30,6 +30,8 @@ export interface RunOptions {
 /** Runs the files one after another; a file that does not load is a failure. */
 export async function runTestFiles(files: readonly TestFile[], options: RunOptions): Promise<TestRun> {
   const all = { passed: 0, failed: [] as Untoward[], skipped: [] as Untoward[] };
+  // The runner's own clocks do not keep a process alive: without this, a test that waits for ever would end the run in silence.
+  const alive = setInterval(() => undefined, 60_000);
   for (const [file, load] of files) {
     const start = performance.now();
     const [result] = await startTests([file], runner(file, load, options));
@@ -39,6 +41,7 @@ export async function runTestFiles(files: readonly TestFile[], options: RunOptio
     all.skipped.push(...run.skipped);
     options.onFile(file, run, performance.now() - start);
   }
+  clearInterval(alive);
   return all;
 }
 
