@@ -1,5 +1,6 @@
 // Parses a kernel file and checks the conventions of README.md: name, equation, preludes, bindings, params, overrides, memory.
 import { basename } from 'node:path';
+import { expandRepeats } from './repeat.mjs';
 import { MAX_INVOCATIONS, MAX_WORKGROUP_BYTES, workgroupBytes } from './workgroup-memory.mjs';
 
 /** Storage buffers that WebGPU guarantees per shader stage. */
@@ -39,13 +40,16 @@ function literal(text) {
 
 /**
  * Parses one kernel file. `file` is its path below shaders/src with forward slashes; `preludes` the text of every
- * prelude by name ('reduce.tree', 'gelu', …). Returns the descriptor; throws ShaderConventionError.
+ * prelude by name ('reduce.tree', 'gelu', …). Returns the descriptor, its code with repeats written out; throws
+ * ShaderConventionError.
  */
-export function parseKernel(file, code, preludes) {
+export function parseKernel(file, written, preludes) {
   const preludeNames = [...new Set(Object.keys(preludes).map((name) => name.split('.')[0]))];
   const problems = [];
   const complain = (line, what) => problems.push(`${file}:${line}: ${what}`);
   const stem = basename(file, '.wgsl');
+  const { code, problems: misspelt } = expandRepeats(written);
+  for (const [line, what] of misspelt) complain(line, what);
   const lines = code.split('\n');
   const bare = withoutComments(code);
 

@@ -5,12 +5,12 @@ export const MAX_INVOCATIONS = 256;
 export const MAX_WORKGROUP_BYTES = 16384;
 
 /** Bytes of an element type; those of prelude/elem are at most so wide. */
-const ELEMENT_BYTES = { f32: 4, u32: 4, i32: 4, Elem: 4, vec2f: 8, vec2u: 8, vec4f: 16, vec4u: 16, Elem4: 16 };
+const ELEMENT_BYTES = { f16: 2, f32: 4, u32: 4, i32: 4, Elem: 4, vec2f: 8, vec2u: 8, vec4f: 16, vec4u: 16, Elem4: 16 };
 
-/** A WGSL size expression of numbers, names, + − * / and brackets; undefined if it holds anything else. */
-function evaluate(text, values) {
+/** A whole-number expression of numbers, names, + − * / % and brackets; undefined if it holds anything else. */
+export function evaluate(text, values) {
   const plain = text.replace(/\b(\d+)[iu]\b/g, '$1').replace(/\s+/g, '');
-  const tokens = plain.match(/\d+|[A-Za-z_]\w*|[-+*/()]/g) ?? [];
+  const tokens = plain.match(/\d+|[A-Za-z_]\w*|[-+*/%()]/g) ?? [];
   if (tokens.join('') !== plain) return undefined;
   const atom = () => {
     const token = tokens.shift();
@@ -21,8 +21,10 @@ function evaluate(text, values) {
   };
   const product = () => {
     let value = atom();
-    while (tokens[0] === '*' || tokens[0] === '/') {
-      value = tokens.shift() === '*' ? value * atom() : Math.floor(value / atom());
+    while (['*', '/', '%'].includes(tokens[0])) {
+      const operator = tokens.shift();
+      const right = atom();
+      value = operator === '*' ? value * right : operator === '/' ? Math.floor(value / right) : value % right;
     }
     return value;
   };
