@@ -1,33 +1,38 @@
 // Several stored runs of the benches beside one another, against the first.
 // npm run bench:compare -- results/lavapipe/bench.json other.json …
 import { readFileSync } from 'node:fs';
-import { parseRecord } from './harness/record.mjs';
+import { parseRecord, type BenchRecord } from './harness/record.mjs';
 import { sideBySide, type SideBySideRow } from './harness/side-by-side.mjs';
 
-const files = process.argv.slice(2);
-if (files.length < 2) {
-  console.error('npm run bench:compare -- FIRST.json SECOND.json …: give the files of at least two runs');
-  process.exit(2);
-}
-const records = files.map((file) => {
-  try {
-    return parseRecord(readFileSync(file, 'utf8'));
-  } catch (error) {
-    console.error(`${file}: ${(error as Error).message}`);
-    process.exit(4);
-  }
-});
-const { titles, ceilings, jobs } = sideBySide(records);
-titles.forEach((title, i) => console.log(`${String.fromCharCode(65 + i)}  ${title}  (${files[i]})`));
-console.log();
 const NAME = 52;
 const CELL = 34;
+const letter = (i: number): string => String.fromCharCode(65 + i);
+
 const line = ({ name, unit, cells }: SideBySideRow): string =>
   `${name.padEnd(NAME)} ${unit.padEnd(9)} ${cells
     .map((cell) => (cell ? `${cell.text}  ${cell.note}${cell.clear ? ' !' : ''}` : '–').padEnd(CELL))
     .join(' ')}`.trimEnd();
-console.log(
-  `${''.padEnd(NAME)} ${''.padEnd(9)} ${titles.map((_, i) => String.fromCharCode(65 + i).padEnd(CELL)).join(' ')}`,
-);
-[...ceilings, ...jobs].forEach((row) => console.log(line(row)));
-console.log('\n×: times as fast as A. !: further apart than both spreads.');
+
+process.exitCode = compare(process.argv.slice(2));
+
+/** The exit code. */
+function compare(files: readonly string[]): number {
+  if (files.length < 2) {
+    console.log('npm run bench:compare -- FIRST.json SECOND.json …: give the files of at least two runs');
+    return 2;
+  }
+  const records: BenchRecord[] = [];
+  for (const file of files)
+    try {
+      records.push(parseRecord(readFileSync(file, 'utf8')));
+    } catch (error) {
+      console.log(`${file}: ${(error as Error).message}`);
+      return 4;
+    }
+  const { titles, ceilings, jobs } = sideBySide(records);
+  titles.forEach((title, i) => console.log(`${letter(i)}  ${title}  (${files[i]})`));
+  console.log(`\n${''.padEnd(NAME + 11)}${titles.map((_, i) => letter(i).padEnd(CELL)).join(' ')}`);
+  [...ceilings, ...jobs].forEach((row) => console.log(line(row)));
+  console.log('\n×: times as fast as A. !: further apart than both spreads.');
+  return 0;
+}

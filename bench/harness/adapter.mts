@@ -14,7 +14,7 @@ export function adapterRecord({ capabilities }: Gpu): AdapterRecord {
     device,
     description,
     source,
-    isSoftware: adapter.isFallback || SOFTWARE.test(`${device} ${description}`),
+    isSoftware: adapter.isFallback || SOFTWARE.test(`${architecture} ${device} ${description}`),
     f16,
     subgroups: subgroups ? [subgroupMin, subgroupMax] : null,
     timestamps,
@@ -22,8 +22,8 @@ export function adapterRecord({ capabilities }: Gpu): AdapterRecord {
 }
 
 /** 'lavapipe', 'swiftshader', or the words of the device's name: 'nvidia-h200'. */
-export function adapterSlug({ vendor, device, description }: AdapterRecord): string {
-  const all = `${device} ${description}`;
+export function adapterSlug({ vendor, architecture, device, description }: AdapterRecord): string {
+  const all = `${architecture} ${device} ${description}`;
   if (/llvmpipe/i.test(all)) return 'lavapipe';
   if (/swiftshader/i.test(all)) return 'swiftshader';
   const words = (text: string): string =>
@@ -32,6 +32,7 @@ export function adapterSlug({ vendor, device, description }: AdapterRecord): str
       .replace(/\([^)]*\)/g, ' ')
       .replace(/[^a-z0-9]+/g, '-')
       .replace(/^-+|-+$/g, '');
-  const name = words(device) || words(description.split(':')[0] ?? '') || words(vendor) || 'unknown-adapter';
+  const name =
+    words(device) || words(description.split(':')[0] ?? '') || words(`${vendor} ${architecture}`) || 'unknown-adapter';
   return name.slice(0, 60);
 }

@@ -27,3 +27,7 @@ export interface Job {
   /** Throws where the result is wrong; says how it was checked. `peer`: by somebody else, whose arithmetic has bounds of its own. */
   check(result: Float32Array, by: 'limn' | 'peer'): string | Promise<string>;
 }
+
+/** Whether a job's name has one of some words, 'matmul|softmax'; all names have none. */
+export const isAsked = ({ name }: Job, words: string): boolean =>
+  words.split('|').some((word) => name.includes(word.trim()));

@@ -117,12 +117,11 @@ const RULES: readonly Rule[] = [
 /** Every rule that concerns the record's adapter, with what was found. */
 export function reachTable(record: BenchRecord): Reached[] {
   return RULES.filter(({ devicesOnly }) => !devicesOnly || !record.adapter.isSoftware).map(
-    ({ find, devicesOnly: _, ...rule }) => {
+    ({ what, find, least, aim, unit, more: upwards }) => {
       const value = find(record);
-      const reaches = (bound: number): boolean => value !== undefined && (rule.more ? value >= bound : value <= bound);
-      const verdict =
-        value === undefined ? 'not measured' : reaches(rule.aim) ? 'aim' : reaches(rule.least) ? 'met' : 'missed';
-      return { ...rule, value, verdict };
+      const reaches = (bound: number): boolean => value !== undefined && (upwards ? value >= bound : value <= bound);
+      const verdict = value === undefined ? 'not measured' : reaches(aim) ? 'aim' : reaches(least) ? 'met' : 'missed';
+      return { what, value, least, aim, unit, more: upwards, verdict };
     },
   );
 }

@@ -130,5 +130,5 @@ export function parseRecord(text: string): BenchRecord {
 }
 
 /** What an adapter is called in tables: the part of its description that people know. */
-export const adapterTitle = ({ description, device, vendor }: AdapterRecord): string =>
-  description || device || vendor || 'unknown adapter';
+export const adapterTitle = ({ description, device, vendor, architecture }: AdapterRecord): string =>
+  description || device || [vendor, architecture].filter(Boolean).join(' ') || 'unknown adapter';

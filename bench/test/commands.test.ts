@@ -8,6 +8,9 @@ import { RECIPE } from '@limn/pocket';
 import { testGpu } from '@limn/testing';
 import { afterAll, afterEach, expect, test, vi } from 'vitest';
 import { studyDrawings } from '../circuits/drawings.mjs';
+import type { BenchRecord, JobRecord } from '../harness/record.mjs';
+import type { KeptRatios } from '../harness/regression.mjs';
+import type { Timing } from '../harness/statistics.mjs';
 import { interval, intervalText } from '../interval.mjs';
 import { studyMarkdown } from '../circuits/markdown.mjs';
 import { STUDY_METHODS, type Study } from '../circuits/study.mjs';
@@ -24,6 +27,7 @@ let runs = 0;
 
 afterEach(() => {
   process.argv = argv;
+  process.exitCode = undefined;
   vi.restoreAllMocks();
 });
 afterAll(() => rmSync(out, { recursive: true, force: true }));
@@ -292,3 +296,61 @@ test('the committed table says in words what its numbers say', () => {
     expect(readFileSync(path.join(results, name.replace(/json$/, 'md')), 'utf8')).toBe(tableMarkdown(table));
   }
 });
+
+test('bench: a kernel and a whole job, checked, timed and put on record; bench:check keeps and compares', async () => {
+  const asked = ['--rounds', '2', '--filter', 'softmax 512|circuits measured on one pair', '--only', 'kernels,jobs'];
+  const printed = await run('bench', ...asked, ...tiny.map((value) => (value === '32' ? '80' : value)));
+  const folder = readdirSync(out).find((name) =>
+    readdirSync(path.join(out, name), { withFileTypes: true }).some((each) => each.name === 'bench.json'),
+  )!;
+  const file = path.join(out, folder, 'bench.json');
+  const record = JSON.parse(readFileSync(file, 'utf8')) as BenchRecord;
+  expect(record.failures).toEqual([]);
+  expect(record.jobs.map(({ name }) => name)).toEqual([
+    'softmax 512 × 768',
+    '2 layers of 2 heads, 16 wide, 50 words: 3 circuits measured on one pair of 17 tokens',
+  ]);
+  const [softmax] = record.jobs as [JobRecord, JobRecord];
+  // Exactly one dispatch in one submit, and nothing made for it.
+  expect(softmax.counts).toMatchObject({
+    dispatches: 1,
+    submits: 1,
+    buffersCreated: 0,
+    bindGroupsCreated: 0,
+    pipelinesCreated: 0,
+  });
+  expect(softmax.beside.map(({ name, kind }) => [name, kind])).toEqual([['copy kernel of as many bytes', 'own']]);
+  expect(softmax.time.median).toBeGreaterThan(0);
+  expect(printed).toContain('softmax 512 × 768');
+  expect(readFileSync(path.join(out, folder, 'bench.md'), 'utf8')).toContain('softmax 512 × 768');
+
+  const check = ['--rounds', '2', '--filter', 'softmax 512', '--only', 'kernels'];
+  expect(await run('bench-check', ...check)).toMatch(/nothing is kept for/);
+  expect(await run('bench-check', ...check, '--write')).toMatch(/ratios\.json/);
+  const kept = path.join(out, folder, 'ratios.json');
+  const ratios = JSON.parse(readFileSync(kept, 'utf8')) as KeptRatios;
+  writeFileSync(
+    kept,
+    JSON.stringify({
+      ...ratios,
+      counts: { 'softmax 512 × 768': { ...ratios.counts['softmax 512 × 768'], dispatches: 7 } },
+    }),
+  );
+  expect(await run('bench-check', ...check)).toMatch(/changed {2}softmax 512 × 768: dispatches: kept 7, now 1/);
+  expect(process.exitCode).toBe(1);
+
+  const compared = path.join(out, 'compared.json');
+  writeFileSync(
+    compared,
+    JSON.stringify({ ...record, jobs: record.jobs.map((job) => ({ ...job, time: scaled(job.time, 3) })) }),
+  );
+  process.argv = [process.execPath, 'bench/bench-compare.mts', file, compared];
+  const lines: string[] = [];
+  vi.spyOn(console, 'log').mockImplementation((text = '') => void lines.push(String(text)));
+  await import('../bench-compare.mjs');
+  expect(lines.find((line) => line.startsWith('softmax'))).toMatch(/0\.33× !/);
+  expect(process.exitCode).toBe(0);
+});
+
+const scaled = (time: Timing, by: number): Timing =>
+  Object.fromEntries(Object.entries(time).map(([name, value]) => [name, (value as number) * by])) as unknown as Timing;
