@@ -1,9 +1,11 @@
 // Other libraries that can do some of the benches' jobs: opened by name, where they are installed.
 import type { OpenPeer, Peer } from '../harness/contender.mjs';
+import { openJax } from './jax.mjs';
 import { openOnnxruntimeCpu, openOnnxruntimeWebgpu } from './onnxruntime.mjs';
 
 const openers: Readonly<Record<string, readonly OpenPeer[]>> = {
   onnxruntime: [openOnnxruntimeWebgpu, openOnnxruntimeCpu],
+  jax: [openJax],
 };
 
 export const PEER_NAMES: readonly string[] = Object.keys(openers);

@@ -265,7 +265,7 @@ function plainAttention(build: GraphBuilder, qkv: string, sizes: Sizes, cache?: 
   return build.node('Reshape', [build.node('Transpose', [mixed], perm(0, 2, 1, 3)), build.numbers(tokens, width)]);
 }
 
-/** 0 up to the diagonal, −1e9 above it. */
-function causalMask(tokens: number): Float32Array {
+/** [tokens, tokens]: 0 up to the diagonal, −1e9 above it. */
+export function causalMask(tokens: number): Float32Array {
   return Float32Array.from({ length: tokens * tokens }, (_, i) => (i % tokens > Math.floor(i / tokens) ? -1e9 : 0));
 }

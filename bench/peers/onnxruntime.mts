@@ -3,11 +3,10 @@ import os from 'node:os';
 import type { Contender, JobSpec, OpenPeer, Peer } from '../harness/contender.mjs';
 import { encodeModel } from './onnx-encoding.mjs';
 import { download, jobGraph, resultShape, type AttentionForm } from './onnx-model.mjs';
-import { INSTALL, installed } from './packages.mjs';
+import { INSTALL, installed, versionOf } from './packages.mjs';
 
 /** What is used of onnxruntime-node. */
 interface Onnxruntime {
-  readonly env: { readonly versions: { readonly node?: string; readonly common: string } };
   readonly InferenceSession: {
     create(model: Uint8Array, options: Readonly<Record<string, unknown>>): Promise<Session>;
   };
@@ -35,7 +34,7 @@ async function open(provider: Provider): Promise<Peer | { readonly missing: stri
   if (!ort) return { missing: `onnxruntime-node is not installed: ${INSTALL}` };
   if (!ort.listSupportedBackends().some(({ name }) => name === provider))
     return { missing: `onnxruntime-node has no ${provider} provider on ${process.platform} ${process.arch}` };
-  const name = `onnxruntime ${provider} ${ort.env.versions.node ?? ort.env.versions.common}`;
+  const name = `onnxruntime ${provider} ${versionOf('onnxruntime-node')}`;
   return {
     name,
     prepare: (spec) => prepare(ort, provider, name, spec),

@@ -1,5 +1,7 @@
 // The peers' packages: loaded from the folder's own node_modules, which only `npm run bench:peers` fills.
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import path from 'node:path';
 
 /** What installs the peers' packages, from the root of the repository. */
 export const INSTALL = 'npm run bench:peers';
@@ -18,4 +20,10 @@ export function installed(name: string): unknown {
     throw error;
   }
   return peerPackage(name);
+}
+
+/** The version of an installed package. */
+export function versionOf(name: string): string {
+  const file = path.join(import.meta.dirname, 'node_modules', name, 'package.json');
+  return (JSON.parse(readFileSync(file, 'utf8')) as { readonly version: string }).version;
 }
