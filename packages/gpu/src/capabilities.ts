@@ -1,5 +1,16 @@
 // What an adapter and the device made from it can do, as a frozen value.
 
+/** One shape of subgroup matrices (tensor cores) that a device multiplies: [m, k] · [k, n]. */
+export interface SubgroupMatrixConfig {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Type of both factors, such as 'f16' or 'f32'. */
+  readonly componentType: string;
+  /** Type of the sums. */
+  readonly resultType: string;
+}
+
 /** Everything that code may branch on; recorded in result files. */
 export interface Capabilities {
   readonly adapter: {
@@ -18,6 +29,10 @@ export interface Capabilities {
   readonly subgroupMax: number;
   /** timestamp-query is on. */
   readonly timestamps: boolean;
+  /** Matrices that subgroups multiply; empty without the feature, which is experimental (`openNodeGpu({ experimental: true })`). */
+  readonly subgroupMatrix: readonly SubgroupMatrixConfig[];
+  /** Products with weights stored as f16 may round their other factor to f16 as well (`OpenOptions.halfProducts`). */
+  readonly halfProducts: boolean;
   /** Limits of the device, by WebGPU's names. */
   readonly limits: Readonly<Record<LimitName, number>>;
   /** Measured at open by a matrix product that reads every operand from memory; operations per second. */
@@ -65,16 +80,40 @@ export const dryCapabilities: Capabilities = Object.freeze({
   subgroupMin: 4,
   subgroupMax: 128,
   timestamps: false,
+  subgroupMatrix: Object.freeze([]),
+  halfProducts: false,
   limits: defaultLimits,
   flopsPerSecond: 2e9,
 });
 
-/** The capabilities of an open device. `flopsPerSecond` is filled in by the caller, who measured it. */
+/** What an adapter's info lists with the experimental feature; not in WebGPU's types yet. */
+interface SubgroupMatrixInfo {
+  readonly subgroupMatrixConfigs?: Iterable<{
+    readonly M: number;
+    readonly N: number;
+    readonly K: number;
+    readonly componentType: string;
+    readonly resultComponentType: string;
+  }>;
+}
+
+/** Subgroup matrices, as Chromium and Dawn call them for now. */
+export const SUBGROUP_MATRIX = 'chromium-experimental-subgroup-matrix' as GPUFeatureName;
+
+function subgroupMatrixOf(info: GPUAdapterInfo & SubgroupMatrixInfo, device: GPUDevice): SubgroupMatrixConfig[] {
+  if (!device.features.has(SUBGROUP_MATRIX)) return [];
+  return [...(info.subgroupMatrixConfigs ?? [])].map(({ M, N, K, componentType, resultComponentType }) =>
+    Object.freeze({ m: M, n: N, k: K, componentType, resultType: resultComponentType }),
+  );
+}
+
+/** The capabilities of an open device. `flopsPerSecond` is filled in by the caller, who measured it, as is what was allowed. */
 export function readCapabilities(
   adapterInfo: GPUAdapterInfo,
   device: GPUDevice,
   source: string,
   flopsPerSecond: number,
+  halfProducts = false,
 ): Capabilities {
   const limits = {} as Record<LimitName, number>;
   for (const name of limitNames) limits[name] = device.limits[name];
@@ -93,6 +132,8 @@ export function readCapabilities(
     subgroupMin: adapterInfo.subgroupMinSize ?? 4,
     subgroupMax: adapterInfo.subgroupMaxSize ?? 128,
     timestamps: device.features.has('timestamp-query'),
+    subgroupMatrix: Object.freeze(subgroupMatrixOf(adapterInfo, device)),
+    halfProducts,
     limits: Object.freeze(limits),
     flopsPerSecond,
   });

@@ -2,7 +2,14 @@
 /** @module @limn/gpu */
 export type { ShaderBinding, ShaderModule, ShaderParam } from '@limn/shaders';
 export { throwIfAborted } from './abort.js';
-export { defaultLimits, dryCapabilities, limitNames, type Capabilities, type LimitName } from './capabilities.js';
+export {
+  defaultLimits,
+  dryCapabilities,
+  limitNames,
+  type Capabilities,
+  type LimitName,
+  type SubgroupMatrixConfig,
+} from './capabilities.js';
 export {
   builtInChoices,
   formatKernelChoices,

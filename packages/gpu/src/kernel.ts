@@ -18,10 +18,12 @@ export type OverridesOf<S extends AnyShader> = { readonly [N in keyof S['overrid
 /** Workgroup counts in x, y, z; each at most 65,535 on every device. */
 export type Grid = readonly [x: number, y: number, z: number];
 
-/** Which text a used prelude family gets. `reduce` defaults to what the adapter has, `elem` to 'f32'. */
+/** Which text a used prelude family gets. `reduce` defaults to what the adapter has, `elem` and `out` to 'f32'; `matrix` has no default. */
 export interface Variant {
   readonly elem?: 'f32' | 'f16';
   readonly reduce?: 'tree' | 'subgroup';
+  readonly out?: 'f32' | 'vec4';
+  readonly matrix?: 'f16x16' | 'f16x8' | 'f32x8';
 }
 
 /** What `defineKernel` adds to the WGSL. */

@@ -33,16 +33,25 @@ export interface OpenNodeOptions extends Omit<OpenOptions, 'provider' | 'source'
    * the ops' own rules. Or choices to take. LIMN_KERNELS from the environment by default, else 'cached'.
    */
   readonly choices?: KernelSetting | KernelChoices;
+  /**
+   * Lets Dawn offer what it calls unsafe: features whose text and meaning still change, of which limn asks for subgroup matrices
+   * (tensor cores) alone, and with them f16 on NVIDIA. Dawn also accepts WGSL then that it would otherwise refuse. LIMN_EXPERIMENTAL=1
+   * in the environment by default, else false.
+   */
+  readonly experimental?: boolean;
   /** Told once per process when SwiftShader stands in for a missing driver, and when kept kernel choices cannot be used; written to stderr by default. */
   readonly onNotice?: (message: string) => void;
 }
+
+/** A driver, with experimental features or without: a Dawn instance has one set of toggles. */
+type Provider = `${'system' | 'swiftshader'}${'' | ' experimental'}`;
 
 /**
  * Dawn ends the process when the object from create() is collected before its devices, so every one is kept here,
  * on globalThis because test runners load a module more than once.
  */
 interface DawnState {
-  readonly providers: Partial<Record<'system' | 'swiftshader', GPU>>;
+  readonly providers: Partial<Record<Provider, GPU>>;
   noticed: boolean;
   /** Devices are opened one at a time: which driver is found depends on the environment at that moment. */
   turn: Promise<unknown>;
@@ -58,10 +67,18 @@ const state = (globals[key] ??= {
 
 /** Timestamps are otherwise rounded to 100 µs. */
 const flags = ['disable-dawn-features=timestamp_quantization'];
+/** allow_unsafe_apis shows experimental features; Dawn hides f16 on NVIDIA unless asked. */
+const experimentalFlags = [...flags, 'enable-dawn-features=allow_unsafe_apis,vulkan_enable_f16_on_nvidia'];
 
 /** Opens a device in Node. Throws 'gpu/no-dawn', 'gpu/no-adapter', 'gpu/adapter-choice', 'gpu/kernel-setting' and what openGpu throws. */
 export async function openNodeGpu(options: OpenNodeOptions = {}): Promise<Gpu> {
-  const { adapter: asked, onNotice = console.error, choices = kernelSetting(), ...others } = options;
+  const {
+    adapter: asked,
+    onNotice = console.error,
+    choices = kernelSetting(),
+    experimental = process.env['LIMN_EXPERIMENTAL'] === '1',
+    ...others
+  } = options;
   const rest = { ...others, choices: choicesFrom(choices, onNotice) };
   const choice = asked ?? process.env['LIMN_ADAPTER'] ?? 'auto';
   if (choice !== 'auto' && choice !== 'system' && choice !== 'swiftshader')
@@ -70,7 +87,10 @@ export async function openNodeGpu(options: OpenNodeOptions = {}): Promise<Gpu> {
       hint: 'Check the environment variable LIMN_ADAPTER.',
     });
   const create = await loadDawn();
-  const opened = state.turn.then(() => openOn(choice, create, rest, onNotice));
+  const dawn: Dawn = experimental
+    ? { suffix: ' experimental', make: () => create(experimentalFlags) }
+    : { suffix: '', make: () => create(flags) };
+  const opened = state.turn.then(() => openOn(choice, dawn, rest, onNotice));
   state.turn = opened.catch(() => undefined);
   return opened;
 }
@@ -87,21 +107,25 @@ function choicesFrom(
 
 async function openOn(
   choice: AdapterChoice,
-  create: Create,
+  dawn: Dawn,
   options: OpenOptions,
   onNotice: (message: string) => void,
 ): Promise<Gpu> {
   if (choice !== 'swiftshader') {
-    const provider = await answering('system', create, options);
+    const provider = await answering('system', dawn, options);
     if (provider) return openGpu({ ...options, provider, source: 'system' });
     if (choice === 'system') throw noAdapter('LIMN_ADAPTER=system rules out the software fallback');
   }
-  return openSwiftShader(create, options, choice === 'auto' ? onNotice : undefined);
+  return openSwiftShader(dawn, options, choice === 'auto' ? onNotice : undefined);
 }
 
-type Create = (options: string[]) => GPU;
+/** Makes a Dawn instance, and how its providers are told from those of other toggles. */
+interface Dawn {
+  readonly suffix: '' | ' experimental';
+  readonly make: () => GPU;
+}
 
-async function loadDawn(): Promise<Create> {
+async function loadDawn(): Promise<(options: string[]) => GPU> {
   try {
     return (await import('webgpu')).create;
   } catch (error) {
@@ -113,19 +137,16 @@ async function loadDawn(): Promise<Create> {
 }
 
 /** A provider whose requestAdapter answers; only that tells whether a driver works. */
-async function answering(
-  source: 'system' | 'swiftshader',
-  create: Create,
-  options: OpenOptions,
-): Promise<GPU | undefined> {
-  const provider = state.providers[source] ?? create(flags);
+async function answering(source: 'system' | 'swiftshader', dawn: Dawn, options: OpenOptions): Promise<GPU | undefined> {
+  const name: Provider = `${source}${dawn.suffix}`;
+  const provider = state.providers[name] ?? dawn.make();
   const adapter = await provider.requestAdapter({ powerPreference: options.powerPreference ?? 'high-performance' });
   if (!adapter) return undefined;
-  return (state.providers[source] = provider);
+  return (state.providers[name] = provider);
 }
 
 async function openSwiftShader(
-  create: Create,
+  dawn: Dawn,
   options: OpenOptions,
   notice: ((message: string) => void) | undefined,
 ): Promise<Gpu> {
@@ -133,7 +154,7 @@ async function openSwiftShader(
     throw noAdapter('the package @limn/software-vulkan, which brings a software driver, is not installed', error);
   });
   const result = await withSoftwareVulkan(async () => {
-    const provider = await answering('swiftshader', create, options);
+    const provider = await answering('swiftshader', dawn, options);
     return provider ? await openGpu({ ...options, provider, source: 'swiftshader' }) : undefined;
   });
   if (result === undefined) throw noAdapter('SwiftShader was loaded, but it gave no adapter either');

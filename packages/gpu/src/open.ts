@@ -1,5 +1,5 @@
 // Opens a device: adapter, features, limits, speed.
-import { limitNames, readCapabilities, type Capabilities } from './capabilities.js';
+import { limitNames, readCapabilities, SUBGROUP_MATRIX, type Capabilities } from './capabilities.js';
 import type { KernelChoices } from './choices.js';
 import { measureFlops } from './calibrate.js';
 import { LimnError, messageOf } from './errors.js';
@@ -13,7 +13,7 @@ export interface OpenOptions {
   readonly source?: string;
   /** 'high-performance' by default: it puts a discrete GPU first where there are two. */
   readonly powerPreference?: GPUPowerPreference;
-  /** 'all' (default): shader-f16, subgroups and timestamp-query where the adapter has them. A list: exactly these. */
+  /** 'all' (default): shader-f16, subgroups, subgroup matrices and timestamp-query where the adapter has them. A list: exactly these. */
   readonly features?: 'all' | readonly GPUFeatureName[];
   /** 'adapter' (default): all that the adapter has. 'default': WebGPU's guaranteed minimum. Or single limits by name. */
   readonly limits?: 'adapter' | 'default' | Readonly<Record<string, number>>;
@@ -26,10 +26,16 @@ export interface OpenOptions {
    * what was opened: `kernelKey` of it says which choices are meant for it.
    */
   readonly choices?: KernelChoices | ((capabilities: Capabilities) => KernelChoices | Promise<KernelChoices>);
+  /**
+   * Whether products of activations with weights stored as f16 may round the activations to f16 too, as subgroup matrices (tensor
+   * cores) take them: 11 bits instead of 24 (relative error 5e-4 a factor; beyond 65,504 infinite), sums still in f32. false by default. Products with f32
+   * weights and gradients are never rounded. Recorded in `capabilities`.
+   */
+  readonly halfProducts?: boolean;
   readonly label?: string;
 }
 
-const wantedFeatures: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query'];
+const wantedFeatures: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query', SUBGROUP_MATRIX];
 
 /**
  * Opens a device in a browser, or with any WebGPU provider.
@@ -66,7 +72,7 @@ async function measured(
   adapter: GPUAdapter,
   device: GPUDevice,
   source: string,
-  { workBudgetFlops: budget }: OpenOptions,
+  { workBudgetFlops: budget, halfProducts }: OpenOptions,
 ): Promise<{ readonly budget: number; readonly capabilities: Capabilities }> {
   if (budget !== undefined && !(budget > 0))
     throw new LimnError('gpu/work', `workBudgetFlops is ${budget}; a positive number of operations is needed`, {
@@ -74,7 +80,7 @@ async function measured(
     });
   try {
     const flopsPerSecond = budget === undefined ? await measureFlops(device) : budget / SUBMIT_SECONDS;
-    const capabilities = readCapabilities(adapter.info, device, source, flopsPerSecond);
+    const capabilities = readCapabilities(adapter.info, device, source, flopsPerSecond, halfProducts);
     return { budget: budget ?? flopsPerSecond * SUBMIT_SECONDS, capabilities };
   } catch (error) {
     throw new LimnError('gpu/device', `the device failed while its speed was measured: ${messageOf(error)}`, {

@@ -48,6 +48,8 @@ function choosePrelude(shader: AnyShader, family: string, capabilities: Capabili
   const choice: Record<string, string> = {
     reduce: `reduce.${variant.reduce ?? (capabilities.subgroups ? 'subgroup' : 'tree')}`,
     elem: `elem.${variant.elem ?? 'f32'}`,
+    out: `out.${variant.out ?? 'f32'}`,
+    matrix: `matrix.${variant.matrix ?? 'f16x16'}`,
   };
   const name = choice[family] ?? family;
   if (name === 'reduce.subgroup' && !capabilities.subgroups)
@@ -57,6 +59,15 @@ function choosePrelude(shader: AnyShader, family: string, capabilities: Capabili
       {
         details: { kernel: shader.name, variant: name },
         hint: "Ask for { reduce: 'tree' }, or leave the choice to the device.",
+      },
+    );
+  if (family === 'matrix' && capabilities.subgroupMatrix.length === 0)
+    throw new LimnError(
+      'gpu/variant',
+      `kernel ${shader.name} multiplies subgroup matrices, which this device does not have`,
+      {
+        details: { kernel: shader.name, variant: name },
+        hint: 'They are experimental: openNodeGpu({ experimental: true }), or LIMN_EXPERIMENTAL=1, on a GPU that has them.',
       },
     );
   if (shader.preludes[name] === undefined)
