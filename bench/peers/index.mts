@@ -2,10 +2,12 @@
 import type { OpenPeer, Peer } from '../harness/contender.mjs';
 import { openJax } from './jax.mjs';
 import { openOnnxruntimeCpu, openOnnxruntimeWebgpu } from './onnxruntime.mjs';
+import { openTfjs } from './tfjs.mjs';
 
 const openers: Readonly<Record<string, readonly OpenPeer[]>> = {
   onnxruntime: [openOnnxruntimeWebgpu, openOnnxruntimeCpu],
   jax: [openJax],
+  tfjs: [openTfjs],
 };
 
 export const PEER_NAMES: readonly string[] = Object.keys(openers);
