@@ -1,5 +1,5 @@
 // C = epilogue(alpha · Σ_s partial[s]): second pass of split-K, terms in the order of s, one lane per element
-// uses: gelu, epilogue
+// uses: gelu, epilogue, out
 // partial [splits, batch, m, n] contiguous
 // bias [n] at bias_offset + inner · bias_inner
 // residual laid out as c

@@ -1,5 +1,5 @@
 // C = epilogue(alpha · op(A) op(B)), one lane a 4 × 4 block in registers, 8 × 8 lanes a workgroup
-// uses: matmul, elem, gelu, epilogue
+// uses: matmul, elem, gelu, epilogue, out
 // a [batch; m, k], or [batch; k, m] where TA = 1: element (row, col) at a_offset + outer · a_outer + inner · a_inner + row · a_row + col
 // b [batch; k, n], or [batch; n, k] where TB = 1, strided likewise
 // bias [n] at bias_offset + inner · bias_inner

@@ -1,5 +1,5 @@
 // C = epilogue(alpha · op(A) op(B)), a 64 × 64 tile by 16 × 16 lanes, 16 terms of both operands at a time in workgroup memory
-// uses: matmul, elem, gelu, epilogue
+// uses: matmul, elem, gelu, epilogue, out
 // a [batch; m, k], or [batch; k, m] where TA = 1: element (row, col) at a_offset + outer · a_outer + inner · a_inner + row · a_row + col
 // b [batch; k, n], or [batch; n, k] where TB = 1, strided likewise
 // bias [n] at bias_offset + inner · bias_inner

@@ -8,21 +8,3 @@ const FLAG_ACCUMULATE = 4u;
 fn c_index(outer: u32, inner: u32, split: u32, row: u32, col: u32) -> u32 {
   return params.c_offset + outer * params.c_outer + inner * params.c_inner + split * params.c_split + row * params.c_row + col;
 }
-
-fn store_c(at: u32, inner: u32, col: u32, sum: f32) {
-  var value = params.alpha * sum;
-  if ((params.flags & FLAG_BIAS) != 0u) {
-    value += bias[params.bias_offset + inner * params.bias_inner + col];
-  }
-  if (params.gelu != 0u) {
-    pre[at] = value;
-    value = gelu(value, params.gelu);
-  }
-  if ((params.flags & FLAG_RESIDUAL) != 0u) {
-    value += residual[at];
-  }
-  if ((params.flags & FLAG_ACCUMULATE) != 0u) {
-    value += c[at];
-  }
-  c[at] = value;
-}

@@ -1,8 +1,10 @@
 // Which matmul kernel runs a shape on an adapter: a pure function, its thresholds measured by bench/matmul.mts.
 import type { Capabilities } from '@limn/gpu';
+import { rowsSizes } from './matmul-kernels.js';
 
 /** The kernels of shaders/src/matmul that compute a whole product. */
-export type MatmulKernelName = 'naive' | 'row' | 'register' | 'subgroup' | 'tiled';
+export type MatmulKernelName =
+  'naive' | 'row' | 'sharedRow' | 'register' | 'subgroup16' | 'subgroup32' | 'tiled' | 'block64' | 'block128';
 
 /** What the choice depends on; all in elements. */
 export interface MatmulShape {
@@ -19,89 +21,106 @@ export interface MatmulShape {
   readonly dtypeB?: 'f32' | 'f16';
 }
 
-/** A kernel and how many parts the sum over k is cut into; parts are added in order by a second pass. */
-export interface MatmulPlan {
-  readonly kernel: MatmulKernelName;
-  readonly splits: number;
-  /** The rows of a are copied to whole vec4s first, for a kernel that reads it so. */
+/** Which operands are copied to rows of whole vec4s first, for a kernel that reads them so. */
+export interface MatmulPacking {
   readonly packA?: boolean;
+  readonly packB?: boolean;
 }
 
-/** The kernels that can run a shape at all, whatever their speed. */
-export function possibleMatmuls(capabilities: Capabilities, shape: MatmulShape): MatmulKernelName[] {
-  const { k, transposeB, alignedA, alignedB } = shape;
-  // Vec4 reads along k: a's tail is masked, b's is not.
-  const wholeB = alignedB && (!transposeB || k % 4 === 0);
+/** A kernel and how many parts the sum over k is cut into; parts are added in order by a second pass. */
+export interface MatmulPlan extends MatmulPacking {
+  readonly kernel: MatmulKernelName;
+  readonly splits: number;
+}
+
+/** The kernels that can run a shape at all, whatever their speed, once operands are packed. */
+export function possibleMatmuls(
+  capabilities: Capabilities,
+  shape: MatmulShape,
+  { packA = false, packB = false }: MatmulPacking = {},
+): MatmulKernelName[] {
+  const wholeA = packA || shape.alignedA;
+  // Vec4 reads along k: a's tail is masked, b's is not; a copy's tail is 0.
+  const wholeB = packB || (shape.alignedB && (!shape.transposeB || shape.k % 4 === 0));
   const { subgroups, subgroupMin, subgroupMax } = capabilities;
   const eights = subgroups && subgroupMin === 8 && subgroupMax === 8;
   return [
     'naive',
     'tiled',
-    ...(wholeB ? (['row'] as const) : []),
-    ...(wholeB && alignedA ? (['register'] as const) : []),
-    ...(wholeB && alignedA && eights ? (['subgroup'] as const) : []),
+    ...(wholeB ? (['row', 'sharedRow'] as const) : []),
+    ...(wholeB && wholeA ? (['register', 'block64', 'block128'] as const) : []),
+    ...(wholeB && wholeA && eights ? (['subgroup16', 'subgroup32'] as const) : []),
   ];
 }
+
+/** Rows and columns of the tiles that one workgroup makes. */
+const tileSides: { readonly [N in MatmulKernelName]?: readonly [rows: number, columns: number] } = {
+  register: [32, 32],
+  subgroup16: [16, 32],
+  subgroup32: [32, 32],
+  tiled: [64, 64],
+  block64: [64, 64],
+  block128: [128, 128],
+};
 
 /** Products below this many terms are over before a tile is full. */
 const SMALL_WORK = 4096;
 /** Terms below which a part of a split sum is not worth its pass through memory. */
 const SPLIT_TERMS = 256;
-/** Parts of the grid (64 × 64 tiles, or lanes of four columns in `row`) that keep a GPU busy. */
+/** Tiles of 64 × 64 (a quarter as many of 128 × 128), or lanes of `row` and `sharedRow`, that keep a GPU busy. */
 const BUSY_TILES = 128;
-const BUSY_LANES = 16_384;
-/** Rows of a up to which a kernel that reads b once per row can be the quickest. */
+const BUSY_LANES = 32_768;
+/** Rows of a up to which a kernel that reads b once for all of them can be the quickest. */
 const FEW_ROWS = 8;
-/** Columns of c from which an unaligned a is worth a copy: each of its elements is used as often. */
-const PACK_COLUMNS = 32;
+/** Times that every element of an operand is used from which its copy is worth making, on software adapters and on GPUs. */
+const PACK_USES = { software: 32, hardware: 256 };
 
 /**
  * The kernel for a product of this shape; the same answer for the same capabilities and shape, so that bits repeat.
  *
- * Software adapters (isFallback) take `subgroup` where lanes come in eights and `register` elsewhere: workgroup memory costs
- * there and gains nothing. An unaligned a, such as gradients of logits of 50,257 tokens, is copied to aligned rows where it is one
- * matrix: [50,16752]·[16752,768] takes a tenth of the time of `row`. What else is not aligned takes `row`, and what is tiny `naive`, which
- * compiles fastest.
- * Measured by bench/matmul.mts in GFLOP/s per core (on a machine busy with other work, so the ratios count):
- *
- *                                      naive  tiled   row  register  subgroup
- * lavapipe     [3072,64]·[64,192]        0.5    1.3   1.0       2.6       9.0
- *              its weight gradient       0.6    1.5   1.4       3.0      12.9
- * SwiftShader  [3072,64]·[64,192]        0.1    0.2   0.2       0.6         –
- *              its weight gradient       0.1    0.6   0.3       1.0         –
- *
- * GPUs take `tiled`. One row takes `row`, on GPUs up to four do: it reads b once per row and nothing twice.
- *
- * Splits are for GPUs alone: a long sum over few tiles (weight gradients, decoding) is cut until the grid is large enough.
- * Software adapters are busy with one tile per core.
+ * TABLE
  */
 export function chooseMatmul(capabilities: Capabilities, shape: MatmulShape): MatmulPlan {
   const { m, n, k, batch } = shape;
   const software = capabilities.adapter.isFallback;
-  if (software && !shape.alignedA && batch === 1 && m > 1 && n >= PACK_COLUMNS && m * n * k >= SMALL_WORK) {
-    const packed = chooseMatmul(capabilities, { ...shape, alignedA: true });
-    if (packed.kernel === 'subgroup' || packed.kernel === 'register') return { ...packed, packA: true };
-  }
-  const possible = possibleMatmuls(capabilities, shape);
-  const order: readonly MatmulKernelName[] =
-    software && m * n * k < SMALL_WORK
-      ? ['naive']
-      : m <= (software ? 1 : 4)
-        ? ['row', 'tiled']
-        : software
-          ? ['subgroup', 'register', 'row', 'tiled']
-          : ['tiled'];
+  if (software && m * n * k < SMALL_WORK) return { kernel: 'naive', splits: 1 };
+  const packing = packingFor(capabilities, shape);
+  const big = batch * Math.ceil(m / 128) * Math.ceil(n / 128) >= BUSY_TILES / 2;
+  const order: readonly MatmulKernelName[] = software
+    ? m <= FEW_ROWS
+      ? ['row', 'tiled']
+      : [m <= 16 ? 'subgroup16' : 'subgroup32', 'register', 'row', 'tiled']
+    : m <= FEW_ROWS
+      ? ['sharedRow', 'tiled']
+      : [big ? 'block128' : 'block64', 'tiled'];
+  const possible = possibleMatmuls(capabilities, shape, packing);
   const kernel = order.find((name) => possible.includes(name)) ?? 'naive';
-  return { kernel, splits: software ? 1 : splitsFor(kernel, shape) };
+  return { kernel, splits: software ? 1 : splitsFor(capabilities, kernel, shape), ...packing };
 }
 
-/** Parts of the sum over k that fill a GPU with this kernel's tiles; 1 where the sum is short or the tiles are many. */
-function splitsFor(kernel: MatmulKernelName, { m, n, k, batch }: MatmulShape): number {
+/** The operands of one product that are not aligned and are used often enough to be copied. */
+function packingFor({ adapter: { isFallback } }: Capabilities, shape: MatmulShape): MatmulPacking {
+  const { m, n, k, batch, transposeB, alignedA, alignedB, dtypeB = 'f32' } = shape;
+  const uses = isFallback ? PACK_USES.software : PACK_USES.hardware;
+  const loose = !alignedB || (transposeB && k % 4 !== 0);
+  if (batch > 1 || m === 1) return {};
+  const packA = !alignedA && n >= uses;
+  const packB = loose && dtypeB === 'f32' && m >= uses;
+  // One alone gains nothing while the other keeps the vec4 kernels away.
+  if ((!packA && !alignedA) || (!packB && loose)) return {};
+  return { ...(packA ? { packA } : {}), ...(packB ? { packB } : {}) };
+}
+
+/** Parts of the sum over k that fill a GPU with this kernel's workgroups; 1 where the sum is short or they are many. */
+function splitsFor(capabilities: Capabilities, kernel: MatmulKernelName, shape: MatmulShape): number {
+  const { m, n, k, batch } = shape;
   if (k < 2 * SPLIT_TERMS) return 1;
-  const share =
-    kernel === 'row'
-      ? BUSY_LANES / (batch * m * Math.ceil(n / 4))
-      : BUSY_TILES / (batch * Math.ceil(m / 64) * Math.ceil(n / 64));
+  const [rows, columns] = tileSides[kernel] ?? [64, 64];
+  let share = (BUSY_TILES * 4096) / (batch * Math.ceil(m / rows) * Math.ceil(n / columns) * rows * columns);
+  if (kernel === 'row' || kernel === 'sharedRow') {
+    const { ROWS, FOURS, SLICES } = rowsSizes(capabilities, kernel, shape);
+    share = BUSY_LANES / (batch * Math.ceil(m / ROWS) * Math.ceil(n / (4 * FOURS)) * FOURS * SLICES);
+  }
   return Math.max(1, Math.min(Math.floor(k / SPLIT_TERMS), Math.floor(share)));
 }
 
@@ -111,23 +130,30 @@ function splitsFor(kernel: MatmulKernelName, { m, n, k, batch }: MatmulShape): n
  */
 export function matmulCandidates(capabilities: Capabilities, shape: MatmulShape): MatmulPlan[] {
   const chosen = chooseMatmul(capabilities, shape);
-  const { m, n, k, batch } = shape;
+  const { m, n, k } = shape;
   if (m * n * k < SMALL_WORK) return [chosen];
   const software = capabilities.adapter.isFallback;
   const plans: MatmulPlan[] = [chosen];
-  const add = (runs: MatmulShape, packing: Pick<MatmulPlan, 'packA'>): void => {
-    for (const kernel of possibleMatmuls(capabilities, runs)) {
-      if (kernel === 'naive' || (kernel === 'row' && m > FEW_ROWS)) continue;
-      const most = software ? 1 : splitsFor(kernel, shape);
+  const packings = [{}, packingFor(capabilities, shape)];
+  for (const packing of packings)
+    for (const kernel of possibleMatmuls(capabilities, shape, packing)) {
+      if (!isWorthMeasuring(kernel, shape, software)) continue;
+      const most = software ? 1 : splitsFor(capabilities, kernel, shape);
       for (const splits of new Set([1, most])) plans.push({ kernel, splits, ...packing });
     }
-  };
-  add(shape, {});
-  if (!shape.alignedA && batch === 1 && m > 1 && n >= PACK_COLUMNS && k > 1)
-    add({ ...shape, alignedA: true }, { packA: true });
   const seen = new Set<string>();
-  return plans.filter(({ kernel, splits, packA = false }) => {
-    const name = `${kernel} ${splits} ${packA}`;
+  return plans.filter(({ kernel, splits, packA = false, packB = false }) => {
+    const name = `${kernel} ${splits} ${packA} ${packB}`;
     return !seen.has(name) && seen.add(name);
   });
+}
+
+/** Whether a kernel could be the quickest at all: tiles not nearly empty, and made for this kind of adapter. */
+function isWorthMeasuring(kernel: MatmulKernelName, { m, n }: MatmulShape, software: boolean): boolean {
+  if (kernel === 'naive') return false;
+  if (kernel === 'row') return m <= 2 * FEW_ROWS;
+  if (kernel === 'sharedRow') return !software && m <= 2 * FEW_ROWS;
+  if (kernel === 'subgroup32' || kernel === 'block64') return m > FEW_ROWS;
+  if (kernel === 'block128') return !software && m > 64 && n > 64;
+  return true;
 }

@@ -77,8 +77,8 @@ function classOf({ m, n, k, batch, transposeA, transposeB, alignedA, alignedB, d
 }
 
 /** How a plan is called: `tiled`, `row cut` where the sum is cut into parts, `register packed`. */
-const nameOf = ({ kernel, splits, packA }: MatmulPlan): string =>
-  [kernel, ...(packA ? ['packed'] : []), ...(splits > 1 ? ['cut'] : [])].join(' ');
+const nameOf = ({ kernel, splits, packA, packB }: MatmulPlan): string =>
+  [kernel, ...(packA || packB ? ['packed'] : []), ...(splits > 1 ? ['cut'] : [])].join(' ');
 
 /** The plan of every matrix product; its rule is `chooseMatmul`. */
 export const matmulDecision: Decision<MatmulShape, MatmulPlan> = defineDecision({

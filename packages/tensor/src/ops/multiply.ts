@@ -1,9 +1,10 @@
 // C = epilogue(alpha · op(A) op(B)) over strided, two-level batches: the one way that ops run a matmul kernel.
 import * as shaders from '@limn/shaders';
-import { defineKernel, type Grid, type Kernel, type Step, type Storage, type UniformsOf } from '@limn/gpu';
+import { defineKernel, type Step, type Storage } from '@limn/gpu';
 import { groupsOf, perElement } from '../grid.js';
 import type { MatmulPlan } from './choose-matmul.js';
 import { matmulDecision } from './matmul-choice.js';
+import { isBlock, settleMatmul } from './matmul-kernels.js';
 
 /** GPT-2's gelu_new ('tanh') or the exact form ('erf'). */
 export type GeluForm = 'tanh' | 'erf';
@@ -53,30 +54,6 @@ export interface Multiplication {
   readonly plan?: MatmulPlan;
 }
 
-type MatmulUniforms = UniformsOf<typeof shaders.matmulNaive>;
-
-const work = (u: MatmulUniforms): number => 2 * u.batch * u.m * u.n * u.k;
-
-/** Workgroups when each makes a tile of `rows` × `columns` of one split of one batch item. */
-function tiles(rows: number, columns: number): (u: MatmulUniforms) => Grid {
-  return ({ batch, k, chunk, m, n }) =>
-    groupsOf(batch * Math.ceil(k / chunk) * Math.ceil(m / rows) * Math.ceil(n / columns));
-}
-
-/** Workgroups of WG lanes when each lane makes `columns` neighbours in one row. */
-function lanes(columns: number): (u: MatmulUniforms, overrides: { readonly WG: number }) => Grid {
-  return ({ batch, k, chunk, m, n }, { WG }) =>
-    groupsOf(Math.ceil((batch * Math.ceil(k / chunk) * m * Math.ceil(n / columns)) / WG));
-}
-
-const kernels = {
-  naive: defineKernel(shaders.matmulNaive, { grid: lanes(1), work }),
-  row: defineKernel(shaders.matmulRow, { grid: lanes(4), work }),
-  register: defineKernel(shaders.matmulRegister, { grid: tiles(32, 32), work }),
-  subgroup: defineKernel(shaders.matmulSubgroup, { grid: tiles(16, 32), work }),
-  tiled: defineKernel(shaders.matmulTiled, { grid: tiles(64, 64), work }),
-};
-
 /** Terms per split: whole vec4s and whole tiles of the widest kernel. */
 const CHUNK_UNIT = 16;
 
@@ -93,18 +70,32 @@ export function multiply(step: Step, call: Multiplication): void {
   const batch = outerCount * innerCount;
   const transposeA = a.transposed === true;
   const transposeB = b.transposed === true;
-  const aligned = { alignedA: isAligned(a), alignedB: isAligned(b) };
-  const shape = { m, n, k, batch, transposeA, transposeB, ...aligned, dtypeB: b.dtype ?? 'f32' };
+  const shape = {
+    m,
+    n,
+    k,
+    batch,
+    transposeA,
+    transposeB,
+    alignedA: isAligned(a),
+    alignedB: isAligned(b),
+    dtypeB: b.dtype ?? 'f32',
+  };
   const plan = call.plan ?? matmulDecision.choose(step.gpu, shape);
-  if (plan.packA) {
-    const { packA: _, ...rest } = plan;
-    multiply(step, { ...call, a: packed(step, a, transposeA ? [k, m] : [m, k]), plan: rest });
+  if (plan.packA || plan.packB) {
+    const { packA, packB, ...rest } = plan;
+    multiply(step, {
+      ...call,
+      a: packA ? packed(step, a, transposeA ? [k, m] : [m, k]) : a,
+      b: packB ? packed(step, b, transposeB ? [n, k] : [k, n]) : b,
+      plan: rest,
+    });
     return;
   }
   const chunk = plan.splits === 1 ? k : CHUNK_UNIT * Math.ceil(k / plan.splits / CHUNK_UNIT);
   const splits = Math.ceil(k / chunk);
   const flags = (bias ? 1 : 0) | (residual ? 2 : 0) | (call.accumulate ? 4 : 0);
-  const unused = (): Storage => step.allocate(4, 'unused');
+  const unused = (): Storage => step.allocate(16, 'unused');
   const target = {
     c_offset: c.offset ?? 0,
     c_outer: c.outer ?? 0,
@@ -126,8 +117,9 @@ export function multiply(step: Step, call: Multiplication): void {
   const product = split ? step.allocate(4 * splits * size, `${label} parts`) : c.storage;
   const partial = { c_offset: 0, c_outer: innerCount * m * n, c_inner: m * n, c_row: n, c_split: size };
   const plain = { bias_offset: 0, bias_inner: 0, alpha: 1, flags: 0, gelu: 0 };
-  // The kernels differ in their overrides (WG), which none of these calls sets.
-  const kernel: Kernel<typeof shaders.matmulTiled> = kernels[plan.kernel] as never;
+  // Whole vec4s of c where all that lies as c does, and the bias, can be written and read so.
+  const wide = n % 4 === 0 && (split || (isAligned(c) && isAligned({ ...bias, row: 0 })));
+  const { kernel, overrides } = settleMatmul(step.gpu.capabilities, plan.kernel, shape);
   step.dispatch(
     kernel,
     {
@@ -154,7 +146,7 @@ export function multiply(step: Step, call: Multiplication): void {
       b_row: b.row,
       ...(split ? { ...partial, ...plain } : { ...target, ...epilogue }),
     },
-    { overrides: { TA: transposeA ? 1 : 0, TB: transposeB ? 1 : 0 }, variant: { elem: b.dtype ?? 'f32' }, label },
+    { overrides, variant: { elem: b.dtype ?? 'f32', out: wide && isBlock(plan.kernel) ? 'vec4' : 'f32' }, label },
   );
   if (!split) return;
   step.dispatch(
@@ -184,6 +176,6 @@ function packed(
 }
 
 /** Whether a kernel may read the operand as vec4. */
-function isAligned({ offset = 0, outer = 0, inner = 0, row }: Operand): boolean {
+function isAligned({ offset = 0, outer = 0, inner = 0, row }: Omit<Placement, 'storage'>): boolean {
   return [offset, outer, inner, row].every((distance) => distance % 4 === 0);
 }
