@@ -15,10 +15,14 @@ import {
   tuneKernels,
   type MatmulPlan,
   type MatmulShape,
+  type RowShape,
   type Tensor,
   type TrialResult,
+  type TunableDecision,
 } from '../src/index.js';
 import { tunableMatmul } from '../src/ops/matmul-trials.js';
+import { layernormDecision, softmaxDecision } from '../src/ops/row-choice.js';
+import { tunableLayernorm, tunableSoftmax } from '../src/ops/row-trials.js';
 import { defineDecision } from '../src/tuning/decision.js';
 import { tunable } from '../src/tuning/trial.js';
 
@@ -27,7 +31,7 @@ const shape: MatmulShape = { ...plain, m: 8, n: 24, k: 32 };
 
 /** Tunes a decision on a device, and says how many bytes are left there. */
 async function tuneHere(
-  decision: typeof matmulDecision,
+  decision: TunableDecision,
 ): Promise<{ results: readonly TrialResult[]; choices: KernelChoices; open: readonly string[]; left: number }> {
   using gpu = await lentGpu();
   const live = async (): Promise<number> => {
@@ -37,7 +41,7 @@ async function tuneHere(
   };
   const before = await live();
   const tuning = await tuneKernels(gpu, {
-    decisions: [tunableMatmul(decision)],
+    decisions: [decision],
     budgetMs: 600_000,
     clock: cpuMilliseconds,
   });
@@ -58,7 +62,7 @@ test('a small tuning finds no candidate wrong, lists what deviates, and leaves n
     { kernel: 'row', splits: 1 },
   ];
   const rules = { ...matmulDecision, rule: () => plans[0]!, candidates: () => plans, cases: [shape] };
-  const { results, choices, open, left } = await tuneHere(defineDecision(rules));
+  const { results, choices, open, left } = await tuneHere(tunableMatmul(defineDecision(rules)));
   expectSound(results);
   expect(results.map(({ name }) => name)).toEqual(['matmul nn m16 n64 k64']);
   const chosen = results[0]!.chosen === 'row' ? { 'matmul nn m16 n64 k64': 'row' } : {};
@@ -77,7 +81,7 @@ test('transposed, batched, unaligned and f16 products are measured as well, with
     { ...shape, m: 20, transposeA: true, alignedA: false },
     { ...shape, n: 64, dtypeB: 'f16' },
   ];
-  const { results, open } = await tuneHere(defineDecision({ ...matmulDecision, cases }));
+  const { results, open } = await tuneHere(tunableMatmul(defineDecision({ ...matmulDecision, cases })));
   expectSound(results);
   expect(open).toEqual([]);
   expect(results.map(({ name }) => name)).toEqual([
@@ -92,6 +96,27 @@ const cpuMilliseconds = (): number => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 };
+
+test('rows of layernorm and softmax are measured as well, forward and back', async (context) => {
+  context.skip(
+    process.env['LIMN_LONG'] !== '1',
+    'SwiftShader compiles these kernels for half a minute; LIMN_LONG=1 runs them',
+  );
+  const cases: readonly RowShape[] = [
+    { rows: 5, width: 768 },
+    { rows: 300, width: 37 },
+  ];
+  for (const each of [
+    tunableLayernorm(defineDecision({ ...layernormDecision, cases })),
+    tunableSoftmax(defineDecision({ ...softmaxDecision, cases })),
+  ]) {
+    const { results, open } = await tuneHere(each);
+    expectSound(results);
+    expect(open).toEqual([]);
+    const names = results.map(({ name }) => name);
+    expect(names).toEqual([`${each.name} rows16 width1024`, `${each.name} odd rows1024 width64`]);
+  }
+});
 
 test('a candidate that computes something else, or does not compile, is dropped and named', async () => {
   const gpu = await testGpu();
@@ -120,6 +145,7 @@ test('a candidate that computes something else, or does not compile, is dropped 
       }),
     ],
     budgetMs: 60_000,
+    clock: cpuMilliseconds,
   });
   const { dropped } = results[0]!;
   expect(dropped['wrong']).toContain('0.100');

@@ -4,10 +4,13 @@ import { describe, expect, test } from 'vitest';
 import {
   className,
   fill,
+  gradients,
   kernelDecisions,
   kernelsInForce,
+  layernorm,
   matmul,
   matmulDecision,
+  softmax,
   tuneKernels,
   type MatmulShape,
   type Trial,
@@ -15,6 +18,7 @@ import {
   type TunableDecision,
   type TuneOptions,
 } from '../src/index.js';
+import { layernormDecision, softmaxDecision } from '../src/ops/row-choice.js';
 import { defineDecision } from '../src/tuning/decision.js';
 import { offerName, sizeClass } from '../src/tuning/decision-rules.js';
 import { median, pickFastest } from '../src/tuning/pick.js';
@@ -208,11 +212,13 @@ describe('tuneKernels', () => {
     expect(broken.choices).toEqual({ 'toy offer': offer });
   });
 
-  test('gives up on a candidate that is hopeless after one run', async () => {
+  test('gives up on a candidate after one run that is hopeless, and long enough to be believed', async () => {
     const device = fakeDevice((_, name) => (name === 'fast' ? 100 : 1));
     const { results } = await tune(device);
     expect(results[0]!.dropped['fast']).toContain('100.0 times as long');
     expect(device.runs.filter((run) => run.startsWith('toy n1: fast'))).toHaveLength(1);
+    const short = await tune(fakeDevice((_, name) => (name === 'fast' ? 1 : 0.01)));
+    expect(short.results[0]!.dropped).toEqual({});
   });
 
   test('goes on without a trial that has no memory; other failures are the result', async () => {
@@ -259,16 +265,17 @@ describe('choices in force', () => {
   });
 });
 
+const adapters: Capabilities[] = [false, true].flatMap((isFallback) =>
+  [false, true].map((subgroups) => ({
+    ...dryCapabilities,
+    adapter: { ...dryCapabilities.adapter, isFallback },
+    subgroups,
+    subgroupMin: 8,
+    subgroupMax: 8,
+  })),
+);
+
 describe('matmul', () => {
-  const adapters: Capabilities[] = [false, true].flatMap((isFallback) =>
-    [false, true].map((subgroups) => ({
-      ...dryCapabilities,
-      adapter: { ...dryCapabilities.adapter, isFallback },
-      subgroups,
-      subgroupMin: 8,
-      subgroupMax: 8,
-    })),
-  );
   const sizes = [1, 3, 8, 17, 64, 3072];
 
   test('every candidate has a name of its own, by which it is chosen', () => {
@@ -298,18 +305,63 @@ describe('matmul', () => {
       }
     }
   });
+});
 
+describe('rows', () => {
+  test.each([layernormDecision, softmaxDecision])(
+    '$name: each candidate of each case is taken when it is chosen',
+    (rows) => {
+      expect(new Set(rows.cases.map((shape) => className(rows.name, rows.classOf(shape)))).size).toBe(
+        rows.cases.length,
+      );
+      for (const capabilities of adapters)
+        for (const shape of [...rows.cases, { rows: 7, width: 30 }])
+          for (const kernel of rows.candidates(capabilities, shape)) {
+            const choices = kernelChoices({ [className(rows.name, rows.classOf(shape))]: kernel });
+            expect(rows.choose(dryGpu(capabilities, { choices }), shape)).toBe(kernel);
+            expect(rows.choose(dryGpu(capabilities), shape)).toBe(rows.rule(capabilities, shape));
+          }
+    },
+  );
+
+  test('layernorm and softmax go by their own choices, forward and back', () => {
+    const programs = (choices: Record<string, string>): readonly string[] => {
+      const step = dryGpu(adapters[0], { choices: kernelChoices(choices) }).step();
+      const ones = fill(step, [64], 1);
+      const x = fill(step, [40, 64], 1);
+      const y = softmax(step, layernorm(step, x, ones, ones));
+      gradients(step, y, 'ones', [x]);
+      return step.plan().kernels.flatMap((name) => /^(layernorm|causal_softmax)\w+/.exec(name)?.[0] ?? []);
+    };
+    const built = programs({});
+    expect(built).toHaveLength(4);
+    const spans = built.filter((name) => name.includes('_span_'));
+    expect(spans).toEqual(built);
+    const rowwise = built.map((name) => name.replace('_span', ''));
+    expect(programs({ 'layernorm rows64 width64': 'row', 'softmax rows64 width64': 'row' })).toEqual(rowwise);
+    const mixed = programs({ 'softmax rows64 width64': 'row' });
+    expect(mixed.filter((name) => name.includes('_span_'))).toEqual(
+      spans.filter((name) => name.startsWith('layernorm')),
+    );
+  });
+});
+
+describe('a step', () => {
   test('choices change the programs of a step, and the same choices record the same programs', () => {
     const programs = (choices: Record<string, string>): readonly string[] => {
       const step = dryGpu(adapters[0], { choices: kernelChoices(choices) }).step();
       matmul(step, fill(step, [20, 64], 1), fill(step, [64, 32], 1));
       return step.plan().kernels.filter((name) => name.startsWith('matmul'));
     };
-    const tuned = { 'matmul nn m64 n64 k64': 'register' };
-    expect(programs({})).toEqual([expect.stringMatching(/^matmul_tiled/)]);
-    expect(programs(tuned)).toEqual([expect.stringMatching(/^matmul_register/)]);
+    const plain = { batch: 1, transposeA: false, transposeB: false, alignedA: true, alignedB: true };
+    const candidates = matmulDecision.candidates(adapters[0]!, { ...plain, m: 20, n: 32, k: 64 });
+    const [rule, other] = candidates.map((plan) => matmulDecision.nameOf(plan)) as [string, string];
+    const tuned = { 'matmul nn m64 n64 k64': other };
+    expect(programs({})).toHaveLength(1);
+    expect(programs(tuned)).not.toEqual(programs({}));
     expect(programs(tuned)).toEqual(programs(tuned));
-    expect(programs({ 'matmul nn m16 n64 k64': 'register' })).toEqual(programs({}));
+    expect(programs({ 'matmul nn m64 n64 k64': rule })).toEqual(programs({}));
+    expect(programs({ 'matmul nn m16 n64 k64': other })).toEqual(programs({}));
     expect(kernelsInForce(dryGpu(adapters[0], { choices: tuned }))).toEqual(tuned);
     expect(kernelsInForce(dryGpu())).toEqual({});
   });

@@ -1,7 +1,8 @@
 // Which kernel runs an op whose rows are independent (LayerNorm, softmax): pure functions of the adapter and the shape.
-import type { Capabilities, Grid } from '@limn/gpu';
+import type { Capabilities, Gpu, Grid } from '@limn/gpu';
 import { groupsOf } from '../grid.js';
 import { shapeError } from '../shape.js';
+import type { Decision } from '../tuning/decision.js';
 
 /**
  * How a kernel divides rows among lanes. `row`: a workgroup a row, any width. `span`: a power of two of lanes a row, which they hold
@@ -79,14 +80,15 @@ export function rowKernelCandidates(capabilities: Capabilities, shape: RowShape)
   return [chosen, ...possibleRowKernels(shape).filter((name) => name !== chosen)];
 }
 
-/** The kernel asked for, where it can run the shape, or the one that suits the adapter. Throws 'tensor/shape'. */
+/** The kernel asked for, where it can run the shape, or the one that was decided on for the device. Throws 'tensor/shape'. */
 export function rowKernel(
   op: string,
-  capabilities: Capabilities,
+  decision: Decision<RowShape, RowKernelName>,
+  gpu: Gpu,
   shape: RowShape,
   asked: RowKernelName | undefined,
 ): RowKernelName {
-  if (asked === undefined) return chooseRowKernel(capabilities, shape);
+  if (asked === undefined) return decision.choose(gpu, shape);
   const possible = possibleRowKernels(shape);
   if (!possible.includes(asked))
     throw shapeError(

@@ -6,6 +6,7 @@ import { groupsOf, perRow } from '../grid.js';
 import { expectShape, rowForm } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import { fewLanes, perLane, perSpan, rowKernel, spanOf, type RowKernelName } from './choose-rows.js';
+import { layernormDecision } from './row-choice.js';
 import { PAIR_CHUNK, splitPair } from './row-pair.js';
 
 const forwardWork = (u: { rows: number; width: number }): number => 8 * u.rows * u.width;
@@ -79,7 +80,7 @@ const layernormOp = defineOp<
       stats: stats.storage,
     };
     const uniforms = { rows, width, eps };
-    switch (rowKernel('layernorm', step.gpu.capabilities, uniforms, kernel)) {
+    switch (rowKernel('layernorm', layernormDecision, step.gpu, uniforms, kernel)) {
       case 'row':
         step.dispatch(rowForward, bindings, uniforms);
         break;
@@ -108,7 +109,7 @@ const layernormOp = defineOp<
         dx: dx.storage,
       };
       const uniforms = { rows, width };
-      switch (rowKernel('layernorm', step.gpu.capabilities, uniforms, kernel)) {
+      switch (rowKernel('layernorm', layernormDecision, step.gpu, uniforms, kernel)) {
         case 'row':
           step.dispatch(rowBackward, bindings, uniforms);
           break;
@@ -130,7 +131,7 @@ const layernormOp = defineOp<
 
 /** Options of layernorm. */
 export interface LayernormOptions {
-  /** One of rowKernelCandidates for the rows of x, forward and backward; by default chooseRowKernel decides. */
+  /** One of rowKernelCandidates for the rows of x, forward and backward; by default what was chosen for the device decides, else chooseRowKernel. */
   readonly kernel?: RowKernelName;
 }
 

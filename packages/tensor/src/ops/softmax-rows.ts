@@ -4,6 +4,7 @@ import { defineKernel, type Step } from '@limn/gpu';
 import { perRow } from '../grid.js';
 import { allocate, type Tensor } from '../tensor.js';
 import { fewLanes, perLane, perSpan, rowKernel, spanOf, type RowKernelName } from './choose-rows.js';
+import { softmaxDecision } from './row-choice.js';
 
 const forwardWork = (u: { rows: number; keys: number }): number => 8 * u.rows * u.keys;
 const backwardWork = (u: { rows: number; keys: number }): number => 4 * u.rows * u.keys;
@@ -40,7 +41,7 @@ export function softmaxRows(step: Step, op: string, scores: Tensor, about: Softm
   const bindings = { scores: scores.storage, lengths: (lengths ?? scores).storage, pattern: pattern.storage };
   const uniforms = { rows, heads, queries, keys, past, masked: lengths ? 1 : 0, empty: empty === 0 ? 1 : 0 };
   const shape = { rows, width: keys };
-  switch (rowKernel(op, step.gpu.capabilities, shape, kernel)) {
+  switch (rowKernel(op, softmaxDecision, step.gpu, shape, kernel)) {
     case 'row':
       step.dispatch(rowForward, bindings, uniforms);
       break;
@@ -69,7 +70,7 @@ export function softmaxRowsBackward(
   const bindings = { pattern: pattern.storage, d_pattern: dPattern.storage, d_scores: dScores.storage };
   const uniforms = { rows: pattern.size / keys, keys };
   const shape = { rows: uniforms.rows, width: keys };
-  switch (rowKernel(op, step.gpu.capabilities, shape, kernel)) {
+  switch (rowKernel(op, softmaxDecision, step.gpu, shape, kernel)) {
     case 'row':
       step.dispatch(rowBackward, bindings, uniforms);
       break;

@@ -41,7 +41,7 @@ export interface TrialControls {
 
 /** Measurements of each candidate that count; one before them does not. */
 const ROUNDS = 5;
-/** A candidate whose first run takes this many times the rule's is out. */
+/** A candidate whose first run takes this many times the rule's is out, where that is long enough to be believed. */
 const HOPELESS = 4;
 
 /** Measures a trial; undefined when time runs out before every candidate has had its turns. */
@@ -73,7 +73,8 @@ export async function runTrial(
   }
   const once = single.get(rule) as number;
   for (const [name, time] of single)
-    if (time > HOPELESS * once) dropped.set(name, `one run takes ${(time / once).toFixed(1)} times as long`);
+    if (time > HOPELESS * Math.max(once, enough))
+      dropped.set(name, `one run takes ${(time / once).toFixed(1)} times as long`);
   const repeats = Math.max(1, Math.min(mostRepeats, Math.ceil(enough / Math.max(once, enough / mostRepeats))));
 
   const names = left();
