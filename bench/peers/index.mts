@@ -2,12 +2,14 @@
 import type { OpenPeer, Peer } from '../harness/contender.mjs';
 import { openJax } from './jax.mjs';
 import { openOnnxruntimeCpu, openOnnxruntimeWebgpu } from './onnxruntime.mjs';
+import { openPytorch } from './pytorch.mjs';
 import { openTfjs } from './tfjs.mjs';
 
 const openers: Readonly<Record<string, readonly OpenPeer[]>> = {
   onnxruntime: [openOnnxruntimeWebgpu, openOnnxruntimeCpu],
   jax: [openJax],
   tfjs: [openTfjs],
+  pytorch: [openPytorch()],
 };
 
 export const PEER_NAMES: readonly string[] = Object.keys(openers);
