@@ -111,11 +111,8 @@ function verifyIn(
     furnish?.(room);
     room.addPack(folder);
     const doctor = room.run(['doctor'], how);
-    const tests = room.run(
-      ['tests', ...(process.env['LIMN_LONG'] === '1' ? [] : ['ops/gelu', 'gpu/test/device'])],
-      how,
-    );
-    const bench = room.run(['bench', 'matmul', 'four rows'], how);
+    const tests = room.run(['tests', ...(process.env['LIMN_LONG'] === '1' ? [] : ['ops/gelu', 'gpu/test/step'])], how);
+    const bench = room.run(['bench', '--only', 'kernels', '--filter', 'softmax', '--rounds', '1'], how);
     const problems = [
       ...[doctor, tests, bench].flatMap(({ code, output }, i) =>
         code === 0 ? [] : [`./run ${['doctor', 'tests', 'bench'][i]} ended with ${code}:\n${output}`],
@@ -126,7 +123,7 @@ function verifyIn(
       ...(/[1-9]\d* passed, 0 failed, \d+ skipped/.test(tests.output)
         ? []
         : [`the tests' last line is missing:\n${tests.output}`]),
-      ...(/GFLOP\/s[\s\S]*← chosen/.test(bench.output) ? [] : [`the bench gave no figure:\n${bench.output}`]),
+      ...(/^softmax .* (µs|ms|s) /m.test(bench.output) ? [] : [`the bench gave no figure:\n${bench.output}`]),
       ...missing(path.join(room.root, results)),
     ];
     const seconds = ((performance.now() - start) / 1000).toFixed(0);
@@ -145,7 +142,7 @@ function verifyIn(
 /** What ought to be among the results and is not. */
 function missing(folder: string): string[] {
   const there = existsSync(folder) ? (readdirSync(folder, { recursive: true }) as string[]) : [];
-  return ['doctor.json', 'doctor.log', 'tests.log', 'bench-matmul.log', 'kernel-tests.json']
+  return ['doctor.json', 'doctor.log', 'tests.log', 'bench.log', 'kernel-tests.json']
     .filter((name) => !there.some((file) => path.basename(file) === name))
     .map((name) => `${name} is not in ${folder}`);
 }
