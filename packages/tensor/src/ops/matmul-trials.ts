@@ -67,8 +67,10 @@ const rules: TrialRules<MatmulShape, MatmulPlan> = {
     const each = [a[0] * a[1], b[0] * b[1], m * n].map((size) => 4 * batch * size);
     return { largest: Math.max(...each), all: each.reduce((sum, bytes) => sum + bytes, 0) };
   },
-  // k terms of mean 1 / 4: their roundings add up like √k, with 8 for the largest of many elements and other orders.
-  tolerance: ({ k }) => 8 * Math.sqrt(k) * 2 ** -24 * (k / 4),
+  // k terms of mean 1 / 4: their roundings add up like √k, with 8 for the largest of many elements and other orders. Where both factors
+  // may be f16, those of the factors do, each 2⁻¹¹ of a term at most.
+  tolerance: ({ k, dtypeB }, { halfProducts }) =>
+    8 * Math.sqrt(k) * (2 ** -24 * (k / 4) + (halfProducts && dtypeB === 'f16' ? 2 ** -11 / 3 : 0)),
   open,
 };
 

@@ -17,8 +17,8 @@ export interface TrialRules<Case, Plan> {
   work(of: Case): number;
   /** Bytes of the largest tensor, and of all of them together. */
   bytes(of: Case): { readonly largest: number; readonly all: number };
-  /** Largest |difference| between two right results, by rounding alone. */
-  tolerance(of: Case): number;
+  /** Largest |difference| between two right results on such a device, by rounding alone. */
+  tolerance(of: Case, capabilities: Capabilities): number;
   /** Makes the inputs: random, and the same each time. */
   open(gpu: Gpu, of: Case): Promise<OpenTrial<Plan>>;
 }
@@ -59,7 +59,7 @@ export function tunable<Case, Plan>(decision: Decision<Case, Plan>, rules: Trial
       candidates: [...plans.keys()],
       work: rules.work(of),
       bytes: rules.bytes(of),
-      tolerance: rules.tolerance(of),
+      tolerance: rules.tolerance(of, capabilities),
       async open(gpu) {
         const { record, dispose } = await rules.open(gpu, of);
         return { record: (step, name) => record(step, plans.get(name) as Plan), dispose };
