@@ -5,7 +5,7 @@ import { readFloats, type Tensor } from '@limn/tensor';
 import type { Contender } from './contender.mjs';
 import type { BenchModel } from './gpt2-small.mjs';
 import type { Job } from './job.mjs';
-import { gpuTime, limnContender } from './limn-contender.mjs';
+import { limnContender, timedBy } from './limn-contender.mjs';
 import { compare, places, type Expected } from './numbers.mjs';
 
 /** Opens the model on first use; the jobs of one run share it. */
@@ -75,10 +75,10 @@ async function decoding(held: BenchModel, logits: 'none' | 'last'): Promise<Cont
     const run = model.decode(step, token, cache!, { logits });
     return logits === 'none' ? run.resid : run.logits;
   };
-  const runs = async (count: number, timing: boolean): Promise<void> => {
+  const run = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i++) {
       if (!cache || cache.lengths[0] === cache.capacity) await refill();
-      const step = gpu.step({ label: 'decode', timing });
+      const step = gpu.step({ label: 'decode' });
       record(step);
       programs = step.plan().kernels;
       await step.submit();
@@ -87,7 +87,7 @@ async function decoding(held: BenchModel, logits: 'none' | 'last'): Promise<Cont
   let programs: readonly string[] = [];
   return {
     name: 'limn',
-    run: (count) => runs(count, false),
+    ...timedBy(gpu, run),
     async result() {
       await refill();
       const step = gpu.step();
@@ -95,9 +95,6 @@ async function decoding(held: BenchModel, logits: 'none' | 'last'): Promise<Cont
     },
     programs: () => programs,
     dispose: () => cache?.dispose(),
-    ...(gpu.capabilities.timestamps
-      ? { gpuMilliseconds: (count: number) => gpuTime(gpu, count, () => runs(count, true)) }
-      : {}),
   };
 }
 

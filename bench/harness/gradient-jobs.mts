@@ -6,7 +6,7 @@ import { adamw, fromData, gradients, readFloats, type Tensor } from '@limn/tenso
 import { flopsOf, PROMPT, type ModelJobs } from './forward-jobs.mjs';
 import type { BenchModel } from './gpt2-small.mjs';
 import type { Beside, Job } from './job.mjs';
-import { gpuTime, limnContender } from './limn-contender.mjs';
+import { limnContender, timedBy } from './limn-contender.mjs';
 import { compare } from './numbers.mjs';
 
 /** The blocks forward, and back to `targets`; beside it the forward pass alone. */
@@ -109,9 +109,9 @@ function trainingStep({ title, shape, open }: ModelJobs, rows: number, tokens: n
         return loss;
       };
       let programs: readonly string[] = [];
-      const runs = async (count: number, timing: boolean): Promise<void> => {
+      const run = async (count: number): Promise<void> => {
         for (let i = 0; i < count; i++) {
-          const step = gpu.step({ label: 'training step', timing });
+          const step = gpu.step({ label: 'training step' });
           record(step);
           programs = step.plan().kernels;
           await step.submit();
@@ -119,7 +119,7 @@ function trainingStep({ title, shape, open }: ModelJobs, rows: number, tokens: n
       };
       return {
         name: 'limn',
-        run: (count) => runs(count, false),
+        ...timedBy(gpu, run),
         // The loss, the same in float64 from the logits, and the loss after the update.
         async result() {
           const exact = await lossInFloat64(held, batch);
@@ -132,9 +132,6 @@ function trainingStep({ title, shape, open }: ModelJobs, rows: number, tokens: n
         },
         programs: () => programs,
         dispose: () => optimiser.dispose(),
-        ...(gpu.capabilities.timestamps
-          ? { gpuMilliseconds: (count: number) => gpuTime(gpu, count, () => runs(count, true)) }
-          : {}),
       };
     },
     check(result) {

@@ -1,5 +1,5 @@
 // limn's side of a job: what is recorded once or many times in a step. Runs in Node and in browsers.
-import type { Gpu, Step } from '@limn/gpu';
+import type { Gpu, KernelTiming, Step } from '@limn/gpu';
 import { readFloats, type Tensor } from '@limn/tensor';
 import type { Contender } from './contender.mjs';
 
@@ -14,15 +14,14 @@ export function limnContender(
   name = 'limn',
 ): Contender {
   let programs: readonly string[] = [];
-  const runs = async (count: number, timing: boolean): Promise<void> => {
-    const step = gpu.step({ label: name, timing, workBudgetFlops: Number.MAX_VALUE });
-    for (let i = 0; i < count; i++) record(step);
-    if (programs.length === 0) programs = step.plan().kernels;
-    await step.submit();
-  };
-  const contender: Contender = {
+  return {
     name,
-    run: (count) => runs(count, false),
+    ...timedBy(gpu, async (count) => {
+      const step = gpu.step({ label: name, workBudgetFlops: Number.MAX_VALUE });
+      for (let i = 0; i < count; i++) record(step);
+      if (programs.length === 0) programs = step.plan().kernels;
+      await step.submit();
+    }),
     async result() {
       const step = gpu.step({ label: name });
       return readFloats(step, record(step));
@@ -30,14 +29,31 @@ export function limnContender(
     programs: () => programs,
     dispose,
   };
-  if (!gpu.capabilities.timestamps) return contender;
-  return { ...contender, gpuMilliseconds: (count) => gpuTime(gpu, count, () => runs(count, true)) };
 }
 
-/** Mean GPU milliseconds of one of `count` runs that `work` records with timing. */
-export async function gpuTime(gpu: Gpu, count: number, work: () => Promise<void>): Promise<number> {
+/** How limn does something `count` times, and the GPU's time for it: of its passes as they are, not of single dispatches. */
+export function timedBy(
+  gpu: Gpu,
+  run: (count: number) => Promise<void>,
+): Pick<Contender, 'run'> & Partial<Pick<Contender, 'gpuMilliseconds'>> {
+  if (!gpu.capabilities.timestamps) return { run };
+  return {
+    run,
+    async gpuMilliseconds(count) {
+      const timings = await timed(gpu, 'passes', () => run(count));
+      return timings.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / count;
+    },
+  };
+}
+
+/** What the GPU did in `work`, by label: of whole passes, or of every dispatch in a pass of its own. */
+export async function timed(gpu: Gpu, by: 'passes' | true, work: () => Promise<void>): Promise<KernelTiming[]> {
   gpu.resetCounters();
-  await work();
-  const timings = await gpu.timings();
-  return timings.reduce((sum, { milliseconds }) => sum + milliseconds, 0) / count;
+  gpu.timing = by;
+  try {
+    await work();
+    return await gpu.timings();
+  } finally {
+    gpu.timing = false;
+  }
 }

@@ -1,11 +1,13 @@
 // Whole jobs of limn's methods: EAP-IG, circuits measured, an update of learning to steer; beside the bare model's passes over the same rows.
 import { buildGraph, Circuit, eapIgInputs, evaluateCircuits, logitDiff, type Pair } from '@limn/attribution';
+import type { Gpu } from '@limn/gpu';
 import { positionTable, trainSteering, type SteeringExample } from '@limn/steering';
 import { barePasses } from '../eap-cost/bare-passes.mjs';
 import { randomPairs } from '../random-pairs.mjs';
 import type { Contender, Work } from './contender.mjs';
 import type { BenchModel } from './gpt2-small.mjs';
 import type { Job } from './job.mjs';
+import { timedBy } from './limn-contender.mjs';
 import type { ModelJobs } from './forward-jobs.mjs';
 import { compare } from './numbers.mjs';
 
@@ -16,13 +18,13 @@ const TOKENS = 17;
 const RATE = 0.02;
 
 /** What asks limn's public functions over and over: its result is what they return. */
-function asked(run: () => Promise<Float32Array>): Contender {
+function asked(gpu: Gpu, ask: () => Promise<Float32Array>, name = 'limn'): Contender {
   return {
-    name: 'limn',
-    async run(count) {
-      for (let i = 0; i < count; i++) await run();
-    },
-    result: run,
+    name,
+    ...timedBy(gpu, async (count) => {
+      for (let i = 0; i < count; i++) await ask();
+    }),
+    result: ask,
     dispose: () => undefined,
   };
 }
@@ -59,18 +61,20 @@ function eapIg(on: On): Job {
     beside: [
       {
         name: "the bare model's passes over the same rows",
-        open: async (gpu) => ({
-          ...asked(async () => new Float32Array()),
-          name: 'bare model',
-          async run(count) {
-            for (let i = 0; i < count; i++) await barePasses(gpu, held!.model, pairs, STEPS);
-          },
-        }),
+        open: async (gpu) =>
+          asked(
+            gpu,
+            async () => {
+              await barePasses(gpu, held!.model, pairs, STEPS);
+              return new Float32Array();
+            },
+            'bare model',
+          ),
       },
     ],
     async open(gpu) {
       held = await on.open(gpu);
-      return asked(() => scores(pairs));
+      return asked(gpu, () => scores(pairs));
     },
     /** The mean over pairs is that of pairs scored one by one. */
     async check(result) {
@@ -106,7 +110,7 @@ function circuitEvaluation(on: On, circuits: number): Job {
             ? Circuit.empty(graph)
             : Circuit.where(graph, (u, v) => (u + v) % i === 0),
       );
-      return asked(async () => {
+      return asked(gpu, async () => {
         const { clean, empty, circuits: values } = await evaluateCircuits(model, all, pairs, { metrics: [logitDiff] });
         return Float32Array.of(...[clean, empty, ...values].map((each) => each.mean[logitDiff.name] ?? Number.NaN));
       });
@@ -141,7 +145,7 @@ function steering(on: On): Job {
         examples.map(({ prompt }) => ({ length: prompt.length })),
         'absolute',
       );
-      return asked(async () => {
+      return asked(gpu, async () => {
         const { values } = await trainSteering(
           model,
           examples,

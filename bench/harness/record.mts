@@ -81,6 +81,8 @@ export interface JobRecord {
   /** The programs that ran. */
   readonly programs: readonly string[];
   readonly counts?: CountsRecord;
+  /** Of whole jobs: GPU milliseconds of one run by the labels of its dispatches, longest first. */
+  readonly profile?: readonly { readonly label: string; readonly count: number; readonly milliseconds: number }[];
 }
 
 /** A job that failed, with the reason: it is shown, and the others go on. */

@@ -4,6 +4,7 @@ import type { CeilingId } from './ceilings.mjs';
 import type { Clocks, ClockName, CpuClock } from './clock.mjs';
 import type { Contender, Peer, Work } from './contender.mjs';
 import type { Job } from './job.mjs';
+import { timed } from './limn-contender.mjs';
 import { measure, type Samples } from './measure.mjs';
 import type { BesideRecord, CeilingRecord, CountsRecord, JobRecord } from './record.mjs';
 import { samplesBy } from './run-ceilings.mjs';
@@ -40,6 +41,7 @@ export async function runJob(gpu: Gpu, job: Job, options: RunJobOptions): Promis
     const all = await measure([ours, ...opponents.map(({ contender }) => contender)], { rounds, cpu, signal });
     const mine = all[0]!;
     const { counts, programs } = await countsOf(gpu, ours);
+    const profile = job.group === 'jobs' ? await profileOf(gpu, ours) : undefined;
     const clock = usedClock(clocks.own, mine);
     const time = timingOf(samplesBy(clock, mine));
     const share = job.ceiling && shareOf(job.ceiling, job.work, time.median, ceilings);
@@ -54,6 +56,7 @@ export async function runJob(gpu: Gpu, job: Job, options: RunJobOptions): Promis
       beside: opponents.map((opponent, i) => besideRecord(job, opponent, mine, all[i + 1]!, clocks)),
       programs,
       counts,
+      ...(profile ? { profile } : {}),
     };
   } finally {
     for (const { contender } of opponents) await contender.dispose();
@@ -126,4 +129,13 @@ async function countsOf(
     counts: { dispatches, submits, buffersCreated, bindGroupsCreated, pipelinesCreated, bytesPeak },
     programs: contender.programs?.() ?? [],
   };
+}
+
+/** Labels that are put on record. */
+const MOST_LABELS = 12;
+
+/** Where the time of one run goes, every dispatch in a pass of its own; undefined without timestamps. */
+async function profileOf(gpu: Gpu, contender: Contender): Promise<JobRecord['profile']> {
+  if (!gpu.capabilities.timestamps) return undefined;
+  return (await timed(gpu, true, () => contender.run(1))).slice(0, MOST_LABELS);
 }

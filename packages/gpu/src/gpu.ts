@@ -48,6 +48,8 @@ export class Gpu {
   readonly counters = new Counters();
   /** Operations per submit. */
   readonly workBudgetFlops: number;
+  /** How steps are timed that do not say so themselves, such as those that a method records; see `StepOptions.timing`. Default false. */
+  timing: boolean | 'passes' = false;
   /** @internal */
   readonly [internal]: GpuInternals;
   #disposed = false;
@@ -184,7 +186,7 @@ export class Gpu {
   }
 
   /**
-   * GPU time by kernel label over all steps with `timing: true` since the last reset, longest first.
+   * GPU time by label over all steps that were timed since the last reset, longest first.
    * @throws LimnError `gpu/disposed`, `gpu/dry`, `gpu/timing-unavailable`
    */
   async timings(): Promise<KernelTiming[]> {

@@ -271,7 +271,7 @@ export class Step {
     const options: RunOptions = {
       signal: this.#options.signal,
       onProgress: this.#options.onProgress,
-      timing: this.gpu.capabilities.timestamps && (this.#options.timing ?? false),
+      timing: this.gpu.capabilities.timestamps && (this.#options.timing ?? this.gpu.timing),
       budgetFlops: this.#budget(),
     };
     return engine.execute(this.#recording, options);

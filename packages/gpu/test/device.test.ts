@@ -133,8 +133,8 @@ describe('limits and features', () => {
     const gpu = await testGpu();
     if (!gpu.capabilities.timestamps) return context.skip('the adapter has no timestamp queries');
     gpu.resetCounters();
-    const run = async (timing: boolean): Promise<ArrayBuffer> => {
-      const step = gpu.step({ timing });
+    const run = async (timing: boolean | undefined): Promise<ArrayBuffer> => {
+      const step = gpu.step(timing === undefined ? {} : { timing });
       const y = step.upload(Float32Array.from({ length: 4096 }, (_, i) => i / 7));
       for (let i = 0; i < 3; i += 1) step.dispatch(increment, { y }, { count: 4096, a: 0.1 });
       step.dispatch(increment, { y }, { count: 4096, a: 0.1 }, { label: 'last' });
@@ -152,6 +152,20 @@ describe('limits and features', () => {
     await run(true);
     await gpu.timings();
     expect(gpu.counters.since(before)).toMatchObject({ buffersCreated: 0, bindGroupsCreated: 0 });
+
+    // Of steps that do not say whether they are timed, the Gpu says it.
+    gpu.resetCounters();
+    gpu.timing = true;
+    try {
+      await run(undefined);
+      await run(false);
+      expect((await gpu.timings()).map(({ label, count }) => `${label} ${count}`).sort()).toEqual([
+        'increment 3',
+        'last 1',
+      ]);
+    } finally {
+      gpu.timing = false;
+    }
   });
 });
 
