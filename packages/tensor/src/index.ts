@@ -12,7 +12,14 @@ export { halfBits, halfValue, packF16, unpackF16 } from './f16.js';
 export { groupsOf, perElement, perRow } from './grid.js';
 export { add, addScaled, div, mul, neg, scale, sub } from './ops/arithmetic.js';
 export { expand } from './ops/broadcast.js';
-export { causalAttention, chooseAttention, FUSED_HEAD_WIDTH, type AttentionKernel } from './ops/attention.js';
+export {
+  attentionCandidates,
+  causalAttention,
+  chooseAttention,
+  FUSED_HEAD_WIDTH,
+  possibleAttentions,
+  type AttentionKernel,
+} from './ops/attention.js';
 export { type AttentionForm, type AttentionOptions } from './ops/attention-form.js';
 export { attentionMix, attentionScores, causalSoftmax } from './ops/attention-unfused.js';
 export { crossEntropy, IGNORED_TARGET } from './ops/cross-entropy.js';

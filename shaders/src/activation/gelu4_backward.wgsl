@@ -5,10 +5,10 @@
 // dx [count]
 struct Params {
   count: u32,
-  form: u32,
 }
 
 override WG: u32 = 64u;
+override FORM: u32 = 1u;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read> dy: array<vec4f>;
@@ -21,10 +21,10 @@ fn gelu4_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgro
   if (i < params.count / 4u) {
     let v = x[i];
     let slope = vec4f(
-      gelu_slope(v.x, params.form),
-      gelu_slope(v.y, params.form),
-      gelu_slope(v.z, params.form),
-      gelu_slope(v.w, params.form),
+      gelu_slope(v.x, FORM),
+      gelu_slope(v.y, FORM),
+      gelu_slope(v.z, FORM),
+      gelu_slope(v.w, FORM),
     );
     dx[i] = dy[i] * slope;
   }

@@ -4,10 +4,10 @@
 // y [count]
 struct Params {
   count: u32,
-  form: u32,
 }
 
 override WG: u32 = 64u;
+override FORM: u32 = 1u;
 
 @group(0) @binding(0) var<storage, read> x: array<vec4f>;
 @group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
@@ -18,6 +18,6 @@ fn gelu4_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgrou
   let i = id.y * groups.x * WG + id.x;
   if (i < params.count / 4u) {
     let v = x[i];
-    y[i] = vec4f(gelu(v.x, params.form), gelu(v.y, params.form), gelu(v.z, params.form), gelu(v.w, params.form));
+    y[i] = vec4f(gelu(v.x, FORM), gelu(v.y, FORM), gelu(v.z, FORM), gelu(v.w, FORM));
   }
 }

@@ -5,10 +5,10 @@
 // dx [count]
 struct Params {
   count: u32,
-  form: u32,
 }
 
 override WG: u32 = 64u;
+override FORM: u32 = 1u;
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;
@@ -19,6 +19,6 @@ override WG: u32 = 64u;
 fn gelu_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * WG + id.x;
   if (i < params.count) {
-    dx[i] = dy[i] * gelu_slope(x[i], params.form);
+    dx[i] = dy[i] * gelu_slope(x[i], FORM);
   }
 }

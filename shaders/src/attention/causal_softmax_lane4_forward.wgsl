@@ -20,16 +20,24 @@ fn causal_softmax_lane4_forward(@builtin(global_invocation_id) id: vec3u, @built
   let count = params.keys / 4u;
   let base = row * count;
   let end = keys_seen(row);
-  let seen = (end + 3u) / 4u;
-  let places = vec4u(0u, 1u, 2u, 3u);
+  let whole = end / 4u;
+  // The vec4 in which the row ends, if it ends within one.
+  let inside = 4u * whole + vec4u(0u, 1u, 2u, 3u) < vec4u(end);
   // Four sums beside each other, each about the largest number that it has met.
   var top = vec4f(LOWEST);
   var sum = vec4f();
   var as_i32 = vec4i(-0x7fffffff);
   var as_u32 = vec4u();
-  for (var i = 0u; i < seen; i++) {
-    let inside = 4u * i + places < vec4u(end);
-    let score = select(vec4f(LOWEST), scores[base + i], inside);
+  for (var i = 0u; i < whole; i++) {
+    let score = scores[base + i];
+    as_i32 = max(as_i32, bitcast<vec4i>(score));
+    as_u32 = max(as_u32, bitcast<vec4u>(score));
+    let new_top = max(top, score);
+    sum = sum * exp(top - new_top) + exp(score - new_top);
+    top = new_top;
+  }
+  if (inside.x) {
+    let score = select(vec4f(LOWEST), scores[base + whole], inside);
     as_i32 = max(as_i32, bitcast<vec4i>(score));
     as_u32 = max(as_u32, bitcast<vec4u>(score));
     let new_top = max(top, score);
@@ -39,11 +47,14 @@ fn causal_softmax_lane4_forward(@builtin(global_invocation_id) id: vec3u, @built
   let row_top = max(max(top.x, top.y), max(top.z, top.w));
   let parts = sum * exp(top - row_top);
   let inverse = inverse_sum(select((parts.x + parts.y) + (parts.z + parts.w), -1e30, spoilt(as_i32, as_u32)));
-  for (var i = 0u; i < seen; i++) {
-    let power = exp(min(scores[base + i] - row_top, vec4f()));
-    pattern[base + i] = select(vec4f(), power * inverse, 4u * i + places < vec4u(end));
+  for (var i = 0u; i < whole; i++) {
+    pattern[base + i] = exp(min(scores[base + i] - row_top, vec4f())) * inverse;
   }
-  for (var i = seen; i < count; i++) {
+  if (inside.x) {
+    let power = exp(min(scores[base + whole] - row_top, vec4f()));
+    pattern[base + whole] = select(vec4f(), power * inverse, inside);
+  }
+  for (var i = (end + 3u) / 4u; i < count; i++) {
     pattern[base + i] = vec4f();
   }
 }

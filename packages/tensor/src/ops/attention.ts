@@ -7,7 +7,7 @@ import { allocate, type Tensor } from '../tensor.js';
 import { attentionForm, type AttentionForm, type AttentionOptions } from './attention-form.js';
 import { attentionMix, attentionScores, causalSoftmax } from './attention-unfused.js';
 
-/** Widest head that the fused kernels hold in registers. */
+/** Widest head that the fused and the tiled kernels take. */
 export const FUSED_HEAD_WIDTH = 128;
 
 const perQuery = (u: { batch: number; heads: number; queries: number }, { WG }: { WG: number }) =>
@@ -27,9 +27,27 @@ const keyValueKernel = defineKernel(shaders.attentionBackwardKeyValue, {
   work: (u) => 256 * pairs(u),
 });
 
+/** Queries or keys of a tile, and the workgroups that cover them. */
+const TILE = 32;
+const tilesOf = (batch: number, heads: number, rows: number) => groupsOf(batch * heads * Math.ceil(rows / TILE));
+
+const tiledForwardKernel = defineKernel(shaders.attentionTiledForward, {
+  grid: (u) => tilesOf(u.batch, u.heads, u.queries),
+  work: (u) => 128 * pairs(u),
+});
+const tiledQueryKernel = defineKernel(shaders.attentionTiledBackwardQuery, {
+  grid: (u) => tilesOf(u.batch, u.heads, u.queries),
+  work: (u) => 192 * pairs(u),
+});
+const tiledKeyValueKernel = defineKernel(shaders.attentionTiledBackwardKeyValue, {
+  grid: (u) => tilesOf(u.batch, u.heads, u.keys),
+  work: (u) => 256 * pairs(u),
+});
+
 interface FusedOptions {
   readonly form: AttentionForm;
   readonly masked: boolean;
+  readonly tiled: boolean;
 }
 
 function uniformsOf({ form, masked }: FusedOptions) {
@@ -45,9 +63,10 @@ const attentionOp = defineOp<readonly Tensor[], readonly [Tensor], FusedOptions,
     const z = allocate(step, q.shape, 'attention z');
     const lse = allocate(step, [form.batch, form.heads, form.queries], 'attention lse');
     const bindings = { q: q.storage, k: k.storage, v: v.storage, lengths: (lengths ?? q).storage };
-    step.dispatch(forwardKernel, { ...bindings, z: z.storage, lse: lse.storage }, uniformsOf(options), {
-      overrides: { HEAD: form.width },
-    });
+    const results = { ...bindings, z: z.storage, lse: lse.storage };
+    const overrides = { HEAD: form.width };
+    if (options.tiled) step.dispatch(tiledForwardKernel, results, uniformsOf(options), { overrides });
+    else step.dispatch(forwardKernel, results, uniformsOf(options), { overrides });
     return { outputs: [z], saved: { lse } };
   },
   vjp(step, { inputs, outputs: [z], saved: { lse }, options }, [dz], [wantQ, wantK, wantV]) {
@@ -73,12 +92,16 @@ const attentionOp = defineOp<readonly Tensor[], readonly [Tensor], FusedOptions,
     let dq: Tensor | undefined;
     if (wantQ) {
       dq = allocate(step, q.shape, 'd q');
-      step.dispatch(queryKernel, { ...bindings, dq: dq.storage }, uniformsOf(options), { overrides });
+      const results = { ...bindings, dq: dq.storage };
+      if (options.tiled) step.dispatch(tiledQueryKernel, results, uniformsOf(options), { overrides });
+      else step.dispatch(queryKernel, results, uniformsOf(options), { overrides });
     }
     if (!wantK && !wantV) return [dq, ...nothing.slice(1)];
     const dk = allocate(step, k.shape, 'd k');
     const dv = allocate(step, v.shape, 'd v');
-    step.dispatch(keyValueKernel, { ...bindings, dk: dk.storage, dv: dv.storage }, uniformsOf(options), { overrides });
+    const results = { ...bindings, dk: dk.storage, dv: dv.storage };
+    if (options.tiled) step.dispatch(tiledKeyValueKernel, results, uniformsOf(options), { overrides });
+    else step.dispatch(keyValueKernel, results, uniformsOf(options), { overrides });
     return [dq, wantK ? dk : undefined, wantV ? dv : undefined, ...nothing.slice(3)];
   },
 });
@@ -86,25 +109,49 @@ const attentionOp = defineOp<readonly Tensor[], readonly [Tensor], FusedOptions,
 /** Largest pattern that is worth storing: beyond it, recomputing in registers saves the memory. */
 const PATTERN_BYTES = 64 * 2 ** 20;
 
-/** How attention is computed: the pattern in registers, or stored between three ops. */
-export type AttentionKernel = 'fused' | 'parts';
+/**
+ * How attention is computed. `tiled`: tiles of 32 queries and 32 keys in workgroup memory. `fused`: a lane a query, which walks over
+ * all keys. Both never store the pattern; their backward passes compute it again. `parts`: three ops, the pattern stored between them.
+ */
+export type AttentionKernel = 'tiled' | 'fused' | 'parts';
+
+/** The ways that can run a shape at all, whatever their speed. */
+export function possibleAttentions({ limits }: Capabilities, form: AttentionForm): AttentionKernel[] {
+  const { batch, heads, queries, keys, width } = form;
+  const fits = 4 * batch * heads * queries * keys <= limits.maxStorageBufferBindingSize;
+  const narrow = width <= FUSED_HEAD_WIDTH;
+  return [
+    ...(narrow && width % 4 === 0 ? (['tiled'] as const) : []),
+    ...(narrow ? (['fused'] as const) : []),
+    ...(fits || !narrow ? (['parts'] as const) : []),
+  ];
+}
 
 /**
  * The way for a shape on an adapter. On software adapters three matmul-shaped ops are several times faster than one lane
- * per query (bench/ops.mts), as long as the pattern is small; GPUs take the fused kernel. One query a row, as in decoding with a
- * cache, is in parts everywhere: fused it would be one lane a head, walking over all keys.
+ * per query (bench/ops.mts), as long as the pattern is small; GPUs take tiles. One query a row, as in decoding with a
+ * cache, is in parts everywhere: a tile would be almost empty.
  */
 export function chooseAttention(capabilities: Capabilities, form: AttentionForm): AttentionKernel {
-  const bytes = 4 * form.batch * form.heads * form.queries * form.keys;
-  const small = bytes <= Math.min(PATTERN_BYTES, capabilities.limits.maxStorageBufferBindingSize);
-  const better = capabilities.adapter.isFallback || form.queries === 1;
-  return form.width > FUSED_HEAD_WIDTH || (better && small) ? 'parts' : 'fused';
+  const software = capabilities.adapter.isFallback;
+  const possible = possibleAttentions(capabilities, form);
+  const small = 4 * form.batch * form.heads * form.queries * form.keys <= PATTERN_BYTES;
+  if (possible.includes('parts') && (form.width > FUSED_HEAD_WIDTH || ((software || form.queries === 1) && small)))
+    return 'parts';
+  // Workgroup memory and barriers cost software adapters more than they save.
+  return !software && possible.includes('tiled') ? 'tiled' : 'fused';
+}
+
+/** The ways worth measuring for a shape, the one that chooseAttention takes first. */
+export function attentionCandidates(capabilities: Capabilities, form: AttentionForm): AttentionKernel[] {
+  const chosen = chooseAttention(capabilities, form);
+  return [chosen, ...possibleAttentions(capabilities, form).filter((kernel) => kernel !== chosen)];
 }
 
 /**
  * z [B, T, H, K] = Σ_{j ≤ past + t, j < length} softmax_j(scale · q_t · k_j) v_j for q [B, T, H, K], k and v [B, S, H, K].
  * A query at a padded position sees the row's real keys; a row of length 0 gives zeros. Gradients for q, k, v.
- * `kernel` overrides chooseAttention; heads wider than 128 are not fused ('tensor/shape').
+ * `kernel` is one of attentionCandidates; by default chooseAttention decides.
  * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function causalAttention(
@@ -117,15 +164,19 @@ export function causalAttention(
   const form = attentionForm('causalAttention', q, [k, v], options);
   const { scale, past } = form;
   const { lengths } = options;
-  if ((options.kernel ?? chooseAttention(step.gpu.capabilities, form)) === 'parts') {
+  const kernel = options.kernel ?? chooseAttention(step.gpu.capabilities, form);
+  if (kernel === 'parts') {
     const scores = attentionScores(step, q, k, { scale });
     return attentionMix(step, causalSoftmax(step, scores, { past, ...(lengths ? { lengths } : {}) }), v);
   }
-  if (form.width > FUSED_HEAD_WIDTH)
+  const possible = possibleAttentions(step.gpu.capabilities, form);
+  if (!possible.includes(kernel))
     throw new LimnError(
       'tensor/shape',
-      `causalAttention: heads of width ${form.width}; the fused kernel holds at most ${FUSED_HEAD_WIDTH}. Use { kernel: 'parts' }.`,
-      { details: { op: 'causalAttention', width: form.width, limit: FUSED_HEAD_WIDTH } },
+      `causalAttention: kernel '${kernel}' cannot run heads of width ${form.width}; 'fused' holds at most ${FUSED_HEAD_WIDTH}, ` +
+        `'tiled' at most ${FUSED_HEAD_WIDTH} in fours. Use { kernel: '${possible[0]}' }, or none.`,
+      { details: { op: 'causalAttention', width: form.width, limit: FUSED_HEAD_WIDTH, kernel, possible } },
     );
-  return attentionOp(step, lengths ? [q, k, v, lengths] : [q, k, v], { form, masked: lengths !== undefined })[0];
+  const settled = { form, masked: lengths !== undefined, tiled: kernel === 'tiled' };
+  return attentionOp(step, lengths ? [q, k, v, lengths] : [q, k, v], settled)[0];
 }

@@ -20,9 +20,10 @@ const backwardKernel4 = defineKernel(shaders.gelu4Backward, { grid: perFour, wor
 export function geluBackward(step: Step, x: Tensor, dy: Tensor, form: GeluForm): Tensor {
   const dx = allocate(step, x.shape, 'd gelu');
   const bindings = { x: x.storage, dy: dy.storage, dx: dx.storage };
-  const uniforms = { count: x.size, form: geluNumber[form] };
-  if (x.size % 4 === 0) step.dispatch(backwardKernel4, bindings, uniforms);
-  else step.dispatch(backwardKernel, bindings, uniforms);
+  const uniforms = { count: x.size };
+  const overrides = { FORM: geluNumber[form] };
+  if (x.size % 4 === 0) step.dispatch(backwardKernel4, bindings, uniforms, { overrides });
+  else step.dispatch(backwardKernel, bindings, uniforms, { overrides });
   return dx;
 }
 
@@ -32,9 +33,10 @@ const geluOp = defineOp<readonly [Tensor], readonly [Tensor], GeluForm, undefine
     expectDType('gelu', x, ['f32']);
     const y = allocate(step, x.shape, 'gelu');
     const bindings = { x: x.storage, y: y.storage };
-    const uniforms = { count: x.size, form: geluNumber[form] };
-    if (x.size % 4 === 0) step.dispatch(forwardKernel4, bindings, uniforms);
-    else step.dispatch(forwardKernel, bindings, uniforms);
+    const uniforms = { count: x.size };
+    const overrides = { FORM: geluNumber[form] };
+    if (x.size % 4 === 0) step.dispatch(forwardKernel4, bindings, uniforms, { overrides });
+    else step.dispatch(forwardKernel, bindings, uniforms, { overrides });
     return { outputs: [y], saved: undefined };
   },
   vjp(step, { inputs: [x], options: form }, [dy], [wanted]) {

@@ -1,5 +1,5 @@
 // Causal attention, fused and in parts, with padding, past and odd heads, against float64.
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, type TestContext } from 'vitest';
 import { referenceAttention, referenceRandom, testGpu, withCanaries } from '@limn/testing';
 import {
   attentionMix,
@@ -45,10 +45,28 @@ function name({ batch, heads, width, queries, keys, past, lengths }: Sizes): str
   return `B${batch} H${heads} K${width} T${queries} S${keys}${past ? ` past ${past}` : ''}${lengths ? ` lengths ${lengths.join(' ')}` : ''}`;
 }
 
-describe('causalAttention, fused', () => {
-  for (const sizes of cases)
-    it(name(sizes), async () => {
-      const { batch, heads, width, queries, keys, lengths } = sizes;
+/** Around the tiles of 32 queries and keys, heads of several slices, and fewer lengths and keys than a tile. */
+const tiledCases: Sizes[] = [
+  { batch: 1, heads: 1, width: 4, queries: 1, keys: 1 },
+  { batch: 2, heads: 3, width: 40, queries: 33, keys: 33, lengths: [33, 0] },
+  { batch: 1, heads: 2, width: 40, queries: 31, keys: 67, past: 36 },
+  { batch: 2, heads: 1, width: 40, queries: 1, keys: 65, past: 64, lengths: [65, 40] },
+  { batch: 1, heads: 1, width: 128, queries: 17, keys: 17 },
+  ...long,
+];
+
+/** Software adapters never choose tiles, and take ten seconds and more to compile them for each width of heads. */
+async function skipSlowTiles(context: TestContext, kernel: string): Promise<void> {
+  const { capabilities } = await testGpu();
+  const slow = kernel === 'tiled' && capabilities.adapter.isFallback && process.env['LIMN_LONG'] !== '1';
+  context.skip(slow, 'compiling tiles takes a software adapter long: LIMN_LONG=1');
+}
+
+describe.each(['fused', 'tiled'] as const)('causalAttention, %s', (kernel) => {
+  for (const sizes of kernel === 'tiled' ? tiledCases : cases)
+    it(name(sizes), async (context) => {
+      await skipSlowTiles(context, kernel);
+      const { batch, heads, width, queries, keys, lengths, past } = sizes;
       const shape = { ...sizes, scale: 1 / Math.sqrt(width) };
       const q = random.normals(batch * queries * heads * width);
       const k = random.normals(batch * keys * heads * width);
@@ -56,7 +74,7 @@ describe('causalAttention, fused', () => {
       const perKey = [batch, keys, heads, width];
       await checkOp({
         kernel: 'causalAttention',
-        case: name(sizes),
+        case: `${kernel} ${name(sizes)}`,
         inputs: [
           { shape: [batch, queries, heads, width], values: q },
           { shape: perKey, values: k },
@@ -64,7 +82,11 @@ describe('causalAttention, fused', () => {
           ...(lengths ? [{ shape: [batch], values: Uint32Array.from(lengths) }] : []),
         ],
         run: (step, [tq, tk, tv, tl]) =>
-          causalAttention(step, tq!, tk!, tv!, { kernel: 'fused', ...(tl ? { lengths: tl } : {}) }),
+          causalAttention(step, tq!, tk!, tv!, {
+            kernel,
+            ...(past === undefined ? {} : { past }),
+            ...(tl ? { lengths: tl } : {}),
+          }),
         expected: referenceAttention.attentionForward(q, k, v, shape),
         n: keys,
         vjp: (seed) => {
@@ -75,12 +97,30 @@ describe('causalAttention, fused', () => {
         masks: keys === 5,
       });
     });
+});
+
+describe('causalAttention', () => {
+  it.for(['fused', 'tiled'] as const)(
+    '%s: a NaN key spoils the queries that see it, and no other',
+    async (kernel, context) => {
+      await skipSlowTiles(context, kernel);
+      const gpu = await testGpu();
+      using step = gpu.step();
+      const four = (values: number[]) => values.flatMap((value) => [value, 1, 1, 1]);
+      const ones = fromData(step, four([1, 1, 1]), [1, 3, 1, 4]);
+      const k = fromData(step, four([1, NaN, 1]), [1, 3, 1, 4]);
+      const z = await readFloats(step, causalAttention(step, ones, k, ones, { kernel }));
+      expect([...z]).toEqual([1, 1, 1, 1, ...Array(8).fill(NaN)]);
+    },
+  );
 
   it('refuses heads wider than its registers', async () => {
     const gpu = await testGpu();
     using step = gpu.step();
     const x = fromData(step, new Float32Array(129), [1, 1, 1, 129]);
     expect(() => causalAttention(step, x, x, x, { kernel: 'fused' })).toThrow(/at most 128/);
+    const odd = fromData(step, new Float32Array(7), [1, 1, 1, 7]);
+    expect(() => causalAttention(step, odd, odd, odd, { kernel: 'tiled' })).toThrow(/in fours/);
   });
 
   it('refuses a past that does not fit the keys', async () => {
@@ -243,12 +283,6 @@ describe('attention in parts', async () => {
       const [pattern] = await canaries.read([causalSoftmax(step, scores, { kernel: 'row' })]);
       expect([...pattern!]).toEqual([1, 0, 0, NaN, NaN, 0, 0, 0, 0]);
     }
-    // The fused kernel: a NaN key spoils the queries that see it, and no other.
-    using step = gpu.step();
-    const ones = fromData(step, [1, 1, 1], [1, 3, 1, 1]);
-    const k = fromData(step, [1, NaN, 1], [1, 3, 1, 1]);
-    const z = await readFloats(step, causalAttention(step, ones, k, ones, { kernel: 'fused' }));
-    expect([...z]).toEqual([1, NaN, NaN]);
   });
 
   it('is chosen on software adapters and for one query a row, unless the pattern is too large; heads too wide leave no choice', async () => {
@@ -259,8 +293,8 @@ describe('attention in parts', async () => {
         { batch, heads: 12, queries, keys: 1024, width, past: 1024 - queries, scale: 1 },
       );
     expect([choose(true, 64), choose(true, 1024, 8), choose(true, 1)]).toEqual(['parts', 'fused', 'parts']);
-    expect([choose(false, 64), choose(false, 1), choose(false, 1, 4000)]).toEqual(['fused', 'parts', 'fused']);
-    expect(choose(false, 64, 1, 129)).toBe('parts');
+    expect([choose(false, 64), choose(false, 1), choose(false, 1, 4000)]).toEqual(['tiled', 'parts', 'tiled']);
+    expect([choose(false, 64, 1, 129), choose(false, 64, 1, 63)]).toEqual(['parts', 'fused']);
   });
 
   it('is the fused op', async () => {
