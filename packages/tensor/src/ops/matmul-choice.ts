@@ -50,15 +50,20 @@ const cases: readonly MatmulShape[] = [
   heads(48, nt, 64, 64, 64),
   heads(48, {}, 64, 64, 64),
   heads(48, tn, 64, 64, 64),
-  // Between them.
+  // Logits of a prompt's last token and of a batch's, and their gradients, whose rows of 50,257 are not aligned.
+  shapeOf([16, vocabulary[1], vocabulary[0]], nt),
+  shapeOf([16, 768, 21_845], { alignedA: false }),
+  shapeOf([1, 768, 21_845], { alignedA: false }),
+  // Between them; what there is no time for goes by its neighbours.
   ...[16, 256, 4096].flatMap((rows) => gpt2.map((map) => forward(rows, map))),
-  ...gpt2.map((map) => inputGradient(256, map)),
-  ...gpt2.map((map) => weightGradient(256, map)),
-  ...gpt2.map((map) => inputGradient(64, map)),
-  shapeOf([64, vocabulary[1], vocabulary[0]], nt),
   ...gpt2.map((map) => forward(1, map, { dtypeB: 'f16' })),
   ...gpt2.map((map) => forward(1024, map, { dtypeB: 'f16' })),
-  // Gradients of logits, whose rows of 50,257 are not aligned.
+  ...[256, 64, 16, 4096].flatMap((rows) =>
+    gpt2.flatMap((map) => [inputGradient(rows, map), weightGradient(rows, map)]),
+  ),
+  ...[1, 16, 64].map((rows) => shapeOf([rows, 6567, 768], nt)),
+  shapeOf([64, vocabulary[1], vocabulary[0]], nt),
+  ...[1, 16, 64].map((rows) => shapeOf([rows, 768, 6567], { alignedA: false })),
   shapeOf([64, 768, 21_845], { alignedA: false }),
 ];
 

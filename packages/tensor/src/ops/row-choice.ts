@@ -24,6 +24,8 @@ export const layernormDecision = rowDecision('layernorm', [
   { rows: 1024, width: 768 },
   { rows: 48, width: 768 },
   { rows: 3072, width: 64 },
+  { rows: 16, width: 768 },
+  { rows: 4096, width: 768 },
   { rows: 4096, width: 1600 },
 ]);
 
