@@ -1,4 +1,5 @@
 // Other libraries that can do some of the benches' jobs: opened by name, where they are installed.
+import { withSoftwareVulkan } from '@limn/software-vulkan';
 import type { OpenPeer, Peer } from '../harness/contender.mjs';
 import { openJax } from './jax.mjs';
 import { openOnnxruntimeCpu, openOnnxruntimeWebgpu } from './onnxruntime.mjs';
@@ -20,17 +21,29 @@ export interface OpenedPeers {
   readonly missing: readonly string[];
 }
 
-/** Opens peers by name, all of them by default. Throws for names that there are not. */
-export async function openPeers(names: readonly string[] = PEER_NAMES): Promise<OpenedPeers> {
+/**
+ * Opens peers by name, all of them by default, on the driver that limn's device came from: its `capabilities.source`, by default
+ * what LIMN_ADAPTER says. Throws for names that there are not.
+ */
+export async function openPeers(
+  names: readonly string[] = PEER_NAMES,
+  source = process.env['LIMN_ADAPTER'],
+): Promise<OpenedPeers> {
   const unknown = names.find((name) => !(name in openers));
   if (unknown !== undefined) throw new Error(`no peer is called '${unknown}'; there are ${PEER_NAMES.join(', ')}`);
   const peers: Peer[] = [];
   const missing = new Set<string>();
   for (const name of new Set(names))
     for (const open of openers[name]!) {
-      const opened = await open();
+      const opened = source === 'swiftshader' ? await onSwiftShader(open) : await open();
       if ('missing' in opened) missing.add(opened.missing);
       else peers.push(opened);
     }
   return { peers, missing: [...missing] };
+}
+
+/** Which driver a Dawn finds depends on the environment while it looks for adapters, which every peer does when it is opened. */
+async function onSwiftShader(open: OpenPeer): ReturnType<OpenPeer> {
+  const opened = await withSoftwareVulkan(open);
+  return 'available' in opened ? { missing: opened.reason } : opened;
 }

@@ -29,12 +29,20 @@ type Provider = 'webgpu' | 'cpu';
 export const openOnnxruntimeWebgpu: OpenPeer = () => open('webgpu');
 export const openOnnxruntimeCpu: OpenPeer = () => open('cpu');
 
+const PROBE: JobSpec = { kind: 'matmul', m: 1, n: 1, k: 1, a: Float32Array.of(1), b: Float32Array.of(1) };
+
 async function open(provider: Provider): Promise<Peer | { readonly missing: string }> {
   const ort = installed('onnxruntime-node') as Onnxruntime | undefined;
   if (!ort) return { missing: `onnxruntime-node is not installed: ${INSTALL}` };
   if (!ort.listSupportedBackends().some(({ name }) => name === provider))
     return { missing: `onnxruntime-node has no ${provider} provider on ${process.platform} ${process.arch}` };
   const name = `onnxruntime ${provider} ${versionOf('onnxruntime-node')}`;
+  try {
+    // The provider looks for its adapter with its first session.
+    await (await contender(ort, provider, name, PROBE, [1], 'plain')).dispose();
+  } catch (error) {
+    return { missing: `${name} does not start: ${(error as Error).message}` };
+  }
   return {
     name,
     prepare: (spec) => prepare(ort, provider, name, spec),
