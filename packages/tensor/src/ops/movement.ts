@@ -10,6 +10,8 @@ import { reshape } from '../views.js';
 
 const sliceKernel = defineKernel(shaders.sliceForward, { grid: perElement, work: (u) => u.size });
 const padKernel = defineKernel(shaders.sliceBackward, { grid: perElement, work: (u) => u.size });
+const splitThreeKernel = defineKernel(shaders.splitThree, { grid: perElement, work: (u) => u.size });
+const joinThreeKernel = defineKernel(shaders.joinThree, { grid: perElement, work: (u) => u.size });
 const concatKernel = defineKernel(shaders.concatPart, { grid: perElement, work: (u) => u.size });
 const permuteKernel = defineKernel(shaders.permute, { grid: perElement, work: (u) => u.size });
 
@@ -59,11 +61,33 @@ export function slice(step: Step, x: Tensor, axis: number, start: number, length
   return sliceOp(step, [x], { axis: place, start, length })[0];
 }
 
+/**
+ * The uniforms of three parts that one dispatch moves by fours, such as queries, keys and values; undefined for other parts. `runs` are
+ * the parts' elements in a row, of which there are `outer`.
+ */
+function threeByFours(outer: number, runs: readonly number[]) {
+  if (runs.length !== 3 || runs.some((run) => run % 4 !== 0)) return undefined;
+  const [first, second, third] = runs as [number, number, number];
+  const row = (first + second + third) / 4;
+  return { size: outer * row, row, first: first / 4, second: second / 4 };
+}
+
 /** Parts joined along one axis, a leaf. */
 function joined(step: Step, parts: readonly Tensor[], axis: number): Tensor {
   const first = parts[0] as Tensor;
   const total = parts.reduce((length, part) => length + (part.shape[axis] as number), 0);
   const y = allocate(step, withLength(first.shape, axis, total), 'concat', first.dtype);
+  const outer = countOf(first.shape.slice(0, axis));
+  const three = threeByFours(
+    outer,
+    parts.map((part) => part.size / outer),
+  );
+  if (three) {
+    const [a, b, c] = parts as readonly [Tensor, Tensor, Tensor];
+    const bindings = { first_part: a.storage, second_part: b.storage, third_part: c.storage, y: y.storage };
+    step.dispatch(joinThreeKernel, bindings, three);
+    return y;
+  }
   let start = 0;
   for (const part of parts) {
     const { axis: length, inner } = runForm(part.shape, axis);
@@ -74,16 +98,32 @@ function joined(step: Step, parts: readonly Tensor[], axis: number): Tensor {
   return y;
 }
 
+/** x cut along one axis, leaves. */
+function cut(step: Step, x: Tensor, axis: number, lengths: readonly number[]): readonly Tensor[] {
+  const outer = countOf(x.shape.slice(0, axis));
+  const inner = countOf(x.shape.slice(axis + 1));
+  const three = threeByFours(
+    outer,
+    lengths.map((length) => length * inner),
+  );
+  if (three) {
+    const parts = lengths.map((length) => allocate(step, withLength(x.shape, axis, length), 'split', x.dtype));
+    const [a, b, c] = parts as [Tensor, Tensor, Tensor];
+    const bindings = { x: x.storage, first_part: a.storage, second_part: b.storage, third_part: c.storage };
+    step.dispatch(splitThreeKernel, bindings, three);
+    return parts;
+  }
+  let start = 0;
+  return lengths.map((length) => {
+    start += length;
+    return sliced(step, x, axis, start - length, length);
+  });
+}
+
 const splitOp = defineOp({
   name: 'split',
   forward(step, [x]: readonly [Tensor], { axis, lengths }: { axis: number; lengths: readonly number[] }) {
-    let start = 0;
-    const outputs: Tensor[] = [];
-    for (const length of lengths) {
-      outputs.push(sliced(step, x, axis, start, length));
-      start += length;
-    }
-    return { outputs: outputs as readonly Tensor[], saved: undefined };
+    return { outputs: cut(step, x, axis, lengths), saved: undefined };
   },
   vjp(step, { outputs, options: { axis } }, dOutputs) {
     const parts = outputs.map((output, place) => dOutputs[place] ?? fill(step, output.shape, 0, 'split (backward)'));

@@ -211,6 +211,42 @@ describe('split', () => {
   });
 });
 
+describe('three parts by fours', () => {
+  it('are cut and joined in one dispatch each, whatever their lengths', async () => {
+    const cases: [number[], number, [number, number, number]][] = [
+      [[1, 12], 1, [4, 4, 4]],
+      [[5, 24], 1, [4, 12, 8]],
+      [[67, 20], 1, [8, 8, 4]],
+      [[3, 7, 8], 1, [1, 4, 2]],
+      [[9, 4], 0, [2, 6, 1]],
+      [[2, 17, 192], 2, [64, 64, 64]],
+    ];
+    for (const [shape, axis, lengths] of cases)
+      for (const workgroup of WORKGROUPS)
+        for (const part of [0, 1, 2]) {
+          const start = lengths.slice(0, part).reduce((sum, length) => sum + length, 0);
+          const sources = referenceMovement.sliceSources(shape, axis, start, lengths[part]!);
+          await checkMoved(
+            'split_three',
+            shape,
+            sources,
+            (step, x) => split(step, x, axis, lengths)[part]!,
+            `part ${part} of ${lengths} along ${axis}`,
+            workgroup,
+          );
+        }
+    const gpu = await testGpu();
+    using step = gpu.step();
+    const x = fromData(step, Float32Array.from(random.normals(48)), [2, 24]);
+    const parts = split(step, x, 1, [8, 4, 12]);
+    expect(step.plan().dispatches).toBe(1);
+    const whole = concat(step, parts, 1);
+    expect(step.plan().dispatches).toBe(2);
+    const [before, after] = await Promise.all([read(step, x), read(step, whole)]);
+    expect([...after]).toEqual([...before]);
+  });
+});
+
 describe('selectRows', () => {
   it('takes rows by mask, and sends gradients to the chosen side', async () => {
     for (const [outer, inner] of [
