@@ -19,4 +19,4 @@ sizeTable(sizes).forEach((line) => console.log(line));
 notes.forEach((note) => console.log(note));
 const over = overLimit(sizes);
 if (over !== undefined) throw new Error(over);
-if (options.verify && !verifyPack(folder)) process.exitCode = 1;
+if (options.verify && !verifyPack(folder, process.env['LIMN_LONG'] === '1')) process.exitCode = 1;

@@ -77,8 +77,11 @@ const CASES: readonly Case[] = [
   },
 ];
 
-/** Runs doctor, kernel tests and a bench in every room and prints what came of it; false when anything was not as it must be. */
-export function verifyPack(folder: string): boolean {
+/**
+ * Runs doctor, some kernel tests (or every one) and a bench in every room and prints what came of it; false when anything was not
+ * as it must be.
+ */
+export function verifyPack(folder: string, everyTest = false): boolean {
   const reason = whyNoRooms();
   if (reason !== undefined) {
     console.log(`not verified: ${reason}`);
@@ -90,7 +93,7 @@ export function verifyPack(folder: string): boolean {
       return skipped(each, 'no static busybox is here (LIMN_BUSYBOX=… names one; Debian: busybox-static)');
     if (each.furnish && ![DRIVER, LOADER].every((file) => existsSync(file)))
       return skipped(each, 'Mesa’s lavapipe is not installed here');
-    return verifyIn(each, folder, busybox);
+    return verifyIn(each, folder, busybox, everyTest);
   }).every(Boolean);
 }
 
@@ -103,6 +106,7 @@ function verifyIn(
   { name, bare, furnish, how, expected, results }: Case,
   folder: string,
   busybox: string | undefined,
+  everyTest: boolean,
 ): boolean {
   const room = new Room();
   const start = performance.now();
@@ -111,8 +115,10 @@ function verifyIn(
     furnish?.(room);
     room.addPack(folder);
     const doctor = room.run(['doctor'], how);
-    const tests = room.run(['tests', ...(process.env['LIMN_LONG'] === '1' ? [] : ['ops/gelu', 'gpu/test/step'])], how);
+    const tests = room.run(['tests', ...(everyTest ? [] : ['ops/gelu', 'gpu/test/step'])], how);
     const bench = room.run(['bench', '--only', 'kernels', '--filter', 'softmax', '--rounds', '1'], how);
+    // Without a driver, nothing passes for a run on one.
+    const refused = furnish ? undefined : room.run(['tests'], { env: { LIMN_ADAPTER: 'system' } });
     const problems = [
       ...[doctor, tests, bench].flatMap(({ code, output }, i) =>
         code === 0 ? [] : [`./run ${['doctor', 'tests', 'bench'][i]} ended with ${code}:\n${output}`],
@@ -124,6 +130,9 @@ function verifyIn(
         ? []
         : [`the tests' last line is missing:\n${tests.output}`]),
       ...(/^softmax .* (µs|ms|s) /m.test(bench.output) ? [] : [`the bench gave no figure:\n${bench.output}`]),
+      ...(refused && !(refused.code === 1 && /no GPU adapter: LIMN_ADAPTER=system/.test(refused.output))
+        ? [`LIMN_ADAPTER=system was not refused (${refused.code}):\n${refused.output}`]
+        : []),
       ...missing(path.join(room.root, results)),
     ];
     const seconds = ((performance.now() - start) / 1000).toFixed(0);

@@ -1,6 +1,16 @@
 // Writes the pack: every file compressed by itself with gzip, a list of them, the command and a README.
 import { createHash } from 'node:crypto';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import os from 'node:os';
 import path from 'node:path';
@@ -24,16 +34,14 @@ export interface Pack {
   readonly notes: readonly string[];
 }
 
-/** Writes the pack of the checkout at `root` to `folder`, which is emptied first except for `results`. */
+/** Writes the pack of the checkout at `root` to `folder`, which is emptied first except for `results`. Throws where something else is in it. */
 export async function writePack(root: string, folder: string): Promise<Pack> {
   if (process.platform !== 'linux' || process.arch !== 'x64')
     throw new Error(
       `the pack is made of this machine's Node, so it is made on Linux x64, not ${process.platform} ${process.arch}`,
     );
+  makeRoom(folder);
   const { tree, notes } = await collect(root);
-  mkdirSync(folder, { recursive: true });
-  for (const name of readdirSync(folder))
-    if (name !== 'results') rmSync(path.join(folder, name), { recursive: true, force: true });
   const sizes: PackedSize[] = [];
   const write = (file: string, data: Uint8Array | string, executable = false): void => {
     const target = path.join(folder, file);
@@ -43,20 +51,33 @@ export async function writePack(root: string, folder: string): Promise<Pack> {
     sizes.push({ file, bytes: statSync(target).size });
   };
   const names = [...tree.keys()].sort();
-  const hash = createHash('sha256');
-  for (const name of names) {
-    const { data } = tree.get(name)!;
-    hash.update(`${name}\0${data.length}\0`).update(data);
-    write(`files/${name}.gz`, gzipSync(data, { level: 9 }));
-  }
   // A name with a blank or a sign of the shell's would need care that the command does not take.
   const odd = names.find((name) => !/^[\w@+./-]+$/.test(name));
   if (odd !== undefined) throw new Error(`${odd} has a name that the pack's command cannot read`);
+  // First, so that what an interruption leaves is known for a pack.
+  write('files/id.txt', `${hashOf(tree)}\n`);
+  for (const name of names) write(`files/${name}.gz`, gzipSync(tree.get(name)!.data, { level: 9 }));
   write('files/list.txt', names.map((name) => `${tree.get(name)!.executable ? 'x' : '-'} ${name}\n`).join(''));
-  write('files/id.txt', `${hash.digest('hex').slice(0, 16)}\n`);
   write('run', readFileSync(path.join(root, 'bench/pack/box/run.sh')), true);
   write('README.md', readFileSync(path.join(root, 'bench/pack/box/README.md')));
   return { folder, sizes, notes };
+}
+
+/** Of names and contents, in hexadecimal: a pack with others is unpacked beside it. */
+function hashOf(tree: ReadonlyMap<string, TreeFile>): string {
+  const hash = createHash('sha256');
+  for (const [name, { data }] of [...tree].sort(([a], [b]) => (a < b ? -1 : 1)))
+    hash.update(`${name}\0${data.length}\0`).update(data);
+  return hash.digest('hex').slice(0, 16);
+}
+
+/** An empty folder, or an earlier pack without all but its results. Throws for a folder with anything else in it. */
+export function makeRoom(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  const names = readdirSync(folder);
+  if (names.length > 0 && !existsSync(path.join(folder, 'files/id.txt')))
+    throw new Error(`${folder} holds something else than a pack; name a folder that is empty or not there`);
+  for (const name of names) if (name !== 'results') rmSync(path.join(folder, name), { recursive: true, force: true });
 }
 
 /** Everything that the box unpacks, laid out like the checkout. */

@@ -1,6 +1,6 @@
 // What goes into the pack, how large it may be, how a driver is found on the box, and its test runner on a small file.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { build } from 'esbuild';
@@ -12,7 +12,7 @@ import { whyNoRooms } from '../pack/room.mjs';
 import { libraryFolder, parseLdd } from '../pack/shared-libraries.mjs';
 import { LIMIT_BYTES, overLimit, sizeTable, totalBytes } from '../pack/size.mjs';
 import { verifyPack } from '../pack/verify.mjs';
-import { writePack } from '../pack/write-pack.mjs';
+import { makeRoom, writePack } from '../pack/write-pack.mjs';
 
 const root = path.resolve(import.meta.dirname, '../..');
 const scratch = mkdtempSync(path.join(tmpdir(), 'limn-pack-test-'));
@@ -177,6 +177,18 @@ describe('the runner without vitest’s server', () => {
 });
 
 describe('the pack', () => {
+  it('takes the place of an earlier one and of nothing else', () => {
+    const folder = path.join(scratch, 'place');
+    makeRoom(folder);
+    expect(readdirSync(folder)).toEqual([]);
+    mkdirSync(path.join(folder, 'results'));
+    expect(() => makeRoom(folder)).toThrow('holds something else than a pack');
+    mkdirSync(path.join(folder, 'files'));
+    writeFileSync(path.join(folder, 'files/id.txt'), 'one');
+    makeRoom(folder);
+    expect(readdirSync(folder)).toEqual(['results']);
+  });
+
   it('is within its limit and runs in empty root folders', async (context) => {
     context.skip(process.env['LIMN_LONG'] !== '1', 'it compresses Node and runs in five rooms: LIMN_LONG=1');
     const reason =

@@ -39,18 +39,18 @@ export async function doctor(found: Found): Promise<boolean> {
       `${manifest.file} → ${manifest.library}${manifest.usual ? '' : ' (not where a loader looks)'}`,
     );
   found.steps.forEach((step) => line('tried', step));
-  line(
-    'driver',
-    found.adapter ? `${found.adapter.description}${found.adapter.isSoftware ? ' (software)' : ''}` : 'gives no adapter',
-  );
-  if (!found.adapter) {
+  const asked = process.env['LIMN_ADAPTER'] || 'auto';
+  const { adapter: seen } = found;
+  if (seen) line('driver', `${seen.description}${seen.isSoftware ? ' (software)' : ''}`);
+  else if (asked === 'swiftshader') line('driver', 'not looked for: LIMN_ADAPTER=swiftshader');
+  else {
+    line('driver', 'gives no adapter');
     for (const manifest of manifests) {
       const problem = load(libraryPath(manifest));
       if (problem !== undefined) line('does not load', problem);
     }
     advice().forEach((text) => line('', text));
   }
-  const asked = process.env['LIMN_ADAPTER'] ?? 'auto';
   try {
     const gpu = await openNodeGpu({ label: 'doctor' });
     const { adapter, source, f16, subgroups, subgroupMin, subgroupMax, timestamps, limits, flopsPerSecond } =
