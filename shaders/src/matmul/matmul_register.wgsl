@@ -104,26 +104,9 @@ fn matmul_register(
     }
   }
 
-  // Without an epilogue whole blocks go straight out of registers: indexing sums costs more than the store.
-  if (params.flags == 0u && params.gelu == 0u && row0 + 4u <= params.m && col0 + 4u <= params.n) {
-    let at = c_index(outer, inner, split, row0, col0);
-    store_plain(at, params.alpha * sum0);
-    store_plain(at + params.c_row, params.alpha * sum1);
-    store_plain(at + 2u * params.c_row, params.alpha * sum2);
-    store_plain(at + 3u * params.c_row, params.alpha * sum3);
-    return;
-  }
   var sums = array<vec4f, 4>(sum0, sum1, sum2, sum3);
+  let at = c_index(outer, inner, split, row0, col0);
   for (var r = 0u; r < min(4u, params.m - row0); r++) {
-    for (var i = 0u; i < min(4u, params.n - col0); i++) {
-      store_c(c_index(outer, inner, split, row0 + r, col0 + i), inner, col0 + i, sums[r][i]);
-    }
+    store_four(at + r * params.c_row, inner, col0, params.n - col0, sums[r]);
   }
-}
-
-fn store_plain(at: u32, value: vec4f) {
-  c[at] = value.x;
-  c[at + 1u] = value.y;
-  c[at + 2u] = value.z;
-  c[at + 3u] = value.w;
 }

@@ -55,10 +55,6 @@ fn matmul_rows(
   // b is counted in vec4.
   let b_base = (params.b_offset + outer * params.b_outer + inner * params.b_inner) / 4u;
   let b_row = params.b_row / 4u;
-  let b_col = b_base + min(col0 / 4u, b_row - 1u);
-  // repeat j 0..4
-  let b_at$j = b_base + min(col0 + $j, params.n - 1u) * b_row;
-  // end repeat
   // repeat r 0..8
   let a_at$r = a_base + min(row0 + $r, params.m - 1u) * select(params.a_row, 1u, TA == 1u);
   var sum$r = vec4f();
@@ -68,38 +64,21 @@ fn matmul_rows(
   for (var t = split * params.chunk + 4u * slice; t < end; t += 4u * SLICES) {
     let terms = min(vec4u(t, t + 1u, t + 2u, t + 3u), vec4u(last_k));
     let inside = vec4u(t, t + 1u, t + 2u, t + 3u) < vec4u(end);
-    var b0: vec4f;
-    var b1: vec4f;
-    var b2: vec4f;
-    var b3: vec4f;
-    if (TB == 1u) {
-      // repeat j 0..4
-      let c$j = widen4(b[b_at$j + t / 4u]);
-      // end repeat
-      // repeat i 0..4
-      b$i = vec4f(c0[$i], c1[$i], c2[$i], c3[$i]);
-      // end repeat
-    } else {
-      // repeat i 0..4
-      b$i = widen4(b[b_col + terms[$i] * b_row]);
-      // end repeat
-    }
+    let b0 = fetch_b(b_base, b_row, col0, t, terms);
     let places = terms * a_step;
     // Rows beyond ROWS are guarded by a constant: no code is left of them.
     // repeat r 0..8
     if ($r < ROWS) {
-      let s = select(vec4f(), vec4f(a[a_at$r + places.x], a[a_at$r + places.y], a[a_at$r + places.z], a[a_at$r + places.w]), inside);
-      sum$r += s.x * b0 + s.y * b1 + s.z * b2 + s.w * b3;
+      sum$r += b0 * fetch_a(a_at$r + places, inside);
     }
     // end repeat
   }
 
-  let columns = max(col0, params.n) - col0;
-  let at = c_index(outer, inner, split, row0, col0);
   var sums: array<vec4f, 8>;
   // repeat r 0..8
   sums[$r] = sum$r;
   // end repeat
+  let at = c_index(outer, inner, split, row0, col0);
   for (var r = 0u; r < min(ROWS, params.m - row0); r++) {
     var sum = sums[r];
     // Over the slices of these columns by a tree, in an order fixed by SLICES; slice 0 has the whole.
@@ -112,7 +91,22 @@ fn matmul_rows(
       workgroupBarrier();
     }
     if (slice == 0u) {
-      store_four(at + r * params.c_row, inner, col0, columns, sum);
+      store_four(at + r * params.c_row, inner, col0, max(col0, params.n) - col0, sum);
     }
   }
+}
+
+// Four terms of one row of A; 0 outside.
+fn fetch_a(at: vec4u, inside: vec4<bool>) -> vec4f {
+  return select(vec4f(), vec4f(a[at.x], a[at.y], a[at.z], a[at.w]), inside);
+}
+
+// By term, four columns of B; of what lies outside, something inside.
+fn fetch_b(base: u32, row: u32, col: u32, t: u32, terms: vec4u) -> mat4x4f {
+  if (TB == 1u) {
+    let at = base + min(col + vec4u(0u, 1u, 2u, 3u), vec4u(params.n - 1u)) * row + t / 4u;
+    return transpose(mat4x4f(widen4(b[at.x]), widen4(b[at.y]), widen4(b[at.z]), widen4(b[at.w])));
+  }
+  let at = base + min(col / 4u, row - 1u) + terms * row;
+  return mat4x4f(widen4(b[at.x]), widen4(b[at.y]), widen4(b[at.z]), widen4(b[at.w]));
 }

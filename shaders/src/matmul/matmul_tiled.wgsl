@@ -88,13 +88,10 @@ fn matmul_tiled(
   }
 
   var sums = array<vec4f, 4>(sum0, sum1, sum2, sum3);
-  for (var r = 0u; r < 4u; r++) {
-    for (var i = 0u; i < 4u; i++) {
-      let row = row0 + 4u * lane.y + r;
-      let col = col0 + 4u * lane.x + i;
-      if (row < params.m && col < params.n) {
-        store_c(c_index(outer, inner, split, row, col), inner, col, sums[r][i]);
-      }
-    }
+  let row = row0 + 4u * lane.y;
+  let col = col0 + 4u * lane.x;
+  let at = c_index(outer, inner, split, row, col);
+  for (var r = 0u; r < min(4u, max(row, params.m) - row); r++) {
+    store_four(at + r * params.c_row, inner, col, max(col, params.n) - col, sums[r]);
   }
 }

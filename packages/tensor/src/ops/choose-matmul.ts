@@ -1,10 +1,19 @@
 // Which matmul kernel runs a shape on an adapter: a pure function, its thresholds measured by bench/matmul.mts.
 import type { Capabilities } from '@limn/gpu';
-import { rowsSizes } from './matmul-kernels.js';
+import { matrixVariant, rowsSizes } from './matmul-kernels.js';
 
 /** The kernels of shaders/src/matmul that compute a whole product. */
 export type MatmulKernelName =
-  'naive' | 'row' | 'sharedRow' | 'register' | 'subgroup16' | 'subgroup32' | 'tiled' | 'block64' | 'block128';
+  | 'naive'
+  | 'row'
+  | 'sharedRow'
+  | 'register'
+  | 'subgroup16'
+  | 'subgroup32'
+  | 'tiled'
+  | 'block64'
+  | 'block128'
+  | 'matrix';
 
 /** What the choice depends on; all in elements. */
 export interface MatmulShape {
@@ -19,6 +28,8 @@ export interface MatmulShape {
   readonly alignedB: boolean;
   /** How b is stored; 'f32' if not given. */
   readonly dtypeB?: 'f32' | 'f16';
+  /** a may be rounded to f16 where b is stored so: activations, on a device opened with `halfProducts`. */
+  readonly narrowA?: boolean;
 }
 
 /** Which operands are copied to rows of whole vec4s first, for a kernel that reads them so. */
@@ -49,6 +60,7 @@ export function possibleMatmuls(
     'tiled',
     ...(wholeB ? (['row', 'sharedRow'] as const) : []),
     ...(wholeB && wholeA ? (['register', 'block64', 'block128'] as const) : []),
+    ...(wholeB && wholeA && matrixVariant(capabilities, shape) ? (['matrix'] as const) : []),
     ...(wholeB && wholeA && eights ? (['subgroup16', 'subgroup32'] as const) : []),
   ];
 }
@@ -61,6 +73,7 @@ const tileSides: { readonly [N in MatmulKernelName]?: readonly [rows: number, co
   tiled: [64, 64],
   block64: [64, 64],
   block128: [128, 128],
+  matrix: [64, 64],
 };
 
 /** Products below this many terms are over before a tile is full. */
@@ -78,7 +91,17 @@ const PACK_USES = { software: 32, hardware: 256 };
 /**
  * The kernel for a product of this shape; the same answer for the same capabilities and shape, so that bits repeat.
  *
- * TABLE
+ * Software adapters (isFallback): what a product costs there is loads, which go lane by lane, so the kernel that loads least per
+ * multiplication is the quickest: `subgroup32` where lanes come in eights, `register` elsewhere; workgroup memory costs and gains
+ * nothing. What is tiny takes `naive`, which compiles fastest, and few rows `row`, which reads b once for all of them.
+ * GPUs: `block128` where its tiles are many, else `block64`; `sharedRow` for few rows, whose columns alone would leave a GPU idle;
+ * `matrix` where the device has subgroup matrices that may be used. That is thought, not measured: `tuneKernels` measures it.
+ *
+ * Operands that are not aligned are copied to aligned rows where they are one matrix and every element is used often enough
+ * (gradients of logits of 50,257 tokens; sizes that are prime); what else is not aligned takes `tiled`, or `row` where only a is not.
+ *
+ * Splits are for GPUs alone: a long sum over few tiles (weight gradients, decoding) is cut until the grid is large enough.
+ * Software adapters are busy with one tile per core.
  */
 export function chooseMatmul(capabilities: Capabilities, shape: MatmulShape): MatmulPlan {
   const { m, n, k, batch } = shape;
@@ -92,7 +115,7 @@ export function chooseMatmul(capabilities: Capabilities, shape: MatmulShape): Ma
       : [m <= 16 ? 'subgroup16' : 'subgroup32', 'register', 'row', 'tiled']
     : m <= FEW_ROWS
       ? ['sharedRow', 'tiled']
-      : [big ? 'block128' : 'block64', 'tiled'];
+      : ['matrix', big ? 'block128' : 'block64', 'tiled'];
   const possible = possibleMatmuls(capabilities, shape, packing);
   const kernel = order.find((name) => possible.includes(name)) ?? 'naive';
   return { kernel, splits: software ? 1 : splitsFor(capabilities, kernel, shape), ...packing };

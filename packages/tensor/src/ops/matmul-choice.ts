@@ -68,12 +68,13 @@ const cases: readonly MatmulShape[] = [
 ];
 
 /** Shapes that share a choice: transposes, type and alignment, and sizes up to the same powers of four. */
-function classOf({ m, n, k, batch, transposeA, transposeB, alignedA, alignedB, dtypeB }: MatmulShape): CaseClass {
+function classOf(shape: MatmulShape): CaseClass {
+  const { m, n, k, batch, transposeA, transposeB, alignedA, alignedB, dtypeB, narrowA } = shape;
   // Vec4s along k read beyond b's rows where they are no whole ones.
   const wholeB = alignedB && (!transposeB || k % 4 === 0);
   const words = [
     `${transposeA ? 't' : 'n'}${transposeB ? 't' : 'n'}`,
-    ...(dtypeB === 'f16' ? ['f16'] : []),
+    ...(dtypeB === 'f16' ? [narrowA ? 'f16 both' : 'f16'] : []),
     ...(alignedA ? [] : ['odd-a']),
     ...(wholeB ? [] : ['odd-b']),
   ];

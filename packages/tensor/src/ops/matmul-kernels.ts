@@ -1,6 +1,6 @@
 // The kernels of shaders/src/matmul that compute a whole product, by name: grid, work, and the overrides that suit a shape.
 import * as shaders from '@limn/shaders';
-import { defineKernel, type Capabilities, type Grid, type Kernel, type UniformsOf } from '@limn/gpu';
+import { defineKernel, type Capabilities, type Grid, type Kernel, type UniformsOf, type Variant } from '@limn/gpu';
 import { groupsOf } from '../grid.js';
 import type { MatmulKernelName, MatmulShape } from './choose-matmul.js';
 
@@ -25,6 +25,7 @@ const rows = defineKernel(shaders.matmulRows, { grid: (u, { ROWS, FOURS }) => ti
 const register = defineKernel(shaders.matmulRegister, { grid: (u) => tiles(u, 32, 32), work });
 const subgroup = defineKernel(shaders.matmulSubgroup, { grid: (u, { ROWS }) => tiles(u, ROWS, 32), work });
 const tiled = defineKernel(shaders.matmulTiled, { grid: (u) => tiles(u, 64, 64), work });
+const matrix = defineKernel(shaders.matmulMatrix, { grid: (u) => tiles(u, 64, 64), work });
 const block = defineKernel(shaders.matmulBlock, { grid: (u, { LANES }) => tiles(u, 8 * LANES, 8 * LANES), work });
 
 const byName: { readonly [N in MatmulKernelName]: MatmulKernel } = {
@@ -37,6 +38,7 @@ const byName: { readonly [N in MatmulKernelName]: MatmulKernel } = {
   tiled: tiled as unknown as MatmulKernel,
   block64: block as unknown as MatmulKernel,
   block128: block as unknown as MatmulKernel,
+  matrix: matrix as unknown as MatmulKernel,
 };
 
 /** Whether a kernel can write c by whole vec4s. */
@@ -44,14 +46,45 @@ export function isBlock(name: MatmulKernelName): boolean {
   return name === 'block64' || name === 'block128';
 }
 
-/** The kernel of this name and its overrides for a product of this shape. */
+/**
+ * The subgroup matrices that a product can use: of f16 where a may be narrowed to what b is stored as, else of f32, which lose
+ * nothing. Undefined where the device has none of a known shape, or subgroups of more than one size, whose matrices need lanes
+ * that cannot be counted.
+ */
+export function matrixVariant(
+  { subgroupMatrix, subgroupMin, subgroupMax, f16 }: Capabilities,
+  { dtypeB, narrowA = false }: Pick<MatmulShape, 'dtypeB' | 'narrowA'>,
+): NonNullable<Variant['matrix']> | undefined {
+  if (subgroupMin !== subgroupMax) return undefined;
+  const has = (side: number, type: string): boolean =>
+    subgroupMatrix.some(
+      ({ m, n, k, componentType, resultType }) =>
+        m === side && n === side && k === side && componentType === type && resultType === 'f32',
+    );
+  if (narrowA && dtypeB === 'f16' && f16) {
+    if (has(16, 'f16')) return 'f16x16';
+    if (has(8, 'f16')) return 'f16x8';
+  }
+  return has(8, 'f32') ? 'f32x8' : undefined;
+}
+
+/** The kernel of this name, its overrides and its text for a product of this shape. */
 export function settleMatmul(
   capabilities: Capabilities,
   name: MatmulKernelName,
-  shape: Pick<MatmulShape, 'm' | 'transposeA' | 'transposeB'>,
-): { readonly kernel: MatmulKernel; readonly overrides: Readonly<Record<string, number>> } {
+  shape: Pick<MatmulShape, 'm' | 'transposeA' | 'transposeB' | 'dtypeB' | 'narrowA'>,
+): {
+  readonly kernel: MatmulKernel;
+  readonly overrides: Readonly<Record<string, number>>;
+  readonly variant: Variant;
+} {
   const stored = { TA: shape.transposeA ? 1 : 0, TB: shape.transposeB ? 1 : 0 };
-  return { kernel: byName[name], overrides: { ...stored, ...sizes(capabilities, name, shape) } };
+  const matrices = name === 'matrix' ? matrixVariant(capabilities, shape) : undefined;
+  return {
+    kernel: byName[name],
+    overrides: { ...stored, ...sizes(capabilities, name, shape) },
+    variant: { elem: shape.dtypeB ?? 'f32', ...(matrices ? { matrix: matrices } : {}) },
+  };
 }
 
 function sizes(
@@ -61,6 +94,7 @@ function sizes(
 ): Readonly<Record<string, number>> {
   if (name === 'row' || name === 'sharedRow') return rowsSizes(capabilities, name, shape);
   if (name === 'subgroup16' || name === 'subgroup32') return { ROWS: name === 'subgroup16' ? 16 : 32 };
+  if (name === 'matrix') return { LANES: 4 * capabilities.subgroupMax };
   if (name === 'block64' || name === 'block128') return { LANES: name === 'block64' ? 8 : 16 };
   return {};
 }

@@ -106,6 +106,7 @@ const matmulOp = defineOp<readonly Tensor[], readonly [Tensor], Settled, { form:
         dtype: b.dtype as 'f32' | 'f16',
       },
       c: { storage: c.storage, outer: m * n, row: n },
+      activations: true,
       label,
       ...(bias ? { bias: { storage: bias.storage } } : {}),
       ...(settled.gelu && pre ? { gelu: { form: settled.gelu, pre: pre.storage } } : {}),

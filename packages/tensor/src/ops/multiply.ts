@@ -49,6 +49,8 @@ export interface Multiplication {
   readonly residual?: Storage;
   /** c += instead of c =. */
   readonly accumulate?: boolean;
+  /** a holds activations of a forward pass: a device opened with `halfProducts` may round them to f16 where b is f16. Never gradients, which f16 would lose. */
+  readonly activations?: boolean;
   readonly label?: string;
   /** For tests and benches; by default what was chosen for the device decides, else chooseMatmul. */
   readonly plan?: MatmulPlan;
@@ -80,6 +82,7 @@ export function multiply(step: Step, call: Multiplication): void {
     alignedA: isAligned(a),
     alignedB: isAligned(b),
     dtypeB: b.dtype ?? 'f32',
+    narrowA: call.activations === true && step.gpu.capabilities.halfProducts,
   };
   const plan = call.plan ?? matmulDecision.choose(step.gpu, shape);
   if (plan.packA || plan.packB) {
@@ -119,7 +122,7 @@ export function multiply(step: Step, call: Multiplication): void {
   const plain = { bias_offset: 0, bias_inner: 0, alpha: 1, flags: 0, gelu: 0 };
   // Whole vec4s of c where all that lies as c does, and the bias, can be written and read so.
   const wide = n % 4 === 0 && (split || (isAligned(c) && isAligned({ ...bias, row: 0 })));
-  const { kernel, overrides } = settleMatmul(step.gpu.capabilities, plan.kernel, shape);
+  const { kernel, overrides, variant } = settleMatmul(step.gpu.capabilities, plan.kernel, shape);
   step.dispatch(
     kernel,
     {
@@ -146,7 +149,7 @@ export function multiply(step: Step, call: Multiplication): void {
       b_row: b.row,
       ...(split ? { ...partial, ...plain } : { ...target, ...epilogue }),
     },
-    { overrides, variant: { elem: b.dtype ?? 'f32', out: wide && isBlock(plan.kernel) ? 'vec4' : 'f32' }, label },
+    { overrides, variant: { ...variant, out: wide && isBlock(plan.kernel) ? 'vec4' : 'f32' }, label },
   );
   if (!split) return;
   step.dispatch(
