@@ -12,14 +12,14 @@ export { halfBits, halfValue, packF16, unpackF16 } from './f16.js';
 export { groupsOf, perElement, perRow } from './grid.js';
 export { add, addScaled, div, mul, neg, scale, sub } from './ops/arithmetic.js';
 export { expand } from './ops/broadcast.js';
+export { causalAttention } from './ops/attention.js';
 export {
   attentionCandidates,
-  causalAttention,
   chooseAttention,
   FUSED_HEAD_WIDTH,
   possibleAttentions,
   type AttentionKernel,
-} from './ops/attention.js';
+} from './ops/choose-attention.js';
 export { type AttentionForm, type AttentionOptions } from './ops/attention-form.js';
 export { attentionMix, attentionScores, causalSoftmax } from './ops/attention-unfused.js';
 export { crossEntropy, IGNORED_TARGET } from './ops/cross-entropy.js';
@@ -80,7 +80,9 @@ export { abs, exp, log, reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh, ty
 export { unembed } from './ops/unembed.js';
 export { writeRows } from './ops/write-rows.js';
 export { multiply, type GeluForm, type Multiplication, type Operand, type Placement } from './ops/multiply.js';
+export { attentionDecision } from './ops/attention-choice.js';
 export { matmulDecision } from './ops/matmul-choice.js';
+export { layernormDecision, softmaxDecision } from './ops/row-choice.js';
 export { defineDecision, type Decision } from './tuning/decision.js';
 export { className, sizeClass, type CaseClass, type DecisionRules } from './tuning/decision-rules.js';
 export { isTuned, kernelDecisions, kernelsInForce } from './tuning/kernel-decisions.js';

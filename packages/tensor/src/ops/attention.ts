@@ -1,14 +1,13 @@
 // Causal attention z = softmax(scale · q kᵀ, masked) v: fused, never storing the pattern (the backward recomputes it), or in parts.
 import * as shaders from '@limn/shaders';
-import { defineKernel, LimnError, type Capabilities, type Step } from '@limn/gpu';
+import { defineKernel, LimnError, type Step, type Storage } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
-import { groupsOf } from '../grid.js';
+import { groupsOf, perElement } from '../grid.js';
 import { allocate, type Tensor } from '../tensor.js';
 import { attentionForm, type AttentionForm, type AttentionOptions } from './attention-form.js';
+import { attentionDecision } from './attention-choice.js';
 import { attentionMix, attentionScores, causalSoftmax } from './attention-unfused.js';
-
-/** Widest head that the fused and the tiled kernels take. */
-export const FUSED_HEAD_WIDTH = 128;
+import { FUSED_HEAD_WIDTH, possibleAttentions, type AttentionKernel } from './choose-attention.js';
 
 const perQuery = (u: { batch: number; heads: number; queries: number }, { WG }: { WG: number }) =>
   groupsOf(Math.ceil((u.batch * u.heads * u.queries) / WG));
@@ -44,15 +43,47 @@ const tiledKeyValueKernel = defineKernel(shaders.attentionTiledBackwardKeyValue,
   work: (u) => 256 * pairs(u),
 });
 
+/** Keys that the lanes of a decoding workgroup take at once; chunks are of whole ones. */
+const DECODE_KEYS = 64;
+/** Workgroups that keep a GPU busy. */
+const BUSY_WORKGROUPS = 512;
+const decodeKernel = defineKernel(shaders.attentionDecodeForward, {
+  grid: (u) => groupsOf(u.batch * u.heads * u.chunks),
+  work: (u) => 256 * u.batch * u.heads * u.keys,
+});
+const combineKernel = defineKernel(shaders.attentionDecodeCombine, {
+  grid: perElement,
+  work: (u) => 8 * u.size * u.chunks,
+});
+
 interface FusedOptions {
   readonly form: AttentionForm;
   readonly masked: boolean;
-  readonly tiled: boolean;
+  readonly kernel: Exclude<AttentionKernel, 'parts'>;
 }
 
 function uniformsOf({ form, masked }: FusedOptions) {
   const { batch, heads, queries, keys, past, scale } = form;
   return { batch, heads, queries, keys, past, scale, masked: masked ? 1 : 0 };
+}
+
+/** One query a row: chunks of keys, then their sum. */
+function decode(
+  step: Step,
+  { z, lse, ...bindings }: { q: Storage; k: Storage; v: Storage; lengths: Storage; z: Storage; lse: Storage },
+  { form, masked }: FusedOptions,
+): void {
+  const { batch, heads, keys, width, past, scale } = form;
+  const rows = batch * heads;
+  const most = Math.ceil(keys / DECODE_KEYS);
+  const chunk = DECODE_KEYS * Math.ceil(most / Math.min(most, Math.ceil(BUSY_WORKGROUPS / rows)));
+  const chunks = Math.ceil(keys / chunk);
+  const partial = allocate(step, [rows, chunks, width], 'attention partial sums').storage;
+  const stats = allocate(step, [rows, chunks, 2], 'attention stats').storage;
+  const uniforms = { batch, heads, keys, past, masked: masked ? 1 : 0, scale, chunk, chunks };
+  step.dispatch(decodeKernel, { ...bindings, partial, stats }, uniforms, { overrides: { HEAD: width } });
+  const sizes = { size: (rows * width) / 4, chunks, width: width / 4 };
+  step.dispatch(combineKernel, { partial, stats, z, lse }, sizes);
 }
 
 const attentionOp = defineOp<readonly Tensor[], readonly [Tensor], FusedOptions, { lse: Tensor }>({
@@ -65,7 +96,8 @@ const attentionOp = defineOp<readonly Tensor[], readonly [Tensor], FusedOptions,
     const bindings = { q: q.storage, k: k.storage, v: v.storage, lengths: (lengths ?? q).storage };
     const results = { ...bindings, z: z.storage, lse: lse.storage };
     const overrides = { HEAD: form.width };
-    if (options.tiled) step.dispatch(tiledForwardKernel, results, uniformsOf(options), { overrides });
+    if (options.kernel === 'decode') decode(step, results, options);
+    else if (options.kernel === 'tiled') step.dispatch(tiledForwardKernel, results, uniformsOf(options), { overrides });
     else step.dispatch(forwardKernel, results, uniformsOf(options), { overrides });
     return { outputs: [z], saved: { lse } };
   },
@@ -93,65 +125,23 @@ const attentionOp = defineOp<readonly Tensor[], readonly [Tensor], FusedOptions,
     if (wantQ) {
       dq = allocate(step, q.shape, 'd q');
       const results = { ...bindings, dq: dq.storage };
-      if (options.tiled) step.dispatch(tiledQueryKernel, results, uniformsOf(options), { overrides });
+      if (options.kernel !== 'fused') step.dispatch(tiledQueryKernel, results, uniformsOf(options), { overrides });
       else step.dispatch(queryKernel, results, uniformsOf(options), { overrides });
     }
     if (!wantK && !wantV) return [dq, ...nothing.slice(1)];
     const dk = allocate(step, k.shape, 'd k');
     const dv = allocate(step, v.shape, 'd v');
     const results = { ...bindings, dk: dk.storage, dv: dv.storage };
-    if (options.tiled) step.dispatch(tiledKeyValueKernel, results, uniformsOf(options), { overrides });
+    if (options.kernel !== 'fused') step.dispatch(tiledKeyValueKernel, results, uniformsOf(options), { overrides });
     else step.dispatch(keyValueKernel, results, uniformsOf(options), { overrides });
     return [dq, wantK ? dk : undefined, wantV ? dv : undefined, ...nothing.slice(3)];
   },
 });
 
-/** Largest pattern that is worth storing: beyond it, recomputing in registers saves the memory. */
-const PATTERN_BYTES = 64 * 2 ** 20;
-
-/**
- * How attention is computed. `tiled`: tiles of 32 queries and 32 keys in workgroup memory. `fused`: a lane a query, which walks over
- * all keys. Both never store the pattern; their backward passes compute it again. `parts`: three ops, the pattern stored between them.
- */
-export type AttentionKernel = 'tiled' | 'fused' | 'parts';
-
-/** The ways that can run a shape at all, whatever their speed. */
-export function possibleAttentions({ limits }: Capabilities, form: AttentionForm): AttentionKernel[] {
-  const { batch, heads, queries, keys, width } = form;
-  const fits = 4 * batch * heads * queries * keys <= limits.maxStorageBufferBindingSize;
-  const narrow = width <= FUSED_HEAD_WIDTH;
-  return [
-    ...(narrow && width % 4 === 0 ? (['tiled'] as const) : []),
-    ...(narrow ? (['fused'] as const) : []),
-    ...(fits || !narrow ? (['parts'] as const) : []),
-  ];
-}
-
-/**
- * The way for a shape on an adapter. On software adapters three matmul-shaped ops are several times faster than one lane
- * per query (bench/ops.mts), as long as the pattern is small; GPUs take tiles. One query a row, as in decoding with a
- * cache, is in parts everywhere: a tile would be almost empty.
- */
-export function chooseAttention(capabilities: Capabilities, form: AttentionForm): AttentionKernel {
-  const software = capabilities.adapter.isFallback;
-  const possible = possibleAttentions(capabilities, form);
-  const small = 4 * form.batch * form.heads * form.queries * form.keys <= PATTERN_BYTES;
-  if (possible.includes('parts') && (form.width > FUSED_HEAD_WIDTH || ((software || form.queries === 1) && small)))
-    return 'parts';
-  // Workgroup memory and barriers cost software adapters more than they save.
-  return !software && possible.includes('tiled') ? 'tiled' : 'fused';
-}
-
-/** The ways worth measuring for a shape, the one that chooseAttention takes first. */
-export function attentionCandidates(capabilities: Capabilities, form: AttentionForm): AttentionKernel[] {
-  const chosen = chooseAttention(capabilities, form);
-  return [chosen, ...possibleAttentions(capabilities, form).filter((kernel) => kernel !== chosen)];
-}
-
 /**
  * z [B, T, H, K] = Σ_{j ≤ past + t, j < length} softmax_j(scale · q_t · k_j) v_j for q [B, T, H, K], k and v [B, S, H, K].
  * A query at a padded position sees the row's real keys; a row of length 0 gives zeros. Gradients for q, k, v.
- * `kernel` is one of attentionCandidates; by default chooseAttention decides.
+ * `kernel` is one of attentionCandidates; by default what was chosen for the device decides, else chooseAttention.
  * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
 export function causalAttention(
@@ -164,7 +154,7 @@ export function causalAttention(
   const form = attentionForm('causalAttention', q, [k, v], options);
   const { scale, past } = form;
   const { lengths } = options;
-  const kernel = options.kernel ?? chooseAttention(step.gpu.capabilities, form);
+  const kernel = options.kernel ?? attentionDecision.choose(step.gpu, form);
   if (kernel === 'parts') {
     const scores = attentionScores(step, q, k, { scale });
     return attentionMix(step, causalSoftmax(step, scores, { past, ...(lengths ? { lengths } : {}) }), v);
@@ -173,10 +163,10 @@ export function causalAttention(
   if (!possible.includes(kernel))
     throw new LimnError(
       'tensor/shape',
-      `causalAttention: kernel '${kernel}' cannot run heads of width ${form.width}; 'fused' holds at most ${FUSED_HEAD_WIDTH}, ` +
-        `'tiled' at most ${FUSED_HEAD_WIDTH} in fours. Use { kernel: '${possible[0]}' }, or none.`,
+      `causalAttention: kernel '${kernel}' cannot run ${form.queries} queries of width ${form.width}; 'fused' takes widths of at most ` +
+        `${FUSED_HEAD_WIDTH}, 'tiled' such in fours, 'decode' those for one query. Use { kernel: '${possible[0]}' }, or none.`,
       { details: { op: 'causalAttention', width: form.width, limit: FUSED_HEAD_WIDTH, kernel, possible } },
     );
-  const settled = { form, masked: lengths !== undefined, tiled: kernel === 'tiled' };
+  const settled = { form, masked: lengths !== undefined, kernel };
   return attentionOp(step, lengths ? [q, k, v, lengths] : [q, k, v], settled)[0];
 }

@@ -74,10 +74,15 @@ export function chooseRowKernel(capabilities: Capabilities, shape: RowShape): Ro
   return shape.rows >= LANE_ROWS ? 'lane' : 'row';
 }
 
-/** The kernels worth measuring for rows of this shape, the one that chooseRowKernel takes first. */
+/**
+ * The kernels worth measuring for rows of this shape, the one that chooseRowKernel takes first. Spans are not worth their compiling on
+ * a software adapter.
+ */
 export function rowKernelCandidates(capabilities: Capabilities, shape: RowShape): RowKernelName[] {
   const chosen = chooseRowKernel(capabilities, shape);
-  return [chosen, ...possibleRowKernels(shape).filter((name) => name !== chosen)];
+  const software = capabilities.adapter.isFallback;
+  const others = possibleRowKernels(shape).filter((name) => name !== chosen && !(software && name === 'span'));
+  return [chosen, ...others];
 }
 
 /** The kernel asked for, where it can run the shape, or the one that was decided on for the device. Throws 'tensor/shape'. */

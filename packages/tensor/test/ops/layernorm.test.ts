@@ -100,7 +100,7 @@ describe('layernorm, every kernel', () => {
     const { capabilities } = await testGpu();
     const on = (isFallback: boolean, rows: number, width: number) =>
       rowKernelCandidates({ ...capabilities, adapter: { ...capabilities.adapter, isFallback } }, { rows, width });
-    expect(on(true, 512, 768)).toEqual(['lane4', 'row', 'span', 'lane']);
+    expect(on(true, 512, 768)).toEqual(['lane4', 'row', 'lane']);
     expect(on(true, 512, 767)).toEqual(['lane', 'row']);
     expect(on(true, 5, 767)).toEqual(['row', 'lane']);
     expect(on(false, 512, 768)[0]).toBe('span');
