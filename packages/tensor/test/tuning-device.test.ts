@@ -4,13 +4,17 @@ import { lentGpu, testGpu } from '@limn/testing';
 import { expect, test } from 'vitest';
 import {
   addScaled,
+  attentionCandidates,
+  attentionDecision,
   fill,
   kernelsInForce,
+  layernormDecision,
   matmul,
   matmulDecision,
   neg,
   persistent,
   readFloats,
+  softmaxDecision,
   sqrt,
   tuneKernels,
   type MatmulPlan,
@@ -20,8 +24,8 @@ import {
   type TrialResult,
   type TunableDecision,
 } from '../src/index.js';
+import { tunableAttention } from '../src/ops/attention-trials.js';
 import { tunableMatmul } from '../src/ops/matmul-trials.js';
-import { layernormDecision, softmaxDecision } from '../src/ops/row-choice.js';
 import { tunableLayernorm, tunableSoftmax } from '../src/ops/row-trials.js';
 import { defineDecision } from '../src/tuning/decision.js';
 import { tunable } from '../src/tuning/trial.js';
@@ -116,6 +120,20 @@ test('rows of layernorm and softmax are measured as well, forward and back', asy
     const names = results.map(({ name }) => name);
     expect(names).toEqual([`${each.name} rows16 width1024`, `${each.name} odd rows1024 width64`]);
   }
+});
+
+test('attention behind a cache is measured as well; with a pass back its kernels compile for minutes here', async (context) => {
+  context.skip(
+    process.env['LIMN_LONG'] !== '1',
+    'SwiftShader compiles these kernels for half a minute; LIMN_LONG=1 runs them',
+  );
+  const cases = [{ batch: 2, heads: 3, queries: 1, keys: 37, width: 16, past: 36, scale: 0.25 }];
+  const rules = { ...attentionDecision, candidates: attentionCandidates, cases };
+  const { results } = await tuneHere(tunableAttention(defineDecision(rules)));
+  expectSound(results);
+  expect(results.map(({ name, rule }) => [name, rule])).toEqual([
+    ['attention rows16 queries1 keys64 width16', 'parts'],
+  ]);
 });
 
 test('a candidate that computes something else, or does not compile, is dropped and named', async () => {

@@ -2,15 +2,19 @@
 import { dryCapabilities, dryGpu, kernelChoices, LimnError, type Capabilities } from '@limn/gpu';
 import { describe, expect, test } from 'vitest';
 import {
+  attentionDecision,
+  causalAttention,
   className,
   fill,
   gradients,
   kernelDecisions,
   kernelsInForce,
   layernorm,
+  layernormDecision,
   matmul,
   matmulDecision,
   softmax,
+  softmaxDecision,
   tuneKernels,
   type MatmulShape,
   type Trial,
@@ -18,7 +22,6 @@ import {
   type TunableDecision,
   type TuneOptions,
 } from '../src/index.js';
-import { layernormDecision, softmaxDecision } from '../src/ops/row-choice.js';
 import { defineDecision } from '../src/tuning/decision.js';
 import { offerName, sizeClass } from '../src/tuning/decision-rules.js';
 import { median, pickFastest } from '../src/tuning/pick.js';
@@ -343,6 +346,33 @@ describe('rows', () => {
     expect(mixed.filter((name) => name.includes('_span_'))).toEqual(
       spans.filter((name) => name.startsWith('layernorm')),
     );
+  });
+});
+
+describe('attention', () => {
+  test('each candidate of each case is taken when it is chosen; a pattern that is large is none', () => {
+    const { name, cases, classOf } = attentionDecision;
+    expect(new Set(cases.map((form) => className(name, classOf(form)))).size).toBe(cases.length);
+    for (const capabilities of adapters)
+      for (const form of cases)
+        for (const kernel of attentionDecision.candidates(capabilities, form)) {
+          const choices = kernelChoices({ [className(name, classOf(form))]: kernel });
+          expect(attentionDecision.choose(dryGpu(capabilities, { choices }), form)).toBe(kernel);
+        }
+    const large = { batch: 32, heads: 12, queries: 1024, keys: 1024, width: 64, past: 0, scale: 1 };
+    const wide = { ...dryCapabilities, limits: { ...dryCapabilities.limits, maxStorageBufferBindingSize: 2 ** 31 } };
+    expect(attentionDecision.candidates(wide, large)).toEqual(['tiled', 'fused']);
+  });
+
+  test('goes by its choice', () => {
+    const programs = (choices: Record<string, string>): string => {
+      const step = dryGpu(adapters[0], { choices: kernelChoices(choices) }).step();
+      const x = fill(step, [2, 20, 3, 16], 1);
+      causalAttention(step, x, x, x);
+      return step.plan().kernels.join();
+    };
+    expect(programs({})).toContain('attention_tiled_forward');
+    expect(programs({ 'attention rows16 queries64 keys64 width16': 'parts' })).toContain('causal_softmax');
   });
 });
 
