@@ -1,6 +1,6 @@
 // Opens a job's contenders, checks what they compute, times them in turns and puts it on record. Runs in Node and in browsers.
 import type { Gpu } from '@limn/gpu';
-import type { CeilingId } from './ceilings.mjs';
+import { shareOf } from './ceiling-share.mjs';
 import type { Clocks, ClockName, CpuClock } from './clock.mjs';
 import type { Contender, Peer, Work } from './contender.mjs';
 import type { Job } from './job.mjs';
@@ -99,19 +99,6 @@ function besideRecord(
   const perFlop = work?.flops !== undefined && job.work.flops !== undefined ? job.work.flops / work.flops : 1;
   const scaled = theirs[clock].map((milliseconds) => milliseconds * perFlop);
   return { name, kind, clock, time: timingOf(theirs[clock]), ratio: ratioOf(scaled, mine[clock]) };
-}
-
-/** Work per time over the ceiling. */
-export function shareOf(
-  id: CeilingId,
-  { flops, bytes }: Work,
-  milliseconds: number,
-  ceilings: readonly CeilingRecord[],
-): number | undefined {
-  const ceiling = ceilings.find((each) => each.id === id);
-  if (!ceiling) return undefined;
-  const amount = ceiling.unit === 'GFLOP/s' ? flops : bytes;
-  return amount === undefined ? undefined : amount / milliseconds / 1e6 / ceiling.value;
 }
 
 /** What one run in the steady state does, exactly; and the programs that it runs. */
