@@ -20,12 +20,14 @@ export function referenceResult(spec: JobSpec): Float64Array {
 /** a [m, k] · b [k, n] + bias [n] */
 function product(a: Float64Array, b: Float32Array, m: number, k: number, n: number, bias?: Float32Array): Float64Array {
   const c = new Float64Array(m * n);
-  for (let row = 0; row < m; row++)
-    for (let column = 0; column < n; column++) {
-      let sum = bias?.[column] ?? 0;
-      for (let i = 0; i < k; i++) sum += a[row * k + i]! * b[i * n + column]!;
-      c[row * n + column] = sum;
+  for (let row = 0; row < m; row++) {
+    const sums = c.subarray(row * n, (row + 1) * n);
+    if (bias) sums.set(bias);
+    for (let i = 0; i < k; i++) {
+      const factor = a[row * k + i]!;
+      for (let column = 0; column < n; column++) sums[column]! += factor * b[i * n + column]!;
     }
+  }
   return c;
 }
 
