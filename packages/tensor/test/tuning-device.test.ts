@@ -1,6 +1,6 @@
 // Measuring on the adapter at hand: a small tuning, candidates that are wrong, and a steady step under choices.
-import { defineKernel, kernelChoices, type Gpu, type KernelChoices, type Step } from '@limn/gpu';
-import { lentGpu, testGpu } from '@limn/testing';
+import { defineKernel, Gpu, kernelChoices, type KernelChoices, type Step } from '@limn/gpu';
+import { FaultyDevice, lentGpu, testGpu } from '@limn/testing';
 import { expect, test } from 'vitest';
 import {
   addScaled,
@@ -170,6 +170,43 @@ test('a candidate that computes something else, or does not compile, is dropped 
   expect(dropped['no number']).toContain('NaN');
   expect(dropped['broken']).toContain('does not compile');
   expect(dropped['also right']).toBeUndefined();
+});
+
+test('on a GPU times are those of timestamps around whole passes', async (context) => {
+  const { device, capabilities } = await testGpu();
+  context.skip(!capabilities.timestamps, 'this adapter has no timestamps');
+  const adapter = { ...capabilities.adapter, isFallback: false };
+  using gpu = new Gpu(new FaultyDevice(device).device, { ...capabilities, adapter }, 1e9);
+  const decision = defineDecision<number, number>({
+    name: 'runs',
+    classOf: () => ({ kind: '', sizes: {} }),
+    rule: () => 40,
+    candidates: () => [40, 1],
+    nameOf: (count) => `x${count}`,
+    cases: [0],
+  });
+  // The same result by forty sums of which one is needed, or by that one.
+  const record = (step: Step, count: number): Tensor => {
+    const x = fill(step, [20_000], 1);
+    return Array.from({ length: count }, () => addScaled(step, x, x, 1)).at(-1) as Tensor;
+  };
+  const { results } = await tuneKernels(gpu, {
+    decisions: [
+      tunable(decision, {
+        work: () => 2e6,
+        bytes: () => ({ largest: 8e4, all: 2e5 }),
+        tolerance: () => 0,
+        open: () => Promise.resolve({ record, dispose: () => undefined }),
+      }),
+    ],
+    budgetMs: 60_000,
+  });
+  expect(results[0]!.milliseconds['x40']).toBeGreaterThan(0);
+  const timings = await gpu.timings();
+  expect(timings.map(({ label }) => label)).toEqual(['kernel tuning']);
+  // Forty sums are one pass: a run each alone, and six rounds of the rule's at least.
+  expect(timings[0]!.count).toBeGreaterThanOrEqual(8);
+  expect(timings[0]!.count).toBeLessThanOrEqual(14);
 });
 
 const broken = defineKernel(

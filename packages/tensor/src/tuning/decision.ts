@@ -21,7 +21,7 @@ export function defineDecision<Case, Plan>(rules: DecisionRules<Case, Plan>): De
     let choices = known.get(gpu);
     if (choices) return choices;
     const offer = gpu.choices[offerName(name)];
-    const own = Object.entries(gpu.choices).filter(([key]) => key.startsWith(`${name} `) && key !== offerName(name));
+    const own = Object.entries(gpu.choices).filter(([key]) => key.split(' ')[0] === name && key !== offerName(name));
     const stale = own.length > 0 && offer !== undefined && offer !== offerOf(gpu.capabilities, rules);
     known.set(gpu, (choices = new Map(stale ? [] : own)));
     return choices;
