@@ -39,7 +39,7 @@ export { klDivergence } from './ops/kl-divergence.js';
 export { layernorm, type LayernormOptions } from './ops/layernorm.js';
 export { chooseRowKernel, rowKernelCandidates, type RowKernelName, type RowShape } from './ops/choose-rows.js';
 export { affine, layernormParts, layernormScale, normalize, type LayernormParts } from './ops/layernorm-parts.js';
-export { logSoftmax, logSumExp, softmax } from './ops/log-softmax.js';
+export { logSoftmax, logSumExp, softmax, type SoftmaxKernel } from './ops/log-softmax.js';
 export { matmul, type MatmulOptions } from './ops/matmul.js';
 export {
   chooseMatmul,

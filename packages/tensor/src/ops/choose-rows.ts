@@ -65,7 +65,7 @@ export function possibleRowKernels({ width }: RowShape): RowKernelName[] {
  * The kernel for rows of this shape; the same answer for the same capabilities and shape, so that bits repeat.
  *
  * Software adapters run a workgroup's lanes in turns, and a barrier costs them a switch of stacks per subgroup: they give every lane a
- * row (bench/rows.mts). GPUs want neighbouring lanes on neighbouring addresses and each value read once: a span of lanes a row.
+ * row (npm run bench). GPUs want neighbouring lanes on neighbouring addresses and each value read once: a span of lanes a row.
  */
 export function chooseRowKernel(capabilities: Capabilities, shape: RowShape): RowKernelName {
   const possible = possibleRowKernels(shape);

@@ -7,6 +7,7 @@ import { rowForm } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import type { RowKernelName } from './choose-rows.js';
 import { softmaxRows, softmaxRowsBackward } from './softmax-rows.js';
+import { holdsRows, softmaxBySubgroups } from './softmax-subgroup.js';
 
 const forwardKernel = defineKernel(shaders.logSoftmaxForward, { ...perRow, work: (u) => 8 * u.rows * u.width });
 const backwardKernel = defineKernel(shaders.logSoftmaxBackward, { ...perRow, work: (u) => 8 * u.rows * u.width });
@@ -38,25 +39,32 @@ export function logSoftmax(step: Step, x: Tensor): Tensor {
   return logSoftmaxOp(step, [x], undefined)[0];
 }
 
-const softmaxOp = defineOp<readonly [Tensor], readonly [Tensor], { kernel: RowKernelName | undefined }, undefined>({
+/** A kernel of rows, or the rows held by subgroups. */
+export type SoftmaxKernel = RowKernelName | 'subgroup';
+
+const softmaxOp = defineOp<readonly [Tensor], readonly [Tensor], { kernel: SoftmaxKernel | undefined }, undefined>({
   name: 'softmax',
   forward(step, [x], { kernel }) {
     expectDType('softmax', x, ['f32']);
-    const { rows, width } = rowForm('softmax', x.shape);
+    const shape = rowForm('softmax', x.shape);
+    if (kernel === 'subgroup' || (kernel === undefined && holdsRows(step.gpu.capabilities, shape)))
+      return { outputs: [softmaxBySubgroups(step, x, shape)], saved: undefined };
+    const { rows, width } = shape;
     // Every row sees all of itself.
     const about = { batch: rows, heads: 1, queries: 1, keys: width, past: width - 1, empty: NaN, kernel };
     return { outputs: [softmaxRows(step, 'softmax', x, about)], saved: undefined };
   },
   vjp(step, { outputs: [y], options: { kernel } }, [dy], [wanted]) {
-    return [dy && wanted ? softmaxRowsBackward(step, 'softmax', y, dy, kernel) : undefined];
+    if (!dy || !wanted) return [undefined];
+    return [softmaxRowsBackward(step, 'softmax', y, dy, kernel === 'subgroup' ? undefined : kernel)];
   },
 });
 
 /**
- * exp(x) / Σ exp(x) over the last axis: x [N, V] → [N, V]. `kernel`, for tests and benches, is one of rowKernelCandidates.
+ * exp(x) / Σ exp(x) over the last axis: x [N, V] → [N, V]. `kernel`, for tests and benches, is one of rowKernelCandidates, or 'subgroup'.
  * @throws LimnError `tensor/dtype`, `tensor/shape`
  */
-export function softmax(step: Step, x: Tensor, options: { readonly kernel?: RowKernelName } = {}): Tensor {
+export function softmax(step: Step, x: Tensor, options: { readonly kernel?: SoftmaxKernel } = {}): Tensor {
   return softmaxOp(step, [x], { kernel: options.kernel })[0];
 }
 

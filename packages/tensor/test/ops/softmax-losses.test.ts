@@ -2,10 +2,12 @@
 import { describe, expect, it } from 'vitest';
 import {
   expectClose,
+  expectSameBits,
   referenceAttention,
   referenceRandom,
   referenceSoftmaxLosses as reference,
   testGpu,
+  withCanaries,
   type Reference,
 } from '@limn/testing';
 import {
@@ -97,6 +99,39 @@ describe('log-softmax family', () => {
         vjpC: 32,
       });
     }
+  });
+
+  it('softmax, rows held by subgroups', async (context) => {
+    const gpu = await testGpu();
+    const { subgroups, subgroupMin, subgroupMax } = gpu.capabilities;
+    context.skip(!subgroups || subgroupMin !== subgroupMax, 'this adapter has no subgroups of one size');
+    // Rows that end within the lanes' last vec4s, and workgroups that end within the rows.
+    for (const [rows, width] of [
+      [3, 12 * subgroupMin - 4],
+      [259, 12 * subgroupMin],
+    ] as const) {
+      const x = random.normals(rows * width, 3);
+      // The first row has what makes it NaN, the second what counts nothing.
+      const values = Float32Array.from(x);
+      values[width - 1] = -NaN;
+      values[width + 1] = -Infinity;
+      const sound = x.slice(width).map((value, i) => (i === 1 ? -Infinity : Math.fround(value)));
+      const run = async (): Promise<Float32Array> => {
+        using step = gpu.step();
+        const canaries = withCanaries(step);
+        const y = softmax(step, fromData(step, values, [rows, width]), { kernel: 'subgroup' });
+        return (await canaries.read([y]))[0] as Float32Array;
+      };
+      const y = await run();
+      expectSameBits(y, await run(), 'softmax');
+      expect(y.subarray(0, width).every(Number.isNaN)).toBe(true);
+      const expected = reference.logSoftmaxForward(sound, width).values.map(Math.exp);
+      const about = { kernel: 'softmax', variant: 'subgroup', case: `${rows}×${width}`, n: width, c: 16 };
+      expectClose(y.subarray(width), { values: expected, magnitude: expected }, about);
+    }
+    using step = gpu.step();
+    const odd = fromData(step, [1, 2, 3], [1, 3]);
+    expect(() => softmax(step, odd, { kernel: 'subgroup' })).toThrow(expect.objectContaining({ code: 'tensor/shape' }));
   });
 
   it('logSumExp', async () => {
