@@ -19,13 +19,6 @@ override FORM: u32 = 1u;
 fn gelu4_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * WG + id.x;
   if (i < params.count / 4u) {
-    let v = x[i];
-    let slope = vec4f(
-      gelu_slope(v.x, FORM),
-      gelu_slope(v.y, FORM),
-      gelu_slope(v.z, FORM),
-      gelu_slope(v.w, FORM),
-    );
-    dx[i] = dy[i] * slope;
+    dx[i] = dy[i] * gelu_slope4(x[i], FORM);
   }
 }

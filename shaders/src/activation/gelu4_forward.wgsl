@@ -17,7 +17,6 @@ override FORM: u32 = 1u;
 fn gelu4_forward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
   let i = id.y * groups.x * WG + id.x;
   if (i < params.count / 4u) {
-    let v = x[i];
-    y[i] = vec4f(gelu(v.x, FORM), gelu(v.y, FORM), gelu(v.z, FORM), gelu(v.w, FORM));
+    y[i] = gelu4(x[i], FORM);
   }
 }

@@ -22,7 +22,11 @@ fn gelu(x: f32, form: u32) -> f32 {
   if (form == GELU_ERF) {
     return 0.5 * x * (1.0 + erf_by_exp(SQRT_HALF * x));
   }
-  return x * half_one_plus_tanh(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x));
+  return x / (1.0 + exp(min(-2.0 * SQRT_2_OVER_PI * (x + 0.044715 * x * x * x), 80.0)));
+}
+
+fn gelu4(x: vec4f, form: u32) -> vec4f {
+  return vec4f(gelu(x.x, form), gelu(x.y, form), gelu(x.z, form), gelu(x.w, form));
 }
 
 fn gelu_slope(x: f32, form: u32) -> f32 {
@@ -32,4 +36,8 @@ fn gelu_slope(x: f32, form: u32) -> f32 {
   // tanh′ = 4 s (1 − s) for s = ½ (1 + tanh).
   let s = half_one_plus_tanh(SQRT_2_OVER_PI * (x + 0.044715 * x * x * x));
   return s + 2.0 * x * s * (1.0 - s) * SQRT_2_OVER_PI * (1.0 + 0.134145 * x * x);
+}
+
+fn gelu_slope4(x: vec4f, form: u32) -> vec4f {
+  return vec4f(gelu_slope(x.x, form), gelu_slope(x.y, form), gelu_slope(x.z, form), gelu_slope(x.w, form));
 }
