@@ -62,7 +62,7 @@ function withoutMatrices(): Kernel<typeof shaders.matmulMatrix> {
 
 const random = referenceRandom(31);
 
-it.each([
+it.for([
   { m: 70, n: 65, k: 19, transposeA: false, transposeB: false },
   { m: 33, n: 68, k: 20, transposeA: true, transposeB: true },
 ])('every element of %o is loaded, multiplied and stored at its place, edges too', async (about, context) => {
