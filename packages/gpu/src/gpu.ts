@@ -29,6 +29,7 @@ export type TypedArrayOf = {
 export interface GpuOptions {
   /** See `OpenOptions`. */
   readonly poison?: boolean;
+  /** Kernels to take instead of what built-in rules say. */
   readonly choices?: KernelChoices;
 }
 

@@ -13,6 +13,7 @@ export interface CaseClass {
 export interface DecisionRules<Case, Plan> {
   /** One word. */
   readonly name: string;
+  /** The class of a case. */
   classOf(of: Case): CaseClass;
   /** The built-in rule. */
   rule(capabilities: Capabilities, of: Case): Plan;

@@ -10,6 +10,7 @@ export interface TrialRuns {
   compare(candidates: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** Milliseconds of so many runs, one after another in one submit. */
   time(candidate: string, repeats: number): Promise<number>;
+  /** Gives back what the trial holds. */
   dispose(): void;
 }
 

@@ -8,6 +8,7 @@ import { className, offerOf, type CaseClass } from './decision-rules.js';
 export interface OpenTrial<Plan> {
   /** Records one run and gives what it computes. */
   record(step: Step, plan: Plan): Tensor;
+  /** Gives the inputs back. */
   dispose(): void;
 }
 
@@ -25,20 +26,27 @@ export interface TrialRules<Case, Plan> {
 
 /** A case of a decision with its candidates by name. */
 export interface Trial {
+  /** The name of its decision. */
   readonly decision: string;
   /** The name of the choice that it decides. */
   readonly name: string;
+  /** What cases have in common that go by this one. */
   readonly class: CaseClass;
   /** What can be chosen; the rule's first. */
   readonly candidates: readonly string[];
+  /** Floating-point operations of one run. */
   readonly work: number;
+  /** Of the largest tensor, and of all of them together. */
   readonly bytes: { readonly largest: number; readonly all: number };
+  /** Largest |difference| between two right results. */
   readonly tolerance: number;
+  /** Makes the inputs. */
   open(gpu: Gpu): Promise<OpenTrial<string>>;
 }
 
 /** A decision that can be measured. */
 export interface TunableDecision {
+  /** One word. */
   readonly name: string;
   /** What the device would choose among now; see `offerOf`. */
   offer(capabilities: Capabilities): string;

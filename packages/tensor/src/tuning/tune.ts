@@ -13,6 +13,7 @@ export interface TuneOptions {
   readonly budgetMs?: number;
   /** Ends the measuring; what is known by then is given back. */
   readonly signal?: AbortSignal | undefined;
+  /** Told before every trial, and at the end. */
   readonly onProgress?: (progress: TuneProgress) => void;
   /** What is decided; `kernelDecisions` by default. */
   readonly decisions?: readonly TunableDecision[];
@@ -31,6 +32,7 @@ export interface TuneOptions {
 export interface TuneProgress {
   /** Trials that are through, and all there are. */
   readonly done: number;
+  /** See `done`. */
   readonly total: number;
   /** The name of the one that comes next; of the last at the end. */
   readonly name: string;
