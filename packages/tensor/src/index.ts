@@ -46,6 +46,7 @@ export {
   matmulCandidates,
   possibleMatmuls,
   type MatmulKernelName,
+  type MatmulPacking,
   type MatmulPlan,
   type MatmulShape,
 } from './ops/choose-matmul.js';
