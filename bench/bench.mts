@@ -24,7 +24,7 @@ const shape = shapeOf(options);
 const rounds = whole(options.rounds);
 const gpu = await openNodeGpu({ label: 'bench' });
 const asked = options.peers === 'all' ? PEER_NAMES : options.peers.split(',').filter(Boolean);
-const { peers, missing } = await openPeers(asked);
+const { peers, missing } = await openPeers(asked, gpu.capabilities.source);
 const record = await benchRecord(gpu, { ...options, rounds, title: shapeName(shape), shape, peers, missing });
 reachLines(reachTable(record)).forEach((line) => console.log(line));
 // A part of the benches, or another shape, is recorded only where a place for it is named.

@@ -38,8 +38,9 @@ fn matmul_register(
   }
   let outer = (z % params.batch) / params.inner_count;
   let inner = (z % params.batch) % params.inner_count;
-  let row0 = ((group / tiles_n) % tiles_m) * TILE_M + 4u * lane.y;
-  let col0 = (group % tiles_n) * TILE_N + 4u * lane.x;
+  // Neighbouring workgroups share columns: they walk the rows of B, which may lie a page apart, while those are in the cache.
+  let row0 = (group % tiles_m) * TILE_M + 4u * lane.y;
+  let col0 = ((group / tiles_m) % tiles_n) * TILE_N + 4u * lane.x;
   if (row0 >= params.m || col0 >= params.n) {
     return;
   }

@@ -40,8 +40,9 @@ fn matmul_subgroup(
   }
   let outer = (z % params.batch) / params.inner_count;
   let inner = (z % params.batch) % params.inner_count;
-  let row0 = ((group / tiles_n) % tiles_m) * ROWS;
-  let col0 = (group % tiles_n) * TILE_N + 4u * lane;
+  // Neighbouring workgroups share columns: they walk the rows of B, which may lie a page apart, while those are in the cache.
+  let row0 = (group % tiles_m) * ROWS;
+  let col0 = ((group / tiles_m) % tiles_n) * TILE_N + 4u * lane;
 
   // Everything below counts in vec4.
   let a_base = (params.a_offset + outer * params.a_outer + inner * params.a_inner) / 4u;
