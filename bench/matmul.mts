@@ -1,15 +1,23 @@
-// GFLOP/s of every matmul kernel on the shapes that limn runs: the measurements behind chooseMatmul.
-// npx tsx --conditions limn-source bench/matmul.mts [shape filter] [--splits]
+// Every plan that a product of matrices could take on this adapter, in turns, on the shapes that limn runs: what the rules of chooseMatmul were drawn from.
+// npx tsx --conditions limn-source bench/matmul.mts [part of a shape's name] [--all: also plans that the rule thinks not worth measuring]
 import { openNodeGpu } from '@limn/gpu/node';
 import {
   allocate,
-  chooseMatmul,
+  matmulCandidates,
   multiply,
   persistent,
   possibleMatmuls,
   type MatmulPlan,
   type MatmulShape,
 } from '@limn/tensor';
+import { adapterRecord } from './harness/adapter.mjs';
+import { clocksOf, cpuClock } from './harness/clock.mjs';
+import { limnContender } from './harness/limn-contender.mjs';
+import { measure } from './harness/measure.mjs';
+import { numbers } from './harness/numbers.mjs';
+import { samplesBy } from './harness/run-ceilings.mjs';
+import { ratioOf, timingOf } from './harness/statistics.mjs';
+import { digits, duration, times } from './harness/text.mjs';
 
 interface Shape {
   readonly name: string;
@@ -20,86 +28,77 @@ interface Shape {
   readonly transposeB?: boolean;
 }
 
-const shapes: Shape[] = [
+const shapes: readonly Shape[] = [
   { name: 'pocket qkv', m: 3072, n: 192, k: 64 },
   { name: 'pocket qkv dx', m: 3072, n: 64, k: 192, transposeB: true },
   { name: 'pocket qkv dW', m: 64, n: 192, k: 3072, transposeA: true },
   { name: 'pocket fc', m: 3072, n: 256, k: 64 },
-  { name: 'pocket fc dx', m: 3072, n: 64, k: 256, transposeB: true },
-  { name: 'pocket fc dW', m: 64, n: 256, k: 3072, transposeA: true },
   { name: 'pocket proj', m: 3072, n: 64, k: 256 },
-  { name: 'pocket proj dW', m: 256, n: 64, k: 3072, transposeA: true },
-  { name: 'pocket out dW', m: 64, n: 64, k: 3072, transposeA: true },
-  { name: 'pocket logits', m: 3072, n: 400, k: 64, transposeB: true },
-  { name: 'pocket logits dx', m: 3072, n: 64, k: 400 },
-  { name: 'pocket logits dW', m: 400, n: 64, k: 3072, transposeA: true },
+  { name: 'pocket logits', m: 3072, n: 440, k: 64, transposeB: true },
+  { name: 'pocket logits dW', m: 440, n: 64, k: 3072, transposeA: true },
   { name: 'gpt2 fc', m: 64, n: 3072, k: 768 },
   { name: 'gpt2 fc dx', m: 64, n: 768, k: 3072, transposeB: true },
+  { name: 'gpt2 fc dW', m: 768, n: 3072, k: 64, transposeA: true },
   { name: 'square 512', m: 512, n: 512, k: 512 },
+  { name: 'primes', m: 499, n: 503, k: 509 },
+  { name: 'one row of 1024', m: 1, n: 1024, k: 1024 },
   { name: 'gpt2 decode fc', m: 1, n: 3072, k: 768 },
-  { name: 'gpt2 decode proj', m: 1, n: 768, k: 3072 },
   { name: 'gpt2 decode logits', m: 1, n: 8192, k: 768, transposeB: true },
   { name: 'four rows', m: 4, n: 3072, k: 768 },
 ];
 
-const filter = process.argv[2] && !process.argv[2].startsWith('--') ? process.argv[2] : '';
-const trySplits = process.argv.includes('--splits');
-const gpu = await openNodeGpu({ workBudgetFlops: 1e12 });
-const { adapter, source } = gpu.capabilities;
-console.log(`${adapter.description || adapter.device} (${source})`);
-console.log('GFLOP/s of wall time and, for software adapters, per core of CPU time; best of 5');
+const [only = ''] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
+const all = process.argv.includes('--all');
+const gpu = await openNodeGpu({ workBudgetFlops: 1e12, choices: 'built-in' });
+const adapter = adapterRecord(gpu);
+const cpu = cpuClock();
+const { own } = clocksOf(adapter, cpu);
+console.log(`${adapter.description || adapter.device} (${adapter.source}); ${own} time, medians of 7 rounds in turns`);
 
-/** Best of five runs of `repeats` products each, in seconds of wall and of CPU time per product. */
-async function measure(shape: Shape, plan: MatmulPlan, repeats: number): Promise<{ wall: number; cpu: number }> {
-  const { m, n, k, transposeA = false, transposeB = false } = shape;
-  const ones = (count: number): Float32Array => Float32Array.from({ length: count }, (_, i) => (i % 7) - 3);
-  const a = persistent(gpu, [m * k], ones(m * k));
-  const b = persistent(gpu, [k * n], ones(k * n));
-  let wall = Infinity;
-  let cpu = Infinity;
-  for (let round = 0; round < 6; round++) {
-    const start = performance.now();
-    const before = process.cpuUsage();
-    const step = gpu.step();
-    for (let i = 0; i < repeats; i++) {
-      const c = allocate(step, [m * n], 'c');
-      multiply(step, {
-        m,
-        n,
-        k,
-        a: { storage: a.storage, row: transposeA ? m : k, transposed: transposeA },
-        b: { storage: b.storage, row: transposeB ? k : n, transposed: transposeB },
-        c: { storage: c.storage, row: n },
-        plan,
-      });
-      if (i === repeats - 1) await step.read(c.storage);
-    }
-    step.dispose();
-    const used = process.cpuUsage(before);
-    if (round === 0) continue;
-    wall = Math.min(wall, (performance.now() - start) / 1e3 / repeats);
-    cpu = Math.min(cpu, (used.user + used.system) / 1e6 / repeats);
-  }
-  a.dispose();
-  b.dispose();
-  return { wall, cpu };
-}
+const nameOf = ({ kernel, splits, packA, packB }: MatmulPlan): string =>
+  [kernel, splits > 1 ? `/ ${splits}` : '', packA ? 'a copied' : '', packB ? 'b copied' : ''].filter(Boolean).join(' ');
 
-for (const shape of shapes.filter(({ name }) => name.includes(filter))) {
+for (const shape of shapes.filter(({ name }) => name.includes(only))) {
   const { m, n, k, transposeA = false, transposeB = false } = shape;
-  const work = 2 * m * n * k;
-  const full: MatmulShape = { m, n, k, batch: 1, transposeA, transposeB, alignedA: true, alignedB: true };
-  const chosen = chooseMatmul(gpu.capabilities, full);
+  const a = { storage: persistent(gpu, [m * k], numbers(m * k, 1)).storage, row: transposeA ? m : k };
+  const b = { storage: persistent(gpu, [k * n], numbers(k * n, 2)).storage, row: transposeB ? k : n };
+  const aligned = (row: number): boolean => row % 4 === 0;
+  const whole: MatmulShape = {
+    ...{ m, n, k, batch: 1, transposeA, transposeB },
+    alignedA: aligned(a.row),
+    alignedB: aligned(b.row),
+  };
+  const { capabilities } = gpu;
+  const candidates = matmulCandidates(capabilities, whole);
+  const others = possibleMatmuls(capabilities, whole).filter(
+    (kernel) => !candidates.some((each) => each.kernel === kernel),
+  );
+  const plans = [...candidates, ...(all ? others.map((kernel): MatmulPlan => ({ kernel, splits: 1 })) : [])];
+  const contenders = plans.map((plan) =>
+    limnContender(
+      gpu,
+      (step) => {
+        const c = allocate(step, [m, n], 'c');
+        multiply(step, {
+          ...{ m, n, k, plan },
+          a: { ...a, transposed: transposeA },
+          b: { ...b, transposed: transposeB },
+          c: { storage: c.storage, row: n },
+        });
+        return c;
+      },
+      undefined,
+      nameOf(plan),
+    ),
+  );
   console.log(`${shape.name}: ${m} × ${n} × ${k}${transposeA ? ' Aᵀ' : ''}${transposeB ? ' Bᵀ' : ''}`);
-  for (const kernel of possibleMatmuls(gpu.capabilities, full))
-    for (const splits of trySplits ? [1, 4, 16] : [1]) {
-      const plan = { kernel, splits };
-      const { wall, cpu } = await measure(shape, plan, Math.max(1, Math.round(5e7 / work)));
-      const mark = chosen.kernel === kernel && chosen.splits === splits ? '  ← chosen' : '';
-      console.log(
-        `  ${`${kernel}${splits > 1 ? ` / ${splits}` : ''}`.padEnd(14)} ${(work / wall / 1e9).toFixed(2).padStart(8)}  ${(work / cpu / 1e9).toFixed(2).padStart(8)}${mark}`,
-      );
-    }
+  const samples = (await measure(contenders, { rounds: 7, cpu })).map((each) => samplesBy(own, each));
+  samples.forEach((sample, i) => {
+    const { median } = timingOf(sample);
+    const rate = digits((2 * m * n * k) / median / 1e6);
+    const mark = i === 0 ? '  ← the rule' : `  ${times(ratioOf(sample, samples[0]!).median)} of its time`;
+    console.log(`  ${nameOf(plans[i]!).padEnd(28)} ${duration(median).padStart(9)} ${rate.padStart(8)} GFLOP/s${mark}`);
+  });
+  gpu.trim();
 }
 gpu.dispose();
-process.exit(0);

@@ -7,10 +7,12 @@ import type { Contender } from '../harness/contender.mjs';
 import { drawing } from '../harness/drawing.mjs';
 import { measure } from '../harness/measure.mjs';
 import { compare, numbers, places } from '../harness/numbers.mjs';
+import { performancePage } from '../harness/performance-page.mjs';
 import { reachTable } from '../harness/reach.mjs';
 import { parseRecord, type AdapterRecord, type BenchRecord, type JobRecord } from '../harness/record.mjs';
 import { parseRatios, ratiosOf, regressions, type KeptRatios } from '../harness/regression.mjs';
 import { sideBySide } from '../harness/side-by-side.mjs';
+import { limitOf, purposeOf, sharesOf } from '../harness/shares.mjs';
 import { quantile, ratioOf, timingOf } from '../harness/statistics.mjs';
 import { summary } from '../harness/summary.mjs';
 import { digits, duration, percent } from '../harness/text.mjs';
@@ -262,6 +264,40 @@ test('a page and a drawing of a run, with names that are no markup', () => {
   expect(svg).toContain('ACME &lt;Anvil&gt; 9000');
   expect(svg).not.toContain('<Anvil>');
   expect(svg).toContain('3.00× onnxruntime webgpu 1.30.0');
+});
+
+test('where the time goes: shares by purpose, the limit in the ceiling’s unit, and the page that says so', () => {
+  const profile = [
+    { label: 'matmul backward b', count: 4, milliseconds: 6 },
+    { label: 'attention scores', count: 1, milliseconds: 2 },
+    { label: 'layernorm_lane4_forward', count: 2, milliseconds: 1 },
+    { label: 'split_three', count: 1, milliseconds: 1 },
+  ];
+  const whole = job('GPT-2 small: blocks over 64 tokens', 10, {
+    group: 'jobs',
+    ceiling: { id: 'fma', share: 0.2 },
+    profile,
+  });
+  expect(sharesOf(whole)).toEqual(
+    new Map([
+      ['products', 0.6],
+      ['attention', 0.2],
+      ['norms', 0.1],
+      ['moving', 0.1],
+    ]),
+  );
+  expect(sharesOf(job('a', 1))).toBeUndefined();
+  expect(['adamw', 'edge scores', 'unembed backward', 'write_rows'].map(purposeOf)).toEqual([
+    'optimiser',
+    'scores of edges',
+    'vocabulary',
+    'moving',
+  ]);
+  // 2e9 operations at 1,000 GFLOP/s.
+  expect(limitOf(whole, record([whole]))).toBeCloseTo(2);
+  const page = performancePage(record([whole]));
+  expect(page).toContain('| GPT-2 small: blocks over 64 tokens | 10.0 ms | 2.00 ms | 20 % | 1 | 1 | 0 |');
+  expect(page).toContain('| GPT-2 small: blocks over 64 tokens | 60 % | 20 % | 10 % |  |  |  | 10 % |');
 });
 
 test('folders are named for the adapter', () => {

@@ -32,7 +32,7 @@ export function possibleAttentions({ limits }: Capabilities, form: AttentionForm
 
 /**
  * The way for a shape on an adapter. On software adapters three matmul-shaped ops are several times faster than one lane
- * per query (bench/ops.mts), as long as the pattern is small; GPUs take tiles, and `decode` where a tile would be almost empty.
+ * per query (`npm run bench -- --filter attention`), as long as the pattern is small; GPUs take tiles, and `decode` where a tile would be almost empty.
  */
 export function chooseAttention(capabilities: Capabilities, form: AttentionForm): AttentionKernel {
   const software = capabilities.adapter.isFallback;
