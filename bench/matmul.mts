@@ -92,7 +92,9 @@ for (const shape of shapes.filter(({ name }) => name.includes(only))) {
     ),
   );
   console.log(`${shape.name}: ${m} × ${n} × ${k}${transposeA ? ' Aᵀ' : ''}${transposeB ? ' Bᵀ' : ''}`);
-  const samples = (await measure(contenders, { rounds: 7, cpu })).map((each) => samplesBy(own, each));
+  const samples = (await measure(contenders, { rounds: 7, cpu, gpu: own === 'gpu' })).map((each) =>
+    samplesBy(own, each),
+  );
   samples.forEach((sample, i) => {
     const { median } = timingOf(sample);
     const rate = digits((2 * m * n * k) / median / 1e6);

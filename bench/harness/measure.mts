@@ -10,6 +10,8 @@ export interface MeasureOptions {
   /** Wall milliseconds that one sample shall last, so that clocks and fences do not matter. */
   readonly sampleMilliseconds?: number;
   readonly cpu?: CpuClock | undefined;
+  /** Whether the GPU's own time is taken as well, in runs of its own, where a contender can tell it. Default false. */
+  readonly gpu?: boolean;
   readonly signal?: AbortSignal | undefined;
   /** Told after every sample. */
   readonly onSample?: (done: number, of: number) => void;
@@ -33,7 +35,7 @@ const MOST_RUNS = 512;
  */
 export async function measure(
   contenders: readonly Contender[],
-  { rounds, warmUps = 2, sampleMilliseconds = 30, cpu, signal, onSample }: MeasureOptions,
+  { rounds, warmUps = 2, sampleMilliseconds = 30, cpu, gpu = false, signal, onSample }: MeasureOptions,
 ): Promise<Samples[]> {
   const all: Samples[] = [];
   for (const contender of contenders) {
@@ -53,18 +55,19 @@ export async function measure(
     for (let turn = 0; turn < contenders.length; turn++) {
       signal?.throwIfAborted();
       const at = (round + turn) % contenders.length;
-      await sample(contenders[at]!, all[at]!, cpu);
+      await sample(contenders[at]!, all[at]!, cpu, gpu);
       onSample?.(round * contenders.length + turn + 1, rounds * contenders.length);
     }
   return all;
 }
 
-async function sample(contender: Contender, { wall, cpu: used, gpu, runs }: Samples, cpu?: CpuClock): Promise<void> {
+async function sample(contender: Contender, into: Samples, cpu: CpuClock | undefined, gpu: boolean): Promise<void> {
+  const { runs } = into;
   const [start, before] = [performance.now(), cpu?.()];
   await contender.run(runs);
   const [end, after] = [performance.now(), cpu?.()];
-  wall.push((end - start) / runs);
+  into.wall.push((end - start) / runs);
   if (before !== undefined && after !== undefined)
-    used.push((contender.lastCpuMilliseconds?.() ?? after - before) / runs);
-  if (contender.gpuMilliseconds) gpu.push(await contender.gpuMilliseconds(runs));
+    into.cpu.push((contender.lastCpuMilliseconds?.() ?? after - before) / runs);
+  if (gpu && contender.gpuMilliseconds) into.gpu.push(await contender.gpuMilliseconds(runs));
 }

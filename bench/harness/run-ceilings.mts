@@ -38,7 +38,7 @@ export async function runCeilings(
     const clock: ClockName = ceiling.unit === 'µs' ? 'wall' : clocks.own;
     const contenders = await Promise.all(ceiling.ways.map((way) => way()));
     try {
-      const samples = await measure(contenders, { rounds, cpu, signal });
+      const samples = await measure(contenders, { rounds, cpu, gpu: clock === 'gpu', signal });
       samples.forEach((sample, i) => {
         const value = valueOf(ceiling, timingOf(samplesBy(clock, sample)).median);
         const held = best.get(ceiling.id);

@@ -38,7 +38,12 @@ export async function runJob(gpu: Gpu, job: Job, options: RunJobOptions): Promis
     for (const beside of job.beside ?? [])
       opponents.push({ kind: 'own', name: beside.name, contender: await beside.open(gpu), work: beside.work });
     opponents.push(...(await openPeers(job, options)));
-    const all = await measure([ours, ...opponents.map(({ contender }) => contender)], { rounds, cpu, signal });
+    const all = await measure([ours, ...opponents.map(({ contender }) => contender)], {
+      rounds,
+      cpu,
+      gpu: clocks.own === 'gpu',
+      signal,
+    });
     const mine = all[0]!;
     const { counts, programs } = await countsOf(gpu, ours);
     const profile = job.group === 'jobs' ? await profileOf(gpu, ours) : undefined;

@@ -101,7 +101,7 @@ test('everybody is warmed up, then takes a sample in every round, beginning with
   expect(samples[1]!.cpu).toEqual([10 / many, 10 / many, 10 / many]);
 });
 
-test('a stopped measurement rejects, and another process may report its own CPU time', async () => {
+test('a stopped measurement rejects; GPU time is taken where it is asked for, and another process may report its own CPU time', async () => {
   const controller = new AbortController();
   const stopped = measure([counted('a', [], 0)], {
     rounds: 9,
@@ -109,6 +109,10 @@ test('a stopped measurement rejects, and another process may report its own CPU 
     onSample: () => controller.abort(),
   });
   await expect(stopped).rejects.toThrow(/abort/i);
+  const timed = { ...counted('a', [], 0.5), gpuMilliseconds: async (count: number) => 7 / count };
+  const [without] = await measure([timed], { rounds: 2, sampleMilliseconds: 0.1 });
+  const [withGpu] = await measure([timed], { rounds: 2, sampleMilliseconds: 0.1, gpu: true });
+  expect([without!.gpu, withGpu!.gpu]).toEqual([[], [7, 7]]);
   const elsewhere = { ...counted('a', [], 0.5), lastCpuMilliseconds: () => 77 };
   const [samples] = await measure([elsewhere], { rounds: 2, sampleMilliseconds: 0.1, cpu: () => 0 });
   expect(samples!.cpu).toEqual([77, 77]);
