@@ -1,5 +1,5 @@
 // The bench commands run their whole path at a tiny size and leave what they promise.
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { randomGpt2, saveGpt2 } from '@limn/gpt2';
@@ -225,7 +225,8 @@ test('the task table: every method under every metric, and a task that is done i
     for (const method of TABLE_METHODS) {
       // (3H + 1)·L + LH + 1 + L(H + 1) edges with L = H = 1; the whole model is perfectly faithful to itself.
       expect(methods[method].points.at(-1)).toMatchObject({ n: 8, kept: 8 });
-      expect(methods[method].points.at(-1)?.faithfulness).toBeCloseTo(1, 4);
+      // A quotient of differences between logits that are nearly alike: 1 to within their rounding over them.
+      expect(methods[method].points.at(-1)?.faithfulness).toBeCloseTo(1, 3);
       const compared = method !== 'exact' && !(method === 'eap' && metric === 'kl');
       expect(methods[method].agreement !== null).toBe(compared);
     }
@@ -300,9 +301,7 @@ test('the committed table says in words what its numbers say', () => {
 test('bench: a kernel and a whole job, checked, timed and put on record; bench:check keeps and compares', async () => {
   const asked = ['--rounds', '2', '--filter', 'softmax 512|circuits measured on one pair', '--only', 'kernels,jobs'];
   const printed = await run('bench', ...asked, ...tiny.map((value) => (value === '32' ? '80' : value)));
-  const folder = readdirSync(out).find((name) =>
-    readdirSync(path.join(out, name), { withFileTypes: true }).some((each) => each.name === 'bench.json'),
-  )!;
+  const folder = readdirSync(out).find((name) => existsSync(path.join(out, name, 'bench.json')))!;
   const file = path.join(out, folder, 'bench.json');
   const record = JSON.parse(readFileSync(file, 'utf8')) as BenchRecord;
   expect(record.failures).toEqual([]);
