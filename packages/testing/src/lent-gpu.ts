@@ -1,5 +1,5 @@
 // A Gpu of its own for whoever opens and disposes one, on a device that stays: compiling its kernels takes a software adapter seconds.
-import { Gpu, SUBMIT_SECONDS, type KernelChoices, type OpenOptions } from '@limn/gpu';
+import { Gpu, openGpu, SUBMIT_SECONDS, type KernelChoices, type OpenOptions } from '@limn/gpu';
 import { FaultyDevice } from './faults/faulty-device.js';
 
 /** The devices that are lent, by the limits that they were asked for; opened once. */
@@ -23,8 +23,10 @@ export async function lentGpu({ limits = 'adapter', choices }: LentOptions = {})
   return new Gpu(lent, capabilities, budget, typeof choices === 'object' ? { choices } : {});
 }
 
-/** Node's own opening is loaded where it is asked for: browsers load this module too. */
+/** Node's own opening is loaded in Node alone: browsers have theirs. */
 async function open(limits: NonNullable<OpenOptions['limits']>): Promise<Gpu> {
+  const options = { limits, label: 'lent' };
+  if (typeof process === 'undefined' || !process.versions?.node) return openGpu(options);
   const { openNodeGpu } = await import('@limn/gpu/node');
-  return openNodeGpu({ limits, label: 'lent' });
+  return openNodeGpu(options);
 }
