@@ -1,6 +1,6 @@
 // Products of matrices as jobs: squares, awkward sizes, single rows, and the shapes of GPT-2. Runs in Node and in browsers.
 import type { Gpu } from '@limn/gpu';
-import { matmul, persistent, toF16, keep, type MatmulOptions, type Tensor } from '@limn/tensor';
+import { keep, matmul, persistent, rowBlocks, toF16, unembed, type MatmulOptions, type Tensor } from '@limn/tensor';
 import type { Contender, MatmulSpec } from './contender.mjs';
 import type { Beside, Job } from './job.mjs';
 import { limnContender } from './limn-contender.mjs';
@@ -104,6 +104,19 @@ const beside = (name: string, product: Product): Beside => ({
 
 const square = (size: number): Product => ({ m: size, n: size, k: size });
 
+/** x·Wᵀ against a table too large for one binding: blocks of its rows, one product each. */
+const unembedding = (product: Product): Job =>
+  job('unembedding of one row', product, {
+    async open(gpu) {
+      const { m, n, k } = product;
+      const { a, b } = inputs(product);
+      const x = persistent(gpu, [m, k], a);
+      const table = rowBlocks(gpu, n, k, b);
+      const free = (): void => [x, ...table.blocks].forEach((each) => each.dispose());
+      return limnContender(gpu, (step) => unembed(step, x, table), free);
+    },
+  });
+
 /** All products. */
 export function matmulJobs(): Job[] {
   const fc: Product = { m: 64, n: 3072, k: 768 };
@@ -134,6 +147,6 @@ export function matmulJobs(): Job[] {
       { m: 768, n: 3072, k: 64, transposeA: true },
       { beside: [beside('the product, per flop', fc)] },
     ),
-    job('unembedding of one row', { m: 1, n: 50257, k: 768, transposeB: true }),
+    unembedding({ m: 1, n: 50257, k: 768, transposeB: true }),
   ];
 }
