@@ -3,10 +3,11 @@ import { scaleLinear, scaleLog } from 'd3-scale';
 import { adapterTitle, type BenchRecord, type JobRecord } from './record.mjs';
 import { percent, times } from './text.mjs';
 
-const WIDTH = 900;
-const NAMES = 330;
+const WIDTH = 1100;
+const NAMES = 470;
 const ROW = 22;
-const RIGHT = 70;
+/** Room for what stands behind a bar, and behind a dot. */
+const RIGHT = { bars: 130, dots: 190 };
 
 const STYLE = `svg{--paper:#fffdf9;--ink:#221d16;--soft:#6b6252;--rule:#ddd3c0;--bar:#1f4c9a;--peer:#95691a;font:13px ui-sans-serif,system-ui,'Segoe UI','Liberation Sans',sans-serif}
 @media(prefers-color-scheme:dark){svg{--paper:#1d1f26;--ink:#ece6d9;--soft:#a9a08f;--rule:#383a44;--bar:#8db2ff;--peer:#d8b15c}}
@@ -67,7 +68,7 @@ const axis = (
 
 function bars(jobs: readonly JobRecord[], top: number): string {
   const most = Math.max(1, ...jobs.map(({ ceiling }) => ceiling!.share));
-  const x = scaleLinear([0, most], [NAMES, WIDTH - RIGHT]);
+  const x = scaleLinear([0, most], [NAMES, WIDTH - RIGHT.bars]);
   const ticks = [0, 0.25, 0.5, 0.75, 1];
   return (
     axis(ticks, x, top, jobs.length, percent) +
@@ -88,7 +89,7 @@ interface Row {
 
 function dots(rows: readonly Row[], top: number): string {
   const all = rows.flatMap(({ other }) => [other.ratio.low, other.ratio.high]);
-  const x = scaleLog([Math.min(0.5, ...all), Math.max(10, ...all)], [NAMES, WIDTH - RIGHT]);
+  const x = scaleLog([Math.min(0.5, ...all), Math.max(10, ...all)], [NAMES, WIDTH - RIGHT.dots]);
   const [least, most] = x.domain() as [number, number];
   const ticks = [0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100].filter((tick) => tick >= least && tick <= most);
   let last = '';
@@ -100,11 +101,11 @@ function dots(rows: readonly Row[], top: number): string {
         const { median, low, high } = other.ratio;
         const heading = job.name === last ? '' : short(job.name);
         last = job.name;
-        return `<text class="end" x="${NAMES - 10}" y="${y + 10}">${escaped(heading)}</text><path class="spread" d="M${at(x(low))} ${y + 6}H${at(x(high))}"/><circle class="peer" cx="${at(x(median))}" cy="${y + 6}" r="4"/><text class="soft" x="${at(x(median) + 8)}" y="${y + 10}">${times(median)} ${escaped(other.name)}</text>`;
+        return `<text class="end" x="${NAMES - 10}" y="${y + 10}">${escaped(heading)}</text><path class="spread" d="M${at(x(low))} ${y + 6}H${at(x(high))}"/><circle class="peer" cx="${at(x(median))}" cy="${y + 6}" r="4"/><text class="soft" x="${at(Math.max(x(high), x(median) + 4) + 6)}" y="${y + 10}">${times(median)} ${escaped(other.name)}</text>`;
       })
       .join('')
   );
 }
 
 /** As much of a name as fits beside the bars. */
-const short = (name: string): string => (name.length > 46 ? `${name.slice(0, 45)}…` : name);
+const short = (name: string): string => (name.length > 72 ? `${name.slice(0, 71)}…` : name);

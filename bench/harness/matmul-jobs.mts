@@ -132,18 +132,18 @@ export function matmulJobs(): Job[] {
     job('matvec 1 × 1024 × 1024', { m: 1, n: 1024, k: 1024 }),
     job('matmul 64 × 3072 × 768', fc),
     job(
-      '… in a gelu, with bias and residual',
+      'matmul 64 × 3072 × 768 with bias, gelu and residual',
       { ...fc, epilogue: true },
       { beside: [beside('the plain product', fc)] },
     ),
-    job('… with f16 weights', { ...fc, half: true }, { beside: [beside('f32 weights', fc)] }),
+    job('matmul 64 × 3072 × 768, f16 weights', { ...fc, half: true }, { beside: [beside('f32 weights', fc)] }),
     job(
-      '… its input gradient',
+      'matmul 64 × 768 × 3072, b transposed (input gradient)',
       { m: 64, n: 768, k: 3072, transposeB: true },
       { beside: [beside('the product, per flop', fc)] },
     ),
     job(
-      '… its weight gradient',
+      'matmul 768 × 3072 × 64, a transposed (weight gradient)',
       { m: 768, n: 3072, k: 64, transposeA: true },
       { beside: [beside('the product, per flop', fc)] },
     ),

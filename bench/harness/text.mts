@@ -21,4 +21,4 @@ export function duration(milliseconds: number): string {
 export const times = (ratio: number): string => `${digits(ratio)}×`;
 
 /** '65 %' */
-export const percent = (share: number): string => `${(100 * share).toFixed(share < 0.095 ? 1 : 0)} %`;
+export const percent = (share: number): string => `${(100 * share).toFixed(share > 0 && share < 0.095 ? 1 : 0)} %`;
