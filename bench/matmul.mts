@@ -64,7 +64,12 @@ for (const shape of shapes.filter(({ name }) => name.includes(only))) {
   const b = { storage: persistent(gpu, [k * n], numbers(k * n, 2)).storage, row: transposeB ? k : n };
   const aligned = (row: number): boolean => row % 4 === 0;
   const whole: MatmulShape = {
-    ...{ m, n, k, batch: 1, transposeA, transposeB },
+    m,
+    n,
+    k,
+    batch: 1,
+    transposeA,
+    transposeB,
     alignedA: aligned(a.row),
     alignedB: aligned(b.row),
   };
@@ -80,7 +85,10 @@ for (const shape of shapes.filter(({ name }) => name.includes(only))) {
       (step) => {
         const c = allocate(step, [m, n], 'c');
         multiply(step, {
-          ...{ m, n, k, plan },
+          m,
+          n,
+          k,
+          plan,
           a: { ...a, transposed: transposeA },
           b: { ...b, transposed: transposeB },
           c: { storage: c.storage, row: n },
