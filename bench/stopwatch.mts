@@ -1,13 +1,14 @@
 // Seconds that a job takes: of this process's own CPU time on a software adapter, whose work that is; of the wall clock elsewhere.
+import { isSoftwareName } from './harness/adapter.mjs';
+import { cpuClock } from './harness/clock.mjs';
 
 /** The clock that suits an adapter. */
-export function clockOf(adapterDescription: string): 'cpu' | 'wall' {
-  return /llvmpipe|swiftshader/i.test(adapterDescription) ? 'cpu' : 'wall';
-}
+export const clockOf = (adapterDescription: string): 'cpu' | 'wall' =>
+  isSoftwareName(adapterDescription) ? 'cpu' : 'wall';
 
 export async function secondsOf(clock: 'cpu' | 'wall', work: () => Promise<unknown>): Promise<number> {
-  const [start, cpu] = [performance.now(), process.cpuUsage()];
+  const now = (clock === 'cpu' && cpuClock()) || ((): number => performance.now());
+  const start = now();
   await work();
-  const used = process.cpuUsage(cpu);
-  return clock === 'cpu' ? (used.user + used.system) / 1e6 : (performance.now() - start) / 1e3;
+  return (now() - start) / 1e3;
 }

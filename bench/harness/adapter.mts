@@ -4,6 +4,7 @@ import type { AdapterRecord } from './record.mjs';
 
 /** Drivers that compute on the CPU; what isFallbackAdapter says of others holds. */
 const SOFTWARE = /llvmpipe|swiftshader|softpipe|microsoft basic render/i;
+export const isSoftwareName = (words: string): boolean => SOFTWARE.test(words);
 
 export function adapterRecord({ capabilities }: Gpu): AdapterRecord {
   const { adapter, source, f16, subgroups, subgroupMin, subgroupMax, timestamps } = capabilities;
@@ -14,7 +15,7 @@ export function adapterRecord({ capabilities }: Gpu): AdapterRecord {
     device,
     description,
     source,
-    isSoftware: adapter.isFallback || SOFTWARE.test(`${architecture} ${device} ${description}`),
+    isSoftware: adapter.isFallback || isSoftwareName(`${architecture} ${device} ${description}`),
     f16,
     subgroups: subgroups ? [subgroupMin, subgroupMax] : null,
     timestamps,

@@ -4,7 +4,7 @@ import { keep, matmul, persistent, rowBlocks, toF16, unembed, type MatmulOptions
 import type { Contender, MatmulSpec } from './contender.mjs';
 import type { Beside, Job } from './job.mjs';
 import { limnContender } from './limn-contender.mjs';
-import { compare, numbers, places, type Expected } from './numbers.mjs';
+import { compare, geluTanh, numbers, places, type Expected } from './numbers.mjs';
 
 interface Product {
   readonly m: number;
@@ -72,7 +72,7 @@ function expected(product: Product): Expected[] {
     if (bias && residual) {
       value += bias[column]!;
       // gelu's slope is at most 1.13; its tanh is within 1e-6 on every adapter.
-      value = (value / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (value + 0.044715 * value ** 3)));
+      value = geluTanh(value);
       bound = 1.13 * bound + Math.abs(value) * 2e-6;
       value += residual[at]!;
     }

@@ -38,3 +38,7 @@ export function compare(result: Float32Array, length: number, expected: readonly
   }
   return `${expected.length} values against float64, worst ${(100 * worst).toFixed(0)} % of the bound`;
 }
+
+/** GPT-2's gelu, x/2 · (1 + tanh(√(2/π) (x + .044715 x³))), in float64. */
+export const geluTanh = (x: number): number =>
+  (x / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));

@@ -1,9 +1,10 @@
 // docs/performance.md: what a run of the benches says about whole jobs, in tables, with what is known about the reasons.
 import { markdownTable } from '../markdown-table.mjs';
 import { adapterTitle, type BenchRecord, type JobRecord } from './record.mjs';
+import { reachMarkdown } from './reach-markdown.mjs';
 import { reachTable } from './reach.mjs';
 import { limitOf, PURPOSES, sharesOf } from './shares.mjs';
-import { digits, duration, percent, times } from './text.mjs';
+import { digits, duration, percent, rate, times } from './text.mjs';
 
 /** The page. */
 export function performancePage(record: BenchRecord): string {
@@ -58,19 +59,7 @@ ${kernelsPart(record)}
 
 ## What is to be reached
 
-${markdownTable(
-  ['', 'measured', 'bound', 'aim', ''],
-  reachTable(record).map(({ what, value, least, aim, unit, more, verdict }) => {
-    const shown = (number: number): string => (unit === '%' ? percent(number) : times(number));
-    return [
-      what,
-      value === undefined ? '–' : shown(value),
-      `${more ? '≥' : '≤'} ${shown(least)}`,
-      shown(aim),
-      verdict === 'missed' ? '**missed**' : verdict,
-    ];
-  }),
-)}
+${reachMarkdown(reachTable(record))}
 
 ${REASONS}`;
 }
@@ -108,8 +97,8 @@ ${markdownTable(
   kernels.map(({ name, time, work, ceiling, beside }) => [
     name,
     duration(time.median),
-    work.flops === undefined ? '' : digits(work.flops / time.median / 1e6),
-    work.bytes === undefined ? '' : digits(work.bytes / time.median / 1e6),
+    rate(work.flops, time.median),
+    rate(work.bytes, time.median),
     ceiling ? `${percent(ceiling.share)} (${ceiling.id})` : '',
     beside.map((other) => `${times(other.ratio.median)} ${other.name}`).join(', '),
   ]),

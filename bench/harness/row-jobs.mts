@@ -5,7 +5,7 @@ import { copyKernel } from './ceilings.mjs';
 import type { Contender, RowSpec } from './contender.mjs';
 import type { Beside, Job } from './job.mjs';
 import { limnContender } from './limn-contender.mjs';
-import { compare, numbers, places, type Expected } from './numbers.mjs';
+import { compare, geluTanh, numbers, places, type Expected } from './numbers.mjs';
 import { rawKernel } from './raw-kernel.mjs';
 
 type Kind = RowSpec['kind'];
@@ -39,8 +39,7 @@ async function open(gpu: Gpu, { kind, rows, width, ...host }: RowSpec): Promise<
 /** One row in float64. */
 function rowOf({ kind, x, gamma, beta, width }: RowSpec, row: number): number[] {
   const values = [...x.subarray(row * width, (row + 1) * width)];
-  if (kind === 'gelu')
-    return values.map((v) => (v / 2) * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))));
+  if (kind === 'gelu') return values.map(geluTanh);
   if (kind === 'softmax') {
     const top = Math.max(...values);
     const powers = values.map((v) => Math.exp(v - top));

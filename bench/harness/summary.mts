@@ -1,8 +1,9 @@
 // A run of the benches as a page of Markdown. Runs in Node and in browsers.
 import { markdownTable } from '../markdown-table.mjs';
-import { reachTable, type Reached } from './reach.mjs';
+import { reachMarkdown } from './reach-markdown.mjs';
+import { reachTable } from './reach.mjs';
 import { adapterTitle, type BenchRecord, type JobRecord } from './record.mjs';
-import { digits, duration, percent, times } from './text.mjs';
+import { digits, duration, percent, rate, times } from './text.mjs';
 
 const clockWords = {
   cpu: 'Times are CPU time of the whole process over all threads, which on a software adapter is the work itself; rates are therefore per core.',
@@ -20,7 +21,7 @@ export function summary(record: BenchRecord): string {
   return [
     `# ${adapterTitle(adapter)}`,
     `${environment.runtime}, ${environment.platform}, ${environment.cores} cores, ${record.date.slice(0, 10)}; medians of ${rounds} rounds in which everybody takes turns. ${clockWords[clock]} In brackets: quartiles.`,
-    ...(reached.length > 0 ? ['## What is to be reached', reachPart(reached)] : []),
+    ...(reached.length > 0 ? ['## What is to be reached', reachMarkdown(reached)] : []),
     '## What the adapter can do',
     markdownTable(
       ['', '', '', 'reached by'],
@@ -37,24 +38,6 @@ export function summary(record: BenchRecord): string {
     '',
   ].join('\n\n');
 }
-
-function reachPart(rows: readonly Reached[]): string {
-  const shown = (value: number | undefined, unit: '×' | '%'): string =>
-    value === undefined ? '–' : unit === '%' ? percent(value) : times(value);
-  return markdownTable(
-    ['', 'measured', 'bound', 'aim', ''],
-    rows.map(({ what, value, least, aim, unit, more, verdict }) => [
-      what,
-      shown(value, unit),
-      `${more ? '≥' : '≤'} ${shown(least, unit)}`,
-      shown(aim, unit),
-      verdict === 'missed' ? '**missed**' : verdict,
-    ]),
-  );
-}
-
-const rate = (amount: number | undefined, milliseconds: number): string =>
-  amount === undefined ? '' : digits(amount / milliseconds / 1e6);
 
 const jobsPart = (jobs: readonly JobRecord[]): string =>
   markdownTable(

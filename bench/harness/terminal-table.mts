@@ -1,7 +1,7 @@
 // The benches' table in a terminal, a line at a time as results come in. Runs in Node and in browsers.
 import type { Reached } from './reach.mjs';
 import type { BesideRecord, CeilingRecord, JobRecord } from './record.mjs';
-import { digits, duration, percent, times } from './text.mjs';
+import { digits, duration, figure, percent, rate, times } from './text.mjs';
 
 const NAME = 46;
 
@@ -11,8 +11,8 @@ export const ceilingLine = ({ name, value, unit, way }: CeilingRecord): string =
 /** Rates by one clock: GFLOP/s and GB/s. */
 function rates({ work, time }: JobRecord): string {
   const { flops, bytes } = work;
-  const gflops = flops === undefined ? '' : `${digits(flops / time.median / 1e6)} GFLOP/s`;
-  const gbs = bytes === undefined ? '' : `${digits(bytes / time.median / 1e6)} GB/s`;
+  const gflops = flops === undefined ? '' : `${rate(flops, time.median)} GFLOP/s`;
+  const gbs = bytes === undefined ? '' : `${rate(bytes, time.median)} GB/s`;
   return `${gflops.padStart(14)} ${gbs.padStart(11)}`;
 }
 
@@ -36,11 +36,8 @@ const besideLine = ({ name, time, ratio }: BesideRecord): string =>
 export const tableHead = (clock: string): string =>
   `${''.padEnd(NAME)} ${`${clock} time`.padStart(9)}  rates per ${clock === 'cpu' ? 'core' : 'device'}; neighbours: time and how many times longer (quartiles)`;
 
-const shown = (value: number, unit: '×' | '%'): string => (unit === '%' ? percent(value) : times(value));
-
 /** What was to be reached, and whether it was. */
 export const reachLines = (rows: readonly Reached[]): string[] =>
   rows.map(({ what, value, least, aim, unit, more, verdict }) => {
-    const got = value === undefined ? '–' : shown(value, unit);
-    return `${what.padEnd(NAME + 4)} ${got.padStart(7)}  ${more ? 'at least' : 'at most'} ${shown(least, unit)}, aim ${shown(aim, unit)}: ${verdict}`;
+    return `${what.padEnd(NAME + 4)} ${figure(value, unit).padStart(7)}  ${more ? 'at least' : 'at most'} ${figure(least, unit)}, aim ${figure(aim, unit)}: ${verdict}`;
   });

@@ -22,3 +22,11 @@ export const times = (ratio: number): string => `${digits(ratio)}×`;
 
 /** '65 %' */
 export const percent = (share: number): string => `${(100 * share).toFixed(share > 0 && share < 0.095 ? 1 : 0)} %`;
+
+/** Amount per time in thousands of millions a second: GFLOP/s of operations, GB/s of bytes. Empty where there is no amount. */
+export const rate = (amount: number | undefined, milliseconds: number): string =>
+  amount === undefined ? '' : digits(amount / milliseconds / 1e6);
+
+/** A figure of the table of what is to be reached. */
+export const figure = (value: number | undefined, unit: '×' | '%'): string =>
+  value === undefined ? '–' : unit === '%' ? percent(value) : times(value);

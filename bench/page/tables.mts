@@ -2,7 +2,7 @@
 import { scaleLinear } from 'd3-scale';
 import type { BesideRecord, CeilingRecord, JobRecord } from '../harness/record.mjs';
 import type { SideBySide, SideBySideRow } from '../harness/side-by-side.mjs';
-import { digits, duration, percent, times } from '../harness/text.mjs';
+import { digits, duration, percent, rate, times } from '../harness/text.mjs';
 
 /** An element with classes and children. */
 export function element(tag: string, className = '', ...children: readonly (Node | string)[]): HTMLElement {
@@ -38,9 +38,6 @@ function bar(share: number): SVGElement {
   drawn.append(svg('rect', { width: 100, height: 8 }), svg('rect', { width: x(share), height: 8 }));
   return drawn;
 }
-
-const rate = (amount: number | undefined, milliseconds: number): string =>
-  amount === undefined ? '' : digits(amount / milliseconds / 1e6);
 
 const besideText = ({ name, ratio }: BesideRecord): HTMLElement =>
   element(
