@@ -1,6 +1,6 @@
 // AdamW against float64: groups, slices, clipping, schedules, checkpoints bit for bit, and a problem it must solve.
 import { describe, expect, it } from 'vitest';
-import { expectClose, referenceAdamw, referenceRandom, testGpu, withCanaries } from '@limn/testing';
+import { expectClose, expectSameBits, referenceAdamw, referenceRandom, testGpu, withCanaries } from '@limn/testing';
 import { reduceVariants } from './check-op.js';
 import {
   accumulate,
@@ -117,6 +117,52 @@ describe('adamw', () => {
     optimiser.dispose();
     stacked.dispose();
     plain.dispose();
+  });
+
+  it('gives the same bits by vec4s as number by number, wherever the run lies', async () => {
+    const gpu = await testGpu();
+    for (const size of [4, 252, 256, 260, 1028]) {
+      // Offset 4 leaves whole vec4s; offset 1 does not. What lies around the run must stay.
+      const places = [0, 4, 1].map((offset) => ({ offset, length: size + 2 * offset }));
+      const start = Float32Array.from(random.normals(size));
+      const grads = Array.from({ length: 3 }, () => Float32Array.from(random.normals(size)));
+      const around = (
+        values: Float32Array,
+        { offset, length }: (typeof places)[number],
+        rest: number,
+      ): Float32Array => {
+        const all = new Float32Array(length).fill(rest);
+        all.set(values, offset);
+        return all;
+      };
+      const kernels = new Set<string>();
+      const results: Float32Array[][] = [];
+      for (const place of places) {
+        const { offset, length } = place;
+        const tensor = persistent(gpu, [length], around(start, place, 7));
+        const optimiser = adamw(gpu, [
+          { params: [{ name: 'p', tensor, rows: [offset, size] }], rate: 0.1, weightDecay: 0.1, clipNorm: 3 },
+        ]);
+        for (const gradient of grads) {
+          using step = gpu.step();
+          const canaries = withCanaries(step);
+          const { norms } = optimiser.step(step, [fromData(step, around(gradient, place, 0), [length])]);
+          await canaries.read([norms!]);
+          for (const name of canaries.kernels) kernels.add(name);
+        }
+        const after = await gpu.read(tensor.storage, 'f32');
+        const outside = [...after.subarray(0, offset), ...after.subarray(offset + size)];
+        expect(outside.every((value) => value === 7)).toBe(true);
+        const { first, second } = (await optimiser.state()).groups[0]!.params[0]!;
+        results.push([after.slice(offset, offset + size), first, second]);
+        optimiser.dispose();
+        tensor.dispose();
+      }
+      const [aligned, inside, odd] = results as [Float32Array[], Float32Array[], Float32Array[]];
+      for (const [i, what] of ['p', 'm', 'v'].entries())
+        for (const other of [inside, odd]) expectSameBits(aligned[i]!, other[i]!, `adamw ${size}, ${what}`);
+      expect([...kernels].filter((name) => name.startsWith('adamw')).sort()).toEqual(['adamw', 'adamw4']);
+    }
   });
 
   it('clips over all groups together, in several chunks', async () => {

@@ -1,24 +1,10 @@
 // p ← p − rate · decay · p − rate · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε), m ← β₁ m + (1 − β₁) g, v ← β₂ v + (1 − β₂) g², g = factor · gradient (Loshchilov & Hutter 2019)
+// uses: adamw
 // gradient [offset + size or more], the gradient of the whole parameter
 // factors [1 or more], clip factors
 // parameter [offset + size or more], changed in [offset, offset + size)
 // first [size], m
 // second [size], v
-// gain = 1 − β comes from the host: 1 − f32(0.999) would be off by 10⁻⁵.
-struct Params {
-  size: u32,
-  offset: u32,
-  factor_index: u32,
-  rate: f32,
-  beta1: f32,
-  beta2: f32,
-  gain1: f32,
-  gain2: f32,
-  epsilon: f32,
-  decay: f32,
-  correction1: f32,
-  correction2: f32,
-}
 
 override WG: u32 = 64u;
 
