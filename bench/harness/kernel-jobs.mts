@@ -2,6 +2,7 @@
 import { attentionJobs } from './attention-jobs.mjs';
 import type { Job } from './job.mjs';
 import { matmulJobs } from './matmul-jobs.mjs';
+import { adamwJob } from './optimiser-jobs.mjs';
 import { rowJobs } from './row-jobs.mjs';
 
-export const kernelJobs = (): Job[] => [...matmulJobs(), ...rowJobs(), ...attentionJobs()];
+export const kernelJobs = (): Job[] => [...matmulJobs(), ...rowJobs(), ...attentionJobs(), adamwJob(768, 3072)];
