@@ -1,0 +1,165 @@
+// A dictionary on the GPU: h = x·W_encᵀ + b_enc, a = φ(h), ŷ = a·W_dec + b_dec (+ x·W_skip).
+import { LimnError, type Gpu, type Step } from '@limn/gpu';
+import { blockHook, intervene, replaceMlp, type Extent, type HookName, type Intervention } from '@limn/hooks';
+import { add, matmul, persistent, relu, reshape, type Tensor } from '@limn/tensor';
+import { checkConfig, type DictionaryConfig } from './dictionary-config.js';
+
+/**
+ * The numbers of a dictionary on the host, row-major; both matrices have a feature to a row. An encoder that subtracts a bias from its
+ * input first, (x − b_pre)·W_encᵀ + b, has b_enc = b − b_pre·W_encᵀ here.
+ */
+export interface DictionaryWeights {
+  /** [F, I] */
+  readonly wEnc: Float32Array;
+  /** [F] */
+  readonly bEnc: Float32Array;
+  /** [F, O] */
+  readonly wDec: Float32Array;
+  /** [O] */
+  readonly bDec: Float32Array;
+  /** log θ [F], of `jump-relu` and `batch-top-k`. */
+  readonly logThreshold?: Float32Array;
+  /** [I, O] */
+  readonly wSkip?: Float32Array;
+}
+
+/** Names of a dictionary's tensors. */
+export type DictionaryTensorName = keyof DictionaryWeights;
+
+/** Shapes of the tensors that a dictionary of this config has, in the order in which they are kept. */
+export function dictionaryShapes(config: DictionaryConfig): ReadonlyMap<DictionaryTensorName, readonly number[]> {
+  const { features: F, inputWidth: I, outputWidth: O, activation, skip } = config;
+  const hasThreshold = activation.kind === 'jump-relu' || activation.kind === 'batch-top-k';
+  return new Map<DictionaryTensorName, readonly number[]>([
+    ['wEnc', [F, I]],
+    ['bEnc', [F]],
+    ['wDec', [F, O]],
+    ['bDec', [O]],
+    ...(hasThreshold ? ([['logThreshold', [F]]] as const) : []),
+    ...(skip ? ([['wSkip', [I, O]]] as const) : []),
+  ]);
+}
+
+/** A dictionary whose tensors are parameters: targets of `gradients` in training, constants elsewhere. */
+export class Dictionary implements Disposable {
+  /** By name; those of `dictionaryShapes`. */
+  readonly parameters: ReadonlyMap<DictionaryTensorName, Tensor>;
+
+  private constructor(
+    readonly gpu: Gpu,
+    readonly config: DictionaryConfig,
+    weights: DictionaryWeights,
+  ) {
+    const made = new Map<DictionaryTensorName, Tensor>();
+    try {
+      for (const [name, shape] of dictionaryShapes(config))
+        made.set(name, persistent(gpu, shape, weights[name], { label: `layer ${config.layer} ${name}` }));
+    } catch (error) {
+      for (const tensor of made.values()) tensor.dispose();
+      throw error;
+    }
+    this.parameters = made;
+  }
+
+  /**
+   * @throws LimnError `usage/dictionary-config`; `data/dictionary-weights` for tensors that are missing, of another size or not finite;
+   * `memory/…` and `gpu/…` when the GPU has no room
+   */
+  static create(gpu: Gpu, config: DictionaryConfig, weights: DictionaryWeights): Dictionary {
+    checkWeights(checkConfig(config), weights);
+    return new Dictionary(gpu, config, weights);
+  }
+
+  /** One of the tensors that every dictionary has. */
+  tensor(name: 'wEnc' | 'bEnc' | 'wDec' | 'bDec'): Tensor {
+    return this.parameters.get(name) as Tensor;
+  }
+
+  /** The site it reads. */
+  get reads(): HookName {
+    return blockHook(this.config.layer, this.config.input);
+  }
+
+  /** h [N, F] of x [N, I]. */
+  preActivations(step: Step, x: Tensor): Tensor {
+    return matmul(step, x, this.tensor('wEnc'), {
+      transposeB: true,
+      bias: this.tensor('bEnc'),
+      label: 'pre-activations',
+    });
+  }
+
+  /** a [N, F] of x [N, I], dense and on the tape. */
+  encode(step: Step, x: Tensor): Tensor {
+    return relu(step, this.preActivations(step, x));
+  }
+
+  /** ŷ [N, O] of a [N, F], and of x [N, I] where there is a skip connection. */
+  decode(step: Step, a: Tensor, x?: Tensor): Tensor {
+    const y = matmul(step, a, this.tensor('wDec'), { bias: this.tensor('bDec'), label: 'decoded' });
+    const skip = this.parameters.get('wSkip');
+    if (!skip) return y;
+    if (x) return add(step, y, matmul(step, x, skip, { label: 'skip' }));
+    throw new LimnError(
+      'usage/dictionary-skip',
+      'This dictionary has a skip connection: decoding takes its input too.',
+      {
+        hint: 'Give x as the third argument of decode, or use apply.',
+      },
+    );
+  }
+
+  /** ŷ [..., O] of x [..., I]. */
+  apply(step: Step, x: Tensor): Tensor {
+    const { inputWidth, outputWidth } = this.config;
+    const rows = reshape(x, [x.size / inputWidth, inputWidth]);
+    return reshape(this.decode(step, this.encode(step, rows), rows), [...x.shape.slice(0, -1), outputWidth]);
+  }
+
+  /** Puts ŷ in the place of the MLP's output: what is replaced composes with every other intervention. */
+  replacement(extent: Extent = {}): Intervention {
+    const { layer, input } = this.config;
+    const label = `a dictionary of ${this.config.features} features`;
+    if (input === 'hook_mlp_out')
+      return intervene(
+        blockHook(layer, 'hook_mlp_out'),
+        `rebuild with ${label}`,
+        (y, { step }) => this.apply(step, y),
+        extent,
+      );
+    return replaceMlp(layer, { label, input, apply: (step, x) => this.apply(step, x) }, extent);
+  }
+
+  /** The numbers, read after the steps submitted so far. */
+  async weights(): Promise<DictionaryWeights> {
+    const read = await Promise.all(
+      [...this.parameters].map(async ([name, { storage }]) => [name, await this.gpu.read(storage, 'f32')] as const),
+    );
+    return Object.fromEntries(read) as unknown as DictionaryWeights;
+  }
+
+  dispose(): void {
+    for (const tensor of this.parameters.values()) tensor.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+function checkWeights(config: DictionaryConfig, weights: DictionaryWeights): void {
+  const shapes = dictionaryShapes(config);
+  const refuse = (name: string, problem: string): LimnError =>
+    new LimnError('data/dictionary-weights', `${name} ${problem}.`, { details: { name, layer: config.layer } });
+  for (const [name, shape] of shapes) {
+    const data = weights[name];
+    const size = shape.reduce((product, n) => product * n, 1);
+    if (!data) throw refuse(name, 'is missing');
+    if (data.length !== size)
+      throw refuse(name, `has ${data.length} numbers; a dictionary of this config takes [${shape.join(', ')}]`);
+    const odd = data.findIndex((value) => !Number.isFinite(value));
+    if (odd >= 0) throw refuse(name, `holds ${data[odd]} at ${odd}; every number must be finite`);
+  }
+  for (const name of Object.keys(weights) as DictionaryTensorName[])
+    if (weights[name] && !shapes.has(name)) throw refuse(name, 'does not belong to a dictionary of this config');
+}
