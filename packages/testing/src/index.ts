@@ -7,6 +7,7 @@ export { FaultyFs, type DiskFault } from './faults/faulty-fs.js';
 export { checkVjp, type DifferentiableReference, type FiniteDifferenceOptions } from './finite-difference.js';
 export { testGpu } from './gpu.js';
 export { lentGpu } from './lent-gpu.js';
+export { nullGpu, type AdapterAccount } from './null-gpu.js';
 export {
   kernelLedger,
   ledgerRows,
