@@ -16,6 +16,11 @@ export function perElement(uniforms: { readonly size: number }, overrides: { rea
   return groupsOf(Math.ceil(uniforms.size / overrides.WG));
 }
 
+/** One thread per four elements: the rule of kernels with `size`, a multiple of 4, and `WG`. */
+export function perFour(uniforms: { readonly size: number }, overrides: { readonly WG: number }): Grid {
+  return groupsOf(Math.ceil(uniforms.size / (4 * overrides.WG)));
+}
+
 /**
  * One workgroup per row: the rules of kernels with `rows` and `WG`. On software adapters a workgroup is one subgroup, since there
  * a barrier costs a switch of stacks per subgroup: LayerNorm of [2048, 64] takes 13 ms of CPU time on SwiftShader with WG = 4 and

@@ -2,13 +2,12 @@
 import * as shaders from '@limn/shaders';
 import { defineKernel, LimnError, type Step } from '@limn/gpu';
 import { perElement } from './grid.js';
+import { recordAccumulate, recordAddScaled } from './ops/by-fours.js';
 import { allocate, expectDType, type Tensor } from './tensor.js';
 import { expectShape } from './shape.js';
 
 const fillKernel = defineKernel(shaders.fill, { grid: perElement, work: (u) => u.size });
-const accumulateKernel = defineKernel(shaders.accumulate, { grid: perElement, work: (u) => 3 * u.size });
 const assignKernel = defineKernel(shaders.assign, { grid: perElement, work: (u) => u.size });
-const addScaledKernel = defineKernel(shaders.addScaled, { grid: perElement, work: (u) => 2 * u.size });
 
 /**
  * A step tensor with one value everywhere.
@@ -24,7 +23,7 @@ export function fill(step: Step, shape: readonly number[], value: number, label 
 export function addTensors(step: Step, a: Tensor, b: Tensor, alpha = 1): Tensor {
   expectShape('add', 'the second tensor', b.shape, a.shape);
   const output = allocate(step, a.shape, a.label ?? 'sum');
-  step.dispatch(addScaledKernel, { a: a.storage, b: b.storage, y: output.storage }, { size: a.size, alpha });
+  recordAddScaled(step, { a: a.storage, b: b.storage, y: output.storage }, a.size, alpha);
   return output;
 }
 
@@ -44,7 +43,7 @@ export function accumulate(
   expectShape('accumulate', 'the addend', tensor.shape, into.shape);
   expectApart('accumulate', into, tensor);
   const { alpha = 1, beta = 1 } = options;
-  step.dispatch(accumulateKernel, { x: tensor.storage, y: into.storage }, { size: into.size, alpha, beta });
+  recordAccumulate(step, { x: tensor.storage, y: into.storage }, { size: into.size, alpha, beta });
 }
 
 /**

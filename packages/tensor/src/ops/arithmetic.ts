@@ -1,22 +1,20 @@
 // y = a + alpha · b, a · b, a / b, alpha · x: with broadcasting, and their gradients.
 import * as shaders from '@limn/shaders';
-import { defineKernel, type Step, type Storage } from '@limn/gpu';
+import { defineKernel, type Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
 import { perElement } from '../grid.js';
 import { expectShape, sameShape } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import { planBroadcast, sumToShape } from './broadcast.js';
+import { recordAddScaled, recordMultiply, recordScale, type PairBindings } from './by-fours.js';
 
-const addScaledKernel = defineKernel(shaders.addScaled, { grid: perElement, work: (u) => 2 * u.size });
 const addScaledBroadcastKernel = defineKernel(shaders.addScaledBroadcast, {
   grid: perElement,
   work: (u) => 2 * u.size,
 });
-const multiplyKernel = defineKernel(shaders.multiply, { grid: perElement, work: (u) => u.size });
 const multiplyBroadcastKernel = defineKernel(shaders.multiplyBroadcast, { grid: perElement, work: (u) => u.size });
 const divideKernel = defineKernel(shaders.divide, { grid: perElement, work: (u) => u.size });
 const divideBroadcastKernel = defineKernel(shaders.divideBroadcast, { grid: perElement, work: (u) => u.size });
-const scaleKernel = defineKernel(shaders.scale, { grid: perElement, work: (u) => u.size });
 
 type Pair = readonly [a: Tensor, b: Tensor];
 
@@ -31,8 +29,8 @@ function combine(
   step: Step,
   op: string,
   [a, b]: Pair,
-  plain: (bindings: Record<'a' | 'b' | 'y', Storage>, size: number) => void,
-  spread: (bindings: Record<'a' | 'b' | 'y', Storage>, uniforms: SpreadUniforms) => void,
+  plain: (bindings: PairBindings, size: number) => void,
+  spread: (bindings: PairBindings, uniforms: SpreadUniforms) => void,
 ): Tensor {
   expectDType(op, a, ['f32'], 'the first input');
   expectDType(op, b, ['f32'], 'the second input');
@@ -67,7 +65,7 @@ const addScaledOp = defineOp({
       step,
       'add',
       pair,
-      (bindings, size) => step.dispatch(addScaledKernel, bindings, { size, alpha }),
+      (bindings, size) => recordAddScaled(step, bindings, size, alpha),
       (bindings, uniforms) => step.dispatch(addScaledBroadcastKernel, bindings, { ...uniforms, alpha }),
     );
     return { outputs: [y], saved: undefined };
@@ -109,7 +107,7 @@ function multiplied(step: Step, pair: Pair): Tensor {
     step,
     'mul',
     pair,
-    (bindings, size) => step.dispatch(multiplyKernel, bindings, { size }),
+    (bindings, size) => recordMultiply(step, bindings, size),
     (bindings, uniforms) => step.dispatch(multiplyBroadcastKernel, bindings, uniforms),
   );
 }
@@ -170,7 +168,7 @@ export function div(step: Step, a: Tensor, b: Tensor): Tensor {
 function scaled(step: Step, x: Tensor, alpha: number): Tensor {
   if (alpha === 1) return x;
   const y = allocate(step, x.shape, 'scale');
-  step.dispatch(scaleKernel, { x: x.storage, y: y.storage }, { size: x.size, alpha });
+  recordScale(step, { x: x.storage, y: y.storage }, x.size, alpha);
   return y;
 }
 
@@ -179,7 +177,7 @@ const scaleOp = defineOp({
   forward(step, [x]: readonly [Tensor], { alpha }: { alpha: number }) {
     expectDType('scale', x, ['f32']);
     const y = allocate(step, x.shape, 'scale');
-    step.dispatch(scaleKernel, { x: x.storage, y: y.storage }, { size: x.size, alpha });
+    recordScale(step, { x: x.storage, y: y.storage }, x.size, alpha);
     return { outputs: [y], saved: undefined };
   },
   vjp: (step, { options: { alpha } }, [dy]) => [dy && scaled(step, dy, alpha)],

@@ -1,7 +1,7 @@
 // AdamW (Loshchilov & Hutter 2019): p ← p − rate · decay · p − rate · m̂ / (√v̂ + ε), in place on persistent tensors.
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Gpu, type Step } from '@limn/gpu';
-import { groupsOf, perElement, perRow } from '../grid.js';
+import { groupsOf, perElement, perFour, perRow } from '../grid.js';
 import { expectShape } from '../shape.js';
 import { allocate, expectDType, persistent, type Tensor } from '../tensor.js';
 import {
@@ -28,10 +28,7 @@ const CHUNK = 4096;
 const updateWork = (u: { size: number }): number => 16 * u.size;
 const updateKernel = defineKernel(shaders.adamw, { grid: perElement, work: updateWork });
 /** A lane per vec4: half the time on lavapipe (npm run bench). */
-const updateKernel4 = defineKernel(shaders.adamw4, {
-  grid: (u, { WG }) => groupsOf(Math.ceil(u.size / (4 * WG))),
-  work: updateWork,
-});
+const updateKernel4 = defineKernel(shaders.adamw4, { grid: perFour, work: updateWork });
 const squareSumKernel = defineKernel(shaders.squareSum, {
   ...perRow,
   grid: (u) => groupsOf(Math.ceil(u.size / u.chunk)),

@@ -1,7 +1,21 @@
 // add, sub, mul, div, scale with every kind of broadcasting, forward and backward, against float64.
 import { describe, expect, it } from 'vitest';
-import { referenceArithmetic, referenceRandom, testGpu } from '@limn/testing';
-import { add, addScaled, div, fromData, gradients, mul, neg, read, scale, sub, type Tensor } from '../../src/index.js';
+import { expectSameBits, referenceArithmetic, referenceRandom, testGpu, withCanaries } from '@limn/testing';
+import {
+  accumulate,
+  add,
+  addScaled,
+  div,
+  fromData,
+  gradients,
+  mul,
+  neg,
+  persistent,
+  read,
+  scale,
+  sub,
+  type Tensor,
+} from '../../src/index.js';
 import { checkOp } from '../check-op.js';
 import { around, withWorkgroup, WORKGROUPS } from '../workgroups.js';
 
@@ -119,6 +133,31 @@ describe('arithmetic', () => {
       vjpN: [1, 132],
       masks: true,
     });
+  });
+
+  it('gives the same bits by vec4s as number by number', async () => {
+    const gpu = await testGpu();
+    const kernels = new Set<string>();
+    for (const size of [4, 252, 256, 260, 1028]) {
+      const values = [random.normals(size + 1), random.normals(size + 1)].map((each) => Float32Array.from(each));
+      const [fours, odd] = await Promise.all(
+        [size, size + 1].map(async (length) => {
+          using step = gpu.step();
+          const canaries = withCanaries(step);
+          const [a, b] = values.map((each) => fromData(step, each.subarray(0, length), [length])) as [Tensor, Tensor];
+          const into = persistent(gpu, [length], values[1]!.subarray(0, length));
+          accumulate(step, into, a, { alpha: 0.375, beta: 0.9 });
+          const all = await canaries.read([addScaled(step, a, b, 0.375), mul(step, a, b), scale(step, a, 1.7), into]);
+          for (const name of canaries.kernels) kernels.add(name);
+          into.dispose();
+          return all;
+        }),
+      );
+      for (const [i, result] of fours!.entries())
+        expectSameBits(result, odd![i]!.slice(0, size), `elementwise ${size}, ${i}`);
+    }
+    const names = ['accumulate', 'add_scaled', 'multiply', 'scale'];
+    expect([...kernels].sort()).toEqual(names.flatMap((name) => [name, `${name}4`]).sort());
   });
 
   it('runs past 65,535 workgroups in two dimensions', async () => {

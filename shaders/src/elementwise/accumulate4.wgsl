@@ -1,0 +1,23 @@
+// y ← beta · y + alpha · x, in place; four numbers a lane
+// x [size], size a multiple of 4
+// y [size]
+struct Params {
+  size: u32,
+  alpha: f32,
+  beta: f32,
+}
+
+override WG: u32 = 64u;
+
+@group(0) @binding(0) var<storage, read> x: array<vec4f>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4f>;
+@group(0) @binding(2) var<uniform> params: Params;
+
+@compute @workgroup_size(WG)
+fn accumulate4(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let i = id.y * groups.x * WG + id.x;
+  if (i >= params.size / 4u) {
+    return;
+  }
+  y[i] = params.beta * y[i] + params.alpha * x[i];
+}
