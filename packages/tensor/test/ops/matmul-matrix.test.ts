@@ -1,7 +1,7 @@
 // The subgroup-matrix product: when it is taken, and that Dawn's null backend, which computes nothing, accepts every text of it.
-import { create } from 'webgpu';
 import { afterAll, describe, expect, it } from 'vitest';
-import { openGpu, type Gpu, type SubgroupMatrixConfig } from '@limn/gpu';
+import type { Gpu, SubgroupMatrixConfig } from '@limn/gpu';
+import { nullGpu } from '@limn/testing';
 import { allocate, chooseMatmul, fromData, multiply, possibleMatmuls, type MatmulShape } from '../../src/index.js';
 
 interface Reported {
@@ -19,28 +19,13 @@ const square = (side: number, componentType: string, resultComponentType = 'f32'
   resultComponentType,
 });
 
-// Dawn ends the process when the object from create() is collected before its devices.
-const kept = globalThis as { limnNullProvider?: GPU };
 const opened: Gpu[] = [];
 afterAll(() => opened.forEach((gpu) => gpu.dispose()));
 
-/** A device of the null backend whose adapter says what a GPU's would: subgroups of 32 and these matrices. */
-async function nullGpu(configs: readonly Reported[], halfProducts: boolean): Promise<Gpu> {
-  const provider = (kept.limnNullProvider ??= create(['backend=null', 'enable-dawn-features=allow_unsafe_apis']));
-  const adapter = (await provider.requestAdapter())!;
-  const info = { vendor: 'null', subgroupMinSize: 32, subgroupMaxSize: 32, subgroupMatrixConfigs: configs };
-  const telling = new Proxy(adapter, {
-    get(target, name) {
-      if (name === 'info') return info;
-      const value: unknown = Reflect.get(target, name, target);
-      return typeof value === 'function' ? value.bind(target) : value;
-    },
-  });
-  const gpu = await openGpu({
-    provider: { requestAdapter: async () => telling } as unknown as GPU,
-    workBudgetFlops: 1e12,
-    halfProducts,
-  });
+/** A device whose adapter says what a GPU's would: subgroups of 32 and these matrices. */
+async function matrixGpu(subgroupMatrixConfigs: readonly Reported[], halfProducts: boolean): Promise<Gpu> {
+  const account = { subgroupMinSize: 32, subgroupMaxSize: 32, subgroupMatrixConfigs };
+  const gpu = await nullGpu(account, { halfProducts });
   opened.push(gpu);
   return gpu;
 }
@@ -93,7 +78,7 @@ describe('matmul_matrix', () => {
     ['f32 by 8', square(8, 'f32'), 'f32'],
     ['f32 by 8 with f16 weights', square(8, 'f32'), 'f16'],
   ] as const)('is valid WGSL that makes a pipeline, in every orientation: %s', async (_, config, dtype) => {
-    const gpu = await nullGpu([config], true);
+    const gpu = await matrixGpu([config], true);
     const { M, N, K, componentType, resultComponentType } = config;
     const known: SubgroupMatrixConfig = { m: M, n: N, k: K, componentType, resultType: resultComponentType };
     expect(gpu.capabilities.subgroupMatrix).toEqual([known]);
@@ -103,8 +88,8 @@ describe('matmul_matrix', () => {
   });
 
   it('rounds activations only beside f16 weights and on a device that was opened for it', async () => {
-    const asked = (await nullGpu([square(16, 'f16')], true)).capabilities;
-    const unasked = (await nullGpu([square(16, 'f16')], false)).capabilities;
+    const asked = (await matrixGpu([square(16, 'f16')], true)).capabilities;
+    const unasked = (await matrixGpu([square(16, 'f16')], false)).capabilities;
     expect(unasked.halfProducts).toBe(false);
     expect(chooseMatmul(asked, shapeOf()).kernel).toBe('matrix');
     // Gradients and f32 weights; few rows gain nothing; sums in f16 are no sums.
@@ -118,7 +103,7 @@ describe('matmul_matrix', () => {
   });
 
   it('takes matrices of f32 wherever there are any: they lose nothing', async () => {
-    const { capabilities } = await nullGpu([square(8, 'f32')], false);
+    const { capabilities } = await matrixGpu([square(8, 'f32')], false);
     for (const about of [{ narrowA: false }, { narrowA: false, dtypeB: 'f32' as const }])
       expect(chooseMatmul(capabilities, shapeOf(about)).kernel).toBe('matrix');
     // Lanes of four subgroups cannot be counted where their size is not known.
@@ -126,7 +111,7 @@ describe('matmul_matrix', () => {
   });
 
   it('is refused by name on a device without subgroup matrices', async () => {
-    const gpu = await nullGpu([], true);
+    const gpu = await matrixGpu([], true);
     await expect(run(gpu, false, false, 'f16')).rejects.toMatchObject({ code: 'gpu/variant' });
   });
 });
