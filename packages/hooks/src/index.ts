@@ -39,6 +39,7 @@ export * from './length-order.js';
 export * from './in-batches.js';
 export * from './text-store.js';
 export * from './draw-in-passes.js';
+export { CheckedFields } from './checked-fields.js';
 export * from './float-text.js';
 export * from './resid-stack.js';
 export * from './run-plan.js';

@@ -1,12 +1,11 @@
 // What a steering file says besides the numbers: the model, the method, the places, the positions and where the numbers come from; each field checked.
-import type { ModelInfo } from '@limn/hooks';
+import { CheckedFields, type ModelInfo } from '@limn/hooks';
 import { checkMethod, parameterForms, STEERING_METHODS, type ParameterForm, type SteeringMethod } from '../method.js';
 import { settleObjective, type Objective } from '../objective.js';
 import { POSITION_MODES, positionTable, type PositionTable } from '../positions.js';
 import { STEERABLE_SITES, steeredPlaces, type SteeredPlace } from '../sites.js';
 import type { SteeringSpec, SteeringValues } from '../steering.js';
 import type { Minimality } from '../train-options.js';
-import { CheckedFields } from './checked-fields.js';
 
 /** The name of the format and of its one version. */
 export const STEERING_FORMAT = 'activation-scale/1';

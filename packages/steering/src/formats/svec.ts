@@ -1,5 +1,5 @@
 // Steering vectors of IBM's activation-steering (.svec): JSON {model_type, directions: {layer: [floats]}, explained_variances: {layer: float}}, read only.
-import { CheckedFields } from './checked-fields.js';
+import { CheckedFields } from '@limn/hooks';
 import { steeringOfDirections, type DirectionsModel, type ImportedSteering, type ResidualSite } from './directions.js';
 
 /** What an .svec file holds. */

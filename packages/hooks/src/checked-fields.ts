@@ -59,6 +59,16 @@ export class CheckedFields {
     throw this.refuse(field, value, `a whole number from ${least} to ${most}`);
   }
 
+  flag(value: unknown, field: string): boolean {
+    if (typeof value === 'boolean') return value;
+    throw this.refuse(field, value, 'true or false');
+  }
+
+  finite(value: unknown, field: string, allowed = 'a finite number'): number {
+    if (typeof value === 'number' && Number.isFinite(value)) return value;
+    throw this.refuse(field, value, allowed);
+  }
+
   oneOf<const T extends string>(value: unknown, field: string, allowed: readonly T[]): T {
     const found = allowed.find((each) => each === value);
     if (found !== undefined) return found;
