@@ -8,3 +8,10 @@ export {
   type ReadableSite,
 } from './dictionary-config.js';
 export { Dictionary, dictionaryShapes, type DictionaryTensorName, type DictionaryWeights } from './dictionary.js';
+export {
+  ActivationStream,
+  streamBytes,
+  type StreamPosition,
+  type StreamSettings,
+} from './training/activation-stream.js';
+export { type TokenSource } from './training/token-source.js';
