@@ -1,13 +1,15 @@
 // dx[n, v] = dy[n] · (exp(x[n, v] − lse[n]) − [v = targets[n]]), 0 where targets[n] ≥ V
-// uses: nan
+// uses: nan, row_run
 // x [N, V]
 // lse [N]
 // targets [N]
 // dy [N]
-// dx [N, V], size = N · V
+// dx [N, V]
 struct Params {
-  size: u32,
+  rows: u32,
   width: u32,
+  // numbers of a row that a workgroup takes
+  run: u32,
 }
 
 override WG: u32 = 64u;
@@ -20,17 +22,25 @@ override WG: u32 = 64u;
 @group(0) @binding(5) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)
-fn cross_entropy_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.y * groups.x * WG + id.x;
-  if (i >= params.size) {
+fn cross_entropy_backward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let at = row_run(group, groups);
+  if (at.row >= params.rows) {
     return;
   }
-  let row = i / params.width;
-  let chosen = targets[row];
+  let chosen = targets[at.row];
   if (chosen >= params.width) {
-    dx[i] = 0.0;
+    for (var j = at.first + lane; j < at.end; j += WG) {
+      dx[at.start + j] = 0.0;
+    }
     return;
   }
-  let hit = select(0.0, 1.0, i - row * params.width == chosen);
-  dx[i] = dy[row] * (exp_or_nan(x[i] - lse[row]) - hit);
+  let base = lse[at.row];
+  let slope = dy[at.row];
+  for (var j = at.first + lane; j < at.end; j += WG) {
+    dx[at.start + j] = slope * (exp_or_nan(x[at.start + j] - base) - select(0.0, 1.0, j == chosen));
+  }
 }

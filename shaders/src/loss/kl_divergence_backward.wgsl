@@ -1,13 +1,15 @@
 // dx[n, v] = dy[n] · (exp(x[n, v] − lse[n]) − exp(logp[n, v]))
-// uses: nan
+// uses: nan, row_run
 // logp [N, V], log-probabilities
 // x [N, V]
 // lse [N], log Σ exp of x
 // dy [N]
-// dx [N, V], size = N · V
+// dx [N, V]
 struct Params {
-  size: u32,
+  rows: u32,
   width: u32,
+  // numbers of a row that a workgroup takes
+  run: u32,
 }
 
 override WG: u32 = 64u;
@@ -20,11 +22,19 @@ override WG: u32 = 64u;
 @group(0) @binding(5) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)
-fn kl_divergence_backward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.y * groups.x * WG + id.x;
-  if (i >= params.size) {
+fn kl_divergence_backward(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let at = row_run(group, groups);
+  if (at.row >= params.rows) {
     return;
   }
-  let row = i / params.width;
-  dx[i] = dy[row] * (exp_or_nan(x[i] - lse[row]) - exp_or_nan(logp[i]));
+  let base = lse[at.row];
+  let slope = dy[at.row];
+  for (var j = at.first + lane; j < at.end; j += WG) {
+    let i = at.start + j;
+    dx[i] = slope * (exp_or_nan(x[i] - base) - exp_or_nan(logp[i]));
+  }
 }

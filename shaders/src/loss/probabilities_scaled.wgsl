@@ -1,12 +1,14 @@
 // y[n, v] = alpha · factor[n] · exp(x[n, v] − lse[n]): the gradient of log Σ exp, alpha = 1, and of gathered probabilities, alpha = −1
-// uses: nan
+// uses: nan, row_run
 // x [N, V]
 // lse [N]
 // factor [N]
-// y [N, V], size = N · V
+// y [N, V]
 struct Params {
-  size: u32,
+  rows: u32,
   width: u32,
+  // numbers of a row that a workgroup takes
+  run: u32,
   alpha: f32,
 }
 
@@ -19,11 +21,18 @@ override WG: u32 = 64u;
 @group(0) @binding(4) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)
-fn probabilities_scaled(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.y * groups.x * WG + id.x;
-  if (i >= params.size) {
+fn probabilities_scaled(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let at = row_run(group, groups);
+  if (at.row >= params.rows) {
     return;
   }
-  let row = i / params.width;
-  y[i] = params.alpha * factor[row] * exp_or_nan(x[i] - lse[row]);
+  let base = lse[at.row];
+  let scale = params.alpha * factor[at.row];
+  for (var j = at.first + lane; j < at.end; j += WG) {
+    y[at.start + j] = scale * exp_or_nan(x[at.start + j] - base);
+  }
 }

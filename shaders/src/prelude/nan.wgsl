@@ -10,3 +10,7 @@ fn nan_where(lost: bool, v: f32) -> f32 {
 fn exp_or_nan(v: f32) -> f32 {
   return select(exp(v), v, is_nan(v));
 }
+
+fn exp_or_nan4(v: vec4f) -> vec4f {
+  return select(exp(v), v, (bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}

@@ -2,7 +2,7 @@
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
-import { perElement, perRow } from '../grid.js';
+import { perRow, perRun, RUN } from '../grid.js';
 import { expectRank, shapeError, showShape } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 
@@ -11,8 +11,8 @@ const forwardKernel = defineKernel(shaders.bucketDivergenceForward, {
   work: (u) => (24 + 3 * u.picks) * u.rows * u.width,
 });
 const backwardKernel = defineKernel(shaders.bucketDivergenceBackward, {
-  grid: perElement,
-  work: (u) => (12 + u.picks) * u.size,
+  ...perRun,
+  work: (u) => (12 + u.picks) * u.rows * u.width,
 });
 
 /**
@@ -61,9 +61,10 @@ const bucketDivergenceOp = defineOp({
         dx: dx.storage,
       },
       {
-        size: x.size,
-        refs: reference.shape[0] as number,
+        rows: x.shape[0] as number,
         width: x.shape[1] as number,
+        run: RUN,
+        refs: reference.shape[0] as number,
         picks: ids.shape[1] as number,
       },
     );

@@ -3,7 +3,7 @@
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Step, type Storage } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
-import { groupsOf, perRow } from '../grid.js';
+import { groupsOf, perRow, perRun, RUN } from '../grid.js';
 import { expectShape } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import { multiply } from './multiply.js';
@@ -20,10 +20,7 @@ const lossKernel = defineKernel(shaders.vocabularyLoss, {
   grid: (u, { WG }) => groupsOf(Math.ceil(u.rows / WG)),
   work: (u) => 4 * u.rows,
 });
-const backwardKernel = defineKernel(shaders.vocabularyBackward, {
-  grid: (u, { WG }) => groupsOf(Math.ceil((u.rows * u.stride) / WG)),
-  work: (u) => 6 * u.rows * u.stride,
-});
+const backwardKernel = defineKernel(shaders.vocabularyBackward, { ...perRun, work: (u) => 6 * u.rows * u.width });
 
 /** Sizes of tiles, for tests; a tile is never larger than 128 MiB. */
 export interface TileOptions {
@@ -149,7 +146,8 @@ const crossEntropyOp = defineOp<readonly Tensor[], readonly [Tensor], Settled, {
         {
           rows: tile.rows,
           cols: tile.columns,
-          stride: tile.stride,
+          width: tile.stride,
+          run: RUN,
           first: tile.first,
           vocabulary: s.vocabulary,
           target_row: tile.row,

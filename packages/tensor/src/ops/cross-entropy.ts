@@ -2,7 +2,7 @@
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
-import { perElement, perRow } from '../grid.js';
+import { perRow, perRun, RUN } from '../grid.js';
 import { expectRank, expectShape, rowForm } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import { mul } from './arithmetic.js';
@@ -11,7 +11,9 @@ import { mul } from './arithmetic.js';
 export const IGNORED_TARGET = 0xffffffff;
 
 const forwardKernel = defineKernel(shaders.crossEntropyForward, { ...perRow, work: (u) => 8 * u.rows * u.width });
-const backwardKernel = defineKernel(shaders.crossEntropyBackward, { grid: perElement, work: (u) => 8 * u.size });
+const backwardWork = (u: { rows: number; width: number }): number => 8 * u.rows * u.width;
+const backwardKernel = defineKernel(shaders.crossEntropyBackward, { ...perRun, work: backwardWork });
+const backwardKernel4 = defineKernel(shaders.crossEntropy4Backward, { ...perRun, work: backwardWork });
 
 const crossEntropyOp = defineOp({
   name: 'crossEntropy',
@@ -26,11 +28,10 @@ const crossEntropyOp = defineOp({
   vjp(step, { inputs: [x, targets], saved: lse }, [dy], [wantX]) {
     if (!dy || !wantX) return [undefined, undefined];
     const dx = allocate(step, x.shape, 'crossEntropy (backward)');
-    step.dispatch(
-      backwardKernel,
-      { x: x.storage, lse: lse.storage, targets: targets.storage, dy: dy.storage, dx: dx.storage },
-      { size: x.size, width: x.shape.at(-1) as number },
-    );
+    const bindings = { x: x.storage, lse: lse.storage, targets: targets.storage, dy: dy.storage, dx: dx.storage };
+    const uniforms = { ...rowForm('crossEntropy', x.shape), run: RUN };
+    if (uniforms.width % 4 === 0) step.dispatch(backwardKernel4, bindings, uniforms);
+    else step.dispatch(backwardKernel, bindings, uniforms);
     return [dx, undefined];
   },
 });

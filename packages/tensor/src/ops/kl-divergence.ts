@@ -2,12 +2,12 @@
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
-import { perElement, perRow } from '../grid.js';
+import { perRow, perRun, RUN } from '../grid.js';
 import { expectRank, expectShape, rowForm } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 
 const forwardKernel = defineKernel(shaders.klDivergenceForward, { ...perRow, work: (u) => 16 * u.rows * u.width });
-const backwardKernel = defineKernel(shaders.klDivergenceBackward, { grid: perElement, work: (u) => 12 * u.size });
+const backwardKernel = defineKernel(shaders.klDivergenceBackward, { ...perRun, work: (u) => 12 * u.rows * u.width });
 
 const klDivergenceOp = defineOp({
   name: 'klDivergence',
@@ -25,7 +25,7 @@ const klDivergenceOp = defineOp({
     step.dispatch(
       backwardKernel,
       { logp: reference.storage, x: x.storage, lse: lse.storage, dy: dy.storage, dx: dx.storage },
-      { size: x.size, width: x.shape.at(-1) as number },
+      { ...rowForm('klDivergence', x.shape), run: RUN },
     );
     return [undefined, dx];
   },

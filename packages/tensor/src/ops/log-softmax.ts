@@ -2,7 +2,7 @@
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
-import { perElement, perRow } from '../grid.js';
+import { perRow, perRun, RUN } from '../grid.js';
 import { rowForm } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import type { RowKernelName } from './choose-rows.js';
@@ -12,7 +12,7 @@ import { holdsRows, softmaxBySubgroups } from './softmax-subgroup.js';
 const forwardKernel = defineKernel(shaders.logSoftmaxForward, { ...perRow, work: (u) => 8 * u.rows * u.width });
 const backwardKernel = defineKernel(shaders.logSoftmaxBackward, { ...perRow, work: (u) => 8 * u.rows * u.width });
 const logSumExpKernel = defineKernel(shaders.logSumExp, { ...perRow, work: (u) => 8 * u.rows * u.width });
-const probabilitiesKernel = defineKernel(shaders.probabilitiesScaled, { grid: perElement, work: (u) => 8 * u.size });
+const probabilitiesKernel = defineKernel(shaders.probabilitiesScaled, { ...perRun, work: (u) => 8 * u.rows * u.width });
 
 const logSoftmaxOp = defineOp({
   name: 'logSoftmax',
@@ -80,7 +80,7 @@ export function rowLogSumExp(step: Step, x: Tensor): Tensor {
 export function scaledProbabilities(step: Step, x: Tensor, lse: Tensor, factor: Tensor, alpha: number): Tensor {
   const y = allocate(step, x.shape, 'probabilities');
   const bindings = { x: x.storage, lse: lse.storage, factor: factor.storage, y: y.storage };
-  step.dispatch(probabilitiesKernel, bindings, { size: x.size, width: x.shape.at(-1) as number, alpha });
+  step.dispatch(probabilitiesKernel, bindings, { ...rowForm('probabilities', x.shape), run: RUN, alpha });
   return y;
 }
 
