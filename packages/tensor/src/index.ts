@@ -35,6 +35,7 @@ export { toF16, toF32 } from './ops/half.js';
 export { headProject, headPullback } from './ops/head-project.js';
 export { headResults } from './ops/head-results.js';
 export { type HeadsOptions } from './ops/head-runs.js';
+export { jumpRelu, jumpReluCount, type JumpReluOptions } from './ops/jump-relu.js';
 export { klDivergence } from './ops/kl-divergence.js';
 export { layernorm, type LayernormOptions } from './ops/layernorm.js';
 export { chooseRowKernel, rowKernelCandidates, type RowKernelName, type RowShape } from './ops/choose-rows.js';

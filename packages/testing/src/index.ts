@@ -30,6 +30,7 @@ export * as referenceEdgeScores from './reference/edge-scores.js';
 export * as referenceEmbed from './reference/embed.js';
 export * as referenceGather from './reference/gather.js';
 export * as referenceGelu from './reference/gelu.js';
+export * as referenceJumpRelu from './reference/jump-relu.js';
 export * as referenceLayernorm from './reference/layernorm.js';
 export * as referenceMatmul from './reference/matmul.js';
 export * as referenceMovement from './reference/movement.js';

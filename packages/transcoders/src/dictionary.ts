@@ -1,7 +1,7 @@
 // A dictionary on the GPU: h = x·W_encᵀ + b_enc, a = φ(h), ŷ = a·W_dec + b_dec (+ x·W_skip).
 import { LimnError, type Gpu, type Step } from '@limn/gpu';
 import { blockHook, intervene, replaceMlp, type Extent, type HookName, type Intervention } from '@limn/hooks';
-import { add, matmul, persistent, relu, reshape, type Tensor } from '@limn/tensor';
+import { add, detach, jumpRelu, matmul, persistent, relu, reshape, type Tensor } from '@limn/tensor';
 import { checkConfig, type DictionaryConfig } from './dictionary-config.js';
 
 /**
@@ -89,12 +89,39 @@ export class Dictionary implements Disposable {
     });
   }
 
-  /** a [N, F] of x [N, I], dense and on the tape. */
+  /**
+   * a [N, F] of x [N, I], dense and on the tape.
+   * @throws LimnError `usage/dictionary-config`
+   */
   encode(step: Step, x: Tensor): Tensor {
-    return relu(step, this.preActivations(step, x));
+    return this.activations(step, x).a;
   }
 
-  /** ŷ [N, O] of a [N, F], and of x [N, I] where there is a skip connection. */
+  /**
+   * h and a [N, F] of x [N, I], dense and on the tape.
+   * @throws LimnError `usage/dictionary-config`
+   */
+  activations(step: Step, x: Tensor): { readonly h: Tensor; readonly a: Tensor } {
+    const h = this.preActivations(step, x);
+    const { activation } = this.config;
+    const logThreshold = this.parameters.get('logThreshold');
+    switch (activation.kind) {
+      case 'relu':
+        return { h, a: relu(step, h) };
+      case 'jump-relu':
+        return { h, a: jumpRelu(step, h, logThreshold as Tensor, { bandwidth: activation.bandwidth }) };
+      case 'batch-top-k':
+        // The threshold is a running mean: no gradient reaches it, whatever the bandwidth.
+        return { h, a: jumpRelu(step, h, detach(logThreshold as Tensor), { bandwidth: 1 }) };
+      case 'top-k':
+        throw new LimnError('usage/dictionary-config', 'A dictionary of kind top-k cannot encode yet.');
+    }
+  }
+
+  /**
+   * ŷ [N, O] of a [N, F], and of x [N, I] where there is a skip connection.
+   * @throws LimnError `usage/dictionary-skip`
+   */
   decode(step: Step, a: Tensor, x?: Tensor): Tensor {
     const y = matmul(step, a, this.tensor('wDec'), { bias: this.tensor('bDec'), label: 'decoded' });
     const skip = this.parameters.get('wSkip');
@@ -109,14 +136,20 @@ export class Dictionary implements Disposable {
     );
   }
 
-  /** ŷ [..., O] of x [..., I]. */
+  /**
+   * ŷ [..., O] of x [..., I].
+   * @throws LimnError `usage/dictionary-config`, `usage/dictionary-skip`
+   */
   apply(step: Step, x: Tensor): Tensor {
     const { inputWidth, outputWidth } = this.config;
     const rows = reshape(x, [x.size / inputWidth, inputWidth]);
     return reshape(this.decode(step, this.encode(step, rows), rows), [...x.shape.slice(0, -1), outputWidth]);
   }
 
-  /** Puts ŷ in the place of the MLP's output: what is replaced composes with every other intervention. */
+  /**
+   * Puts ŷ in the place of the MLP's output: what is replaced composes with every other intervention.
+   * @throws LimnError `usage/dictionary-config`, `usage/dictionary-skip`
+   */
   replacement(extent: Extent = {}): Intervention {
     const { layer, input } = this.config;
     const label = `a dictionary of ${this.config.features} features`;

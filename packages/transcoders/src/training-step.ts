@@ -1,0 +1,218 @@
+// One update of a dictionary, recorded: its loss with every part, the gradient of each parameter, and which features fired.
+import { LimnError, type Step } from '@limn/gpu';
+import { add, addScaled, detach, gradients, scale, slice, sumAll, type Tensor } from '@limn/tensor';
+import { acrossRows, unitRows } from './decoder-rows.js';
+import type { DictionaryConfig } from './dictionary-config.js';
+import { type Dictionary, dictionaryShapes, type DictionaryTensorName } from './dictionary.js';
+import { checkLoss, type DictionaryLoss } from './losses/dictionary-loss.js';
+import { preActivationSum } from './losses/dead-features.js';
+import { reconstructionLoss, rowErrors, rowWeights, totalVariance, unexplained } from './losses/reconstruction.js';
+import { sparsitySum } from './losses/sparsity.js';
+import { firedRows, type DictionaryTrainingState } from './training-state.js';
+
+/** Rows that the dictionary reads, and what the MLP made of each. */
+export interface DictionaryBatch {
+  /** [N, I] */
+  readonly x: Tensor;
+  /** [N, O]; for an SAE the rows of x again. */
+  readonly y: Tensor;
+}
+
+/** How an update is made; a schedule gives other numbers to every step. */
+export interface DictionaryStepSettings {
+  readonly loss: DictionaryLoss;
+  /** Rows of W_dec are brought to length 1 before the step, and their gradient keeps them there. Default false. */
+  readonly unitDecoder?: boolean;
+  /** A feature is dead once it has not fired for this many rows. Default 10,000,000. */
+  readonly deadAfter?: number;
+  /** Rows whose [N, F] activations are held at a time, where they are held; by default as many as a binding takes. The loss stays that of the whole batch. */
+  readonly rowsAtOnce?: number;
+}
+
+/** The parts of a loss without their weights, each [1] and off the tape. */
+export interface DictionaryLossParts {
+  readonly reconstruction: Tensor;
+  readonly sparsity?: Tensor;
+  readonly auxiliary?: Tensor;
+  readonly preActivation?: Tensor;
+}
+
+/** An update, recorded: read it, and take the optimiser's step, in the same step. */
+export interface RecordedDictionaryStep {
+  /** What the gradients are of, [1]. */
+  readonly loss: Tensor;
+  readonly parts: DictionaryLossParts;
+  /** Features that fire for a row, on average, [1]. */
+  readonly l0: Tensor;
+  /** Σ‖e‖² / Σ‖y − ȳ‖² of the batch, [1]. */
+  readonly fvu: Tensor;
+  /** Features that were dead before this step, [1]. */
+  readonly dead: Tensor;
+  /** In how many rows each feature fired, [F]. */
+  readonly fired: Tensor;
+  /** Of each of `trainedNames`, in that order, shaped as the parameter. */
+  readonly gradients: ReadonlyMap<DictionaryTensorName, Tensor>;
+}
+
+const DEAD_AFTER = 10_000_000;
+
+/** The tensors that gradients train: all of a dictionary but BatchTopK's threshold, which is a running mean. */
+export function trainedNames(config: DictionaryConfig): readonly DictionaryTensorName[] {
+  return [...dictionaryShapes(config).keys()].filter(
+    (name) => name !== 'logThreshold' || config.activation.kind === 'jump-relu',
+  );
+}
+
+/** What every part of a batch is measured with. */
+interface Setting {
+  readonly dictionary: Dictionary;
+  readonly loss: DictionaryLoss;
+  /** Rows of the whole batch. */
+  readonly rows: number;
+  readonly variance: Tensor;
+  readonly dead: ReturnType<DictionaryTrainingState['dead']>;
+  /** Whether a feature can be dead by now. */
+  readonly anyDead: boolean;
+}
+
+/** A part's share of the sums over the batch. */
+interface Share {
+  readonly loss: Tensor;
+  readonly parts: DictionaryLossParts;
+  readonly fvu: Tensor;
+  readonly fired: Tensor;
+  readonly slopes: readonly Tensor[];
+}
+
+/**
+ * Records the loss and gradients of one update and counts which features fired; the optimiser's step is the caller's. In place: rows of
+ * W_dec where `unitDecoder` is set, the counters of `state`, and log θ of `batch-top-k`.
+ * @throws LimnError `usage/dictionary-loss` for a loss that this activation has not got; `usage/dictionary-batch` for rows that do not fit
+ */
+export function recordDictionaryStep(
+  step: Step,
+  dictionary: Dictionary,
+  batch: DictionaryBatch,
+  settings: DictionaryStepSettings,
+  state: DictionaryTrainingState,
+): RecordedDictionaryStep {
+  const { config } = dictionary;
+  const { loss, unitDecoder = false, deadAfter = DEAD_AFTER } = settings;
+  checkLoss(config, loss);
+  checkBatch(config, batch, settings);
+  const wDec = dictionary.tensor('wDec');
+  if (unitDecoder) unitRows(step, wDec);
+
+  const rows = batch.x.shape[0] as number;
+  const variance = totalVariance(step, batch.y);
+  const weights = rowWeights(step, batch.y, loss.reconstruction, variance);
+  const dead = state.dead(step, deadAfter);
+  const setting = { dictionary, loss, rows, variance, dead, anyDead: state.rows >= deadAfter };
+  const share = partsOf(rows, rowsAtOnce(dictionary, settings))
+    .map(([start, count]): Share => {
+      const part = (of: Tensor): Tensor => (count === rows ? of : slice(step, of, 0, start, count));
+      return recordPart(step, setting, part(batch.x), part(batch.y), part(weights));
+    })
+    .reduce((a, b) => addShares(step, a, b));
+
+  state.count(step, share.fired, rows);
+  const names = trainedNames(config);
+  return {
+    loss: share.loss,
+    parts: share.parts,
+    l0: scale(step, sumAll(step, share.fired), 1 / rows),
+    fvu: share.fvu,
+    dead: dead.count,
+    fired: share.fired,
+    gradients: new Map(
+      names.map((name, i) => {
+        const slope = share.slopes[i] as Tensor;
+        return [name, unitDecoder && name === 'wDec' ? acrossRows(step, slope, wDec) : slope];
+      }),
+    ),
+  };
+}
+
+/** Loss and gradients of some rows, as shares of the whole batch's. */
+function recordPart(step: Step, setting: Setting, x: Tensor, y: Tensor, weights: Tensor): Share {
+  const { dictionary, loss, rows, variance, dead, anyDead } = setting;
+  const { config, parameters } = dictionary;
+  const wDec = dictionary.tensor('wDec');
+  const { h, a } = dictionary.activations(step, x);
+  const errors = rowErrors(step, dictionary.decode(step, a, x), y);
+  const reconstruction = reconstructionLoss(step, errors, weights);
+  const logThreshold = parameters.get('logThreshold');
+  const { activation } = config;
+  const jump =
+    activation.kind === 'jump-relu' && logThreshold ? { logThreshold, bandwidth: activation.bandwidth } : undefined;
+  const sparsity =
+    loss.sparsity && scale(step, sparsitySum(step, loss.sparsity, { h, a, wDec, ...(jump ? { jump } : {}) }), 1 / rows);
+  const preActivation =
+    loss.preActivation && anyDead
+      ? scale(step, preActivationSum(step, h, dead.weight, wDec, logThreshold), 1 / rows)
+      : undefined;
+
+  let total = reconstruction;
+  if (sparsity && loss.sparsity) total = addScaled(step, total, sparsity, loss.sparsity.weight);
+  if (preActivation && loss.preActivation) total = addScaled(step, total, preActivation, loss.preActivation.weight);
+  const targets = trainedNames(config).map((name) => parameters.get(name) as Tensor);
+  return {
+    loss: detach(total),
+    parts: {
+      reconstruction: detach(reconstruction),
+      ...(sparsity ? { sparsity: detach(sparsity) } : {}),
+      ...(preActivation ? { preActivation: detach(preActivation) } : {}),
+    },
+    fvu: detach(unexplained(step, errors, variance)),
+    fired: detach(firedRows(step, a)),
+    slopes: gradients(step, total, 'ones', targets, { missing: 'zeros' }),
+  };
+}
+
+function addShares(step: Step, a: Share, b: Share): Share {
+  const both = (left: Tensor | undefined, right: Tensor | undefined): Tensor | undefined =>
+    left && right && add(step, left, right);
+  const sparsity = both(a.parts.sparsity, b.parts.sparsity);
+  const preActivation = both(a.parts.preActivation, b.parts.preActivation);
+  return {
+    loss: add(step, a.loss, b.loss),
+    parts: {
+      reconstruction: add(step, a.parts.reconstruction, b.parts.reconstruction),
+      ...(sparsity ? { sparsity } : {}),
+      ...(preActivation ? { preActivation } : {}),
+    },
+    fvu: add(step, a.fvu, b.fvu),
+    fired: add(step, a.fired, b.fired),
+    slopes: a.slopes.map((slope, i) => add(step, slope, b.slopes[i] as Tensor)),
+  };
+}
+
+/** [start, count] of parts of like size. */
+function partsOf(rows: number, most: number): [start: number, count: number][] {
+  const parts = Math.ceil(rows / most);
+  const at = (p: number): number => Math.floor((p * rows) / parts);
+  return Array.from({ length: parts }, (_, p) => [at(p), at(p + 1) - at(p)]);
+}
+
+function rowsAtOnce({ gpu, config }: Dictionary, settings: DictionaryStepSettings): number {
+  const bytes = gpu.capabilities.limits.maxStorageBufferBindingSize;
+  return settings.rowsAtOnce ?? Math.max(1, Math.floor(bytes / (4 * config.features)));
+}
+
+function checkBatch(config: DictionaryConfig, { x, y }: DictionaryBatch, settings: DictionaryStepSettings): void {
+  const { rowsAtOnce: atOnce = 1, deadAfter = DEAD_AFTER } = settings;
+  const problem =
+    x.shape.length !== 2 || y.shape.length !== 2 || x.shape[0] !== y.shape[0]
+      ? `x [${x.shape.join(', ')}] and y [${y.shape.join(', ')}] are not rows of one batch`
+      : x.shape[1] !== config.inputWidth || y.shape[1] !== config.outputWidth
+        ? `x [${x.shape.join(', ')}] and y [${y.shape.join(', ')}] are not ${config.inputWidth} and ${config.outputWidth} wide`
+        : !Number.isSafeInteger(atOnce) || atOnce < 1
+          ? `rowsAtOnce is ${atOnce}, not a whole number of at least 1`
+          : !Number.isInteger(deadAfter) || deadAfter < 1 || deadAfter >= 2 ** 32
+            ? `deadAfter is ${deadAfter}, not a whole number from 1 to 2³² − 1`
+            : undefined;
+  if (problem !== undefined)
+    throw new LimnError('usage/dictionary-batch', `A step of a dictionary takes x [N, I] and y [N, O]: ${problem}.`, {
+      details: { x: x.shape, y: y.shape, rowsAtOnce: atOnce, deadAfter },
+    });
+}
