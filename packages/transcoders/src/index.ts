@@ -16,6 +16,7 @@ export {
 } from './training/activation-stream.js';
 export { type TokenSource } from './training/token-source.js';
 export { acrossRows, unitRows } from './decoder-rows.js';
+export { initialWeights, meanRow, type InitialOptions, type InitialScheme } from './initial-weights.js';
 export { type AuxiliaryTerm } from './losses/dead-features.js';
 export { type DictionaryLoss } from './losses/dictionary-loss.js';
 export { type ReconstructionMeasure } from './losses/reconstruction.js';
