@@ -1,0 +1,70 @@
+// Which features fired where and how strongly: entries (token, value) by feature, gathered from dense activations of one batch after another.
+
+/** Entries of one feature, tokens ascending. */
+export interface FeatureEntries {
+  readonly tokens: Uint32Array;
+  /** > 0 */
+  readonly values: Float32Array;
+}
+
+/** A growing list of (token, feature, value), sorted into features at the end. */
+export class FiringRecords {
+  #tokens = new Uint32Array(1024);
+  #features = new Uint32Array(1024);
+  #values = new Float32Array(1024);
+  #count = 0;
+
+  constructor(
+    /** F */
+    readonly features: number,
+  ) {}
+
+  /** Entries so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Takes a [N, F], row-major, of tokens firstToken … firstToken + N − 1: what is above 0. Tokens come in ascending order. */
+  add(a: Float32Array, firstToken: number): void {
+    for (let i = 0; i < a.length; i++) {
+      const value = a[i] as number;
+      if (value <= 0) continue;
+      if (this.#count === this.#tokens.length) this.#grow();
+      this.#tokens[this.#count] = firstToken + Math.floor(i / this.features);
+      this.#features[this.#count] = i % this.features;
+      this.#values[this.#count++] = value;
+    }
+  }
+
+  /** By feature. */
+  byFeature(): readonly FeatureEntries[] {
+    const starts = new Uint32Array(this.features + 1);
+    const features = this.#features.subarray(0, this.#count);
+    for (const f of features) starts[f + 1] = (starts[f + 1] as number) + 1;
+    for (let f = 0; f < this.features; f++) starts[f + 1] = (starts[f + 1] as number) + (starts[f] as number);
+    const tokens = new Uint32Array(this.#count);
+    const values = new Float32Array(this.#count);
+    const next = starts.slice();
+    features.forEach((f, i) => {
+      const at = next[f] as number;
+      next[f] = at + 1;
+      tokens[at] = this.#tokens[i] as number;
+      values[at] = this.#values[i] as number;
+    });
+    return Array.from({ length: this.features }, (_, f) => ({
+      tokens: tokens.subarray(starts[f], starts[f + 1]),
+      values: values.subarray(starts[f], starts[f + 1]),
+    }));
+  }
+
+  #grow(): void {
+    const larger = <T extends Uint32Array | Float32Array>(from: T, to: T): T => {
+      to.set(from);
+      return to;
+    };
+    const length = 2 * this.#count;
+    this.#tokens = larger(this.#tokens, new Uint32Array(length));
+    this.#features = larger(this.#features, new Uint32Array(length));
+    this.#values = larger(this.#values, new Float32Array(length));
+  }
+}
