@@ -106,10 +106,14 @@ async function collect(root: string): Promise<{ tree: Map<string, TreeFile>; not
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-  // The package is found by its entry; of the rest only the driver's archive is read.
+  // The package is found by its entry, of which it has one for each way of asking; of the rest only the driver's archive is read.
   const chromium = path.resolve(archive.file, '../..');
-  const entry = createRequire(path.join(chromium, 'package.json')).resolve('@sparticuz/chromium');
-  for (const file of [path.join(chromium, 'package.json'), entry, archive.file])
+  const about = path.join(chromium, 'package.json');
+  const { exports } = JSON.parse(readFileSync(about, 'utf8')) as {
+    readonly exports: { readonly '.': Readonly<Record<string, string | { readonly default: string }>> };
+  };
+  const entries = Object.values(exports['.']).flatMap((way) => (typeof way === 'string' ? [] : [way.default]));
+  for (const file of [about, ...entries.map((entry) => path.join(chromium, entry)), archive.file])
     add(`node_modules/@sparticuz/chromium/${path.relative(chromium, file)}`, file);
 
   const { code, carried } = await bundleCode(root);
