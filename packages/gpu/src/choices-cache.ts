@@ -16,13 +16,10 @@ import {
 /** 'cached': what was measured on this machine, where anything was. 'built-in': the ops' own rules, whatever was measured. */
 export type KernelSetting = 'cached' | 'built-in';
 
-/** Names and values, as in process.env. */
-type Environment = Readonly<Record<string, string | undefined>>;
-
 /** Where choices are kept, and who is told that they cannot be. */
 export interface ChoicesCacheOptions {
   /** process.env by default. */
-  readonly env?: Environment;
+  readonly env?: Readonly<Record<string, string | undefined>>;
   /** Told once per process and file that it cannot be read or written; nobody by default. */
   readonly onNotice?: ((message: string) => void) | undefined;
 }
@@ -31,7 +28,7 @@ export interface ChoicesCacheOptions {
  * What LIMN_KERNELS says; 'cached' where it says nothing.
  * @throws LimnError `gpu/kernel-setting` for another word
  */
-export function kernelSetting(env: Environment = process.env): KernelSetting {
+export function kernelSetting(env: Readonly<Record<string, string | undefined>> = process.env): KernelSetting {
   const asked = env['LIMN_KERNELS'] || 'cached';
   if (asked === 'cached' || asked === 'built-in') return asked;
   throw new LimnError('gpu/kernel-setting', `LIMN_KERNELS is '${asked}'; it can be cached or built-in`, {
@@ -41,7 +38,10 @@ export function kernelSetting(env: Environment = process.env): KernelSetting {
 }
 
 /** The file of a device's choices: `$XDG_CACHE_HOME/limn/kernels/<kernelKey>.json`, in `~/.cache` where that is not set. */
-export async function kernelChoicesFile(capabilities: Capabilities, env: Environment = process.env): Promise<string> {
+export async function kernelChoicesFile(
+  capabilities: Capabilities,
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<string> {
   // The specification of XDG_CACHE_HOME has relative paths ignored.
   const given = env['XDG_CACHE_HOME'];
   const base = given && path.isAbsolute(given) ? given : path.join(os.homedir(), '.cache');
@@ -88,7 +88,7 @@ export async function writeKernelChoices(
 /** Removes what is kept for a device; whether there was anything. */
 export async function forgetKernelChoices(
   capabilities: Capabilities,
-  env: Environment = process.env,
+  env: Readonly<Record<string, string | undefined>> = process.env,
 ): Promise<boolean> {
   const file = await kernelChoicesFile(capabilities, env);
   return rm(file).then(

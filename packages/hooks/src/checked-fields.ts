@@ -31,21 +31,25 @@ export class CheckedFields {
     return this.record(json, 'the file');
   }
 
+  /** An object; its fields are not looked at. */
   record(value: unknown, field: string): Readonly<Record<string, unknown>> {
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
     throw this.refuse(field, value, 'an object');
   }
 
+  /** A list of whatever. */
   list(value: unknown, field: string, allowed = 'a list'): readonly unknown[] {
     if (Array.isArray(value)) return value;
     throw this.refuse(field, value, allowed);
   }
 
+  /** A text that is not empty. */
   text(value: unknown, field: string, allowed = 'text of at least one character'): string {
     if (typeof value === 'string' && value.length > 0) return value;
     throw this.refuse(field, value, allowed);
   }
 
+  /** A list of texts, which may be empty ones. */
   texts(value: unknown, field: string, allowed = 'a list of texts'): readonly string[] {
     const list = this.list(value, field, allowed);
     list.forEach((each, i) => {
@@ -54,21 +58,25 @@ export class CheckedFields {
     return list as readonly string[];
   }
 
+  /** A whole number from `least` to `most`. */
   whole(value: unknown, field: string, least: number, most: number): number {
     if (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most) return value;
     throw this.refuse(field, value, `a whole number from ${least} to ${most}`);
   }
 
+  /** true or false. */
   flag(value: unknown, field: string): boolean {
     if (typeof value === 'boolean') return value;
     throw this.refuse(field, value, 'true or false');
   }
 
+  /** A number, neither infinite nor NaN. */
   finite(value: unknown, field: string, allowed = 'a finite number'): number {
     if (typeof value === 'number' && Number.isFinite(value)) return value;
     throw this.refuse(field, value, allowed);
   }
 
+  /** One of the texts that are allowed. */
   oneOf<const T extends string>(value: unknown, field: string, allowed: readonly T[]): T {
     const found = allowed.find((each) => each === value);
     if (found !== undefined) return found;

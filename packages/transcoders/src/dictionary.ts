@@ -171,10 +171,12 @@ export class Dictionary implements Disposable {
     return Object.fromEntries(read) as unknown as DictionaryWeights;
   }
 
+  /** Frees the parameters. */
   dispose(): void {
     for (const tensor of this.parameters.values()) tensor.dispose();
   }
 
+  /** As `dispose`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -114,11 +114,13 @@ export class DictionaryTrainingState implements Disposable {
     assign(step, before, after);
   }
 
+  /** Frees the counts and the threshold. */
   dispose(): void {
     this.sinceFired.dispose();
     this.threshold?.dispose();
   }
 
+  /** As `dispose`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

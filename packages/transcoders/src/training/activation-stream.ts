@@ -131,10 +131,12 @@ export class ActivationStream implements Disposable {
     return new Map([...this.#tables].map(([site, table]) => [site, embed(step, ids, table)]));
   }
 
+  /** Frees the activations that it holds. */
   dispose(): void {
     disposeTables(this.#tables);
   }
 
+  /** As `dispose`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
