@@ -1,4 +1,5 @@
 // What copies between host and device and single calls of WebGPU cost, as contenders. Runs in Node and in browsers.
+import { awaitDevice } from '@limn/gpu';
 import type { Contender } from './contender.mjs';
 import { filledBuffer, rawKernel, readBack, setUp, type RawKernel } from './raw-kernel.mjs';
 
@@ -19,7 +20,7 @@ export async function bufferCopy(device: GPUDevice, bytes: number): Promise<Cont
       const encoder = device.createCommandEncoder();
       for (let i = 0; i < count; i++) encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
       device.queue.submit([encoder.finish()]);
-      await device.queue.onSubmittedWorkDone();
+      await awaitDevice(device.queue.onSubmittedWorkDone());
     },
     result: () => readBack(device, to),
     dispose: () => [from, to].forEach((buffer) => buffer.destroy()),
@@ -34,7 +35,7 @@ export async function upload(device: GPUDevice, bytes: number): Promise<Contende
     name: 'writeBuffer',
     async run(count) {
       for (let i = 0; i < count; i++) device.queue.writeBuffer(to, 0, data);
-      await device.queue.onSubmittedWorkDone();
+      await awaitDevice(device.queue.onSubmittedWorkDone());
     },
     result: () => readBack(device, to),
     dispose: () => to.destroy(),
@@ -83,7 +84,7 @@ export async function callsPer(device: GPUDevice, each: 'pass' | 'submit' | 'bin
       }
       pass.end();
       device.queue.submit([encoder.finish()]);
-      await device.queue.onSubmittedWorkDone();
+      await awaitDevice(device.queue.onSubmittedWorkDone());
     },
     result: () => readBack(device, made[0]!),
     dispose: () => made.forEach((buffer) => buffer.destroy()),
@@ -96,7 +97,7 @@ export function bufferMaking(device: GPUDevice): Contender {
     name: 'createBuffer',
     async run(count) {
       for (let i = 0; i < count; i++) device.createBuffer({ size: 2 ** 20, usage: 128 }).destroy();
-      await device.queue.onSubmittedWorkDone();
+      await awaitDevice(device.queue.onSubmittedWorkDone());
     },
     result: async () => new Float32Array(),
     dispose: () => undefined,

@@ -1,4 +1,5 @@
 // Plain WebGPU dispatches, submits and copies as contenders: what an adapter can do without limn. Runs in Node and in browsers.
+import { awaitDevice } from '@limn/gpu';
 import type { Contender } from './contender.mjs';
 
 /** GPUBufferUsage's bits, which Node has no global for. */
@@ -57,7 +58,7 @@ export async function rawKernel(device: GPUDevice, kernel: RawKernel): Promise<C
       const encoder = device.createCommandEncoder();
       encode(encoder, count);
       device.queue.submit([encoder.finish()]);
-      await device.queue.onSubmittedWorkDone();
+      await awaitDevice(device.queue.onSubmittedWorkDone());
     },
     result: () => readBack(device, buffers.at(-1)!),
     dispose: () => buffers.forEach((buffer) => buffer.destroy()),
@@ -103,7 +104,7 @@ export async function readBack(
     const encoder = device.createCommandEncoder();
     encoder.copyBufferToBuffer(from, 0, staging, 0, bytes);
     device.queue.submit([encoder.finish()]);
-    await staging.mapAsync(1);
+    await awaitDevice(staging.mapAsync(1));
     return new Float32Array(staging.getMappedRange().slice(0));
   } finally {
     staging.destroy();

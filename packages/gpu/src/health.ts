@@ -1,4 +1,5 @@
 // Turns WebGPU's out-of-band failures (error scopes, uncaptured errors, device loss) into rejections of what is awaited.
+import { awaitDevice } from './device-wait.js';
 import { DeviceLostError, LimnError, OutOfMemoryError, messageOf } from './errors.js';
 
 /** Resolves to the failure of a scoped piece of work, or to undefined when it went well. */
@@ -51,7 +52,7 @@ export class Health {
       else this.#waiters.add(reject);
     });
     try {
-      return await Promise.race([loss, promise]);
+      return await awaitDevice(Promise.race([loss, promise]));
     } catch (error) {
       throw await this.#explainRejection(error);
     } finally {

@@ -5,11 +5,13 @@ import {
   builtInChoices,
   LimnError,
   messageOf,
+  onDeviceWait,
   openGpu,
   type Gpu,
   type KernelChoices,
   type OpenOptions,
 } from './index.js';
+import { nodeClock, Rests } from './rests.js';
 
 export {
   forgetKernelChoices,
@@ -65,6 +67,9 @@ const state = (globals[key] ??= {
   turn: Promise.resolve(),
 } satisfies DawnState) as DawnState;
 
+/** One for the process, whatever is opened. */
+const rests = new Rests(nodeClock());
+
 /** Timestamps are otherwise rounded to 100 µs. */
 const flags = ['disable-dawn-features=timestamp_quantization'];
 /** allow_unsafe_apis shows experimental features; Dawn hides f16 on NVIDIA unless asked. */
@@ -87,6 +92,7 @@ export async function openNodeGpu(options: OpenNodeOptions = {}): Promise<Gpu> {
       hint: 'Check the environment variable LIMN_ADAPTER.',
     });
   const create = await loadDawn();
+  onDeviceWait((wait) => rests.during(wait));
   const dawn: Dawn = experimental
     ? { suffix: ' experimental', make: () => create(experimentalFlags) }
     : { suffix: '', make: () => create(flags) };

@@ -1,0 +1,97 @@
+// Rests while a device is awaited: how long they are, when they end, and what they save.
+import { lentGpu } from '@limn/testing';
+import { describe, expect, it } from 'vitest';
+import { awaitDevice, onDeviceWait } from '../src/index.js';
+import { nodeClock, Rests } from '../src/rests.js';
+
+/** A clock of which every turn of the event loop takes `turn` milliseconds; turns are taken by hand. */
+function handClock(turn: number) {
+  const state = { time: 0, slept: [] as number[], waited: [] as number[], next: undefined as (() => void) | undefined };
+  const clock = {
+    now: () => state.time,
+    sleep: (milliseconds: number) => {
+      state.slept.push(milliseconds);
+      state.waited.push(state.time);
+      state.time += milliseconds;
+    },
+    nextTurn: (then: () => void) => {
+      state.next = then;
+    },
+  };
+  const takeTurns = (count: number): void => {
+    for (let i = 0; i < count; i++) {
+      const then = state.next;
+      state.next = undefined;
+      state.time += turn;
+      then?.();
+    }
+  };
+  return { state, clock, takeTurns };
+}
+
+describe('Rests', () => {
+  it('sleeps a sixteenth of what was waited, at most half a millisecond, and not before 0.8 ms', () => {
+    const { state, clock, takeTurns } = handClock(0.1);
+    new Rests(clock).during(new Promise(() => undefined));
+    takeTurns(7);
+    expect(state.slept).toEqual([]);
+    takeTurns(2);
+    expect(state.slept[0]).toBeCloseTo(0.05, 1);
+    takeTurns(200);
+    expect(state.slept.at(-1)).toBe(0.5);
+    // No end of a wait is missed by more than a sixteenth of it.
+    state.slept.forEach((rest, i) => expect(rest).toBeLessThanOrEqual(state.waited[i]! / 16));
+  });
+
+  it('stops when all that was awaited has settled, either way, and begins anew with the next', async () => {
+    const { state, clock, takeTurns } = handClock(1);
+    const rests = new Rests(clock);
+    const first = Promise.resolve();
+    let fail: (error: Error) => void = () => undefined;
+    const second = new Promise<void>((_, reject) => (fail = reject));
+    rests.during(first);
+    rests.during(second);
+    await first;
+    takeTurns(2);
+    expect(state.slept).not.toEqual([]);
+    fail(new Error('lost'));
+    await second.catch(() => undefined);
+    takeTurns(1);
+    expect(state.next).toBeUndefined();
+    rests.during(new Promise(() => undefined));
+    expect(state.next).toBeDefined();
+  });
+
+  it('leaves few turns to a loop that never rests by itself', async () => {
+    const turnsOf = async (rests: Rests | undefined): Promise<number> => {
+      let turns = 0;
+      let over = false;
+      const spin = (): void => {
+        turns += 1;
+        if (!over) setImmediate(spin);
+      };
+      const wait = new Promise<void>((resolve) => setTimeout(resolve, 40));
+      rests?.during(wait);
+      setImmediate(spin);
+      await wait;
+      over = true;
+      return turns;
+    };
+    const spinning = await turnsOf(undefined);
+    const resting = await turnsOf(new Rests(nodeClock()));
+    // 0.8 ms of turns, then rests of up to 0.5 ms: about 110 turns. A loop that spins takes thousands.
+    expect(resting).toBeLessThan(spinning / 2);
+  });
+
+  it('is told of what a Gpu awaits, and of what is awaited of its device', async () => {
+    const gpu = await lentGpu();
+    const told: Promise<unknown>[] = [];
+    onDeviceWait((wait) => told.push(wait));
+    await gpu.finished();
+    expect(told).toHaveLength(1);
+    const wait = gpu.device.queue.onSubmittedWorkDone();
+    expect(awaitDevice(wait)).toBe(wait);
+    await wait;
+    expect(told[1]).toBe(wait);
+  });
+});
