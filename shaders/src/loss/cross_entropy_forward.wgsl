@@ -1,5 +1,5 @@
 // loss[n] = log Σ_v exp(x[n, v]) − x[n, targets[n]], 0 where targets[n] ≥ V; lse[n] = log Σ_v exp(x[n, v])
-// uses: reduce, nan, softmax
+// uses: reduce, nan, softmax, running, row_scan
 // x [rows, width]
 // targets [rows]
 // loss [rows]
@@ -28,17 +28,9 @@ fn cross_entropy_forward(
     return;
   }
   let start = row * params.width;
-  // Softmax in two passes: the row's maximum, then Σ exp(x − maximum).
-  var top = LOWEST;
-  for (var j = lane; j < params.width; j += WG) {
-    top = max(top, x[start + j]);
-  }
-  top = workgroup_max(top, lane);
-  var total = 0.0;
-  for (var j = lane; j < params.width; j += WG) {
-    total += softmax_term(x[start + j], top);
-  }
-  total = workgroup_sum(total, lane);
+  let run = row_scan(start, lane, WG);
+  let top = workgroup_max(running_top(run), lane);
+  let total = workgroup_sum(running_sum(run, top), lane);
   if (lane == 0u) {
     let log_sum = softmax_log(total);
     lse[row] = top + log_sum;

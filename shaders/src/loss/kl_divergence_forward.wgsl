@@ -1,5 +1,5 @@
 // kl[n] = Σ_v p[n, v] · (logp[n, v] − x[n, v] + lse[n]), p = exp(logp), lse[n] = log Σ_v exp(x[n, v]); a term with p = 0 is 0
-// uses: reduce, nan, softmax
+// uses: reduce, nan, softmax, running, kl_scan
 // logp [rows, width], log-probabilities
 // x [rows, width], logits
 // kl [rows]
@@ -28,28 +28,13 @@ fn kl_divergence_forward(
     return;
   }
   let start = row * params.width;
-  // Softmax in two passes: the row's maximum, then Σ exp(x − maximum).
-  var top = LOWEST;
-  for (var j = lane; j < params.width; j += WG) {
-    top = max(top, x[start + j]);
-  }
-  top = workgroup_max(top, lane);
-  var total = 0.0;
-  for (var j = lane; j < params.width; j += WG) {
-    total += softmax_term(x[start + j], top);
-  }
-  total = workgroup_sum(total, lane);
-  let offset = softmax_log(total);
-  var distance = 0.0;
-  for (var j = lane; j < params.width; j += WG) {
-    let p = exp_or_nan(logp[start + j]);
-    if (p > 0.0 || is_nan(p)) {
-      distance += p * (logp[start + j] - ((x[start + j] - top) - offset));
-    }
-  }
-  distance = workgroup_sum(distance, lane);
+  let part = kl_scan(start, lane, WG);
+  let top = workgroup_max(running_top(part.run), lane);
+  let offset = softmax_log(workgroup_sum(running_sum(part.run, top), lane));
+  let distance = workgroup_sum(kl_distance(part, top), lane);
+  let mass = workgroup_sum(kl_mass(part), lane);
   if (lane == 0u) {
-    kl[row] = distance;
+    kl[row] = distance + offset * mass;
     lse[row] = top + offset;
   }
 }

@@ -1,5 +1,5 @@
 // y[n, v] = x[n, v] − log Σ_w exp(x[n, w])
-// uses: reduce, nan, softmax
+// uses: reduce, nan, softmax, running, row_scan
 // x [rows, width]
 // y [rows, width]
 struct Params {
@@ -24,17 +24,9 @@ fn log_softmax_forward(
     return;
   }
   let start = row * params.width;
-  // Softmax in two passes: the row's maximum, then Σ exp(x − maximum).
-  var top = LOWEST;
-  for (var j = lane; j < params.width; j += WG) {
-    top = max(top, x[start + j]);
-  }
-  top = workgroup_max(top, lane);
-  var total = 0.0;
-  for (var j = lane; j < params.width; j += WG) {
-    total += softmax_term(x[start + j], top);
-  }
-  total = workgroup_sum(total, lane);
+  let run = row_scan(start, lane, WG);
+  let top = workgroup_max(running_top(run), lane);
+  let total = workgroup_sum(running_sum(run, top), lane);
   let offset = softmax_log(total);
   for (var j = lane; j < params.width; j += WG) {
     y[start + j] = (x[start + j] - top) - offset;

@@ -1,5 +1,5 @@
 // lse[n] = log Σ_v exp(x[n, v])
-// uses: reduce, nan, softmax
+// uses: reduce, nan, softmax, running, row_scan
 // x [rows, width]
 // lse [rows]
 struct Params {
@@ -24,17 +24,9 @@ fn log_sum_exp(
     return;
   }
   let start = row * params.width;
-  // Softmax in two passes: the row's maximum, then Σ exp(x − maximum).
-  var top = LOWEST;
-  for (var j = lane; j < params.width; j += WG) {
-    top = max(top, x[start + j]);
-  }
-  top = workgroup_max(top, lane);
-  var total = 0.0;
-  for (var j = lane; j < params.width; j += WG) {
-    total += softmax_term(x[start + j], top);
-  }
-  total = workgroup_sum(total, lane);
+  let run = row_scan(start, lane, WG);
+  let top = workgroup_max(running_top(run), lane);
+  let total = workgroup_sum(running_sum(run, top), lane);
   if (lane == 0u) {
     lse[row] = top + softmax_log(total);
   }

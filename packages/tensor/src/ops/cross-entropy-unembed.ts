@@ -3,9 +3,10 @@
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Step, type Storage } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
-import { groupsOf, perRow, perRun, RUN } from '../grid.js';
+import { groupsOf, perRun, RUN } from '../grid.js';
 import { expectShape } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
+import { chooseLossKernel, lossRules } from './loss-rows.js';
 import { multiply } from './multiply.js';
 import { MAX_BINDING_BYTES, type RowBlocks } from './row-blocks.js';
 import { checkTable } from './unembed.js';
@@ -15,7 +16,9 @@ const TILE_COLUMNS = 8192;
 /** Bytes of one tile of logits: large enough to fill a device, small beside the 128 MiB that may be bound. */
 const TILE_BYTES = 32 * 2 ** 20;
 
-const scanKernel = defineKernel(shaders.vocabularyScan, { ...perRow, work: (u) => 6 * u.rows * u.cols });
+const scanWork = (u: { rows: number; cols: number }): number => 6 * u.rows * u.cols;
+const rowScan = defineKernel(shaders.vocabularyScan, { ...lossRules.row, work: scanWork });
+const laneScan = defineKernel(shaders.vocabularyScanLane, { ...lossRules.lane, work: scanWork });
 const lossKernel = defineKernel(shaders.vocabularyLoss, {
   grid: (u, { WG }) => groupsOf(Math.ceil(u.rows / WG)),
   work: (u) => 4 * u.rows,
@@ -92,18 +95,18 @@ const crossEntropyOp = defineOp<readonly Tensor[], readonly [Tensor], Settled, {
     const state = allocate(step, [s.rows, 3], 'loss state');
     for (const tile of tilesOf(blocks, s)) {
       const logits = tileLogits(step, x, tile, s.width);
-      step.dispatch(
-        scanKernel,
-        { logits, targets: targets.storage, state: state.storage },
-        {
-          rows: tile.rows,
-          cols: tile.columns,
-          stride: tile.stride,
-          first: tile.first,
-          target_row: tile.row,
-          start: tile.first === 0 ? 1 : 0,
-        },
-      );
+      const bindings = { logits, targets: targets.storage, state: state.storage };
+      const uniforms = {
+        rows: tile.rows,
+        cols: tile.columns,
+        stride: tile.stride,
+        first: tile.first,
+        target_row: tile.row,
+        start: tile.first === 0 ? 1 : 0,
+      };
+      const shape = { rows: tile.rows, width: tile.stride };
+      if (chooseLossKernel(step.gpu.capabilities, shape) === 'row') step.dispatch(rowScan, bindings, uniforms);
+      else step.dispatch(laneScan, bindings, uniforms);
     }
     const loss = allocate(step, targets.shape, 'loss');
     const lse = allocate(step, [s.rows], 'loss lse');

@@ -2,15 +2,19 @@
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
-import { perRow, perRun, RUN } from '../grid.js';
+import { perRun, RUN } from '../grid.js';
 import { expectRank, expectShape, rowForm } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import { mul } from './arithmetic.js';
+import { chooseLossKernel, lossRules } from './loss-rows.js';
 
 /** A target that takes its row out of the loss: padding. */
 export const IGNORED_TARGET = 0xffffffff;
 
-const forwardKernel = defineKernel(shaders.crossEntropyForward, { ...perRow, work: (u) => 8 * u.rows * u.width });
+const forwardWork = (u: { rows: number; width: number }): number => 8 * u.rows * u.width;
+const rowForward = defineKernel(shaders.crossEntropyForward, { ...lossRules.row, work: forwardWork });
+const laneForward = defineKernel(shaders.crossEntropyLaneForward, { ...lossRules.lane, work: forwardWork });
+const lane4Forward = defineKernel(shaders.crossEntropyLane4Forward, { ...lossRules.lane, work: forwardWork });
 const backwardWork = (u: { rows: number; width: number }): number => 8 * u.rows * u.width;
 const backwardKernel = defineKernel(shaders.crossEntropyBackward, { ...perRun, work: backwardWork });
 const backwardKernel4 = defineKernel(shaders.crossEntropy4Backward, { ...perRun, work: backwardWork });
@@ -22,7 +26,16 @@ const crossEntropyOp = defineOp({
     const loss = allocate(step, [form.rows], 'crossEntropy');
     const lse = allocate(step, [form.rows], 'crossEntropy: log Σ exp');
     const bindings = { x: x.storage, targets: targets.storage, loss: loss.storage, lse: lse.storage };
-    step.dispatch(forwardKernel, bindings, form);
+    switch (chooseLossKernel(step.gpu.capabilities, form)) {
+      case 'row':
+        step.dispatch(rowForward, bindings, form);
+        break;
+      case 'lane':
+        step.dispatch(laneForward, bindings, form);
+        break;
+      case 'lane4':
+        step.dispatch(lane4Forward, bindings, form);
+    }
     return { outputs: [loss], saved: lse };
   },
   vjp(step, { inputs: [x, targets], saved: lse }, [dy], [wantX]) {

@@ -2,11 +2,14 @@
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
-import { perRow, perRun, RUN } from '../grid.js';
+import { perRun, RUN } from '../grid.js';
 import { expectRank, expectShape, rowForm } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
+import { chooseLossKernel, lossRules } from './loss-rows.js';
 
-const forwardKernel = defineKernel(shaders.klDivergenceForward, { ...perRow, work: (u) => 16 * u.rows * u.width });
+const forwardWork = (u: { rows: number; width: number }): number => 16 * u.rows * u.width;
+const rowForward = defineKernel(shaders.klDivergenceForward, { ...lossRules.row, work: forwardWork });
+const laneForward = defineKernel(shaders.klDivergenceLaneForward, { ...lossRules.lane, work: forwardWork });
 const backwardKernel = defineKernel(shaders.klDivergenceBackward, { ...perRun, work: (u) => 12 * u.rows * u.width });
 
 const klDivergenceOp = defineOp({
@@ -16,7 +19,8 @@ const klDivergenceOp = defineOp({
     const kl = allocate(step, [form.rows], 'klDivergence');
     const lse = allocate(step, [form.rows], 'klDivergence: log Σ exp');
     const bindings = { logp: reference.storage, x: x.storage, kl: kl.storage, lse: lse.storage };
-    step.dispatch(forwardKernel, bindings, form);
+    if (chooseLossKernel(step.gpu.capabilities, form) === 'row') step.dispatch(rowForward, bindings, form);
+    else step.dispatch(laneForward, bindings, form);
     return { outputs: [kl], saved: lse };
   },
   vjp(step, { inputs: [reference, x], saved: lse }, [dy], [, wantX]) {

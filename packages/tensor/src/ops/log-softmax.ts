@@ -6,12 +6,16 @@ import { perRow, perRun, RUN } from '../grid.js';
 import { rowForm } from '../shape.js';
 import { allocate, expectDType, type Tensor } from '../tensor.js';
 import type { RowKernelName } from './choose-rows.js';
+import { chooseLossKernel, lossRules } from './loss-rows.js';
 import { softmaxRows, softmaxRowsBackward } from './softmax-rows.js';
 import { holdsRows, softmaxBySubgroups } from './softmax-subgroup.js';
 
-const forwardKernel = defineKernel(shaders.logSoftmaxForward, { ...perRow, work: (u) => 8 * u.rows * u.width });
-const backwardKernel = defineKernel(shaders.logSoftmaxBackward, { ...perRow, work: (u) => 8 * u.rows * u.width });
-const logSumExpKernel = defineKernel(shaders.logSumExp, { ...perRow, work: (u) => 8 * u.rows * u.width });
+const rowWork = (u: { rows: number; width: number }): number => 8 * u.rows * u.width;
+const rowForward = defineKernel(shaders.logSoftmaxForward, { ...lossRules.row, work: rowWork });
+const laneForward = defineKernel(shaders.logSoftmaxLaneForward, { ...lossRules.lane, work: rowWork });
+const backwardKernel = defineKernel(shaders.logSoftmaxBackward, { ...perRow, work: rowWork });
+const rowLogSum = defineKernel(shaders.logSumExp, { ...lossRules.row, work: rowWork });
+const laneLogSum = defineKernel(shaders.logSumExpLane, { ...lossRules.lane, work: rowWork });
 const probabilitiesKernel = defineKernel(shaders.probabilitiesScaled, { ...perRun, work: (u) => 8 * u.rows * u.width });
 
 const logSoftmaxOp = defineOp({
@@ -19,7 +23,10 @@ const logSoftmaxOp = defineOp({
   forward(step, [x]: readonly [Tensor]) {
     expectDType('logSoftmax', x, ['f32']);
     const y = allocate(step, x.shape, 'logSoftmax');
-    step.dispatch(forwardKernel, { x: x.storage, y: y.storage }, rowForm('logSoftmax', x.shape));
+    const form = rowForm('logSoftmax', x.shape);
+    const bindings = { x: x.storage, y: y.storage };
+    if (chooseLossKernel(step.gpu.capabilities, form) === 'row') step.dispatch(rowForward, bindings, form);
+    else step.dispatch(laneForward, bindings, form);
     return { outputs: [y], saved: undefined };
   },
   vjp(step, { inputs: [x], outputs: [y] }, [dy]) {
@@ -72,7 +79,9 @@ export function softmax(step: Step, x: Tensor, options: { readonly kernel?: Soft
 export function rowLogSumExp(step: Step, x: Tensor): Tensor {
   const form = rowForm('logSumExp', x.shape);
   const lse = allocate(step, x.shape.length > 1 ? x.shape.slice(0, -1) : [1], 'logSumExp');
-  step.dispatch(logSumExpKernel, { x: x.storage, lse: lse.storage }, form);
+  const bindings = { x: x.storage, lse: lse.storage };
+  if (chooseLossKernel(step.gpu.capabilities, form) === 'row') step.dispatch(rowLogSum, bindings, form);
+  else step.dispatch(laneLogSum, bindings, form);
   return lse;
 }
 

@@ -35,6 +35,11 @@ const sizes: [rows: number, width: number, workgroup: number][] = [
   ),
   [65, 17, 64],
   [1, 50_257, 64],
+  // Software adapters give each of sixteen rows or more a lane of its own, by numbers or by vec4s.
+  [16, 1, 8],
+  [19, 4, 8],
+  [67, 97, 8],
+  [17, 1028, 64],
 ];
 
 async function checkRows(
@@ -156,6 +161,88 @@ describe('log-softmax family', () => {
     expect(logs[2]).toBeCloseTo(-2e4 - Math.LN2, 2);
     const rounded = Array.from(shares, (share) => Math.round(share * 1e6) / 1e6);
     expect(rounded).toEqual([0.5, 0.5, 0, 0, 1, 0]);
+  });
+});
+
+describe('rows read once', () => {
+  const widths = [67, 132];
+  /** Fewer rows than give every lane one, and more: [name of the case, rows]. */
+  const counts = [
+    ['a workgroup a row', 7],
+    ['a lane a row on software adapters', 18],
+  ] as const;
+
+  it.each(counts)('a maximum that grows with every number, and tiny steps: %s', async (_, rows) => {
+    for (const width of [...widths, 2051])
+      for (const slope of [1e-3, 0.25, 30]) {
+        const x = Float64Array.from({ length: rows * width }, (_, i) => Math.fround(slope * (i % width) - i / width));
+        const logp = reference.logSoftmaxForward(random.normals(rows * width, 3), width).values.map(Math.fround);
+        const targets = random.integers(rows, width);
+        const inputs = [
+          { shape: [rows, width], values: x },
+          { shape: [rows], values: targets },
+          { shape: [rows, width], values: logp, differentiable: false },
+        ];
+        const about = { case: `${rows}×${width}, slope ${slope}`, inputs, n: width };
+        await checkOp({
+          ...about,
+          kernel: 'crossEntropy',
+          run: (step, [t, ids]) => crossEntropy(step, t!, ids!),
+          expected: reference.crossEntropyForward(x, width, targets),
+          vjp: (seed) => [reference.crossEntropyVjp(x, width, targets, seed)],
+        });
+        await checkOp({
+          ...about,
+          kernel: 'logSoftmax',
+          run: (step, [t]) => logSoftmax(step, t!),
+          expected: reference.logSoftmaxForward(x, width),
+        });
+        await checkOp({
+          ...about,
+          kernel: 'klDivergence',
+          run: (step, [t, , p]) => klDivergence(step, p!, t!),
+          expected: reference.klDivergenceForward(logp, x, width),
+          vjp: (seed) => [reference.klDivergenceVjp(logp, x, width, seed)],
+        });
+      }
+  });
+
+  it.each(counts)('NaN, +∞ and rows of −∞ alone are NaN, and no other row: %s', async (_, rows) => {
+    const gpu = await testGpu();
+    for (const width of widths) {
+      const values = Float32Array.from(random.normals(rows * width, 3));
+      const words = new Uint32Array(values.buffer);
+      words[width - 1] = 0x7fc00000;
+      words[width] = 0xffc00001;
+      words[2 * width + 20] = 0x7f800000;
+      values.fill(-Infinity, 3 * width, 4 * width);
+      // What counts nothing.
+      values.fill(-Infinity, 4 * width, 4 * width + 30);
+      const logp = reference.logSoftmaxForward(random.normals(rows * width), width).values;
+      for (let v = 0; v < 30; v++) logp[4 * width + v] = -Infinity;
+      using step = gpu.step();
+      const canaries = withCanaries(step);
+      const x = fromData(step, values, [rows, width]);
+      const targets = fromData(step, new Uint32Array(rows).fill(33), [rows]);
+      const results = await canaries.read([
+        logSumExp(step, x),
+        crossEntropy(step, x, targets),
+        klDivergence(step, fromData(step, Float32Array.from(logp), [rows, width]), x),
+        logSoftmax(step, x),
+      ]);
+      const spoilt = Array.from({ length: rows }, (_, row) => row < 4);
+      for (const [i, got] of results.entries()) {
+        const per = got.length / rows;
+        const found = spoilt.map((_, row) => got.subarray(row * per, (row + 1) * per).some(Number.isNaN));
+        expect(found, `${width}: ${i}`).toEqual(spoilt);
+      }
+      const software = gpu.capabilities.adapter.isFallback && rows >= 16;
+      const own = [...canaries.kernels].filter((name) => !name.includes('select'));
+      expect(
+        own.every((name) => name.includes('lane') === software),
+        own.join(', '),
+      ).toBe(true);
+    }
   });
 });
 
