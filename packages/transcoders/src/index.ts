@@ -49,3 +49,61 @@ export {
 } from './evaluation/fidelity.js';
 export { firingFigures, type FiringFigures } from './evaluation/firing.js';
 export { TopNeurons, type NeuronBaseline } from './evaluation/neurons.js';
+export { type AttributionGraph, worstResidual } from './graph/attribution-graph.js';
+export { attributePrompt, ACCOUNTING_TOLERANCE, buildGraph, type GraphOptions } from './graph/build-graph.js';
+export {
+  accountFor,
+  edgeWeight,
+  incomingEdges,
+  rowsOfNodes,
+  type Accounting,
+  type EdgeMatrix,
+} from './graph/edge-matrix.js';
+export { foldFeatures } from './graph/fold-features.js';
+export { FrozenPrompt, type Dictionaries, type Firing, type FrozenLayer } from './graph/frozen-prompt.js';
+export {
+  graphNodeName,
+  type BiasKind,
+  type BiasNode,
+  type ErrorNode,
+  type FeatureNode,
+  type GraphNode,
+  type OutputNode,
+  type PositionNode,
+  type SkipNode,
+  type TokenNode,
+} from './graph/graph-node.js';
+export {
+  logitDifferenceOutput,
+  logitOutput,
+  logitOutputs,
+  type GraphOutput,
+  type LogitOutputOptions,
+} from './graph/graph-output.js';
+export { graphScores, type GraphScores } from './graph/graph-scores.js';
+export { type SkipTreatment } from './graph/graph-sources.js';
+export {
+  type DirectionTarget,
+  type FeatureTarget,
+  type GraphTarget,
+  type LogitTarget,
+} from './graph/graph-target.js';
+export {
+  edgeInfluence,
+  influenceGraph,
+  nodeInfluence,
+  roleOf,
+  type InfluenceGraph,
+  type Kept,
+  type Role,
+} from './graph/influence.js';
+export {
+  atThreshold,
+  cumulativeInfluence,
+  pruneGraph,
+  type PrunedGraph,
+  type PruneOptions,
+  type ShownGraph,
+} from './graph/prune-graph.js';
+export { type StreamPlace } from './graph/stream-place.js';
+export { type FrozenNorm } from './graph/through-norm.js';

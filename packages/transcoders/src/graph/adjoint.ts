@@ -1,0 +1,136 @@
+// The adjoint of the frozen model: from vectors that read the residual stream at one place, what every source brings to them.
+import type { Step } from '@limn/gpu';
+import { add, matmul, permute, reshape, slice, sum, type Tensor } from '@limn/tensor';
+import type { FrozenLayer, FrozenPrompt } from './frozen-prompt.js';
+import type { ConstantSources, GraphSources, PlacedSources } from './graph-sources.js';
+import type { StreamPlace } from './stream-place.js';
+import { throughNorm } from './through-norm.js';
+
+/** Products of sources with the vectors: placed ones [T', B, n] or constants [B, n], not yet read. */
+export type Reading =
+  | { readonly sources: PlacedSources; readonly products: Tensor }
+  | { readonly sources: ConstantSources; readonly products: Tensor };
+
+/**
+ * Carries G [T', B, C], B vectors that read the stream at `from` at positions 0 … T' − 1, down to the embeddings:
+ * at an attention layer G ← G + C(γ₁∘Σ_h W_V^h·Σ_t A_h[t, s]·(W_O^h·G[t]))/s₁; at an MLP it is multiplied with what was written there,
+ * and where a skip connection is passed through, G ← G + C(γ₂∘(W_skip·G))/s₂.
+ */
+export function carryBack(
+  step: Step,
+  prompt: FrozenPrompt,
+  sources: GraphSources,
+  from: StreamPlace,
+  seeds: Tensor,
+): Reading[] {
+  const { block } = prompt.model.info;
+  const readings: Reading[] = [];
+  let g = seeds;
+  for (let l = from.layer; l >= 0; l--) {
+    const starts = l === from.layer;
+    if (starts && from.at === 'pre') continue;
+    const layer = prompt.layers[l] as FrozenLayer;
+    const written = sources.layers[l];
+    let skipped: Tensor | undefined;
+    if (!written) continue;
+    if (!(starts && from.at === 'mid')) {
+      readings.push(placedReading(step, written.mlp, g));
+      if (written.mlpConstants) readings.push(constantReading(step, written.mlpConstants, g));
+      skipped = sources.skips === 'through' ? throughSkip(step, layer, g) : undefined;
+      if (skipped && block === 'sequential') g = add(step, g, skipped);
+    }
+    readings.push(constantReading(step, written.attentionConstants, g));
+    const attended = throughAttention(step, layer, g);
+    g = add(step, g, attended);
+    if (skipped && block === 'parallel') g = add(step, g, skipped);
+  }
+  readings.push(placedReading(step, sources.embeddings, g));
+  return readings;
+}
+
+/** The vectors that read the stream before a layer's attention, for G [T', B, C] behind it. */
+export function throughAttention(step: Step, layer: FrozenLayer, g: Tensor): Tensor {
+  const [T = 0, B = 0, C = 0] = g.shape;
+  return throughNorm(
+    step,
+    layer.ln1.weights,
+    reshape(throughValues(step, layer, g, B), [T, B, C]),
+    first(step, layer.ln1.scale, T),
+  );
+}
+
+/** Σ_h W_V^h·Σ_t A_h[t, s]·(W_O^h·G[t]), [S, B, C]: the vectors that read what attention's values read. */
+function throughValues(step: Step, layer: FrozenLayer, g: Tensor, B: number): Tensor {
+  return matmul(step, valueGradients(step, layer, g, B), layer.wV, { transposeB: true, label: 'back through W_V' });
+}
+
+/** Σ_t A_h[t, s]·(W_O^h·G[t]) of all heads, [S, B, H·K]. */
+export function valueGradients(step: Step, layer: FrozenLayer, g: Tensor, B: number): Tensor {
+  const T = g.shape[0] as number;
+  const [H = 0, all = 0] = layer.pattern.shape;
+  const width = layer.wO.shape[0] as number;
+  const K = width / H;
+  const z = reshape(matmul(step, g, layer.wO, { transposeB: true, label: 'back through W_O' }), [T, B, H, K]);
+  const byHead = reshape(permute(step, z, [2, 0, 1, 3]), [H, T, B * K]);
+  const pattern = T === all ? layer.pattern : slice(step, slice(step, layer.pattern, 1, 0, T), 2, 0, T);
+  const v = reshape(matmul(step, pattern, byHead, { transposeA: true, label: 'back through the pattern' }), [
+    H,
+    T,
+    B,
+    K,
+  ]);
+  return reshape(permute(step, v, [1, 2, 0, 3]), [T, B, width]);
+}
+
+/** C(γ₂∘(W_skip·G))/s₂ where a dictionary reads the normalised stream, W_skip·G where it reads the stream itself. */
+function throughSkip(step: Step, { dictionary, ln2 }: FrozenLayer, g: Tensor): Tensor | undefined {
+  const wSkip = dictionary?.parameters.get('wSkip');
+  if (!dictionary || !wSkip) return undefined;
+  const back = matmul(step, g, wSkip, { transposeB: true, label: 'back through the skip connection' });
+  return dictionary.config.input === 'ln2.hook_normalized'
+    ? throughNorm(step, ln2.weights, back, first(step, ln2.scale, g.shape[0] as number))
+    : back;
+}
+
+function placedReading(step: Step, sources: PlacedSources, g: Tensor): Reading {
+  const vectors = first(step, sources.vectors, g.shape[0] as number);
+  return { sources, products: matmul(step, g, vectors, { transposeB: true, label: 'edges' }) };
+}
+
+function constantReading(step: Step, sources: ConstantSources, g: Tensor): Reading {
+  return {
+    sources,
+    products: matmul(step, sum(step, g, { axes: 0 }), sources.vectors, {
+      transposeB: true,
+      label: 'edges of constants',
+    }),
+  };
+}
+
+/** The first T of a tensor's leading axis. */
+function first(step: Step, x: Tensor, T: number): Tensor {
+  return x.shape[0] === T ? x : slice(step, x, 0, 0, T);
+}
+
+/** Adds what was read of a reading to the rows of its B vectors, `columns` wide each. */
+export function addReading(
+  { sources, products }: Reading,
+  values: Float32Array,
+  row: (b: number) => Float32Array,
+): void {
+  if ('perPosition' in sources) {
+    const [T = 0, B = 0, n = 0] = products.shape;
+    for (let t = 0; t < T; t++)
+      for (let b = 0; b < B; b++) {
+        const into = row(b);
+        for (let i = 0; i < n; i++) {
+          const column = sources.columns[t * n + i] as number;
+          if (column >= 0) into[column] = values[(t * B + b) * n + i] as number;
+        }
+      }
+    return;
+  }
+  const n = sources.columns.length;
+  for (let b = 0; b < values.length / n; b++)
+    for (const [i, column] of sources.columns.entries()) row(b)[column] = values[b * n + i] as number;
+}
