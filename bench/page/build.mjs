@@ -23,7 +23,8 @@ await build({
   conditions: ['limn-source'],
   logLevel: 'warning',
 });
-for (const file of ['index.html', 'style.css', 'icon.svg']) await cp(path.join(here, file), path.join(out, file));
+await build({ entryPoints: [path.join(here, 'style.css')], outfile: path.join(out, 'style.css'), bundle: true });
+for (const file of ['index.html', 'icon.svg']) await cp(path.join(here, file), path.join(out, file));
 const adapters = (await readdir(results)).filter((name) => existsSync(path.join(results, name, 'bench.json'))).sort();
 for (const name of adapters)
   await cp(path.join(results, name, 'bench.json'), path.join(out, 'results', `${name}.json`));

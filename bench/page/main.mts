@@ -90,7 +90,8 @@ async function bench(device: Gpu): Promise<void> {
       ...found,
     };
     include(latest);
-    say(`${found.jobs.length} kernels in ${Math.round((Date.now() - began) / 1000)} seconds.`);
+    const kernels = found.jobs.length === 1 ? 'One kernel' : `${found.jobs.length} kernels`;
+    say(`${kernels} in ${Math.round((Date.now() - began) / 1000)} seconds.`);
   } catch (error) {
     if (controller.signal.aborted) say('Stopped.');
     else say((error as Error).message, true);

@@ -94,7 +94,7 @@ describe('the benches’ page', () => {
       await page.uncheck('#with-ceilings');
       await page.click('#run');
       await page.waitForFunction(
-        () => /1 kernels? in/.test(document.querySelector('#status')!.textContent!),
+        () => /One kernel in/.test(document.querySelector('#status')!.textContent!),
         undefined,
         {
           timeout: 60_000,

@@ -23,8 +23,8 @@ await build({
   conditions: ['limn-source'],
   logLevel: 'warning',
 });
-for (const file of ['index.html', 'worker.html', 'style.css', 'icon.svg'])
-  await cp(path.join(here, file), path.join(out, file));
+await build({ entryPoints: [path.join(here, 'style.css')], outfile: path.join(out, 'style.css'), bundle: true });
+for (const file of ['index.html', 'worker.html', 'icon.svg']) await cp(path.join(here, file), path.join(out, file));
 const model = path.resolve(process.argv[3] ?? path.join(here, '../../packages/pocket/model'));
 for (const file of ['config.json', 'model.safetensors', 'tokenizer.json', 'tokenizer_config.json']) {
   await cp(path.join(model, file), path.join(out, 'model', file));
