@@ -107,3 +107,12 @@ export {
 } from './graph/prune-graph.js';
 export { type StreamPlace } from './graph/stream-place.js';
 export { type FrozenNorm } from './graph/through-norm.js';
+export {
+  type CheckpointContent,
+  type CheckpointFile,
+  type DictionaryCheckpoints,
+  type DictionaryCheckpointStore,
+} from './training/checkpoint-store.js';
+export { trainDictionaries, type TrainedDictionaries } from './training/train-dictionaries.js';
+export { type DictionarySpec, type TrainDictionariesOptions } from './training/train-options.js';
+export { type RecordedFigures, type TrainingRecord } from './training/training-record.js';

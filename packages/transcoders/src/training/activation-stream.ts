@@ -101,6 +101,12 @@ export class ActivationStream implements Disposable {
     return this.#position;
   }
 
+  /** Whole batches that are left of the window that is open. */
+  get batchesLeft(): number {
+    const rows = (this.#order?.length ?? 0) - this.#position.batch * this.settings.rowsPerBatch;
+    return Math.floor(rows / this.settings.rowsPerBatch);
+  }
+
   /** Goes to a position of any earlier or later batch; its rows are made when it is served. */
   seek(position: StreamPosition): void {
     this.#position = position;
@@ -125,10 +131,10 @@ export class ActivationStream implements Disposable {
     return this.#order.subarray(batch * rowsPerBatch, (batch + 1) * rowsPerBatch);
   }
 
-  /** The rows [places, width] at every site, constants of the step. */
-  rows(step: Step, places: Uint32Array): ReadonlyMap<HookName, Tensor> {
+  /** The rows [places, width] at some of the sites, by default at all, constants of the step. */
+  rows(step: Step, places: Uint32Array, sites: readonly HookName[] = this.sites): ReadonlyMap<HookName, Tensor> {
     const ids = fromData(step, places, [places.length], { label: 'places of the batch' });
-    return new Map([...this.#tables].map(([site, table]) => [site, embed(step, ids, table)]));
+    return new Map(sites.map((site) => [site, embed(step, ids, this.#tables.get(site) as RowBlocks)]));
   }
 
   /** Frees the activations that it holds. */

@@ -1,0 +1,272 @@
+// Trains dictionaries of all layers, variants and settings at once from one stream of activations, and goes on from checkpoints bit for bit.
+import { formatBytes, LimnError, throwIfAborted, type Step } from '@limn/gpu';
+import type { HookedModel, HookName } from '@limn/hooks';
+import { concat, readFloats, scale, type Tensor } from '@limn/tensor';
+import { Dictionary, type DictionaryWeights } from '../dictionary.js';
+import { evaluateDictionaries } from '../evaluation/evaluate-dictionaries.js';
+import { initialWeights } from '../initial-weights.js';
+import { ActivationStream } from './activation-stream.js';
+import {
+  scaledMeans,
+  scalesOf,
+  siteStatistics,
+  unscaled,
+  type RunStatistics,
+  type SiteStatistics,
+} from './data-scales.js';
+import { rampAt, rateAt } from './schedules.js';
+import { keptCount, type TokenSource } from './token-source.js';
+import {
+  sitesOf,
+  settleTraining,
+  type DictionarySpec,
+  type TrainDictionariesOptions,
+  type TrainingSettings,
+} from './train-options.js';
+import { Trainee, traineeBytes } from './trainee.js';
+import {
+  diverged,
+  identityOf,
+  resumeTraining,
+  trainingContent,
+  type RunIdentity,
+  type RunState,
+} from './training-checkpoint.js';
+import { recordOf, type TrainingRecord } from './training-record.js';
+import { groupUpdates } from './update-groups.js';
+
+/** Learnt dictionaries. */
+export interface TrainedDictionaries {
+  /** In the order of the specs: weights for rows as they are. */
+  readonly dictionaries: readonly { readonly spec: DictionarySpec; readonly weights: DictionaryWeights }[];
+  readonly history: readonly TrainingRecord[];
+  /** The update it was resumed from; 0 for a fresh start. */
+  readonly resumedFrom: number;
+}
+
+/** Updates whose rows a chunk holds, unless the caller says otherwise. */
+const UPDATES_PER_CHUNK = 16;
+
+/**
+ * Trains every spec on the same rows in the same order, plain Adam, all of them in each update. The same call gives the same bits, whatever
+ * else is trained beside a dictionary.
+ * @throws LimnError before any work: `usage/dictionary-training`, `usage/dictionary-config`, `usage/dictionary-loss`,
+ * `data/dictionary-model`, `usage/dictionary-stream`, `usage/dictionary-initial`, `memory/over-budget` with the bytes; `checkpoint/damaged`,
+ * `checkpoint/format`, `checkpoint/other-settings`, without `allowDrift` `checkpoint/other-machine`, and what the store throws; later
+ * `data/dictionary-stream`, `tokens/…`, `training/diverged`; AbortedError
+ */
+export async function trainDictionaries(
+  model: HookedModel,
+  source: TokenSource,
+  specs: readonly DictionarySpec[],
+  options: TrainDictionariesOptions,
+): Promise<TrainedDictionaries> {
+  const settings = settleTraining(model, specs, options);
+  const release = await options.checkpoints?.store.claim?.();
+  const run = new TrainingRun(model, source, settings, options);
+  try {
+    return await run.toTheEnd(specs);
+  } finally {
+    await run.dispose();
+    await release?.();
+  }
+}
+
+/** A run under way. */
+class TrainingRun {
+  readonly #sites: readonly HookName[];
+  readonly #stream: ActivationStream;
+  readonly #trainees: Trainee[] = [];
+  /** Those whose updates share a step. */
+  #groups: readonly (readonly Trainee[])[] = [];
+  #statistics: RunStatistics = {};
+  /** GPU bytes that steps may take. */
+  readonly #stepBytes: number;
+  /** One step is recorded while the one before it still runs. */
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(
+    readonly model: HookedModel,
+    readonly source: TokenSource,
+    readonly settings: TrainingSettings,
+    readonly options: TrainDictionariesOptions,
+  ) {
+    const { specs, rowsPerUpdate, skip, seed, memoryBytes, mostRowsPerSourceBatch } = settings;
+    this.#sites = sitesOf(specs);
+    const perBatch = mostRowsPerSourceBatch ?? keptCount(source(0), skip);
+    const batchesPerChunk =
+      settings.batchesPerChunk ?? Math.max(1, Math.ceil((UPDATES_PER_CHUNK * rowsPerUpdate) / Math.max(1, perBatch)));
+    const weights = specs.reduce((sum, { config }) => sum + traineeBytes(config), 0);
+    this.#stream = new ActivationStream(model, source, this.#sites, {
+      seed,
+      rowsPerBatch: rowsPerUpdate,
+      batchesPerChunk,
+      skip,
+      memoryBytes: memoryBytes - weights,
+      ...(mostRowsPerSourceBatch === null ? {} : { mostRowsPerSourceBatch }),
+      signal: options.signal,
+    });
+    this.#stepBytes = memoryBytes - weights - this.#stream.bytes;
+    if (this.#stepBytes > 0) return;
+    this.#stream.dispose();
+    throw new LimnError(
+      'memory/over-budget',
+      `Training takes ${formatBytes(weights)} of weights and moments and ${formatBytes(this.#stream.bytes)} of rows; the budget is ${formatBytes(memoryBytes)}.`,
+      {
+        details: { weights, rows: this.#stream.bytes, memoryBytes },
+        hint: 'Train fewer dictionaries at once, make chunks smaller, or raise memoryBytes.',
+      },
+    );
+  }
+
+  async toTheEnd(specs: readonly DictionarySpec[]): Promise<TrainedDictionaries> {
+    const { model, settings, options } = this;
+    const { updates, every, evaluateEvery, specs: settled } = settings;
+    const { checkpoints, signal, onProgress, onNotice } = options;
+    const { gpu } = model;
+    const saveEvery = checkpoints?.every ?? 500;
+    this.#statistics = await siteStatistics(this.#stream, settings.scaled);
+    for (const spec of settled) {
+      const { config, seed, initial } = spec;
+      const weights = initialWeights(config, { seed, scheme: initial, means: scaledMeans(config, this.#statistics) });
+      this.#trainees.push(Trainee.create(gpu, spec, weights, settings.betas));
+    }
+    const places = new Uint32Array(settings.rowsPerUpdate);
+    const { groups, kernels } = groupUpdates(model, this.#trainees, this.#stepBytes, (step, some) =>
+      this.#rows(step, places, some),
+    );
+    this.#groups = groups;
+    let identity: RunIdentity | undefined;
+    const history: TrainingRecord[] = [];
+    let update = 0;
+    if (checkpoints) {
+      const { data, evaluate } = options;
+      const evaluated = evaluate?.sequences ?? [];
+      identity = await identityOf(model, this.source, { settings, data, evaluated, kernels });
+      const found = await resumeTraining(gpu, this.#trainees, checkpoints, identity, onNotice);
+      if (found) {
+        this.#stream.seek(found.position);
+        history.push(...found.history);
+        this.#statistics = found.statistics;
+        ({ update } = found);
+      }
+      const { bytes } = await trainingContent(gpu, this.#trainees, this.#state(updates, history), identity);
+      const writes = Math.ceil(updates / saveEvery) - Math.floor(update / saveEvery);
+      if (update < updates) await checkpoints.store.prepare?.(bytes, writes);
+    }
+    const resumedFrom = update;
+    let written = update;
+    const keep = async (): Promise<void> => {
+      if (!checkpoints || !identity || update === written) return;
+      await this.#running;
+      const state = this.#state(update, history);
+      await checkpoints.store.write(await trainingContent(gpu, this.#trainees, state, identity));
+      written = update;
+    };
+    while (update < updates) {
+      // Between two updates the state is whole.
+      if (signal?.aborted === true) await keep();
+      throwIfAborted(signal, 'Training dictionaries');
+      const places = await this.#stream.next().catch(async (error: unknown) => {
+        if (signal?.aborted === true) await keep();
+        throw error;
+      });
+      const reports = (update + 1) % every === 0 || update + 1 === updates;
+      const evaluates = evaluateEvery !== null && ((update + 1) % evaluateEvery === 0 || update + 1 === updates);
+      const figures = await this.#update(update++, places, reports || evaluates);
+      if (figures) {
+        const recovered = evaluates ? await this.#recovered() : undefined;
+        const record = recordOf(figures, settled, { update, updates }, recovered);
+        for (const [name, { loss }] of Object.entries(record.figures))
+          if (!Number.isFinite(loss)) throw diverged(`The loss of ${name} is ${loss}`, update);
+        history.push(record);
+        onProgress?.(record);
+      }
+      if (update % saveEvery === 0) await keep();
+    }
+    await keep();
+    await this.#running;
+    const dictionaries: { spec: DictionarySpec; weights: DictionaryWeights }[] = [];
+    for (const [i, spec] of specs.entries())
+      dictionaries.push({ spec, weights: await this.#weights(this.#trainees[i] as Trainee) });
+    return { dictionaries, history, resumedFrom };
+  }
+
+  /** Frees everything, once nothing runs any more. */
+  async dispose(): Promise<void> {
+    await this.#running.catch(() => undefined);
+    for (const trainee of this.#trainees) trainee.dispose();
+    this.#stream.dispose();
+  }
+
+  #state(update: number, history: readonly TrainingRecord[]): RunState {
+    return { update, position: this.#stream.position, statistics: this.#statistics, history };
+  }
+
+  /** Scaled rows at the sites of some trainees. */
+  #rows(step: Step, places: Uint32Array, some: readonly Trainee[]): Map<HookName, Tensor> {
+    const sites = sitesOf(some.map(({ spec }) => spec));
+    return new Map(
+      [...this.#stream.rows(step, places, sites)].map(([site, rows]) => {
+        const { scale: factor } = this.#statistics[site] as SiteStatistics;
+        return [site, factor === 1 ? rows : scale(step, rows, factor)];
+      }),
+    );
+  }
+
+  /** One update of every dictionary; its figures [dictionaries, 4] where they are asked for. */
+  async #update(update: number, places: Uint32Array, reads: boolean): Promise<Float32Array | undefined> {
+    const rate = rateAt(update, this.settings);
+    const found: Promise<Float32Array>[] = [];
+    for (const group of this.#groups) {
+      const step = this.model.gpu.step({ label: 'training dictionaries' });
+      try {
+        const rows = this.#rows(step, places, group);
+        const figures = group.map((trainee) =>
+          trainee.update(step, rows, { rate, sparsity: rampAt(update, this.settings.updates, trainee.spec.ramp) }),
+        );
+        if (reads) {
+          const read = readFloats(step, concat(step, figures, 0));
+          // Its failure is that of the submit, which is awaited.
+          read.catch(() => undefined);
+          found.push(read);
+        }
+        const before = this.#running;
+        this.#running = step.submit();
+        this.#running.catch(() => undefined);
+        await before;
+      } finally {
+        step.dispose();
+      }
+    }
+    if (!reads) return undefined;
+    const parts = await Promise.all(found);
+    return Float32Array.from(parts.flatMap((part) => Array.from(part)));
+  }
+
+  /** For rows as they are. */
+  async #weights({ spec, dictionary }: Trainee): Promise<DictionaryWeights> {
+    return unscaled(spec.config, await dictionary.weights(), scalesOf(spec.config, this.#statistics));
+  }
+
+  /** What every dictionary recovers now of the loss that mean-ablation costs. */
+  async #recovered(): Promise<number[]> {
+    await this.#running;
+    const { model, settings, options } = this;
+    const named: { name: string; dictionary: Dictionary }[] = [];
+    try {
+      for (const trainee of this.#trainees) {
+        const weights = await this.#weights(trainee);
+        named.push({ name: trainee.spec.name, dictionary: Dictionary.create(model.gpu, trainee.spec.config, weights) });
+      }
+      const { dictionaries } = await evaluateDictionaries(model, options.evaluate?.sequences ?? [], named, {
+        skip: settings.skip,
+        memoryBytes: this.#stepBytes,
+        signal: options.signal,
+      });
+      return dictionaries.map(({ recovered }) => recovered.mean.loss);
+    } finally {
+      for (const { dictionary } of named) dictionary.dispose();
+    }
+  }
+}

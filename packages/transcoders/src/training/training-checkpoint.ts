@@ -1,0 +1,207 @@
+// Where a training stands, as a file: weights, moments and counters of every dictionary, the stream's place, the history; and going on from it.
+import { LimnError, sha256, type Gpu } from '@limn/gpu';
+import type { HookedModel } from '@limn/hooks';
+import { kernelsInForce, type AdamWMoments } from '@limn/tensor';
+import type { StreamPosition } from './activation-stream.js';
+import {
+  checkpointContent,
+  damaged,
+  openCheckpoint,
+  type OpenedCheckpoint,
+  type StatedTensor,
+} from './checkpoint-file.js';
+import type { CheckpointContent, DictionaryCheckpoints } from './checkpoint-store.js';
+import type { RunStatistics } from './data-scales.js';
+import type { TokenSource } from './token-source.js';
+import type { TrainingSettings } from './train-options.js';
+import type { Trainee } from './trainee.js';
+import type { TrainingRecord } from './training-record.js';
+
+/** What a run's bits depend on, as it stands in its checkpoints. */
+export interface RunIdentity {
+  /** Model, tokens and settings, as JSON. */
+  readonly settings: string;
+  /** Adapter, driver and kernels, as JSON. */
+  readonly machine: string;
+}
+
+/** Where a run stands between two updates. */
+export interface RunState {
+  readonly update: number;
+  readonly position: StreamPosition;
+  readonly statistics: RunStatistics;
+  readonly history: readonly TrainingRecord[];
+}
+
+/** The JSON text of the file. */
+interface About extends RunState, RunIdentity {
+  readonly trainees: readonly { readonly updates: number; readonly rows: number; readonly threshold?: number }[];
+}
+
+/** The identity of a run whose steps run these kernels. The source is known by its first two batches and the name that the caller gives it. */
+export async function identityOf(
+  model: HookedModel,
+  source: TokenSource,
+  {
+    settings,
+    data,
+    evaluated,
+    kernels,
+  }: {
+    readonly settings: TrainingSettings;
+    readonly data: string | undefined;
+    readonly evaluated: readonly ArrayLike<number>[];
+    readonly kernels: readonly string[];
+  },
+): Promise<RunIdentity> {
+  const digest = (sequences: readonly ArrayLike<number>[]): Promise<string> =>
+    sha256(Uint32Array.from(sequences.flatMap((sequence) => [sequence.length, ...Array.from(sequence)])));
+  const { architecture, fingerprint, processing } = model.info;
+  const { adapter, source: from } = model.gpu.capabilities;
+  return {
+    settings: JSON.stringify({
+      model: { architecture, fingerprint, processing },
+      settings,
+      data: [data ?? null, await digest([...source(0), ...source(1)]), await digest(evaluated)],
+    }),
+    machine: JSON.stringify({ adapter, source: from, kernels, choices: kernelsInForce(model.gpu) }),
+  };
+}
+
+/** The contents of a checkpoint; what is on the GPU is read while they are written. */
+export async function trainingContent(
+  gpu: Gpu,
+  trainees: readonly Trainee[],
+  state: RunState,
+  identity: RunIdentity,
+): Promise<CheckpointContent> {
+  const counters = await Promise.all(trainees.map((trainee) => trainee.state.save()));
+  const about: About = {
+    ...state,
+    ...identity,
+    trainees: trainees.map(({ optimiser }, i) => {
+      const { rows, threshold } = counters[i] as (typeof counters)[number];
+      return {
+        updates: optimiser.counts['weights'] as number,
+        rows,
+        ...(threshold === undefined ? {} : { threshold }),
+      };
+    }),
+  };
+  const tensors = trainees.flatMap((trainee, i): StatedTensor[] => {
+    const { sinceFired } = counters[i] as (typeof counters)[number];
+    const moments = momentsOf(trainee);
+    return [
+      ...trainee.parameters.map(([name, tensor]) => ({
+        name: `${i}/weight/${name}`,
+        type: 'F32' as const,
+        size: tensor.size,
+        values: async () =>
+          finite(await gpu.read(tensor.storage, 'f32'), `${name} of ${trainee.spec.name}`, state.update),
+      })),
+      ...moments.flatMap(({ name, size, first, second }) => [
+        { name: `${i}/first/${name}`, type: 'F32' as const, size, values: first },
+        { name: `${i}/second/${name}`, type: 'F32' as const, size, values: second },
+      ]),
+      { name: `${i}/sinceFired`, type: 'U32' as const, size: sinceFired.length, values: async () => sinceFired },
+    ];
+  });
+  return checkpointContent(tensors, JSON.stringify(about));
+}
+
+/**
+ * Takes a run up where the newest sound checkpoint left it: weights, moments and counters are put on the GPU. Undefined where there is none.
+ * @throws LimnError `checkpoint/damaged`, `checkpoint/format`, `checkpoint/other-settings`; `checkpoint/other-machine` without
+ * `allowDrift`; and what the store throws
+ */
+export async function resumeTraining(
+  gpu: Gpu,
+  trainees: readonly Trainee[],
+  { store, allowDrift = false }: DictionaryCheckpoints,
+  identity: RunIdentity,
+  onNotice?: (message: string) => void,
+): Promise<RunState | undefined> {
+  const opened = await newestSound(store, onNotice);
+  if (!opened) return undefined;
+  const about = JSON.parse(opened.about) as About;
+  if (about.settings !== identity.settings)
+    throw new LimnError(
+      'checkpoint/other-settings',
+      'The checkpoint was made with another model, other tokens, dictionaries or settings.',
+      {
+        details: { saved: about.settings, now: identity.settings },
+        hint: 'Use the same settings, or another place for the checkpoint.',
+      },
+    );
+  if (about.machine !== identity.machine && !allowDrift)
+    throw new LimnError(
+      'checkpoint/other-machine',
+      'The checkpoint was made on another adapter or with other kernels, so the bits of the result would differ.',
+      {
+        details: { saved: about.machine, now: identity.machine },
+        hint: 'Go on there, open the device with the kernel choices that it was made with, or accept other bits with allowDrift.',
+      },
+    );
+  for (const [i, trainee] of trainees.entries()) {
+    const { updates, rows, threshold } = about.trainees[i] as About['trainees'][number];
+    for (const [name, tensor] of trainee.parameters) {
+      const values = await opened.floats(`${i}/weight/${name}`);
+      if (values.length !== tensor.size) throw damaged(`${name} of ${trainee.spec.name} has another size`);
+      gpu.write(tensor.storage, values);
+    }
+    const moments: AdamWMoments = {
+      groups: [
+        {
+          name: 'weights',
+          count: updates,
+          params: momentsOf(trainee).map(({ name, size }) => ({
+            name,
+            size,
+            first: () => opened.floats(`${i}/first/${name}`),
+            second: () => opened.floats(`${i}/second/${name}`),
+          })),
+        },
+      ],
+    };
+    await trainee.optimiser.loadMoments(moments);
+    const sinceFired = await opened.words(`${i}/sinceFired`);
+    trainee.restore({ rows, sinceFired, ...(threshold === undefined ? {} : { threshold }) });
+  }
+  return about;
+}
+
+/** The newest checkpoint, or the one before where it is damaged. */
+async function newestSound(
+  store: DictionaryCheckpoints['store'],
+  onNotice?: (message: string) => void,
+): Promise<OpenedCheckpoint | undefined> {
+  const newest = await store.read();
+  try {
+    if (newest) return await openCheckpoint(newest);
+  } catch (error) {
+    const before =
+      error instanceof LimnError && error.code === 'checkpoint/damaged' ? await store.readPrevious?.() : undefined;
+    if (!before) throw error;
+    onNotice?.(`${(error as LimnError).message} Going on from the one before it.`);
+    return openCheckpoint(before);
+  }
+  const before = await store.readPrevious?.();
+  return before && openCheckpoint(before);
+}
+
+const momentsOf = ({ optimiser }: Trainee): AdamWMoments['groups'][number]['params'] =>
+  optimiser.moments().groups[0]?.params ?? [];
+
+/** @throws LimnError `training/diverged` for values that are not finite */
+function finite(values: Float32Array, what: string, update: number): Float32Array {
+  if (values.every(Number.isFinite)) return values;
+  throw diverged(`${what} holds values that are not finite`, update);
+}
+
+/** The end of a training that left the numbers. */
+export function diverged(what: string, update: number): LimnError {
+  return new LimnError('training/diverged', `${what} at update ${update}.`, {
+    details: { update },
+    hint: 'Lower the rate, or warm up for longer. The checkpoint before it is untouched.',
+  });
+}
