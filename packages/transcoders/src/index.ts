@@ -41,16 +41,12 @@ export {
   type NeuronFigures,
   type RebuiltFigures,
 } from './evaluation/evaluate-dictionaries.js';
-export {
-  type Ablations,
-  type Fidelity,
-  type Recovered,
-  type ReplacementFigures,
-} from './evaluation/fidelity.js';
+export { type Ablations, type Fidelity, type Recovered, type ReplacementFigures } from './evaluation/fidelity.js';
 export { firingFigures, type FiringFigures } from './evaluation/firing.js';
 export { TopNeurons, type NeuronBaseline } from './evaluation/neurons.js';
 export { type AttributionGraph, worstResidual } from './graph/attribution-graph.js';
-export { attributePrompt, ACCOUNTING_TOLERANCE, buildGraph, type GraphOptions } from './graph/build-graph.js';
+export { ACCOUNTING_TOLERANCE } from './graph/accounting-tolerance.js';
+export { attributePrompt, buildGraph, type GraphOptions } from './graph/build-graph.js';
 export {
   accountFor,
   edgeWeight,
@@ -87,7 +83,9 @@ export {
   type FeatureTarget,
   type GraphTarget,
   type LogitTarget,
+  type SlotTarget,
 } from './graph/graph-target.js';
+export { headLoadings, type HeadLoadings } from './graph/head-loadings.js';
 export {
   edgeInfluence,
   influenceGraph,
@@ -105,6 +103,14 @@ export {
   type PruneOptions,
   type ShownGraph,
 } from './graph/prune-graph.js';
+export {
+  attributeScore,
+  scoreTerm,
+  strongestTerms,
+  type ScoreAttribution,
+  type ScorePlace,
+  type ScoreTerm,
+} from './graph/score-attribution.js';
 export { type StreamPlace } from './graph/stream-place.js';
 export { type FrozenNorm } from './graph/through-norm.js';
 export {

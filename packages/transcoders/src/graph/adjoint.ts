@@ -1,6 +1,6 @@
 // The adjoint of the frozen model: from vectors that read the residual stream at one place, what every source brings to them.
 import type { Step } from '@limn/gpu';
-import { add, matmul, permute, reshape, slice, sum, type Tensor } from '@limn/tensor';
+import { add, concat, matmul, permute, reshape, slice, sum, type Tensor } from '@limn/tensor';
 import type { FrozenLayer, FrozenPrompt } from './frozen-prompt.js';
 import type { ConstantSources, GraphSources, PlacedSources } from './graph-sources.js';
 import type { StreamPlace } from './stream-place.js';
@@ -14,7 +14,8 @@ export type Reading =
 /**
  * Carries G [T', B, C], B vectors that read the stream at `from` at positions 0 … T' − 1, down to the embeddings:
  * at an attention layer G ← G + C(γ₁∘Σ_h W_V^h·Σ_t A_h[t, s]·(W_O^h·G[t]))/s₁; at an MLP it is multiplied with what was written there,
- * and where a skip connection is passed through, G ← G + C(γ₂∘(W_skip·G))/s₂.
+ * and where a skip connection is passed through, G ← G + C(γ₂∘(W_skip·G))/s₂. At the attention layer `splitAt`, a single vector becomes
+ * 1 + H: what passes it by, and what each head reads.
  */
 export function carryBack(
   step: Step,
@@ -22,6 +23,7 @@ export function carryBack(
   sources: GraphSources,
   from: StreamPlace,
   seeds: Tensor,
+  splitAt?: number,
 ): Reading[] {
   const { block } = prompt.model.info;
   const readings: Reading[] = [];
@@ -40,32 +42,37 @@ export function carryBack(
       if (skipped && block === 'sequential') g = add(step, g, skipped);
     }
     readings.push(constantReading(step, written.attentionConstants, g));
-    const attended = throughAttention(step, layer, g);
-    g = add(step, g, attended);
-    if (skipped && block === 'parallel') g = add(step, g, skipped);
+    const past = skipped && block === 'parallel' ? add(step, g, skipped) : g;
+    g =
+      l === splitAt
+        ? concat(step, [past, throughHeads(step, layer, g)], 1)
+        : add(step, past, throughAttention(step, layer, g));
   }
   readings.push(placedReading(step, sources.embeddings, g));
   return readings;
 }
 
 /** The vectors that read the stream before a layer's attention, for G [T', B, C] behind it. */
-export function throughAttention(step: Step, layer: FrozenLayer, g: Tensor): Tensor {
-  const [T = 0, B = 0, C = 0] = g.shape;
-  return throughNorm(
-    step,
-    layer.ln1.weights,
-    reshape(throughValues(step, layer, g, B), [T, B, C]),
-    first(step, layer.ln1.scale, T),
-  );
+function throughAttention(step: Step, layer: FrozenLayer, g: Tensor): Tensor {
+  const [T = 0, B = 0] = g.shape;
+  const values = valueGradients(step, layer, g, B);
+  const read = matmul(step, values, layer.wV, { transposeB: true, label: 'back through W_V' });
+  return throughNorm(step, layer.ln1.weights, read, first(step, layer.ln1.scale, T));
 }
 
-/** Σ_h W_V^h·Σ_t A_h[t, s]·(W_O^h·G[t]), [S, B, C]: the vectors that read what attention's values read. */
-function throughValues(step: Step, layer: FrozenLayer, g: Tensor, B: number): Tensor {
-  return matmul(step, valueGradients(step, layer, g, B), layer.wV, { transposeB: true, label: 'back through W_V' });
+/** The same of each head alone, for a single G [T', 1, C]: [T', H, C]. */
+function throughHeads(step: Step, layer: FrozenLayer, g: Tensor): Tensor {
+  const [T = 0, , C = 0] = g.shape;
+  const H = layer.pattern.shape[0] as number;
+  const K = (layer.wO.shape[0] as number) / H;
+  const z = permute(step, reshape(valueGradients(step, layer, g, 1), [T, H, K]), [1, 0, 2]);
+  const wV = permute(step, reshape(layer.wV, [C, H, K]), [1, 0, 2]);
+  const byHead = permute(step, matmul(step, z, wV, { transposeB: true, label: 'back through W_V by head' }), [1, 0, 2]);
+  return throughNorm(step, layer.ln1.weights, byHead, first(step, layer.ln1.scale, T));
 }
 
 /** Σ_t A_h[t, s]·(W_O^h·G[t]) of all heads, [S, B, H·K]. */
-export function valueGradients(step: Step, layer: FrozenLayer, g: Tensor, B: number): Tensor {
+function valueGradients(step: Step, layer: FrozenLayer, g: Tensor, B: number): Tensor {
   const T = g.shape[0] as number;
   const [H = 0, all = 0] = layer.pattern.shape;
   const width = layer.wO.shape[0] as number;

@@ -1,6 +1,7 @@
 // The attribution graph of a prompt: outputs, the features that matter to them, and everything those are made of, accounted for.
 import { LimnError, throwIfAborted } from '@limn/gpu';
 import type { HookedModel, RunControls } from '@limn/hooks';
+import { ACCOUNTING_TOLERANCE } from './accounting-tolerance.js';
 import type { AttributionGraph } from './attribution-graph.js';
 import { edgesInto, type IncomingEdges } from './edges-into.js';
 import { accountFor } from './edge-matrix.js';
@@ -26,9 +27,6 @@ export interface GraphOptions extends RunControls {
   /** Largest relative residual of the accounting. Default 1e-4. */
   readonly tolerance?: number;
 }
-
-/** Largest relative difference between a value and the sum of its edges, by default. */
-export const ACCOUNTING_TOLERANCE = 1e-4;
 
 /** Features that a round adds at most, where not all that fire are taken. */
 const ROUND = 1024;

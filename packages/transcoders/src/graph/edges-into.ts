@@ -105,7 +105,7 @@ function byPlace(prompt: FrozenPrompt, targets: readonly GraphTarget[]): number[
   const groups = new Map<string, { readonly from: StreamPlace; readonly list: number[] }>();
   for (const [i, target] of targets.entries()) {
     const from = placeOf(target, prompt);
-    const key = `${target.kind} ${from.layer} ${from.at}`;
+    const key = `${target.kind} ${from.layer} ${from.at} ${target.kind === 'slot' ? `${target.slot} ${target.head}` : ''}`;
     const group = groups.get(key) ?? { from, list: [] };
     group.list.push(i);
     groups.set(key, group);

@@ -39,10 +39,10 @@ export interface PositionNode {
 
 /**
  * Which constant. Those of attention reach the stream at every position with weight 1, as a row of a pattern sums to 1: `b_V`·W_O and
- * `ln1.beta`·W_V·W_O. `ln2.beta`, `b_enc`, `ln_final.beta` and `b_U` are read by the target itself; `skip.beta` is ln2's β through W_skip.
+ * `ln1.beta`·W_V·W_O. `ln2.beta`, `b_enc`, `b_Q`, `b_K`, `ln_final.beta` and `b_U` are read by the target itself; `skip.beta` is ln2's β through W_skip.
  */
 export type BiasKind =
-  'b_enc' | 'ln2.beta' | 'b_dec' | 'skip.beta' | 'b_O' | 'b_V' | 'ln1.beta' | 'ln_final.beta' | 'b_U';
+  'b_enc' | 'ln2.beta' | 'b_dec' | 'skip.beta' | 'b_O' | 'b_Q' | 'b_K' | 'b_V' | 'ln1.beta' | 'ln_final.beta' | 'b_U';
 
 /** A constant of the model or of a dictionary, at all positions together. */
 export interface BiasNode {

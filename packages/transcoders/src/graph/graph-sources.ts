@@ -56,11 +56,13 @@ export async function graphSources(
   options: {
     readonly chosen?: FeatureChoice;
     readonly skips?: SkipTreatment;
+    /** Whether b_Q and b_K are nodes: for targets inside attention. Default false. */
+    readonly slotBiases?: boolean;
     readonly signal?: AbortSignal | undefined;
   } = {},
 ): Promise<GraphSources> {
-  const { chosen = () => true, skips = 'through', signal } = options;
-  const columns = new SourceColumns(prompt, chosen, skips);
+  const { chosen = () => true, skips = 'through', slotBiases = false, signal } = options;
+  const columns = new SourceColumns(prompt, chosen, skips, slotBiases);
   const held: Tensor[] = [];
   const step = prompt.model.gpu.step({ label: 'attribution graph: sources', ...(signal ? { signal } : {}) });
   try {
@@ -103,6 +105,7 @@ class SourceColumns {
     readonly prompt: FrozenPrompt,
     chosen: FeatureChoice,
     readonly skips: SkipTreatment,
+    slotBiases: boolean,
   ) {
     const { host, layers, tokens, model } = prompt;
     for (const [layer, firing] of host.firing.entries())
@@ -120,7 +123,8 @@ class SourceColumns {
     for (const [position, token] of tokens.entries()) this.#put({ kind: 'token', position, token });
     if (host.hasPositions) for (const position of tokens.keys()) this.#put({ kind: 'position', position });
     for (const [layer, frozen] of layers.entries())
-      for (const bias of biasesOf(frozen, skips)) this.#put({ kind: 'bias', bias, layer });
+      for (const bias of [...biasesOf(frozen, skips), ...(slotBiases ? SLOT_BIASES : [])])
+        this.#put({ kind: 'bias', bias, layer });
     if (model.norm('ln_final').beta) this.#put({ kind: 'bias', bias: 'ln_final.beta' });
     if (model.unembedBias) this.#put({ kind: 'bias', bias: 'b_U' });
   }
@@ -144,6 +148,8 @@ const hasSkip = ({ dictionary }: FrozenLayer): boolean => dictionary?.config.ski
 const readsNorm = ({ dictionary }: FrozenLayer): boolean => dictionary?.config.input === 'ln2.hook_normalized';
 const betaThroughSkip = (layer: FrozenLayer, skips: SkipTreatment): boolean =>
   skips === 'through' && hasSkip(layer) && readsNorm(layer) && layer.ln2.weights.beta !== undefined;
+
+const SLOT_BIASES = ['b_Q', 'b_K'] as const;
 
 /** In the order of the tensors that hold them, then those that targets read themselves. */
 function biasesOf(layer: FrozenLayer, skips: SkipTreatment): BiasKind[] {

@@ -10,6 +10,7 @@ import {
   matmul,
   mean,
   mul,
+  permute,
   reshape,
   scale,
   sum,
@@ -46,8 +47,18 @@ export interface DirectionTarget {
   readonly vector: Float32Array;
 }
 
+/** One channel of a head's query or key at a position, W[:, channel]·(C(x)∘γ/s + β) + b, before any rotation. */
+export interface SlotTarget {
+  readonly kind: 'slot';
+  readonly slot: 'q' | 'k';
+  readonly layer: number;
+  readonly head: number;
+  readonly position: number;
+  readonly channel: number;
+}
+
 /** One thing that edges lead to. */
-export type GraphTarget = FeatureTarget | LogitTarget | DirectionTarget;
+export type GraphTarget = FeatureTarget | LogitTarget | DirectionTarget | SlotTarget;
 
 /** Targets that start at one place, on the tape of a step. */
 export interface Seeds {
@@ -63,6 +74,7 @@ export interface Seeds {
 /** Where a target reads the stream. */
 export function placeOf(target: GraphTarget, { model, layers }: FrozenPrompt): StreamPlace {
   if (target.kind === 'feature') return mlpInput(model.info, target.layer);
+  if (target.kind === 'slot') return { layer: target.layer, at: 'pre' };
   return target.kind === 'logits' ? { layer: layers.length - 1, at: 'post' } : target.place;
 }
 
@@ -88,6 +100,10 @@ export function checkTarget(target: GraphTarget, prompt: FrozenPrompt): void {
   } else if (target.kind === 'logits') {
     if (target.up.length + target.down.length === 0) throw refuse('names no token');
     for (const token of [...target.up, ...target.down]) within('token', token, info.vocabulary);
+  } else if (target.kind === 'slot') {
+    within('layer', target.layer, info.layers);
+    within('head', target.head, info.heads);
+    within('channel', target.channel, info.headWidth);
   } else {
     prompt.stream(target.place);
     if (target.vector.length !== info.width)
@@ -102,6 +118,7 @@ export function recordSeeds(step: Step, prompt: FrozenPrompt, targets: readonly 
   if (first.kind === 'feature')
     return { from, ...featureSeeds(step, prompt, first.layer, targets as readonly FeatureTarget[]) };
   if (first.kind === 'logits') return { from, ...logitSeeds(step, prompt, targets as readonly LogitTarget[]) };
+  if (first.kind === 'slot') return { from, ...slotSeeds(step, prompt, first, targets as readonly SlotTarget[]) };
   const directions = targets as readonly DirectionTarget[];
   const [B, C] = [directions.length, prompt.model.info.width];
   const data = new Float32Array(B * C);
@@ -142,6 +159,37 @@ function featureSeeds(
     own: [
       { bias: 'b_enc', layer, values: own },
       ...(normalised && beta ? [{ bias: 'ln2.beta', layer, values: timesVector(step, rows, beta) } as const] : []),
+    ],
+  };
+}
+
+/** Channels of one head's query or key. */
+function slotSeeds(
+  step: Step,
+  prompt: FrozenPrompt,
+  { layer, head, slot }: SlotTarget,
+  targets: readonly SlotTarget[],
+): Omit<Seeds, 'from'> {
+  const { ln1 } = prompt.layers[layer] as FrozenLayer;
+  const weights = prompt.model.headWeights(step, layer, head);
+  const [w, b] = slot === 'q' ? [weights.wQ, weights.bQ] : [weights.wK, weights.bK];
+  const channels = fromData(
+    step,
+    Uint32Array.from(targets, ({ channel }) => channel),
+    [targets.length],
+  );
+  const rows = gatherRows(step, permute(step, w, [1, 0]), channels);
+  const own = reshape(gatherRows(step, reshape(b, [b.size, 1]), channels), [targets.length]);
+  const vectors = throughNorm(step, ln1.weights, rows, scalesAt(step, ln1.scale, targets));
+  const stream = atPositions(step, prompt.stream({ layer, at: 'pre' }), targets);
+  const { beta } = ln1.weights;
+  const constant = beta ? add(step, own, timesVector(step, rows, beta)) : own;
+  return {
+    vectors,
+    values: add(step, dot(step, vectors, stream, { axes: 1 }), constant),
+    own: [
+      { bias: slot === 'q' ? 'b_Q' : 'b_K', layer, values: own },
+      ...(beta ? [{ bias: 'ln1.beta', layer, values: timesVector(step, rows, beta) } as const] : []),
     ],
   };
 }
