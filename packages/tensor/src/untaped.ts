@@ -1,13 +1,8 @@
 // Kernels outside the tape: constants, and the few operations that write into memory that exists already.
-import * as shaders from '@limn/shaders';
-import { defineKernel, LimnError, type Step } from '@limn/gpu';
-import { perElement } from './grid.js';
-import { recordAccumulate, recordAddScaled } from './ops/by-fours.js';
+import { LimnError, type Step } from '@limn/gpu';
+import { recordAccumulate, recordAddScaled, recordAssign, recordFill } from './ops/by-fours.js';
 import { allocate, expectDType, type Tensor } from './tensor.js';
 import { expectShape } from './shape.js';
-
-const fillKernel = defineKernel(shaders.fill, { grid: perElement, work: (u) => u.size });
-const assignKernel = defineKernel(shaders.assign, { grid: perElement, work: (u) => u.size });
 
 /**
  * A step tensor with one value everywhere.
@@ -15,7 +10,7 @@ const assignKernel = defineKernel(shaders.assign, { grid: perElement, work: (u) 
  */
 export function fill(step: Step, shape: readonly number[], value: number, label = 'fill'): Tensor {
   const output = allocate(step, shape, label);
-  step.dispatch(fillKernel, { y: output.storage }, { size: output.size, value });
+  recordFill(step, output.storage, output.size, value);
   return output;
 }
 
@@ -54,12 +49,12 @@ export function assign(step: Step, into: Tensor, tensor: Tensor): void {
   expectDType('assign', tensor, [into.dtype], 'the source');
   expectShape('assign', 'the source', tensor.shape, into.shape);
   expectApart('assign', into, tensor);
-  step.dispatch(assignKernel, { x: tensor.storage, y: into.storage }, { size: into.storage.byteLength / 4 });
+  recordAssign(step, { x: tensor.storage, y: into.storage }, into.storage.byteLength / 4);
 }
 
 /** into ← 0, in place and outside the tape. */
 export function zero(step: Step, into: Tensor): void {
-  step.dispatch(fillKernel, { y: into.storage }, { size: into.storage.byteLength / 4, value: 0 });
+  recordFill(step, into.storage, into.storage.byteLength / 4, 0);
 }
 
 /** WebGPU forbids one buffer bound for reading and for writing in one dispatch. */

@@ -15,6 +15,10 @@ const scale = defineKernel(shaders.scale, { grid: perElement, work: productWork 
 const scale4 = defineKernel(shaders.scale4, { grid: perFour, work: productWork });
 const accumulate = defineKernel(shaders.accumulate, { grid: perElement, work: accumulateWork });
 const accumulate4 = defineKernel(shaders.accumulate4, { grid: perFour, work: accumulateWork });
+const fill = defineKernel(shaders.fill, { grid: perElement, work: productWork });
+const fill4 = defineKernel(shaders.fill4, { grid: perFour, work: productWork });
+const assign = defineKernel(shaders.assign, { grid: perElement, work: productWork });
+const assign4 = defineKernel(shaders.assign4, { grid: perFour, work: productWork });
 
 /** Two inputs and an output of equal sizes. */
 export type PairBindings = Record<'a' | 'b' | 'y', Storage>;
@@ -45,4 +49,16 @@ export function recordAccumulate(
 ): void {
   if (uniforms.size % 4 === 0) step.dispatch(accumulate4, bindings, uniforms);
   else step.dispatch(accumulate, bindings, uniforms);
+}
+
+/** y = value, of `size` words */
+export function recordFill(step: Step, y: Storage, size: number, value: number): void {
+  if (size % 4 === 0) step.dispatch(fill4, { y }, { size, value });
+  else step.dispatch(fill, { y }, { size, value });
+}
+
+/** y = x, of `size` words of any type */
+export function recordAssign(step: Step, bindings: Record<'x' | 'y', Storage>, size: number): void {
+  if (size % 4 === 0) step.dispatch(assign4, bindings, { size });
+  else step.dispatch(assign, bindings, { size });
 }

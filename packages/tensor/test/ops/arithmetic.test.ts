@@ -5,7 +5,9 @@ import {
   accumulate,
   add,
   addScaled,
+  assign,
   div,
+  fill,
   fromData,
   gradients,
   mul,
@@ -14,6 +16,7 @@ import {
   read,
   scale,
   sub,
+  zero,
   type Tensor,
 } from '../../src/index.js';
 import { checkOp } from '../check-op.js';
@@ -147,16 +150,29 @@ describe('arithmetic', () => {
           const [a, b] = values.map((each) => fromData(step, each.subarray(0, length), [length])) as [Tensor, Tensor];
           const into = persistent(gpu, [length], values[1]!.subarray(0, length));
           accumulate(step, into, a, { alpha: 0.375, beta: 0.9 });
-          const all = await canaries.read([addScaled(step, a, b, 0.375), mul(step, a, b), scale(step, a, 1.7), into]);
+          const copy = persistent(gpu, [length]);
+          zero(step, copy);
+          assign(step, copy, a);
+          const all = await canaries.read([
+            addScaled(step, a, b, 0.375),
+            mul(step, a, b),
+            scale(step, a, 1.7),
+            into,
+            copy,
+            fill(step, [length], 2.5),
+          ]);
+          copy.dispose();
           for (const name of canaries.kernels) kernels.add(name);
           into.dispose();
           return all;
         }),
       );
+      expect(fours![4]).toEqual(values[0]!.slice(0, size));
+      expect(fours![5]!.every((value) => value === 2.5)).toBe(true);
       for (const [i, result] of fours!.entries())
         expectSameBits(result, odd![i]!.slice(0, size), `elementwise ${size}, ${i}`);
     }
-    const names = ['accumulate', 'add_scaled', 'multiply', 'scale'];
+    const names = ['accumulate', 'add_scaled', 'assign', 'fill', 'multiply', 'scale'];
     expect([...kernels].sort()).toEqual(names.flatMap((name) => [name, `${name}4`]).sort());
   });
 
