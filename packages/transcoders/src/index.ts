@@ -122,3 +122,14 @@ export {
 export { trainDictionaries, type TrainedDictionaries } from './training/train-dictionaries.js';
 export { type DictionarySpec, type TrainDictionariesOptions } from './training/train-options.js';
 export { type RecordedFigures, type TrainingRecord } from './training/training-record.js';
+export { type Interval } from './evaluation/bootstrap.js';
+export {
+  interpretabilityScores,
+  type FeatureScore,
+  type FeatureSource,
+  type InterpretabilityOptions,
+  type InterpretabilityScores,
+  type LabelledSequence,
+  type SourceScores,
+} from './evaluation/interpretability.js';
+export { tokenLabels } from './evaluation/token-labels.js';

@@ -1,6 +1,6 @@
 // Which features fired where and how strongly: entries (token, value) by feature, gathered from dense activations of one batch after another.
 
-/** Entries of one feature, tokens ascending. */
+/** Entries of one feature, in the order in which they were added. */
 export interface FeatureEntries {
   readonly tokens: Uint32Array;
   /** > 0 */
@@ -24,13 +24,13 @@ export class FiringRecords {
     return this.#count;
   }
 
-  /** Takes a [N, F], row-major, of tokens firstToken … firstToken + N − 1: what is above 0. Tokens come in ascending order. */
-  add(a: Float32Array, firstToken: number): void {
+  /** Takes a [N, F], row-major, of N tokens by number: what is above 0. */
+  add(a: Float32Array, tokens: ArrayLike<number>): void {
     for (let i = 0; i < a.length; i++) {
       const value = a[i] as number;
       if (value <= 0) continue;
       if (this.#count === this.#tokens.length) this.#grow();
-      this.#tokens[this.#count] = firstToken + Math.floor(i / this.features);
+      this.#tokens[this.#count] = tokens[Math.floor(i / this.features)] as number;
       this.#features[this.#count] = i % this.features;
       this.#values[this.#count++] = value;
     }
