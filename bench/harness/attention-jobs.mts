@@ -93,12 +93,14 @@ function job(sizes: Sizes, backward: boolean, more: Partial<Job> = {}): Job {
   };
 }
 
-/** At GPT-2 small's heads, over short and long prompts. */
+/** At GPT-2 small's heads, over short and long prompts, and at those of an update of pocket. */
 export function attentionJobs(): Job[] {
   return [
     job([1, 64, 12, 64], false),
     job([1, 64, 12, 64], true),
     job([8, 17, 12, 64], true),
+    job([64, 48, 4, 16], false),
+    job([64, 48, 4, 16], true),
     job([4, 1024, 12, 64], false, { devicesOnly: true }),
     job([4, 1024, 12, 64], true, { devicesOnly: true }),
   ];

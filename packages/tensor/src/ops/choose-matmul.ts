@@ -10,6 +10,7 @@ export type MatmulKernelName =
   | 'register'
   | 'subgroup16'
   | 'subgroup32'
+  | 'subgroupPairs'
   | 'tiled'
   | 'block64'
   | 'block128'
@@ -62,20 +63,27 @@ export function possibleMatmuls(
     ...(wholeB && wholeA ? (['register', 'block64', 'block128'] as const) : []),
     ...(wholeB && wholeA && matrixVariant(capabilities, shape) ? (['matrix'] as const) : []),
     ...(wholeB && wholeA && eights ? (['subgroup16', 'subgroup32'] as const) : []),
+    ...(wholeB && wholeA && eights && isNarrowBatch(shape) ? (['subgroupPairs'] as const) : []),
   ];
 }
+
+/** Whether b is a batch of matrices that half a subgroup of eight covers: values of narrow heads. */
+const isNarrowBatch = ({ n, batch }: MatmulShape): boolean => batch > 1 && n <= NARROW;
 
 /** Rows and columns of the tiles that one workgroup makes. */
 const tileSides: { readonly [N in MatmulKernelName]?: readonly [rows: number, columns: number] } = {
   register: [32, 32],
   subgroup16: [16, 32],
   subgroup32: [32, 32],
+  subgroupPairs: [16, 32],
   tiled: [64, 64],
   block64: [64, 64],
   block128: [128, 128],
   matrix: [64, 64],
 };
 
+/** Columns of a half of a subgroup of eight lanes, four each. */
+const NARROW = 16;
 /** Products below this many terms are over before a tile is full. */
 const SMALL_WORK = 4096;
 /** Terms below which a part of a split sum is not worth its pass through memory. */
@@ -103,6 +111,9 @@ const PACK_USES = { software: 32, hardware: 256 };
  *           512³                                                             1.00        1.17 of subgroup16
  *           [1,1024]·[1024,1024]     1           2 to 4                     0.65 of row
  *
+ * Batches of at most 16 columns, of which a tile's other half would be empty, take `subgroupPairs`: 256 heads of [48,48]·[48,16] take two thirds
+ * of the time of `subgroup32`.
+ *
  * Sizes near 500 that are prime, copied, reach 73 % of the speed of aligned ones.
  * GPUs: `block128` where its tiles are many, else `block64`; `sharedRow` for few rows, whose columns alone would leave a GPU idle;
  * `matrix` where the device has subgroup matrices that may be used. That is thought, not measured: `tuneKernels` measures it.
@@ -121,6 +132,7 @@ export function chooseMatmul(capabilities: Capabilities, shape: MatmulShape): Ma
   const big = batch * Math.ceil(m / 128) * Math.ceil(n / 128) >= BUSY_TILES / 2;
   const order: readonly MatmulKernelName[] = software
     ? [
+        ...(m > SUBGROUP_ROWS ? ['subgroupPairs' as const] : []),
         ...(m > SUBGROUP_ROWS ? [m <= 16 ? ('subgroup16' as const) : ('subgroup32' as const)] : []),
         ...(m > FEW_ROWS ? ['register' as const] : []),
         'row',

@@ -24,6 +24,10 @@ const naive = defineKernel(shaders.matmulNaive, {
 const rows = defineKernel(shaders.matmulRows, { grid: (u, { ROWS, FOURS }) => tiles(u, ROWS, 4 * FOURS), work });
 const register = defineKernel(shaders.matmulRegister, { grid: (u) => tiles(u, 32, 32), work });
 const subgroup = defineKernel(shaders.matmulSubgroup, { grid: (u, { ROWS }) => tiles(u, ROWS, 32), work });
+const pairs = defineKernel(shaders.matmulSubgroupPairs, {
+  grid: (u) => tiles({ ...u, batch: Math.ceil(u.batch / 2) }, 16, u.n),
+  work,
+});
 const tiled = defineKernel(shaders.matmulTiled, { grid: (u) => tiles(u, 64, 64), work });
 const matrix = defineKernel(shaders.matmulMatrix, { grid: (u) => tiles(u, 64, 64), work });
 const block = defineKernel(shaders.matmulBlock, { grid: (u, { LANES }) => tiles(u, 8 * LANES, 8 * LANES), work });
@@ -35,6 +39,7 @@ const byName: { readonly [N in MatmulKernelName]: MatmulKernel } = {
   register: register as unknown as MatmulKernel,
   subgroup16: subgroup as unknown as MatmulKernel,
   subgroup32: subgroup as unknown as MatmulKernel,
+  subgroupPairs: pairs as unknown as MatmulKernel,
   tiled: tiled as unknown as MatmulKernel,
   block64: block as unknown as MatmulKernel,
   block128: block as unknown as MatmulKernel,

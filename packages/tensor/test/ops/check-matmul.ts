@@ -26,6 +26,8 @@ export interface Case {
   readonly transposeA: boolean;
   readonly transposeB: boolean;
   readonly splits?: number;
+  /** Outer batch items, of three inner ones each; 2 if not given. */
+  readonly outerCount?: number;
   readonly elem?: 'f32' | 'f16';
   readonly epilogue?: Epilogue;
   /** Rows and items of c begin at multiples of 4, and b's bias too. */
@@ -50,12 +52,12 @@ function join(parts: readonly { values: Float32Array }[]): Float32Array {
 }
 
 /**
- * Two outer and three inner batch items (one item from 16 M multiplications on) with gaps and the epilogue; false where the
+ * Three inner batch items in each outer one (one item from 16 M multiplications on) with gaps and the epilogue; false where the
  * adapter cannot run the kernel.
  */
 export async function checkMatmul(kernel: MatmulKernelName, about: Case): Promise<boolean> {
   const { m, n, k, transposeA, transposeB, splits = 1, elem = 'f32', epilogue = 'gelu', alignedC = false } = about;
-  const [outerCount, innerCount] = m * n * k < 16e6 ? [2, 3] : [1, 1];
+  const [outerCount, innerCount] = m * n * k < 16e6 ? [about.outerCount ?? 2, 3] : [1, 1];
   const batch = outerCount * innerCount;
   const gpu = await testGpu();
   const aligned = { alignedA: true, alignedB: true };

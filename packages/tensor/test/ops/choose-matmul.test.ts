@@ -42,6 +42,20 @@ describe('chooseMatmul', () => {
           }
   });
 
+  it('takes two items at once where heads are narrow, on software adapters with subgroups of eight', async () => {
+    const { capabilities } = await testGpu();
+    const eights = { ...capabilities, subgroups: true, subgroupMin: 8, subgroupMax: 8 };
+    const software = { ...eights, adapter: { ...capabilities.adapter, isFallback: true } };
+    const card = { ...eights, adapter: { ...capabilities.adapter, isFallback: false } };
+    const aligned = { transposeA: false, transposeB: false, alignedA: true, alignedB: true };
+    const shape: MatmulShape = { m: 48, n: 16, k: 48, batch: 256, ...aligned };
+    expect(chooseMatmul(software, shape).kernel).toBe('subgroupPairs');
+    expect(chooseMatmul(software, { ...shape, n: 17 }).kernel).toBe('subgroup32');
+    expect(chooseMatmul(software, { ...shape, batch: 1 }).kernel).toBe('subgroup32');
+    expect(chooseMatmul(software, { ...shape, m: 1, k: 1024 }).kernel).toBe('row');
+    expect(chooseMatmul(card, shape).kernel).not.toBe('subgroupPairs');
+  });
+
   it('copies unaligned operands to whole vec4s, where they are one matrix each and used often enough', async () => {
     const { capabilities } = await testGpu();
     const software = { ...capabilities, adapter: { ...capabilities.adapter, isFallback: true } };

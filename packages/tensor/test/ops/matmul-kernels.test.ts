@@ -33,6 +33,7 @@ const kernels: readonly { name: MatmulKernelName; sizes: readonly Size[]; only?:
   { name: 'register', sizes: [...smallest, [31, 32, 16], [33, 36, 7], [61, 67, 53]] },
   { name: 'subgroup16', sizes: [...smallest, [15, 31, 7], [16, 32, 16], [17, 33, 17], [61, 67, 53]] },
   { name: 'subgroup32', sizes: [...smallest, [31, 31, 7], [32, 32, 16], [33, 36, 17], [61, 67, 53]] },
+  { name: 'subgroupPairs', sizes: [...smallest, [15, 16, 7], [16, 13, 16], [17, 9, 53], [48, 16, 48]] },
   { name: 'tiled', sizes: [...smallest, [65, 64, 20]], only: three },
   {
     name: 'block64',
@@ -101,3 +102,10 @@ for (const { name, sizes, only } of kernels)
       if (ran === 0) context.skip('this adapter has no subgroups of exactly 8');
     });
   });
+
+describe('matmul_subgroupPairs', () => {
+  it('makes the last item of an odd batch alone', async (context) => {
+    const about = { m: 17, n: 13, k: 20, transposeA: false, transposeB: false, outerCount: 1 };
+    if (!(await checkMatmul('subgroupPairs', about))) context.skip('this adapter has no subgroups of exactly 8');
+  });
+});
