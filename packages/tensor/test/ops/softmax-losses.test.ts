@@ -37,9 +37,8 @@ const sizes: [rows: number, width: number, workgroup: number][] = [
   [1, 50_257, 64],
   // Software adapters give each of sixteen rows or more a lane of its own, by numbers or by vec4s.
   [16, 1, 8],
-  [19, 4, 8],
-  [67, 97, 8],
-  [17, 1028, 64],
+  [19, 68, 8],
+  [17, 97, 64],
 ];
 
 async function checkRows(
@@ -173,8 +172,12 @@ describe('rows read once', () => {
   ] as const;
 
   it.each(counts)('a maximum that grows with every number, and tiny steps: %s', async (_, rows) => {
-    for (const width of [...widths, 2051])
-      for (const slope of [1e-3, 0.25, 30]) {
+    for (const [width, slopes] of [
+      [67, [30]],
+      [132, [0.25]],
+      [1027, [1e-3, 30]],
+    ] as const)
+      for (const slope of slopes) {
         const x = Float64Array.from({ length: rows * width }, (_, i) => Math.fround(slope * (i % width) - i / width));
         const logp = reference.logSoftmaxForward(random.normals(rows * width, 3), width).values.map(Math.fround);
         const targets = random.integers(rows, width);
