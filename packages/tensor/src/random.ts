@@ -127,10 +127,11 @@ export function randomNormal(seed: number, stream: number, index: number, deviat
 export function fillUniform(values: Float32Array, { seed, stream = 0, start = 0 }: RandomSource): Float32Array {
   checkRange(stream, start, values.length);
   const key = keyOf(seed);
+  let words: readonly number[] = [];
   for (let i = 0; i < values.length; i += 1) {
     const index = start + i;
-    const word = philox(key, [index >>> 2, 0, stream, 0])[index & 3] as number;
-    values[i] = (word >>> 8) * 2 ** -24;
+    if (i === 0 || (index & 3) === 0) words = philox(key, [index >>> 2, 0, stream, 0]);
+    values[i] = ((words[index & 3] as number) >>> 8) * 2 ** -24;
   }
   return values;
 }

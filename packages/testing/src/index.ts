@@ -7,7 +7,6 @@ export { FaultyFs, type DiskFault } from './faults/faulty-fs.js';
 export { checkVjp, type DifferentiableReference, type FiniteDifferenceOptions } from './finite-difference.js';
 export { testGpu } from './gpu.js';
 export { lentGpu } from './lent-gpu.js';
-export { nullGpu, type AdapterAccount } from './null-gpu.js';
 export {
   kernelLedger,
   ledgerRows,
@@ -25,6 +24,7 @@ export * as referenceArithmetic from './reference/arithmetic.js';
 export * as referenceAttention from './reference/attention.js';
 export * as referenceBucketDivergence from './reference/bucket-divergence.js';
 export * as referenceCells from './reference/cells.js';
+export * as referenceDictionary from './reference/dictionary.js';
 export * as referenceEap from './reference/eap.js';
 export * as referenceEdgeScores from './reference/edge-scores.js';
 export * as referenceEmbed from './reference/embed.js';
@@ -36,6 +36,7 @@ export * as referenceMatmul from './reference/matmul.js';
 export * as referenceMovement from './reference/movement.js';
 export * as referenceReduce from './reference/reduce.js';
 export * as referenceSampling from './reference/sampling.js';
+export * as referenceSparseCodes from './reference/sparse-codes.js';
 export * as referenceSlotPullback from './reference/slot-pullback.js';
 export * as referenceSteering from './reference/steering.js';
 export * as referenceSoftmaxLosses from './reference/softmax-losses.js';
