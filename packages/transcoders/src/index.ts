@@ -96,6 +96,33 @@ export {
   type Role,
 } from './graph/influence.js';
 export {
+  connectionStrengths,
+  encoderDirection,
+  headDirections,
+  headNorms,
+  strongest,
+  type Connection,
+} from './graph/feature-pull-back.js';
+export {
+  filterPaths,
+  meets,
+  type Comparison,
+  type NodeCondition,
+  type NumberCondition,
+  type PathMatch,
+} from './graph/path-filter.js';
+export { pathGraph, type PathGraph, type PathGraphEdge, type PathGraphNode } from './graph/path-graph.js';
+export {
+  pathNodeName,
+  type ComputationalPath,
+  type PathNode,
+  type PathRemainder,
+  type PathRoot,
+  type PathSource,
+  type PathStep,
+} from './graph/path-node.js';
+export { searchPaths, type FoundPaths, type PathOrder, type PathSearchOptions } from './graph/path-search.js';
+export {
   atThreshold,
   cumulativeInfluence,
   pruneGraph,

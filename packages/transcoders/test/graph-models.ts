@@ -16,8 +16,8 @@ export async function tinyGpt2(layers = 3): Promise<HookedModel> {
 }
 
 /** Parallel blocks, RMSNorm, rotary positions. */
-export async function toy(): Promise<HookedModel> {
-  const sizes = { layers: 3, heads: 2, headWidth: 4, mlpWidth: 9, vocabulary: 17, maxPositions: 8 };
+export async function toy(layers = 3): Promise<HookedModel> {
+  const sizes = { layers, heads: 2, headWidth: 4, mlpWidth: 9, vocabulary: 17, maxPositions: 8 };
   return new ToyModel(await testGpu(), sizes);
 }
 
