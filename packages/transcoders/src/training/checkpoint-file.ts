@@ -20,7 +20,7 @@ export interface OpenedCheckpoint {
   words(name: string): Promise<Uint32Array>;
 }
 
-const FORMAT = 'limn-dictionaries/1';
+const FORMAT = 'limn-dictionary-training/1';
 const BLANK = '0'.repeat(64);
 /** The longest header that is read: names and a JSON text, not data. */
 const LONGEST_HEADER = 2 ** 28;

@@ -1,0 +1,170 @@
+// Transcoders and SAEs of pocket's MLPs at several sparsities and seeds, beside raw neurons: trained from one stream, evaluated, and scored
+// against what the corpus knows about its tokens. Goes on where it stopped: training from its checkpoint in --out.
+// npm run transcoders -- --out DIR [--updates 4000 --rows 1024 --k 4 … --seed 0 … --features 512 --rate 0.002 --evaluate 256 --score 512]
+import { mkdirSync } from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { openNodeGpu } from '@limn/gpu/node';
+import { folderCheckpoints } from '@limn/gpt2/node';
+import { pocketCorpus } from '@limn/pocket';
+import {
+  Dictionary,
+  evaluateDictionaries,
+  interpretabilityScores,
+  tokenLabels,
+  trainDictionaries,
+  type NamedDictionary,
+} from '@limn/transcoders';
+import { openModel, POCKET, version } from 'limn';
+import { whole } from './arguments.mjs';
+import { adapterName, save } from './result-file.mjs';
+import { jointOf, nameOf, specOf, studied, type SharedSettings } from './transcoders/specs.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    out: { type: 'string' },
+    updates: { type: 'string', default: '4000' },
+    rows: { type: 'string', default: '1024' },
+    k: { type: 'string', multiple: true, default: ['2', '4', '8', '16', '32'] },
+    seed: { type: 'string', multiple: true, default: ['0', '1'] },
+    features: { type: 'string', default: '512' },
+    rate: { type: 'string', default: '0.002' },
+    activation: { type: 'string', default: 'top-k' },
+    'dead-after': { type: 'string', default: '100000' },
+    auxiliary: { type: 'string', default: '0.03125' },
+    evaluate: { type: 'string', default: '256' },
+    score: { type: 'string', default: '512' },
+    every: { type: 'string', default: '500' },
+  },
+});
+if (options.out === undefined) throw new Error('--out DIR says where checkpoints and the result go');
+if (options.activation !== 'top-k' && options.activation !== 'batch-top-k')
+  throw new Error(`--activation is top-k or batch-top-k, not ${options.activation}`);
+const { out } = options;
+const sparsities = options.k.map(whole);
+const seeds = options.seed.map(whole);
+const updates = whole(options.updates);
+const rowsPerUpdate = whole(options.rows);
+const shared: SharedSettings = {
+  features: whole(options.features),
+  rate: Number(options.rate),
+  activation: options.activation,
+  deadAfter: whole(options['dead-after']),
+  auxiliary: Number(options.auxiliary),
+};
+/** The first token of a sequence is always the same: its activations are like no other's. */
+const SKIP = 1;
+/** A stream of the corpus that neither pocket nor its dictionaries are trained on. */
+const HELD_OUT_SEED = 1_000_003;
+const TRAINING_SEED = 2_000_003;
+
+const gpu = await openNodeGpu({ label: 'transcoders' });
+const { adapter, source } = gpu.capabilities;
+const { hooked: model } = await openModel(gpu, POCKET);
+const corpus = pocketCorpus(TRAINING_SEED);
+const heldOut = pocketCorpus(HELD_OUT_SEED);
+const { sequences, length } = corpus.options;
+const batchOf = (of: typeof corpus, batch: number): Uint32Array[] => {
+  const tokens = of.batch(batch);
+  return Array.from({ length: sequences }, (_, row) => tokens.subarray(row * length, (row + 1) * length));
+};
+/** Held-out sequences from a batch on, as many as are asked for. */
+const places = (from: number, count: number): [batch: number, row: number][] =>
+  Array.from({ length: count }, (_, i) => [from + Math.floor(i / sequences), i % sequences]);
+
+const all = studied(model.info.layers, sparsities, seeds);
+const specs = all.map((each) => specOf(each, model.info, shared));
+const evaluated = places(0, whole(options.evaluate)).map(([batch, row]) => heldOut.sequence(batch, row).tokens);
+const seconds: Record<string, number> = {};
+const timed = async <T,>(what: string, work: () => Promise<T>): Promise<T> => {
+  const started = performance.now();
+  const result = await work();
+  seconds[what] = (performance.now() - started) / 1000;
+  console.log(`${what}: ${seconds[what].toFixed(0)} s`);
+  return result;
+};
+
+const checkpoints = path.join(out, 'training');
+mkdirSync(checkpoints, { recursive: true });
+const started = performance.now();
+const trained = await timed('training', () =>
+  trainDictionaries(model, (batch) => batchOf(corpus, batch), specs, {
+    updates,
+    rowsPerUpdate,
+    skip: SKIP,
+    data: `pocket's corpus, seed ${TRAINING_SEED}`,
+    checkpoints: { store: folderCheckpoints(checkpoints), every: whole(options.every) },
+    onProgress: ({ update, figures }) => {
+      const each = Object.values(figures);
+      const mean = (of: (figure: (typeof each)[number]) => number): string =>
+        (each.reduce((sum, figure) => sum + of(figure), 0) / each.length).toFixed(3);
+      const left = (((performance.now() - started) / update) * (updates - update)) / 60_000;
+      console.log(
+        `${update} of ${updates}: FVU ${mean(({ fvu }) => fvu)}, L0 ${mean(({ l0 }) => l0)}, dead ${mean(({ deadShare }) => deadShare)}; at most ${left.toFixed(0)} min left`,
+      );
+    },
+  }),
+);
+const dictionaries: NamedDictionary[] = trained.dictionaries.map(({ spec, weights }) => ({
+  name: spec.name,
+  dictionary: Dictionary.create(gpu, spec.config, weights),
+}));
+const baselines = Array.from({ length: model.info.layers }, (_, layer) =>
+  sparsities.flatMap((k) => (['zero', 'mean'] as const).map((rest) => ({ layer, k, rest }))),
+).flat();
+const evaluation = await timed('evaluation', () =>
+  evaluateDictionaries(model, evaluated, dictionaries, { skip: SKIP, neurons: baselines, together: jointOf(all) }),
+);
+
+const labelled = places(1000, whole(options.score)).map(([batch, row]) => {
+  const { tokens, tags } = heldOut.sequence(batch, row);
+  return { tokens, labels: tokenLabels(tokens, tags) };
+});
+const neuronsName = (layer: number, k: number): string => `neurons, layer ${layer}, k ${k}`;
+const interpretability = await timed('interpretability', () =>
+  interpretabilityScores(
+    model,
+    labelled,
+    [
+      ...dictionaries,
+      ...baselines
+        .filter(({ rest }) => rest === 'zero')
+        .map((neurons) => ({ name: neuronsName(neurons.layer, neurons.k), neurons })),
+    ],
+    {
+      skip: SKIP,
+      batchSize: sequences,
+      compare: all
+        .filter(({ kind }) => kind === 'transcoder')
+        .flatMap((each) => [
+          [nameOf(each), nameOf({ ...each, kind: 'sae' })] as const,
+          [nameOf(each), neuronsName(each.layer, each.k)] as const,
+        ]),
+    },
+  ),
+);
+
+const description = adapter.description || adapter.device;
+const file = path.join(out, `transcoders-${adapterName(source, description)}.json`);
+const result = {
+  study: 'limn.transcoders',
+  version: 1,
+  limn: version,
+  adapter: description,
+  model: { name: POCKET, weightsSha256: model.info.fingerprint },
+  settings: { updates, rowsPerUpdate, tokens: updates * rowsPerUpdate, sparsities, seeds, ...shared },
+  seconds,
+  history: trained.history,
+  evaluation,
+  interpretability,
+};
+save(file, `${JSON.stringify(result, undefined, 1)}\n`);
+console.log(`written to ${file}`);
+for (const { name, l0, fvu, deadShare, recovered, layer } of evaluation.dictionaries) {
+  const cost = evaluation.layers.find(({ layers }) => layers[0] === layer)?.cost ?? Number.NaN;
+  console.log(
+    `${name}: L0 ${l0.toFixed(1)}, FVU ${fvu.toFixed(3)}, dead ${(100 * deadShare).toFixed(0)} %, CE recovered ${recovered.mean.loss.toFixed(3)} of ${cost.toFixed(2)} nats`,
+  );
+}
+for (const { dictionary } of dictionaries) dictionary.dispose();
+gpu.dispose();
