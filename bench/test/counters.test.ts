@@ -5,7 +5,7 @@ import type { CounterSnapshot, Gpu } from '@limn/gpu';
 import { tokenBatch } from '@limn/hooks';
 import { positionTable, trainSteering } from '@limn/steering';
 import { adamw, attentionDecision, className, gradients, readFloats } from '@limn/tensor';
-import { nullGpu } from '@limn/testing';
+import { nullGpu } from '@limn/testing/node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BenchModel } from '../harness/gpt2-small.mjs';
 import { POCKET } from '../harness/whole-jobs.mjs';

@@ -1,7 +1,7 @@
 // The subgroup-matrix product: when it is taken, and that Dawn's null backend, which computes nothing, accepts every text of it.
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Gpu, SubgroupMatrixConfig } from '@limn/gpu';
-import { nullGpu } from '@limn/testing';
+import { nullGpu } from '@limn/testing/node';
 import { allocate, chooseMatmul, fromData, multiply, possibleMatmuls, type MatmulShape } from '../../src/index.js';
 
 interface Reported {
