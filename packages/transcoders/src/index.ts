@@ -146,6 +146,7 @@ export {
   type DictionaryCheckpoints,
   type DictionaryCheckpointStore,
 } from './training/checkpoint-store.js';
+export * from './formats/index.js';
 export { trainDictionaries, type TrainedDictionaries } from './training/train-dictionaries.js';
 export { type DictionarySpec, type TrainDictionariesOptions } from './training/train-options.js';
 export { type RecordedFigures, type TrainingRecord } from './training/training-record.js';

@@ -1,0 +1,56 @@
+// What of the formats is public: folders in, dictionaries out, and the way back.
+export {
+  openCircuitTracerSet,
+  writeCircuitTracerSet,
+  type CircuitTracerExport,
+  type CircuitTracerOptions,
+} from './circuit-tracer-set.js';
+export {
+  checkConvention,
+  conformed,
+  gpuReconstruction,
+  requireConvention,
+  type ConventionFit,
+  type ConventionOptions,
+  type ConventionReport,
+  type ConventionRows,
+  type Reconstruct,
+} from './convention.js';
+export {
+  openCrossLayerSet,
+  writeCrossLayerSet,
+  type CrossLayerConfig,
+  type CrossLayerSet,
+  type CrossLayerWeights,
+} from './cross-layer-set.js';
+export {
+  type DictionaryFile,
+  type DictionaryFiles,
+  type NamedTensor,
+  type StoredTensor,
+  type StoredTensors,
+} from './dictionary-files.js';
+export { reconstructOnHost } from './host-reconstruction.js';
+export {
+  DICTIONARY_SET_FORMAT,
+  openDictionarySet,
+  writeDictionarySet,
+  type DictionarySet,
+  type SetDescription,
+  type SetMember,
+  type SetModel,
+} from './limn-set.js';
+export { openDictionaries } from './open-dictionaries.js';
+export { centredInput, centredOutput, readWithGain, readWithoutGain, type Gain } from './orientation.js';
+export { openPaperFile, openPaperFiles, readPaperSparsity, writePaperFile } from './paper-pt.js';
+export { openSaeLens, writeSaeLens, type SaeLensExport } from './saelens.js';
+export { openSparsify, writeSparsify } from './sparsify.js';
+export {
+  DICTIONARY_FORMATS,
+  type DictionaryConvention,
+  type DictionaryFormat,
+  type DictionaryProvenance,
+  type LoadedDictionary,
+  type PreBias,
+  type StoredDictionary,
+} from './stored-dictionary.js';
