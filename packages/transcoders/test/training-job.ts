@@ -5,8 +5,9 @@ import type { CheckpointContent, CheckpointFile, DictionaryCheckpointStore } fro
 import { trainDictionaries, type DictionarySpec, type TrainDictionariesOptions } from '../src/index.js';
 
 const WIDTH = 8;
-export const UPDATES = 24;
-export const EVERY = 8;
+export const UPDATES = 12;
+/** Updates between checkpoints. */
+export const EVERY = 4;
 
 /** Sequences of a toy language: an id decides the next two. */
 export const source = (batch: number): number[][] =>
@@ -46,12 +47,12 @@ export const options: TrainDictionariesOptions = {
   rowsPerUpdate: 20,
   batchesPerChunk: 3,
   seed: 9,
-  every: 6,
+  every: 3,
   memoryBytes: 2 ** 26,
   data: 'toy',
 };
 
-/** Trains with checkpoints in a store; tells of every update's stream through `onBatch`. */
+/** Trains, with checkpoints where a store is given. */
 export function trainIn(
   gpu: Gpu,
   store: DictionaryCheckpointStore | undefined,

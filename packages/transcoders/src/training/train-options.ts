@@ -58,7 +58,7 @@ export interface TrainDictionariesOptions {
   readonly evaluate?:
     { readonly sequences: readonly ArrayLike<number>[]; readonly every?: number | undefined } | undefined;
   readonly checkpoints?: DictionaryCheckpoints | undefined;
-  /** Aborting stops between two updates, writes a checkpoint and throws the signal's reason. */
+  /** Aborting stops between two updates, writes a checkpoint and throws an AbortedError. */
   readonly signal?: AbortSignal | undefined;
   /** Told of every record. */
   readonly onProgress?: ((record: TrainingRecord) => void) | undefined;
