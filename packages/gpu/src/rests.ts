@@ -1,5 +1,6 @@
 // Rests of Node's thread while it waits for a device. Dawn asks the driver in every turn of the event loop (setImmediate) and never
 // sleeps: on a software adapter that takes a third of two cores from the very threads that are waited for, elsewhere a whole core.
+import { setImmediate } from 'node:timers';
 
 /** Milliseconds that one rest takes at most: so long may another callback have to wait meanwhile. */
 const LONGEST = 0.5;
