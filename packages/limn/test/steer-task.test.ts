@@ -25,7 +25,7 @@ describe('a steering of pocket', () => {
   };
 
   it('learns a task in pocket’s words', async () => {
-    const flip = await onPocket('--task', 'ioi-abba', '--examples', '20', '--positions', 'role');
+    const flip = await onPocket('--task', 'ioi-abba', '--examples', '60', '--positions', 'role');
     expect(flip.exitCode, flip.stderr).toBe(0);
     const { provenance, values } = readSteering(runs.file('task'));
     expect(provenance.tokens?.at(-1)?.trim()).toBe('to');
