@@ -50,7 +50,8 @@ export function workgroupBytes(bare, overrides) {
   let bytes = 0;
   const problems = [];
   for (const [, name, type] of bare.matchAll(/\bvar<workgroup>\s*(\w+)\s*:\s*([^;]+);/g)) {
-    const array = /^array<\s*(\w+)\s*,\s*(.+)>$/.exec(type.trim());
+    // Atomics take the bytes of what they hold.
+    const array = /^array<\s*(\w+)\s*,\s*(.+)>$/.exec(type.trim().replace(/\batomic<\s*(\w+)\s*>/, '$1'));
     const count = array ? evaluate(array[2].trim(), values) : 1;
     const size = ELEMENT_BYTES[array ? array[1] : type.trim()];
     if (count === undefined || size === undefined) problems.push(name);

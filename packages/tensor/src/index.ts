@@ -76,6 +76,12 @@ export {
   type SamplingLimits,
 } from './ops/sampling.js';
 export { selectRows } from './ops/select-rows.js';
+export { type SparseCodes, type SparseSelection } from './ops/sparse-codes.js';
+export { sparseDecode } from './ops/sparse-decode.js';
+export { activeCounts, sparseToDense } from './ops/sparse-dense.js';
+export { encodeTopK, type EncodeTopKOptions } from './ops/sparse-encode.js';
+export { type SelectionKernel } from './ops/sparse-select.js';
+export { selectTopK, type SelectTopKOptions } from './ops/sparse-top-k.js';
 export { slotFold, slotPullback, type FoldedSlots, type SlotFoldOptions } from './ops/slot-pullback.js';
 export { MAX_TOP_K, topK } from './ops/top-k.js';
 export { abs, exp, log, reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh, type UnaryName } from './ops/unary.js';
