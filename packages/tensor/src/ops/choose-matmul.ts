@@ -27,6 +27,8 @@ export interface MatmulShape {
   /** Offset, rows and batch distances of the operand are multiples of 4. */
   readonly alignedA: boolean;
   readonly alignedB: boolean;
+  /** The items of a batch of a lie one behind the other without gaps, so that all of them can be copied as one matrix. */
+  readonly gaplessA?: boolean;
   /** How b is stored; 'f32' if not given. */
   readonly dtypeB?: 'f32' | 'f16';
   /** a may be rounded to f16 where b is stored so: activations, on a device opened with `halfProducts`. */
@@ -95,8 +97,8 @@ const BUSY_LANES = 32_768;
 const FEW_ROWS = 8;
 /** Rows beyond which a tile of sixteen, most of it empty, overtakes it: [4,768]·[768,3072] takes 0.9 of the time. */
 const SUBGROUP_ROWS = 3;
-/** Times that every element of an operand is used from which its copy is worth making, on software adapters and on GPUs. */
-const PACK_USES = { software: 32, hardware: 256 };
+/** Times that every element of an operand is used from which its copy is worth making: on software adapters, on GPUs, and of batches on software adapters. */
+const PACK_USES = { software: 32, hardware: 256, batch: 16 };
 
 /**
  * The kernel for a product of this shape; the same answer for the same capabilities and shape, so that bits repeat.
@@ -118,7 +120,7 @@ const PACK_USES = { software: 32, hardware: 256 };
  * GPUs: `block128` where its tiles are many, else `block64`; `sharedRow` for few rows, whose columns alone would leave a GPU idle;
  * `matrix` where the device has subgroup matrices that may be used. That is thought, not measured: `tuneKernels` measures it.
  *
- * Operands that are not aligned are copied to aligned rows where they are one matrix and every element is used often enough
+ * Operands that are not aligned are copied to aligned rows where they lie as one matrix and every element is used often enough
  * (gradients of logits of 50,257 tokens; sizes that are prime); what else is not aligned takes `tiled`, or `row` where only a is not.
  *
  * Splits are for GPUs alone: a long sum over few tiles (weight gradients, decoding) is cut until the grid is large enough.
@@ -151,7 +153,10 @@ function packingFor({ adapter: { isFallback } }: Capabilities, shape: MatmulShap
   const { m, n, k, batch, transposeB, alignedA, alignedB, dtypeB = 'f32' } = shape;
   const uses = isFallback ? PACK_USES.software : PACK_USES.hardware;
   const loose = !alignedB || (transposeB && k % 4 !== 0);
-  if (batch > 1 || m === 1) return {};
+  if (m === 1) return {};
+  // A head's pattern is used as often as a head is wide.
+  if (batch > 1)
+    return isFallback && shape.gaplessA && !alignedA && !loose && n >= PACK_USES.batch ? { packA: true } : {};
   const packA = !alignedA && n >= uses;
   const packB = loose && dtypeB === 'f32' && m >= uses;
   // One alone gains nothing while the other keeps the vec4 kernels away.

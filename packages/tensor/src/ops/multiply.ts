@@ -81,6 +81,7 @@ export function multiply(step: Step, call: Multiplication): void {
     transposeB,
     alignedA: isAligned(a),
     alignedB: isAligned(b),
+    gaplessA: isGapless(a, transposeA ? k : m, outerCount, innerCount),
     dtypeB: b.dtype ?? 'f32',
     narrowA: call.activations === true && step.gpu.capabilities.halfProducts,
   };
@@ -89,7 +90,7 @@ export function multiply(step: Step, call: Multiplication): void {
     const { packA, packB, ...rest } = plan;
     multiply(step, {
       ...call,
-      a: packA ? packed(step, a, transposeA ? [k, m] : [m, k]) : a,
+      a: packA ? packed(step, a, transposeA ? [k, m] : [m, k], outerCount, innerCount) : a,
       b: packB ? packed(step, b, transposeB ? [n, k] : [k, n]) : b,
       plan: rest,
     });
@@ -166,16 +167,30 @@ export function multiply(step: Step, call: Multiplication): void {
   );
 }
 
-/** One matrix of rows × columns as it is stored, in rows of whole vec4s. */
+/** Matrices of rows × columns as they are stored, one or a batch without gaps, in rows of whole vec4s. */
 function packed(
   step: Step,
   { storage, offset = 0, row, transposed = false }: Operand,
   [rows, columns]: [number, number],
+  outerCount = 1,
+  innerCount = 1,
 ): Operand {
   const stride = 4 * Math.ceil(columns / 4);
-  const y = step.allocate(4 * rows * stride, 'packed rows');
-  step.dispatch(pack, { x: storage, y }, { size: rows * stride, offset, row, columns, stride });
-  return { storage: y, row: stride, transposed };
+  const size = outerCount * innerCount * rows * stride;
+  const y = step.allocate(4 * size, 'packed rows');
+  step.dispatch(pack, { x: storage, y }, { size, offset, row, columns, stride });
+  return { storage: y, outer: innerCount * rows * stride, inner: rows * stride, row: stride, transposed };
+}
+
+/** Whether the items of a batch are one tall matrix. */
+function isGapless(
+  { outer = 0, inner = 0, row }: Operand,
+  rows: number,
+  outerCount: number,
+  innerCount: number,
+): boolean {
+  const item = rows * row;
+  return (innerCount === 1 || inner === item) && (outerCount === 1 || outer === innerCount * item);
 }
 
 /** Whether a kernel may read the operand as vec4. */

@@ -78,6 +78,9 @@ describe('chooseMatmul', () => {
     expect(of({ alignedA: true, alignedB: false })).toEqual({ ...of({ alignedA: true }), packB: true });
     // Rows of b stored transposed are read as vec4s to their end.
     expect(of({ alignedA: true, transposeB: true, k: 1001 }).packB).toBe(true);
+    // The patterns of attention's heads, one behind the other.
+    expect(of({ batch: 256, m: 47, n: 16, k: 47, gaplessA: true }).packA).toBe(true);
+    expect(of({ batch: 256, m: 47, n: 8, k: 47, gaplessA: true })).not.toHaveProperty('packA');
     expect(of({ m: 512 }, card)).toEqual({ ...of({ m: 512, alignedA: true }, card), packA: true });
     expect(of({ m: 512, alignedB: false }, card)).toMatchObject({ packA: true, packB: true });
     for (const other of [
