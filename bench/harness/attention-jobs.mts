@@ -101,6 +101,8 @@ export function attentionJobs(): Job[] {
     job([8, 17, 12, 64], true),
     job([64, 48, 4, 16], false),
     job([64, 48, 4, 16], true),
+    // As many queries as an update of pocket has: rows of scores are no whole vec4s.
+    job([64, 47, 4, 16], true),
     job([4, 1024, 12, 64], false, { devicesOnly: true }),
     job([4, 1024, 12, 64], true, { devicesOnly: true }),
   ];
