@@ -75,10 +75,12 @@ export function tensorOf(args: readonly PickleValue[], bad: TorchComplaint): Tor
 export function tensorValues({ storage, offset, shape, strides }: TorchTensor, bytes: Uint8Array): Float32Array {
   const count = shape.reduce((product, extent) => product * extent, 1);
   const { bytes: width, read } = KINDS[storage.kind] as (typeof KINDS)[string];
-  if (isRowMajor(shape, strides) && storage.kind === 'FloatStorage')
-    return new Float32Array(bytes.slice(offset * width, (offset + count) * width).buffer);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const values = new Float32Array(count);
+  if (isRowMajor(shape, strides) && storage.kind === 'FloatStorage') {
+    new Uint8Array(values.buffer).set(bytes.subarray(offset * width, (offset + count) * width));
+    return values;
+  }
   const index = shape.map(() => 0);
   let at = offset;
   for (let i = 0; i < count; i++) {
