@@ -1,11 +1,9 @@
 // What is awaited from devices, told to whoever can make the waiting cheaper: in Node, rests between Dawn's questions to the driver.
 
-type Listener = (wait: Promise<unknown>) => void;
-
-let listener: Listener | undefined;
+let listener: ((wait: Promise<unknown>) => void) | undefined;
 
 /** Has every wait of `awaitDevice` told to `tell`; the last one called counts. `openNodeGpu` does so, see its rests. */
-export function onDeviceWait(tell: Listener): void {
+export function onDeviceWait(tell: (wait: Promise<unknown>) => void): void {
   listener = tell;
 }
 
