@@ -55,6 +55,10 @@ export {
   type Accounting,
   type EdgeMatrix,
 } from './graph/edge-matrix.js';
+export { agreementOf, summarizeEffects, type EffectSummary } from './graph/effect-summary.js';
+export { featureChanges, type ChangeMode, type ChangeOptions, type FeatureChange } from './graph/feature-change.js';
+export { featureEffects, type EffectOptions, type FeatureEffect, type FeatureEffects } from './graph/feature-effect.js';
+export { matchedFeatures } from './graph/matched-features.js';
 export { foldFeatures } from './graph/fold-features.js';
 export { FrozenPrompt, type Dictionaries, type Firing, type FrozenLayer } from './graph/frozen-prompt.js';
 export {

@@ -1,7 +1,7 @@
 // Everything that writes to the residual stream at a prompt, as vectors with a column each: features a·d, errors, skips, embeddings, constants.
 import type { Step } from '@limn/gpu';
 import { concat, detach, fromData, gatherRows, keep, matmul, mul, reshape, sub, sum, type Tensor } from '@limn/tensor';
-import type { FrozenLayer, FrozenPrompt } from './frozen-prompt.js';
+import type { Firing, FrozenLayer, FrozenPrompt } from './frozen-prompt.js';
 import type { BiasKind, GraphNode } from './graph-node.js';
 
 /** What a skip connection is: a way through which edges run on to what lies before it, or a source where they end. */
@@ -55,14 +55,16 @@ export async function graphSources(
   prompt: FrozenPrompt,
   options: {
     readonly chosen?: FeatureChoice;
+    /** In the place of what fires: features by layer, whose `activation` is what their decoder rows are multiplied by. */
+    readonly firing?: readonly (readonly Firing[])[];
     readonly skips?: SkipTreatment;
     /** Whether b_Q and b_K are nodes: for targets inside attention. Default false. */
     readonly slotBiases?: boolean;
     readonly signal?: AbortSignal | undefined;
   } = {},
 ): Promise<GraphSources> {
-  const { chosen = () => true, skips = 'through', slotBiases = false, signal } = options;
-  const columns = new SourceColumns(prompt, chosen, skips, slotBiases);
+  const { chosen = () => true, firing = prompt.host.firing, skips = 'through', slotBiases = false, signal } = options;
+  const columns = new SourceColumns(prompt, firing, chosen, skips, slotBiases);
   const held: Tensor[] = [];
   const step = prompt.model.gpu.step({ label: 'attribution graph: sources', ...(signal ? { signal } : {}) });
   try {
@@ -103,13 +105,14 @@ class SourceColumns {
 
   constructor(
     readonly prompt: FrozenPrompt,
+    readonly firing: readonly (readonly Firing[])[],
     chosen: FeatureChoice,
     readonly skips: SkipTreatment,
     slotBiases: boolean,
   ) {
     const { host, layers, tokens, model } = prompt;
-    for (const [layer, firing] of host.firing.entries())
-      for (const each of firing) if (chosen({ layer, ...each })) this.#put({ kind: 'feature', layer, ...each });
+    for (const [layer, list] of firing.entries())
+      for (const each of list) if (chosen({ layer, ...each })) this.#put({ kind: 'feature', layer, ...each });
     this.features = this.nodes.length;
     const places = <N extends GraphNode>(
       make: (layer: number, position: number) => N,
@@ -185,7 +188,7 @@ function layerSources(
       attentionConstants,
     };
   }
-  const firing = (columns.prompt.host.firing[l] ?? []).map((each) => ({
+  const firing = (columns.firing[l] ?? []).map((each) => ({
     ...each,
     column: columns.of({ kind: 'feature', layer: l, ...each }),
   }));
