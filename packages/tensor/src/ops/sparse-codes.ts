@@ -70,6 +70,13 @@ export function checkSelection(op: string, rows: number, features: number, k: nu
     );
 }
 
+/** Refuses a mask that does not have a word for each feature. */
+export function checkAllowed(op: string, allowed: Tensor | undefined, features: number): void {
+  if (!allowed) return;
+  expectDType(op, allowed, ['u32'], 'allowed');
+  expectShape(op, 'allowed', allowed.shape, [features]);
+}
+
 /** Refuses codes whose tensors do not belong together. */
 export function checkCodes(op: string, codes: SparseCodes): void {
   const { rows, capacity, rowStarts, columns, values, entryRows } = codes;

@@ -7,6 +7,7 @@ import { multiply } from './multiply.js';
 import { MAX_BINDING_BYTES } from './row-blocks.js';
 import { selectByBatch } from './sparse-batch.js';
 import {
+  checkAllowed,
   checkSelection,
   codesOf,
   featureRows,
@@ -23,8 +24,11 @@ const TILE_BYTES = 32 * 2 ** 20;
 /** Tiles hold whole tiles of the product's kernels. */
 const TILE_ROWS = 64;
 
-/** Which kernel and which tiles, for tests and benches. */
+/** What `encodeTopK` selects. */
 export interface EncodeTopKOptions extends SparseSelection {
+  /** u32 [F]: features with 0 here are not selected. */
+  readonly allowed?: Tensor;
+  /** Which tiles and which kernel, for tests and benches. */
   readonly tileBytes?: number;
   readonly kernel?: SelectionKernel;
 }
@@ -43,8 +47,8 @@ export function tileRowsOf(rows: number, stride: number, tileBytes = TILE_BYTES)
 
 const encodeOp = defineOp<readonly [Tensor, Tensor, Tensor], CodeTensors, Settled, undefined>({
   name: 'encodeTopK',
-  forward(step, [x, wEnc, bEnc], { rows, features, width, k, over, tileBytes, kernel }) {
-    const form = { rows, features, k };
+  forward(step, [x, wEnc, bEnc], { rows, features, width, k, over, allowed, tileBytes, kernel }) {
+    const form = { rows, features, k, allowed };
     const selector: Selector = over === 'batch' ? selectByBatch(step, form) : selectByRow(step, form, kernel);
     const stride = 4 * Math.ceil(features / 4);
     const tile = tileRowsOf(rows, stride, tileBytes);
@@ -76,7 +80,7 @@ const encodeOp = defineOp<readonly [Tensor, Tensor, Tensor], CodeTensors, Settle
 /**
  * Sparse codes of x [N, I] under an encoder wEnc [F, I], bEnc [F]: of h = x·W_encᵀ + b_enc the k largest positive of each row, equal ones
  * by the lower feature, or with `over: 'batch'` the k · N largest positive of all rows, equal ones by the lower row, then the lower
- * feature; NaN never. Holds one tile of at most 32 MiB of h at a time. Gradients of the values reach x, wEnc and bEnc through the
+ * feature; NaN never; from the features that `allowed` does not bar. Holds one tile of at most 32 MiB of h at a time. Gradients of the values reach x, wEnc and bEnc through the
  * selected entries alone.
  * @throws LimnError `tensor/dtype`, `tensor/range`, `tensor/shape`
  */
@@ -91,5 +95,6 @@ export function encodeTopK(step: Step, x: Tensor, wEnc: Tensor, bEnc: Tensor, op
   expectDType(op, bEnc, ['f32'], 'bEnc');
   expectShape(op, 'bEnc', bEnc.shape, [features]);
   checkSelection(op, rows, features, options.k);
+  checkAllowed(op, options.allowed, features);
   return codesOf(encodeOp(step, [x, wEnc, bEnc], { ...options, rows, features, width }), rows, features);
 }

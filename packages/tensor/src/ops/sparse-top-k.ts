@@ -5,6 +5,7 @@ import { expectRank, expectShape } from '../shape.js';
 import { expectDType, type Tensor } from '../tensor.js';
 import { selectByBatch } from './sparse-batch.js';
 import {
+  checkAllowed,
   checkSelection,
   codesOf,
   tensorsOf,
@@ -50,9 +51,6 @@ export function selectTopK(step: Step, h: Tensor, options: SelectTopKOptions): S
   expectRank(op, 'h', h.shape, 2);
   const [rows, features] = h.shape as readonly [number, number];
   checkSelection(op, rows, features, options.k);
-  if (options.allowed) {
-    expectDType(op, options.allowed, ['u32'], 'allowed');
-    expectShape(op, 'allowed', options.allowed.shape, [features]);
-  }
+  checkAllowed(op, options.allowed, features);
   return codesOf(selectOp(step, [h], options), rows, features);
 }

@@ -168,19 +168,20 @@ describe('encodeTopK', () => {
     const h = preActivations(x, wEnc, bEnc).values;
     for (const [name, options] of Object.entries(forms)) {
       const over = name === 'batch' ? ({ over: 'batch' } as const) : {};
-      const expected = selectLargest(h, features, { k: 6, ...over });
-      for (const tileRows of [1, 16, 36, 37])
+      const barred = random.integers(features, 3);
+      for (const [tileRows, allowed] of [[1], [16], [36], [37], [16, barred]] as const)
         await check(
-          `${name}, tiles of ${tileRows}`,
+          `${name}, tiles of ${tileRows}${allowed ? ', two of three allowed' : ''}`,
           (step) => {
             const f32 = (values: Float64Array, shape: number[]) => fromData(step, Float32Array.from(values), shape);
             return encodeTopK(step, f32(x, [rows, width]), f32(wEnc, [features, width]), f32(bEnc, [features]), {
               k: 6,
               tileBytes: 4 * 64 * tileRows,
+              ...(allowed ? { allowed: fromData(step, allowed, [features]) } : {}),
               ...('kernel' in options ? options : over),
             });
           },
-          expected,
+          selectLargest(h, features, { k: 6, ...(allowed ? { allowed } : {}), ...over }),
         );
     }
   });
