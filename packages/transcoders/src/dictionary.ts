@@ -1,8 +1,24 @@
 // A dictionary on the GPU: h = x·W_encᵀ + b_enc, a = φ(h), ŷ = a·W_dec + b_dec (+ x·W_skip).
 import { LimnError, type Gpu, type Step } from '@limn/gpu';
 import { blockHook, intervene, replaceMlp, type Extent, type HookName, type Intervention } from '@limn/hooks';
-import { add, detach, jumpRelu, matmul, persistent, relu, reshape, type Tensor } from '@limn/tensor';
+import {
+  add,
+  concat,
+  detach,
+  encodeTopK,
+  jumpRelu,
+  matmul,
+  persistent,
+  relu,
+  reshape,
+  slice,
+  sparseDecode,
+  sparseToDense,
+  Tensor,
+  type SparseCodes,
+} from '@limn/tensor';
 import { checkConfig, type DictionaryConfig } from './dictionary-config.js';
+import { partsOf, rowsPerBinding } from './row-parts.js';
 
 /**
  * The numbers of a dictionary on the host, row-major; both matrices have a feature to a row. An encoder that subtracts a bias from its
@@ -39,6 +55,17 @@ export function dictionaryShapes(config: DictionaryConfig): ReadonlyMap<Dictiona
     ...(skip ? ([['wSkip', [I, O]]] as const) : []),
   ]);
 }
+
+/** How rows are encoded. */
+export interface EncodeOptions {
+  /** `batch-top-k` selects from the rows given instead of by its threshold. Default false. */
+  readonly training?: boolean;
+}
+
+/** Activations as an encoder gives them: codes, or h and a [N, F]. */
+export type Activations =
+  | { readonly codes: SparseCodes; readonly h?: undefined; readonly a?: undefined }
+  | { readonly codes?: undefined; readonly h: Tensor; readonly a: Tensor };
 
 /** A dictionary whose tensors are parameters: targets of `gradients` in training, constants elsewhere. */
 export class Dictionary implements Disposable {
@@ -89,41 +116,39 @@ export class Dictionary implements Disposable {
     });
   }
 
-  /**
-   * a [N, F] of x [N, I], dense and on the tape.
-   * @throws LimnError `usage/dictionary-config`
-   */
-  encode(step: Step, x: Tensor): Tensor {
-    return this.activations(step, x).a;
+  /** a [N, F] of x [N, I], dense and on the tape. */
+  encode(step: Step, x: Tensor, options: EncodeOptions = {}): Tensor {
+    const { codes, a } = this.activations(step, x, options);
+    return codes ? sparseToDense(step, codes) : a;
   }
 
   /**
-   * h and a [N, F] of x [N, I], dense and on the tape.
-   * @throws LimnError `usage/dictionary-config`
+   * Activations of x [N, I], on the tape: as codes where the activation itself keeps few (`top-k`, and `batch-top-k` in training), so that
+   * no [N, F] is ever held; else h and a [N, F].
    */
-  activations(step: Step, x: Tensor): { readonly h: Tensor; readonly a: Tensor } {
-    const h = this.preActivations(step, x);
+  activations(step: Step, x: Tensor, { training = false }: EncodeOptions = {}): Activations {
     const { activation } = this.config;
-    const logThreshold = this.parameters.get('logThreshold');
-    switch (activation.kind) {
-      case 'relu':
-        return { h, a: relu(step, h) };
-      case 'jump-relu':
-        return { h, a: jumpRelu(step, h, logThreshold as Tensor, { bandwidth: activation.bandwidth }) };
-      case 'batch-top-k':
-        // The threshold is a running mean: no gradient reaches it, whatever the bandwidth.
-        return { h, a: jumpRelu(step, h, detach(logThreshold as Tensor), { bandwidth: 1 }) };
-      case 'top-k':
-        throw new LimnError('usage/dictionary-config', 'A dictionary of kind top-k cannot encode yet.');
+    if (activation.kind === 'top-k' || (activation.kind === 'batch-top-k' && training)) {
+      const over = activation.kind === 'top-k' ? 'row' : 'batch';
+      return { codes: encodeTopK(step, x, this.tensor('wEnc'), this.tensor('bEnc'), { k: activation.k, over }) };
     }
+    const h = this.preActivations(step, x);
+    if (activation.kind === 'relu') return { h, a: relu(step, h) };
+    const logThreshold = this.parameters.get('logThreshold') as Tensor;
+    return activation.kind === 'jump-relu'
+      ? { h, a: jumpRelu(step, h, logThreshold, activation) }
+      : // A running mean: no gradient reaches it, whatever the bandwidth.
+        { h, a: jumpRelu(step, h, detach(logThreshold), { bandwidth: 1 }) };
   }
 
   /**
-   * ŷ [N, O] of a [N, F], and of x [N, I] where there is a skip connection.
+   * ŷ [N, O] of a [N, F] or of codes, and of x [N, I] where there is a skip connection.
    * @throws LimnError `usage/dictionary-skip`
    */
-  decode(step: Step, a: Tensor, x?: Tensor): Tensor {
-    const y = matmul(step, a, this.tensor('wDec'), { bias: this.tensor('bDec'), label: 'decoded' });
+  decode(step: Step, a: Tensor | SparseCodes, x?: Tensor): Tensor {
+    const [wDec, bDec] = [this.tensor('wDec'), this.tensor('bDec')];
+    const y =
+      a instanceof Tensor ? matmul(step, a, wDec, { bias: bDec, label: 'decoded' }) : sparseDecode(step, a, wDec, bDec);
     const skip = this.parameters.get('wSkip');
     if (!skip) return y;
     if (x) return add(step, y, matmul(step, x, skip, { label: 'skip' }));
@@ -137,13 +162,21 @@ export class Dictionary implements Disposable {
   }
 
   /**
-   * ŷ [..., O] of x [..., I].
-   * @throws LimnError `usage/dictionary-config`, `usage/dictionary-skip`
+   * ŷ [..., O] of x [..., I]; with h and a for at most `rowsAtOnce` rows at a time, by default as many as a binding takes.
+   * @throws LimnError `usage/dictionary-skip`
    */
-  apply(step: Step, x: Tensor): Tensor {
-    const { inputWidth, outputWidth } = this.config;
+  apply(step: Step, x: Tensor, { rowsAtOnce }: { readonly rowsAtOnce?: number } = {}): Tensor {
+    const { inputWidth, outputWidth, features, activation } = this.config;
     const rows = reshape(x, [x.size / inputWidth, inputWidth]);
-    return reshape(this.decode(step, this.encode(step, rows), rows), [...x.shape.slice(0, -1), outputWidth]);
+    const count = rows.shape[0] as number;
+    const most = rowsAtOnce ?? (activation.kind === 'top-k' ? count : rowsPerBinding(this.gpu, features));
+    const parts = partsOf(count, most).map(([start, length]) => {
+      const part = length === count ? rows : slice(step, rows, 0, start, length);
+      const { codes, a } = this.activations(step, part);
+      return this.decode(step, codes ?? a, part);
+    });
+    const y = parts.length === 1 ? (parts[0] as Tensor) : concat(step, parts, 0);
+    return reshape(y, [...x.shape.slice(0, -1), outputWidth]);
   }
 
   /**

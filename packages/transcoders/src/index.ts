@@ -7,7 +7,14 @@ export {
   type DictionaryConfig,
   type ReadableSite,
 } from './dictionary-config.js';
-export { Dictionary, dictionaryShapes, type DictionaryTensorName, type DictionaryWeights } from './dictionary.js';
+export {
+  Dictionary,
+  dictionaryShapes,
+  type Activations,
+  type DictionaryTensorName,
+  type DictionaryWeights,
+  type EncodeOptions,
+} from './dictionary.js';
 export {
   ActivationStream,
   streamBytes,
@@ -17,7 +24,7 @@ export {
 export { type TokenSource } from './training/token-source.js';
 export { acrossRows, unitRows } from './decoder-rows.js';
 export { initialWeights, meanRow, type InitialOptions, type InitialScheme } from './initial-weights.js';
-export { type AuxiliaryTerm } from './losses/dead-features.js';
+export { type AuxiliaryTerm, type DeadFeatures } from './losses/dead-features.js';
 export { type DictionaryLoss } from './losses/dictionary-loss.js';
 export { type ReconstructionMeasure } from './losses/reconstruction.js';
 export { type SparsityTerm } from './losses/sparsity.js';
@@ -81,7 +88,7 @@ export {
   type LogitOutputOptions,
 } from './graph/graph-output.js';
 export { graphScores, type GraphScores } from './graph/graph-scores.js';
-export { type SkipTreatment } from './graph/graph-sources.js';
+export { type SkipTreatment } from './graph/source-columns.js';
 export {
   type DirectionTarget,
   type FeatureTarget,

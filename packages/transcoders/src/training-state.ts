@@ -3,6 +3,7 @@ import * as shaders from '@limn/shaders';
 import { defineKernel, LimnError, type Gpu, type Step } from '@limn/gpu';
 import { allocate, assign, groupsOf, perElement, perRow, persistent, sum, sumAll, type Tensor } from '@limn/tensor';
 import type { DictionaryConfig } from './dictionary-config.js';
+import type { DeadFeatures } from './losses/dead-features.js';
 
 const countKernel = defineKernel(shaders.countActive, { grid: perElement, work: (u) => u.rows * u.features });
 const sinceKernel = defineKernel(shaders.sinceFired, { grid: perElement, work: (u) => 2 * u.size });
@@ -77,8 +78,8 @@ export class DictionaryTrainingState implements Disposable {
     return { rows: this.#rows, sinceFired, ...(threshold ? { threshold: threshold[0] as number } : {}) };
   }
 
-  /** The features that have not fired for `after` rows: 1 or 0 as u32 [F] and as f32 [F], and how many they are [1]. */
-  dead(step: Step, after: number): { readonly mask: Tensor; readonly weight: Tensor; readonly count: Tensor } {
+  /** The features that have not fired for `after` rows. */
+  dead(step: Step, after: number): DeadFeatures {
     const size = this.sinceFired.size;
     const mask = allocate(step, [size], 'dead features', 'u32');
     const weight = allocate(step, [size], 'dead features');

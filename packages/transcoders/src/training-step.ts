@@ -1,13 +1,14 @@
 // One update of a dictionary, recorded: its loss with every part, the gradient of each parameter, and which features fired.
 import { LimnError, type Step } from '@limn/gpu';
-import { add, addScaled, detach, gradients, scale, slice, sumAll, type Tensor } from '@limn/tensor';
+import { activeCounts, add, addScaled, detach, gradients, scale, slice, sumAll, type Tensor } from '@limn/tensor';
 import { acrossRows, unitRows } from './decoder-rows.js';
 import type { DictionaryConfig } from './dictionary-config.js';
 import { type Dictionary, dictionaryShapes, type DictionaryTensorName } from './dictionary.js';
 import { checkLoss, type DictionaryLoss } from './losses/dictionary-loss.js';
-import { preActivationSum } from './losses/dead-features.js';
+import { auxiliaryLoss, preActivationSum, type DeadFeatures } from './losses/dead-features.js';
 import { reconstructionLoss, rowErrors, rowWeights, totalVariance, unexplained } from './losses/reconstruction.js';
 import { sparsitySum } from './losses/sparsity.js';
+import { partsOf, rowsPerBinding } from './row-parts.js';
 import { firedRows, type DictionaryTrainingState } from './training-state.js';
 
 /** Rows that the dictionary reads, and what the MLP made of each. */
@@ -70,7 +71,8 @@ interface Setting {
   /** Rows of the whole batch. */
   readonly rows: number;
   readonly variance: Tensor;
-  readonly dead: ReturnType<DictionaryTrainingState['dead']>;
+  readonly dead: DeadFeatures;
+  readonly state: DictionaryTrainingState;
   /** Whether a feature can be dead by now. */
   readonly anyDead: boolean;
 }
@@ -107,7 +109,7 @@ export function recordDictionaryStep(
   const variance = totalVariance(step, batch.y);
   const weights = rowWeights(step, batch.y, loss.reconstruction, variance);
   const dead = state.dead(step, deadAfter);
-  const setting = { dictionary, loss, rows, variance, dead, anyDead: state.rows >= deadAfter };
+  const setting = { dictionary, loss, rows, variance, dead, state, anyDead: state.rows >= deadAfter };
   const share = partsOf(rows, rowsAtOnce(dictionary, settings))
     .map(([start, count]): Share => {
       const part = (of: Tensor): Tensor => (count === rows ? of : slice(step, of, 0, start, count));
@@ -135,68 +137,63 @@ export function recordDictionaryStep(
 
 /** Loss and gradients of some rows, as shares of the whole batch's. */
 function recordPart(step: Step, setting: Setting, x: Tensor, y: Tensor, weights: Tensor): Share {
-  const { dictionary, loss, rows, variance, dead, anyDead } = setting;
+  const { dictionary, loss, rows, variance, dead, anyDead, state } = setting;
   const { config, parameters } = dictionary;
-  const wDec = dictionary.tensor('wDec');
-  const { h, a } = dictionary.activations(step, x);
-  const errors = rowErrors(step, dictionary.decode(step, a, x), y);
+  const [wEnc, bEnc, wDec] = [dictionary.tensor('wEnc'), dictionary.tensor('bEnc'), dictionary.tensor('wDec')];
+  const { codes, h, a } = dictionary.activations(step, x, { training: true });
+  const yHat = dictionary.decode(step, codes ?? a, x);
+  const errors = rowErrors(step, yHat, y);
   const reconstruction = reconstructionLoss(step, errors, weights);
   const logThreshold = parameters.get('logThreshold');
-  const { activation } = config;
-  const jump =
-    activation.kind === 'jump-relu' && logThreshold ? { logThreshold, bandwidth: activation.bandwidth } : undefined;
-  const sparsity =
-    loss.sparsity && scale(step, sparsitySum(step, loss.sparsity, { h, a, wDec, ...(jump ? { jump } : {}) }), 1 / rows);
-  const preActivation =
-    loss.preActivation && anyDead
-      ? scale(step, preActivationSum(step, h, dead.weight, wDec, logThreshold), 1 / rows)
-      : undefined;
+  const terms: { readonly name: keyof DictionaryLossParts; readonly value: Tensor; readonly weight: number }[] = [];
+  if (loss.sparsity && h) {
+    const { activation } = config;
+    const jump = activation.kind === 'jump-relu' && logThreshold ? { logThreshold, ...activation } : undefined;
+    const value = sparsitySum(step, loss.sparsity, { h, a, wDec, ...(jump ? { jump } : {}) });
+    terms.push({ name: 'sparsity', value: scale(step, value, 1 / rows), weight: loss.sparsity.weight });
+  }
+  if (loss.preActivation && h && anyDead) {
+    const value = preActivationSum(step, h, dead.weight, wDec, logThreshold);
+    terms.push({ name: 'preActivation', value: scale(step, value, 1 / rows), weight: loss.preActivation.weight });
+  }
+  if (loss.auxiliary && anyDead) {
+    const value = auxiliaryLoss(step, loss.auxiliary.features, { x, y, yHat, wEnc, bEnc, wDec, dead, variance });
+    terms.push({ name: 'auxiliary', value, weight: loss.auxiliary.weight });
+  }
+  if (codes && config.activation.kind === 'batch-top-k') state.average(step, codes.values, logThreshold as Tensor);
 
-  let total = reconstruction;
-  if (sparsity && loss.sparsity) total = addScaled(step, total, sparsity, loss.sparsity.weight);
-  if (preActivation && loss.preActivation) total = addScaled(step, total, preActivation, loss.preActivation.weight);
+  const total = terms.reduce((sum, { value, weight }) => addScaled(step, sum, value, weight), reconstruction);
   const targets = trainedNames(config).map((name) => parameters.get(name) as Tensor);
   return {
     loss: detach(total),
     parts: {
       reconstruction: detach(reconstruction),
-      ...(sparsity ? { sparsity: detach(sparsity) } : {}),
-      ...(preActivation ? { preActivation: detach(preActivation) } : {}),
+      ...Object.fromEntries(terms.map(({ name, value }) => [name, detach(value)])),
     },
     fvu: detach(unexplained(step, errors, variance)),
-    fired: detach(firedRows(step, a)),
+    fired: codes ? activeCounts(step, codes) : firedRows(step, a),
     slopes: gradients(step, total, 'ones', targets, { missing: 'zeros' }),
   };
 }
 
 function addShares(step: Step, a: Share, b: Share): Share {
-  const both = (left: Tensor | undefined, right: Tensor | undefined): Tensor | undefined =>
-    left && right && add(step, left, right);
-  const sparsity = both(a.parts.sparsity, b.parts.sparsity);
-  const preActivation = both(a.parts.preActivation, b.parts.preActivation);
+  const parts = Object.entries(a.parts).map(([name, value]) => [
+    name,
+    add(step, value, b.parts[name as keyof DictionaryLossParts] as Tensor),
+  ]);
   return {
     loss: add(step, a.loss, b.loss),
-    parts: {
-      reconstruction: add(step, a.parts.reconstruction, b.parts.reconstruction),
-      ...(sparsity ? { sparsity } : {}),
-      ...(preActivation ? { preActivation } : {}),
-    },
+    parts: Object.fromEntries(parts) as DictionaryLossParts,
     fvu: add(step, a.fvu, b.fvu),
     fired: add(step, a.fired, b.fired),
     slopes: a.slopes.map((slope, i) => add(step, slope, b.slopes[i] as Tensor)),
   };
 }
 
-/** [start, count] of parts of like size. */
-function partsOf(rows: number, most: number): [start: number, count: number][] {
-  const parts = Math.ceil(rows / most);
-  const at = (p: number): number => Math.floor((p * rows) / parts);
-  return Array.from({ length: parts }, (_, p) => [at(p), at(p + 1) - at(p)]);
-}
-
+/** Codes need no parts: they hold no [N, F], and BatchTopK selects from the whole batch. */
 function rowsAtOnce({ gpu, config }: Dictionary, settings: DictionaryStepSettings): number {
-  const bytes = gpu.capabilities.limits.maxStorageBufferBindingSize;
-  return settings.rowsAtOnce ?? Math.max(1, Math.floor(bytes / (4 * config.features)));
+  if (config.activation.kind === 'top-k' || config.activation.kind === 'batch-top-k') return Infinity;
+  return settings.rowsAtOnce ?? rowsPerBinding(gpu, config.features);
 }
 
 function checkBatch(config: DictionaryConfig, { x, y }: DictionaryBatch, settings: DictionaryStepSettings): void {

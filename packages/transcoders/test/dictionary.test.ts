@@ -3,7 +3,14 @@ import { tokenBatch } from '@limn/hooks';
 import { refusal, testGpu, ToyModel } from '@limn/testing';
 import { fromData, readFloats } from '@limn/tensor';
 import { expect, test } from 'vitest';
-import { checkConfig, checkFits, Dictionary, type DictionaryConfig, type DictionaryWeights } from '../src/index.js';
+import {
+  checkConfig,
+  checkFits,
+  Dictionary,
+  type DictionaryActivation,
+  type DictionaryConfig,
+  type DictionaryWeights,
+} from '../src/index.js';
 
 const config: DictionaryConfig = {
   layer: 1,
@@ -54,6 +61,65 @@ test('apply is x·W_skip + b_dec + max(x·W_encᵀ + b_enc, 0)·W_dec', async ()
   const kept = await dictionary.weights();
   expect(kept).toEqual(weights);
 });
+
+/** Every activation, with what a [N, F] of h makes of it. */
+const ACTIVATIONS: readonly [
+  DictionaryActivation,
+  (h: Float64Array, threshold: (f: number) => number) => Float64Array,
+][] = [
+  [{ kind: 'relu' }, (h) => h.map((v) => Math.max(v, 0))],
+  [{ kind: 'top-k', k: 2 }, (h) => keepLargest(h, 6, 2)],
+  [{ kind: 'jump-relu', bandwidth: 0.1 }, (h, threshold) => h.map((v, at) => (v > threshold(at % 7) ? v : 0))],
+  [{ kind: 'batch-top-k', k: 2 }, (h, threshold) => h.map((v, at) => (v > threshold(at % 7) ? v : 0))],
+];
+
+/** The k largest positive of each of N rows. */
+function keepLargest(h: Float64Array, rows: number, k: number): Float64Array {
+  const width = h.length / rows;
+  return h.map((value, at) => {
+    const row = h.subarray(at - (at % width), at - (at % width) + width);
+    return value > 0 && row.filter((other) => other > value).length < k ? value : 0;
+  });
+}
+
+test.each(ACTIVATIONS)(
+  '%o: encode is φ, apply decodes it, whole and in parts; in training a batch selects for itself',
+  async (activation, phi) => {
+    const gpu = await testGpu();
+    const own: DictionaryConfig = { ...config, activation };
+    const hasThreshold = activation.kind === 'jump-relu' || activation.kind === 'batch-top-k';
+    const logThreshold = Float32Array.from({ length: 7 }, (_, f) => -1.5 + 0.1 * f);
+    const weights = { ...drawn(own), ...(hasThreshold ? { logThreshold } : {}) };
+    const x = draw(6 * 5);
+    using dictionary = Dictionary.create(gpu, own, weights);
+    using step = gpu.step();
+    const input = fromData(step, x, [6, 5]);
+    const read = await Promise.all(
+      [
+        dictionary.preActivations(step, input),
+        dictionary.encode(step, input),
+        dictionary.encode(step, input, { training: true }),
+        dictionary.decode(step, dictionary.encode(step, input), input),
+        dictionary.apply(step, input),
+        dictionary.apply(step, input, { rowsAtOnce: 4 }),
+      ].map((tensor) => readFloats(step, tensor)),
+    );
+    const [h, a, trained, decoded, whole, parts] = read as [Float32Array, ...Float32Array[]];
+    const wide = Float64Array.from(h);
+    const expected = phi(wide, (f) => Math.exp(logThreshold[f] as number));
+    // The encoder may sum in another order: what fires is the same, at values within a few roundings of sums below 16.
+    const same = (found: Float32Array | undefined, wanted: Float64Array): void =>
+      found!.forEach((value, at) => {
+        expect(value > 0).toBe((wanted[at] as number) > 0);
+        expect(Math.abs(value - (wanted[at] as number))).toBeLessThan(6 * 2 ** -24 * 16);
+      });
+    same(a, expected);
+    same(trained, activation.kind === 'batch-top-k' ? keepLargest(wide, 1, 12) : expected);
+    // Sums of the same terms in other orders: at most 12 of sizes up to 5.
+    for (const y of [whole, parts])
+      y!.forEach((value, at) => expect(Math.abs(value - decoded![at]!)).toBeLessThan(12 * 2 ** -24 * 60));
+  },
+);
 
 test('in the place of an MLP it gives the stream its output, for a model of another architecture too', async () => {
   const gpu = await testGpu();

@@ -1,7 +1,7 @@
 // The largest positive of given pre-activations as sparse codes, from all features or from those that are allowed.
 import type { Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
-import { expectRank, expectShape } from '../shape.js';
+import { expectRank } from '../shape.js';
 import { expectDType, type Tensor } from '../tensor.js';
 import { selectByBatch } from './sparse-batch.js';
 import {

@@ -1,6 +1,22 @@
 // What brings back features that no longer fire: AuxK, in which they rebuild what the others left over, and the pre-activation loss.
 import type { Step } from '@limn/gpu';
-import { dot, exp, mul, relu, scale, sub, sum, type Tensor } from '@limn/tensor';
+import {
+  detach,
+  div,
+  dot,
+  encodeTopK,
+  exp,
+  fill,
+  mul,
+  relu,
+  scale,
+  sparseDecode,
+  sub,
+  sum,
+  sumAll,
+  type Tensor,
+} from '@limn/tensor';
+import { rowErrors } from './reconstruction.js';
 import { decoderNorms } from './sparsity.js';
 
 /** AuxK (arXiv 2406.04093), times its weight α: see `auxiliaryLoss`. */
@@ -9,6 +25,44 @@ export interface AuxiliaryTerm {
   readonly features: number;
   /** α; 1/32 is customary. */
   readonly weight: number;
+}
+
+/** What AuxK looks at. */
+export interface AuxiliaryView {
+  /** [N, I] */
+  readonly x: Tensor;
+  /** [N, O] */
+  readonly y: Tensor;
+  /** [N, O], whose residual is taken as given. */
+  readonly yHat: Tensor;
+  readonly wEnc: Tensor;
+  readonly bEnc: Tensor;
+  readonly wDec: Tensor;
+  readonly dead: DeadFeatures;
+  /** Σ‖y − ȳ‖² of the whole batch, [1]. */
+  readonly variance: Tensor;
+}
+
+/** The features that have not fired for long: 1 or 0 as u32 [F] and as f32 [F], and how many they are [1]. */
+export interface DeadFeatures {
+  readonly mask: Tensor;
+  readonly weight: Tensor;
+  readonly count: Tensor;
+}
+
+/**
+ * min(dead / k_aux, 1) · Σ ‖ê − e‖² / Σ ‖y − ȳ‖² as [1], on the tape: e = y − ŷ is taken as given, ê = a_aux·W_dec with the k_aux
+ * largest positive dead pre-activations of each row. No bias is added: e has the mean that b_dec leaves it.
+ */
+export function auxiliaryLoss(step: Step, most: number, view: AuxiliaryView): Tensor {
+  const { x, y, yHat, wEnc, bEnc, wDec, dead, variance } = view;
+  const k = Math.min(most, wDec.shape[0] as number);
+  const codes = encodeTopK(step, x, wEnc, bEnc, { k, allowed: dead.mask });
+  const errors = rowErrors(step, sparseDecode(step, codes, wDec), sub(step, y, detach(yHat)));
+  // min(dead / k_aux, 1) = 1 − max(1 − dead / k_aux, 0)
+  const short = relu(step, sub(step, fill(step, [1], 1), scale(step, dead.count, 1 / most)));
+  const share = div(step, sub(step, fill(step, [1], 1), short), variance);
+  return mul(step, sumAll(step, errors), share);
 }
 
 /**
