@@ -1,6 +1,6 @@
 // Transcoders and SAEs of pocket's MLPs at several sparsities and seeds, beside raw neurons: trained from one stream, evaluated, and scored
 // against what the corpus knows about its tokens. Goes on where it stopped: training from its checkpoint in --out.
-// npm run transcoders -- --out DIR [--updates 4000 --rows 1024 --k 4 … --seed 0 … --features 512 --rate 0.002 --evaluate 256 --score 512]
+// npm run transcoders -- --out DIR [--updates 800 --rows 1024 --k 4 … --seed 0 … --features 512 --rate 0.002 --skip 0 --evaluate 256 --score 512]
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -23,18 +23,19 @@ import { jointOf, nameOf, specOf, studied, type SharedSettings } from './transco
 const { values: options } = parseArgs({
   options: {
     out: { type: 'string' },
-    updates: { type: 'string', default: '4000' },
+    updates: { type: 'string', default: '800' },
     rows: { type: 'string', default: '1024' },
     k: { type: 'string', multiple: true, default: ['2', '4', '8', '16', '32'] },
     seed: { type: 'string', multiple: true, default: ['0', '1'] },
     features: { type: 'string', default: '512' },
     rate: { type: 'string', default: '0.002' },
     activation: { type: 'string', default: 'top-k' },
-    'dead-after': { type: 'string', default: '100000' },
-    auxiliary: { type: 'string', default: '0.03125' },
+    'dead-after': { type: 'string', default: '20000' },
+    auxiliary: { type: 'string', default: '0.25' },
     evaluate: { type: 'string', default: '256' },
     score: { type: 'string', default: '512' },
-    every: { type: 'string', default: '500' },
+    every: { type: 'string', default: '100' },
+    skip: { type: 'string', default: '0' },
   },
 });
 if (options.out === undefined) throw new Error('--out DIR says where checkpoints and the result go');
@@ -43,6 +44,8 @@ if (options.activation !== 'top-k' && options.activation !== 'batch-top-k')
 const { out } = options;
 const sparsities = options.k.map(whole);
 const seeds = options.seed.map(whole);
+/** Positions at the start of every sequence that are neither trained on nor replaced. */
+const skip = whole(options.skip);
 const updates = whole(options.updates);
 const rowsPerUpdate = whole(options.rows);
 const shared: SharedSettings = {
@@ -52,8 +55,6 @@ const shared: SharedSettings = {
   deadAfter: whole(options['dead-after']),
   auxiliary: Number(options.auxiliary),
 };
-/** The first token of a sequence is always the same: its activations are like no other's. */
-const SKIP = 1;
 /** A stream of the corpus that neither pocket nor its dictionaries are trained on. */
 const HELD_OUT_SEED = 1_000_003;
 const TRAINING_SEED = 2_000_003;
@@ -91,7 +92,7 @@ const trained = await timed('training', () =>
   trainDictionaries(model, (batch) => batchOf(corpus, batch), specs, {
     updates,
     rowsPerUpdate,
-    skip: SKIP,
+    skip,
     data: `pocket's corpus, seed ${TRAINING_SEED}`,
     checkpoints: { store: folderCheckpoints(checkpoints), every: whole(options.every) },
     onProgress: ({ update, figures }) => {
@@ -113,7 +114,7 @@ const baselines = Array.from({ length: model.info.layers }, (_, layer) =>
   sparsities.flatMap((k) => (['zero', 'mean'] as const).map((rest) => ({ layer, k, rest }))),
 ).flat();
 const evaluation = await timed('evaluation', () =>
-  evaluateDictionaries(model, evaluated, dictionaries, { skip: SKIP, neurons: baselines, together: jointOf(all) }),
+  evaluateDictionaries(model, evaluated, dictionaries, { skip, neurons: baselines, together: jointOf(all) }),
 );
 
 const labelled = places(1000, whole(options.score)).map(([batch, row]) => {
@@ -132,7 +133,7 @@ const interpretability = await timed('interpretability', () =>
         .map((neurons) => ({ name: neuronsName(neurons.layer, neurons.k), neurons })),
     ],
     {
-      skip: SKIP,
+      skip,
       batchSize: sequences,
       compare: all
         .filter(({ kind }) => kind === 'transcoder')
@@ -152,7 +153,7 @@ const result = {
   limn: version,
   adapter: description,
   model: { name: POCKET, weightsSha256: model.info.fingerprint },
-  settings: { updates, rowsPerUpdate, tokens: updates * rowsPerUpdate, sparsities, seeds, ...shared },
+  settings: { updates, rowsPerUpdate, skip, tokens: updates * rowsPerUpdate, sparsities, seeds, ...shared },
   seconds,
   history: trained.history,
   evaluation,
