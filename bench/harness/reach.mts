@@ -50,6 +50,11 @@ const inverse =
     return value === undefined ? undefined : 1 / value - shift;
   };
 
+const dictionaryStepOf = ({ jobs }: BenchRecord, name: string): number | undefined =>
+  jobs
+    .find((job) => job.name.startsWith('dictionary step') && job.name.includes(name))
+    ?.beside.find((beside) => beside.name === 'dense step')?.ratio.median;
+
 const ONNX = /^onnxruntime webgpu/;
 const JAX = /^jax/;
 const BLOCKS = 'blocks over 64 tokens';
@@ -110,6 +115,14 @@ const RULES: readonly Rule[] = [
     inverse(against('blocks, forward and back to every weight', FORWARD), 1),
     2.3,
     2.1,
+  ),
+  ...['64 → 1024', '256 → 4096'].map((name) =>
+    less(
+      `a dictionary's sparse step over its dense one, ${name}`,
+      inverse((record) => dictionaryStepOf(record, name)),
+      0.4,
+      0.3,
+    ),
   ),
   {
     ...more('matmul 4096 × 4096 × 4096 of the f32 peak', share('matmul 4096 × 4096 × 4096'), 0.5, 0.7, '%'),
