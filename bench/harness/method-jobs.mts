@@ -157,11 +157,18 @@ function steering(on: On): Job {
         );
       });
     },
-    /** Adam's first update is the rate along the gradient's sign, whatever its size; a cell without a gradient stays 0. */
+    /**
+     * Adam's first update is rate · g/(|g| + ε): the rate along the gradient's sign, less where the gradient is hardly above ε = 1e-8,
+     * which few cells' is; a cell without a gradient stays 0.
+     */
     check: (result) => {
-      const moved = result.filter((value) => value !== 0).length;
-      if (moved < result.length / 2) throw new Error(`${moved} of ${result.length} values were moved`);
-      const wanted = Array.from(result, (value, at) => ({ at, value: Math.sign(value) * RATE, bound: RATE * 1e-2 }));
+      const most = result.findIndex((value) => Math.abs(value) > RATE * (1 + 1e-5));
+      if (most >= 0) throw new Error(`value ${most} moved by ${result[most]}, beyond the rate ${RATE}`);
+      const full = Array.from(result, (value, at) => ({ at, value })).filter(
+        ({ value }) => Math.abs(value) > RATE * (1 - 1e-2),
+      );
+      if (full.length < result.length / 2) throw new Error(`${full.length} of ${result.length} values were moved`);
+      const wanted = full.map(({ at, value }) => ({ at, value: Math.sign(value) * RATE, bound: RATE * 1e-2 }));
       return `the first update: ${compare(result, result.length, wanted)}`;
     },
   };
