@@ -1,23 +1,23 @@
 // bins[d] += #{candidates whose key begins with the digits found so far and goes on with d}
 // uses: positive, digits
-// source [rows, stride], bits of f32; or, listed, entries [size, 2] of column and bits
-// allowed [features]: where masked, only columns with a number other than 0 are candidates
-// list_starts [listed + 1]: how many entries there are, if listed
+// source [rows, stride], bits of f32; or, listed, entries [.., 2] of column and bits
+// allowed [features]: where MASKED, only columns with a number other than 0 are candidates
+// list_starts [rows + 1]: where each row's entries begin, if listed
 // state [2]: the digits found so far
 // histogram [2048], 0 before round 0
 struct Params {
-  size: u32,
+  rows: u32,
   features: u32,
   stride: u32,
-  masked: u32,
-  // rows of a list, 0 for a matrix
   listed: u32,
   round: u32,
-  // candidates to a workgroup
+  // rows to a workgroup
   each: u32,
 }
 
 override WG: u32 = 256u;
+// Whether `allowed` counts.
+override MASKED: bool = false;
 
 @group(0) @binding(0) var<storage, read> source: array<u32>;
 @group(0) @binding(1) var<storage, read> allowed: array<u32>;
@@ -26,6 +26,13 @@ override WG: u32 = 256u;
 @group(0) @binding(4) var<storage, read_write> histogram: array<atomic<u32>>;
 @group(0) @binding(5) var<uniform> params: Params;
 
+fn key_of(start: u32, column: u32) -> u32 {
+  if (MASKED && allowed[column] == 0u) {
+    return 0u;
+  }
+  return positive_key(source[start + column]);
+}
+
 @compute @workgroup_size(WG)
 fn dictionary_histogram(
   @builtin(workgroup_id) group: vec3u,
@@ -33,29 +40,36 @@ fn dictionary_histogram(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let first = (group.y * groups.x + group.x) * params.each;
-  if (first >= params.size) {
+  if (first >= params.rows) {
     return;
   }
-  var size = params.size;
-  if (params.listed > 0u) {
-    size = min(size, list_starts[params.listed]);
-  }
+  let end = min(first + params.each, params.rows);
   var prefix = 0u;
   if (params.round > 0u) {
     prefix = state[0];
   }
   clear_bins(lane);
-  for (var i = first + lane; i < min(first + params.each, size); i += WG) {
-    var key = 0u;
-    if (params.listed > 0u) {
-      key = source[2u * i + 1u];
-    } else {
-      let column = i % params.features;
-      if (params.masked == 0u || allowed[column] != 0u) {
-        key = positive_key(source[i / params.features * params.stride + column]);
+  if (params.listed > 0u) {
+    for (var e = list_starts[first] + lane; e < list_starts[end]; e += WG) {
+      count_digit(source[2u * e + 1u], prefix, params.round);
+    }
+  } else {
+    let last = params.features - 1u;
+    let shift = digit_shift(params.round) + digit_bits(params.round);
+    for (var row = first; row < end; row += 1u) {
+      let start = row * params.stride;
+      for (var v = lane; v <= last; v += 4u * WG) {
+        // repeat r 0..4
+        let key$r = select(0u, key_of(start, min(v + $(r)u * WG, last)), v + $(r)u * WG <= last);
+        // end repeat
+        // Seldom does one of four begin with the digits found so far.
+        if (max(max(key0, key1), max(key2, key3)) >> shift >= prefix) {
+          // repeat r 0..4
+          count_digit(key$r, prefix, params.round);
+          // end repeat
+        }
       }
     }
-    count_digit(key, prefix, params.round);
   }
   workgroupBarrier();
   for (var b = lane; b < BINS; b += WG) {

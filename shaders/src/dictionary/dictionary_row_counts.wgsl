@@ -1,7 +1,7 @@
 // above[n] = #{candidates of row n above the key},  equal[n] = #{those that have it}; one workgroup a row
 // uses: positive, reduce
 // source [rows, stride], bits of f32; or, listed, entries [.., 2] of column and bits
-// allowed [features]: where masked, only columns with a number other than 0 are candidates
+// allowed [features]: where MASKED, only columns with a number other than 0 are candidates
 // list_starts [rows + 1]: where each row's entries begin, if listed
 // state [2]: the key, all ones if every candidate is taken
 // above […] from row `first` on
@@ -10,12 +10,13 @@ struct Params {
   rows: u32,
   features: u32,
   stride: u32,
-  masked: u32,
   listed: u32,
   first: u32,
 }
 
 override WG: u32 = 64u;
+// Whether `allowed` counts.
+override MASKED: bool = false;
 
 @group(0) @binding(0) var<storage, read> source: array<u32>;
 @group(0) @binding(1) var<storage, read> allowed: array<u32>;
@@ -29,7 +30,7 @@ fn key_of(at: u32) -> u32 {
   if (params.listed > 0u) {
     return source[2u * at + 1u];
   }
-  if (params.masked != 0u && allowed[at % params.stride] == 0u) {
+  if (MASKED && allowed[at % params.stride] == 0u) {
     return 0u;
   }
   return positive_key(source[at]);

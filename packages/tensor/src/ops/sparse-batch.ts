@@ -6,7 +6,7 @@ import { allocate, type Tensor } from '../tensor.js';
 import { scan } from './scan.js';
 import { listEntries, type SelectionForm, type SelectionTile, type Selector } from './sparse-select.js';
 
-/** Candidates that one workgroup counts. */
+/** Candidates that one workgroup counts, in whole rows. */
 const EACH = 32_768;
 /** Digits of a key, and their counts; as in prelude/digits.wgsl. */
 const ROUNDS = 3;
@@ -14,8 +14,8 @@ const BINS = 2048;
 
 const histogramKernel = defineKernel(shaders.dictionaryHistogram, {
   ...perRow,
-  grid: (u) => groupsOf(Math.ceil(u.size / u.each)),
-  work: (u) => 4 * u.size,
+  grid: (u) => groupsOf(Math.ceil(u.rows / u.each)),
+  work: (u) => 4 * u.rows * u.features,
 });
 const digitKernel = defineKernel(shaders.dictionaryDigit, { ...perRow, grid: () => [1, 1, 1], work: () => 4 * BINS });
 const rowCountsKernel = defineKernel(shaders.dictionaryRowCounts, {
@@ -33,8 +33,6 @@ interface Source {
   readonly first: number;
   readonly rows: number;
   readonly stride: number;
-  /** Candidates there may be. */
-  readonly size: number;
 }
 
 /** All rows compete with one another. */
@@ -55,37 +53,35 @@ export function selectByBatch(step: Step, form: SelectionForm): Selector {
   });
   const take = (tile: SelectionTile): void => {
     const seen = tile.first + tile.rows;
-    const sources: Source[] = [{ ...tile, storage: tile.h, starts: undefined, size: tile.rows * features }];
-    if (best)
-      sources.push({
-        storage: best.picks.storage,
-        starts: best.starts,
-        first: 0,
-        rows: best.rows,
-        stride: 1,
-        size: wanted,
-      });
+    const sources: Source[] = [{ ...tile, storage: tile.h, starts: undefined }];
+    if (best) sources.push({ storage: best.picks.storage, starts: best.starts, first: 0, rows: best.rows, stride: 1 });
+    const uniformsOf = ({ rows: count, stride, starts }: Source) => ({
+      rows: count,
+      features,
+      stride,
+      listed: starts ? 1 : 0,
+    });
+    const optionsOf = ({ starts }: Source) => ({ overrides: { MASKED: allowed && !starts ? 1 : 0 } });
+    // A row of a list holds k on average.
+    const eachOf = ({ starts }: Source) => Math.max(1, Math.floor(EACH / (starts ? k : features)));
     for (let round = 0; round < ROUNDS; round += 1) {
-      for (const source of sources) {
-        const { size, stride, starts } = source;
-        const listed = starts ? source.rows : 0;
-        const masked = allowed && !starts ? 1 : 0;
-        const uniforms = { size, features, stride, masked, listed, round, each: EACH };
-        step.dispatch(histogramKernel, { ...bindingsOf(source), histogram: histogram.storage }, uniforms);
-      }
+      for (const source of sources)
+        step.dispatch(
+          histogramKernel,
+          { ...bindingsOf(source), histogram: histogram.storage },
+          { ...uniformsOf(source), round, each: eachOf(source) },
+          optionsOf(source),
+        );
       step.dispatch(digitKernel, { histogram: histogram.storage, state: state.storage }, { round, wanted });
     }
     const above = allocate(step, [seen], 'above the key', 'u32');
     const equal = allocate(step, [seen], 'at the key', 'u32');
-    const rowsOf = ({ rows: count, stride, starts, first }: Source) => {
-      const masked = allowed && !starts ? 1 : 0;
-      return { rows: count, features, stride, masked, listed: starts ? 1 : 0, first };
-    };
     for (const source of sources)
       step.dispatch(
         rowCountsKernel,
         { ...bindingsOf(source), above: above.storage, equal: equal.storage },
-        rowsOf(source),
+        { ...uniformsOf(source), first: source.first },
+        optionsOf(source),
       );
     const counts = allocate(step, [seen], 'entries per row', 'u32');
     step.dispatch(
@@ -105,7 +101,8 @@ export function selectByBatch(step: Step, form: SelectionForm): Selector {
       step.dispatch(
         compactKernel,
         { ...bindingsOf(source), above: above.storage, starts: starts.storage, picks: picks.storage },
-        rowsOf(source),
+        { ...uniformsOf(source), first: source.first },
+        optionsOf(source),
       );
     best = { picks, starts, rows: seen };
   };
