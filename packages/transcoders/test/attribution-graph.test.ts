@@ -182,6 +182,31 @@ test('any feature, difference of logits or direction can be explained; what is n
   expect(worstResidual(without)).toBeLessThan(1e-5);
 });
 
+test('edges do not depend on how many targets share a step; progress is told; a budget that one target exceeds is refused', async () => {
+  const model = await tinyGpt2(2);
+  using prompt = await FrozenPrompt.of(model, [randomDictionary(model, 0), randomDictionary(model, 1)], TOKENS);
+  const outputs = [logitDifferenceOutput([2], [5], 4)];
+  const told: string[] = [];
+  const whole = await buildGraph(prompt, {
+    outputs,
+    onProgress: ({ unit, done, total }) => told.push(`${unit} ${done}/${total}`),
+  });
+  const single = await buildGraph(prompt, { outputs, batchSize: 1 });
+  expect(single.nodes).toEqual(whole.nodes);
+  for (const [i, weight] of whole.edges.weights.entries())
+    expect(Math.abs(weight - (single.edges.weights[i] as number))).toBeLessThan(1e-6);
+  const features = whole.nodes.filter(({ kind }) => kind === 'feature').length;
+  expect(told.at(0)).toBe('targets 1/1');
+  expect(told.at(-1)).toBe(`features ${features}/${features}`);
+  expect(await refusal(() => buildGraph(prompt, { outputs, memoryBytes: 1000 }))).toMatchObject({
+    code: 'memory/over-budget',
+  });
+  const one = await attributePrompt(model, [randomDictionary(model, 0)], [7], {
+    outputs: [logitDifferenceOutput([2], [], 0)],
+  });
+  expect(worstResidual(one)).toBeLessThan(1e-5);
+});
+
 test('logits are the likeliest tokens up to the mass asked for; refusals say what is wrong', async () => {
   const model = await tinyGpt2(1);
   using dictionary = randomDictionary(model, 0);

@@ -2,7 +2,7 @@
 import type { Step } from '@limn/gpu';
 import { add, concat, matmul, permute, reshape, slice, sum, type Tensor } from '@limn/tensor';
 import type { FrozenLayer, FrozenPrompt } from './frozen-prompt.js';
-import type { ConstantSources, GraphSources, PlacedSources } from './graph-sources.js';
+import { firstRows, type ConstantSources, type GraphSources, type PlacedSources } from './graph-sources.js';
 import type { StreamPlace } from './stream-place.js';
 import { throughNorm } from './through-norm.js';
 
@@ -57,7 +57,7 @@ function throughAttention(step: Step, layer: FrozenLayer, g: Tensor): Tensor {
   const [T = 0, B = 0] = g.shape;
   const values = valueGradients(step, layer, g, B);
   const read = matmul(step, values, layer.wV, { transposeB: true, label: 'back through W_V' });
-  return throughNorm(step, layer.ln1.weights, read, first(step, layer.ln1.scale, T));
+  return throughNorm(step, layer.ln1.weights, read, firstRows(step, layer.ln1.scale, T));
 }
 
 /** The same of each head alone, for a single G [T', 1, C]: [T', H, C]. */
@@ -68,7 +68,7 @@ function throughHeads(step: Step, layer: FrozenLayer, g: Tensor): Tensor {
   const z = permute(step, reshape(valueGradients(step, layer, g, 1), [T, H, K]), [1, 0, 2]);
   const wV = permute(step, reshape(layer.wV, [C, H, K]), [1, 0, 2]);
   const byHead = permute(step, matmul(step, z, wV, { transposeB: true, label: 'back through W_V by head' }), [1, 0, 2]);
-  return throughNorm(step, layer.ln1.weights, byHead, first(step, layer.ln1.scale, T));
+  return throughNorm(step, layer.ln1.weights, byHead, firstRows(step, layer.ln1.scale, T));
 }
 
 /** Σ_t A_h[t, s]·(W_O^h·G[t]) of all heads, [S, B, H·K]. */
@@ -95,13 +95,13 @@ function throughSkip(step: Step, { dictionary, ln2 }: FrozenLayer, g: Tensor): T
   if (!dictionary || !wSkip) return undefined;
   const back = matmul(step, g, wSkip, { transposeB: true, label: 'back through the skip connection' });
   return dictionary.config.input === 'ln2.hook_normalized'
-    ? throughNorm(step, ln2.weights, back, first(step, ln2.scale, g.shape[0] as number))
+    ? throughNorm(step, ln2.weights, back, firstRows(step, ln2.scale, g.shape[0] as number))
     : back;
 }
 
 function placedReading(step: Step, sources: PlacedSources, g: Tensor): Reading {
-  const vectors = first(step, sources.vectors, g.shape[0] as number);
-  return { sources, products: matmul(step, g, vectors, { transposeB: true, label: 'edges' }) };
+  const rows = sources.rows(step, g.shape[0] as number);
+  return { sources, products: matmul(step, g, rows, { transposeB: true, label: 'edges' }) };
 }
 
 function constantReading(step: Step, sources: ConstantSources, g: Tensor): Reading {
@@ -112,11 +112,6 @@ function constantReading(step: Step, sources: ConstantSources, g: Tensor): Readi
       label: 'edges of constants',
     }),
   };
-}
-
-/** The first T of a tensor's leading axis. */
-function first(step: Step, x: Tensor, T: number): Tensor {
-  return x.shape[0] === T ? x : slice(step, x, 0, 0, T);
 }
 
 /** Adds what was read of a reading to the rows of its B vectors, `columns` wide each. */

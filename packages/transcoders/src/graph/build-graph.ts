@@ -9,7 +9,8 @@ import { foldFeatures } from './fold-features.js';
 import { FrozenPrompt, type Dictionaries } from './frozen-prompt.js';
 import { graphNodeName, type FeatureNode, type GraphNode, type OutputNode } from './graph-node.js';
 import { logitOutputs, type GraphOutput, type LogitOutputOptions } from './graph-output.js';
-import { graphSources, type GraphSources, type SkipTreatment } from './graph-sources.js';
+import { graphSources, type GraphSources } from './graph-sources.js';
+import type { SkipTreatment } from './source-columns.js';
 import { placeOf, type GraphTarget } from './graph-target.js';
 import { nodeInfluence, roleOf } from './influence.js';
 

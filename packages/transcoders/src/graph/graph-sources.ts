@@ -1,16 +1,34 @@
 // Everything that writes to the residual stream at a prompt, as vectors with a column each: features a·d, errors, skips, embeddings, constants.
 import type { Step } from '@limn/gpu';
-import { concat, detach, fromData, gatherRows, keep, matmul, mul, reshape, sub, sum, type Tensor } from '@limn/tensor';
+import {
+  concat,
+  detach,
+  fromData,
+  gatherRows,
+  keep,
+  matmul,
+  mul,
+  reshape,
+  slice,
+  sub,
+  sum,
+  type Tensor,
+} from '@limn/tensor';
 import type { Firing, FrozenLayer, FrozenPrompt } from './frozen-prompt.js';
 import type { BiasKind, GraphNode } from './graph-node.js';
-
-/** What a skip connection is: a way through which edges run on to what lies before it, or a source where they end. */
-export type SkipTreatment = 'through' | 'source';
+import {
+  attentionKinds,
+  betaThroughSkip,
+  hasSkip,
+  SourceColumns,
+  type FeatureChoice,
+  type SkipTreatment,
+} from './source-columns.js';
 
 /** Vectors written at one place of the stream, at every position. */
 export interface PlacedSources {
-  /** [T, n, C]; entries without a column are zero. */
-  readonly vectors: Tensor;
+  /** Those of the first T positions, [T, n, C], on the tape of a step; entries without a column are zero. */
+  rows(step: Step, T: number): Tensor;
   /** Column of entry (t, i) at t·n + i; −1 where there is none. */
   readonly columns: Int32Array;
   readonly perPosition: number;
@@ -42,13 +60,6 @@ export interface GraphSources extends Disposable {
   biasColumn(bias: BiasKind, layer?: number): number;
   dispose(): void;
 }
-
-/** Which of the features that fire are nodes; the others belong to the errors of their places. */
-export type FeatureChoice = (place: {
-  readonly layer: number;
-  readonly position: number;
-  readonly feature: number;
-}) => boolean;
 
 /** @throws LimnError `gpu/…`, `memory/…`; AbortedError */
 export async function graphSources(
@@ -97,76 +108,6 @@ export async function graphSources(
   }
 }
 
-/** Nodes in the order of their columns. */
-class SourceColumns {
-  readonly nodes: GraphNode[] = [];
-  readonly features: number;
-  readonly #columns = new Map<string, number>();
-
-  constructor(
-    readonly prompt: FrozenPrompt,
-    readonly firing: readonly (readonly Firing[])[],
-    chosen: FeatureChoice,
-    readonly skips: SkipTreatment,
-    slotBiases: boolean,
-  ) {
-    const { host, layers, tokens, model } = prompt;
-    for (const [layer, list] of firing.entries())
-      for (const each of list) if (chosen({ layer, ...each })) this.#put({ kind: 'feature', layer, ...each });
-    this.features = this.nodes.length;
-    const places = <N extends GraphNode>(
-      make: (layer: number, position: number) => N,
-      only: (layer: FrozenLayer) => boolean = () => true,
-    ): void => {
-      for (const [layer, frozen] of layers.entries())
-        if (only(frozen)) for (const position of tokens.keys()) this.#put(make(layer, position));
-    };
-    places((layer, position) => ({ kind: 'error', layer, position }));
-    if (skips === 'source') places((layer, position) => ({ kind: 'skip', layer, position }), hasSkip);
-    for (const [position, token] of tokens.entries()) this.#put({ kind: 'token', position, token });
-    if (host.hasPositions) for (const position of tokens.keys()) this.#put({ kind: 'position', position });
-    for (const [layer, frozen] of layers.entries())
-      for (const bias of [...biasesOf(frozen, skips), ...(slotBiases ? SLOT_BIASES : [])])
-        this.#put({ kind: 'bias', bias, layer });
-    if (model.norm('ln_final').beta) this.#put({ kind: 'bias', bias: 'ln_final.beta' });
-    if (model.unembedBias) this.#put({ kind: 'bias', bias: 'b_U' });
-  }
-
-  of(node: GraphNode): number {
-    return this.#columns.get(keyOf(node)) ?? -1;
-  }
-
-  #put(node: GraphNode): void {
-    this.#columns.set(keyOf(node), this.nodes.length);
-    this.nodes.push(node);
-  }
-}
-
-const keyOf = (node: GraphNode): string => {
-  const { layer = '', position = '' } = node as { readonly layer?: number; readonly position?: number };
-  return `${node.kind} ${layer} ${position} ${node.kind === 'feature' ? node.feature : node.kind === 'bias' ? node.bias : ''}`;
-};
-
-const hasSkip = ({ dictionary }: FrozenLayer): boolean => dictionary?.config.skip === true;
-const readsNorm = ({ dictionary }: FrozenLayer): boolean => dictionary?.config.input === 'ln2.hook_normalized';
-const betaThroughSkip = (layer: FrozenLayer, skips: SkipTreatment): boolean =>
-  skips === 'through' && hasSkip(layer) && readsNorm(layer) && layer.ln2.weights.beta !== undefined;
-
-const SLOT_BIASES = ['b_Q', 'b_K'] as const;
-
-/** In the order of the tensors that hold them, then those that targets read themselves. */
-function biasesOf(layer: FrozenLayer, skips: SkipTreatment): BiasKind[] {
-  return [
-    ...attentionKinds(layer),
-    ...(layer.dictionary ? (['b_dec', 'b_enc'] as const) : []),
-    ...(betaThroughSkip(layer, skips) ? (['skip.beta'] as const) : []),
-    ...(readsNorm(layer) && layer.ln2.weights.beta ? (['ln2.beta'] as const) : []),
-  ];
-}
-
-const attentionKinds = ({ attentionBiases }: FrozenLayer): BiasKind[] =>
-  (['b_O', 'b_V', 'ln1.beta'] as const).slice(0, attentionBiases.shape[0]);
-
 function layerSources(
   step: Step,
   layer: FrozenLayer,
@@ -182,9 +123,10 @@ function layerSources(
   const error = (position: number): number => columns.of({ kind: 'error', layer: l, position });
   const { dictionary, x } = layer;
   if (!dictionary || !x) {
-    const vectors = reshape(layer.mlpOut, [T, 1, C]);
+    const whole = reshape(layer.mlpOut, [T, 1, C]);
+    const columnsOf = Int32Array.from({ length: T }, (_, t) => error(t));
     return {
-      mlp: { vectors, columns: Int32Array.from({ length: T }, (_, t) => error(t)), perPosition: 1 },
+      mlp: { rows: (into, n) => firstRows(into, whole, n), columns: columnsOf, perPosition: 1 },
       attentionConstants,
     };
   }
@@ -210,21 +152,20 @@ function layerSources(
     places[t * perPosition + width] = error(t);
     if (hasSkipSource) places[t * perPosition + width + 1] = columns.of({ kind: 'skip', layer: l, position: t });
   }
-  const written = reshape(
-    mul(
-      step,
-      gatherRows(step, dictionary.tensor('wDec'), fromData(step, ids, [T * width])),
-      fromData(step, activations, [T * width, 1]),
-    ),
-    [T, width, C],
-  );
+  // Made anew in every step: rows of W_dec for all that fires are many times the rest together.
+  const written = (into: Step, n: number): Tensor => {
+    const rows = gatherRows(into, dictionary.tensor('wDec'), fromData(into, ids.subarray(0, n * width), [n * width]));
+    return reshape(mul(into, rows, fromData(into, activations.subarray(0, n * width), [n * width, 1])), [n, width, C]);
+  };
   const wSkip = dictionary.parameters.get('wSkip');
   const skipped = wSkip ? matmul(step, x, wSkip, { label: 'skip' }) : undefined;
-  const explained = sub(step, sub(step, layer.mlpOut, sum(step, written, { axes: 1 })), dictionary.tensor('bDec'));
-  const rest = skipped ? sub(step, explained, skipped) : explained;
-  const parts = [written, rest, ...(skipped && hasSkipSource ? [skipped] : [])].map((part) =>
-    reshape(part, [T, part.size / (T * C), C]),
+  const explained = sub(
+    step,
+    sub(step, layer.mlpOut, sum(step, written(step, T), { axes: 1 })),
+    dictionary.tensor('bDec'),
   );
+  const rest = reshape(skipped ? sub(step, explained, skipped) : explained, [T, 1, C]);
+  const others = hold(skipped && hasSkipSource ? concat(step, [rest, reshape(skipped, [T, 1, C])], 1) : rest);
   const bDec = reshape(dictionary.tensor('bDec'), [1, C]);
   const { beta } = layer.ln2.weights;
   const skipBeta =
@@ -232,7 +173,11 @@ function layerSources(
       ? matmul(step, reshape(beta, [1, beta.size]), wSkip)
       : undefined;
   return {
-    mlp: { vectors: hold(concat(step, parts, 1)), columns: places, perPosition },
+    mlp: {
+      rows: (into, n) => concat(into, [written(into, n), firstRows(into, others, n)], 1),
+      columns: places,
+      perPosition,
+    },
     mlpConstants: {
       vectors: skipBeta ? hold(concat(step, [bDec, skipBeta], 0)) : bDec,
       columns: (skipBeta ? (['b_dec', 'skip.beta'] as const) : (['b_dec'] as const)).map((bias) =>
@@ -259,5 +204,10 @@ function embeddingSources(
       : columns.of({ kind: 'position', position });
   });
   const vectors = kinds.length === 1 ? (parts[0] as Tensor) : hold(concat(step, parts, 1));
-  return { vectors, columns: places, perPosition: kinds.length };
+  return { rows: (into, n) => firstRows(into, vectors, n), columns: places, perPosition: kinds.length };
+}
+
+/** The first n of a tensor's leading axis. */
+export function firstRows(step: Step, x: Tensor, n: number): Tensor {
+  return x.shape[0] === n ? x : slice(step, x, 0, 0, n);
 }

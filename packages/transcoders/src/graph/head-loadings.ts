@@ -5,7 +5,8 @@ import { addReading, carryBack } from './adjoint.js';
 import { placeSeeds } from './edges-into.js';
 import type { FrozenPrompt } from './frozen-prompt.js';
 import type { GraphNode } from './graph-node.js';
-import { graphSources, type SkipTreatment } from './graph-sources.js';
+import { graphSources } from './graph-sources.js';
+import type { SkipTreatment } from './source-columns.js';
 import { checkTarget, placeOf, recordSeeds, type GraphTarget } from './graph-target.js';
 
 /** The edges into one target, split at an attention layer. */

@@ -60,11 +60,7 @@ export async function pathTerms(
     const data = new Float32Array(P * C);
     for (const [b, { vector }] of readers.entries()) data.set(vector, b * C);
     const vectors = fromData(step, data, [P, C], { label: 'readers' });
-    const positions = fromData(
-      step,
-      Uint32Array.from(readers, ({ position }) => position),
-      [P],
-    );
+    const positions = readers.map(({ position }) => position);
     const read = (rows: Tensor): Promise<Float32Array> =>
       readFloats(step, matmul(step, vectors, rows, { transposeB: true }));
     const [embedding, ...ofLayers] = await Promise.all([
@@ -87,14 +83,15 @@ export async function pathTerms(
 }
 
 /** Products of P vectors [P, C] with what is written at their positions, [P, n]. */
-function placedProducts(
-  step: Step,
-  { vectors: written, perPosition: n }: PlacedSources,
-  vectors: Tensor,
-  positions: Tensor,
-): Tensor {
+function placedProducts(step: Step, sources: PlacedSources, vectors: Tensor, positions: readonly number[]): Tensor {
   const [P = 0, C = 0] = vectors.shape;
-  const there = gatherRows(step, reshape(written, [written.size / (n * C), n * C]), positions);
+  const n = sources.perPosition;
+  const T = Math.max(...positions) + 1;
+  const there = gatherRows(
+    step,
+    reshape(sources.rows(step, T), [T, n * C]),
+    fromData(step, Uint32Array.from(positions), [P]),
+  );
   return sum(step, mul(step, reshape(there, [P, n, C]), reshape(vectors, [P, 1, C])), { axes: 2 });
 }
 

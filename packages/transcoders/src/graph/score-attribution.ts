@@ -6,7 +6,8 @@ import { edgesInto } from './edges-into.js';
 import { ACCOUNTING_TOLERANCE } from './accounting-tolerance.js';
 import type { FrozenPrompt } from './frozen-prompt.js';
 import type { GraphNode } from './graph-node.js';
-import { graphSources, type SkipTreatment } from './graph-sources.js';
+import { graphSources } from './graph-sources.js';
+import type { SkipTreatment } from './source-columns.js';
 import type { SlotTarget } from './graph-target.js';
 
 /** One entry of a head's scores. */
