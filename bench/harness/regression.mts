@@ -10,6 +10,8 @@ export interface KeptRatios {
   readonly version: 1;
   readonly adapter: string;
   readonly date: string;
+  /** Operations of one submit, as the adapter's speed was measured then: counts of submits hold for it only. */
+  readonly workBudgetFlops: number;
   /** By job and by what stood beside it: its time over the job's. Larger is better. */
   readonly ratios: Readonly<Record<string, Readonly<Record<string, Pick<Timing, 'median' | 'low' | 'high'>>>>>;
   /** By job: what one run in the steady state does. */
@@ -28,7 +30,7 @@ export interface Finding {
 const rounded = (value: number): number => Number(value.toPrecision(4));
 
 /** What a run says about it. Peers are left out: they change on their own. */
-export function ratiosOf(record: BenchRecord, adapter: string): KeptRatios {
+export function ratiosOf(record: BenchRecord, adapter: string, workBudgetFlops: number): KeptRatios {
   const ratios: Record<string, Record<string, Pick<Timing, 'median' | 'low' | 'high'>>> = {};
   const counts: Record<string, Omit<CountsRecord, 'bytesPeak'>> = {};
   for (const job of record.jobs) {
@@ -45,7 +47,7 @@ export function ratiosOf(record: BenchRecord, adapter: string): KeptRatios {
       counts[job.name] = exact;
     }
   }
-  return { kind: RATIOS_KIND, version: 1, adapter, date: record.date, ratios, counts };
+  return { kind: RATIOS_KIND, version: 1, adapter, date: record.date, workBudgetFlops, ratios, counts };
 }
 
 /** A kept file's text; throws an Error that says what is wrong with it. */
@@ -55,6 +57,7 @@ export function parseRatios(text: string): KeptRatios {
     throw new Error(`not a file of kept ratios: its kind is ${JSON.stringify(value?.kind)}`);
   if (typeof value.ratios !== 'object' || typeof value.counts !== 'object')
     throw new Error('it has no ratios or no counts');
+  if (!((value.workBudgetFlops ?? 0) > 0)) throw new Error('it does not say how much work a submit was');
   return value as KeptRatios;
 }
 

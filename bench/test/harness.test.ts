@@ -222,16 +222,16 @@ test('what got worse: counts exactly, ratios beyond the allowance and outside of
     job('a', 1, { beside: [peer('copy', 0.6, 'own'), peer('onnxruntime', 9)] }),
     job('b', 1, { beside: [peer('forward', 0.5, 'own')] }),
   ]);
-  const kept: KeptRatios = parseRatios(JSON.stringify(ratiosOf(before, 'acme')));
+  const kept: KeptRatios = parseRatios(JSON.stringify(ratiosOf(before, 'acme', 4e9)));
   expect(Object.keys(kept.ratios['a']!)).toEqual(['copy']);
-  expect(regressions(kept, ratiosOf(before, 'acme'))).toEqual([]);
+  expect(regressions(kept, ratiosOf(before, 'acme', 4e9))).toEqual([]);
   const counts = { ...before.jobs[0]!.counts!, submits: 2 };
   const after = record([
     job('a', 1, { beside: [peer('copy', 0.55, 'own'), peer('onnxruntime', 1)], counts }),
     job('b', 1, { beside: [peer('forward', 0.3, 'own')] }),
     job('c', 1),
   ]);
-  const found = regressions(kept, ratiosOf(after, 'acme'));
+  const found = regressions(kept, ratiosOf(after, 'acme', 4e9));
   expect(found.map(({ job: name, what, verdict }) => [name, what, verdict])).toEqual([
     ['b', 'forward', 'worse'],
     ['a', 'submits', 'changed'],
@@ -242,7 +242,7 @@ test('what got worse: counts exactly, ratios beyond the allowance and outside of
     ]),
   ]);
   // The other way round it got better.
-  expect(regressions(ratiosOf(after, 'acme'), ratiosOf(before, 'acme'))[0]).toMatchObject({
+  expect(regressions(ratiosOf(after, 'acme', 4e9), ratiosOf(before, 'acme', 4e9))[0]).toMatchObject({
     job: 'b',
     verdict: 'better',
   });
