@@ -125,7 +125,8 @@ A panel kept with the weight would take its memory once more, and is not made. T
 
 **Whoever waits must rest.** Dawn in Node asks the driver in every turn of the event loop and never sleeps; on two cores that was a third of all CPU
 time, taken from the threads that compute, and three threads shared two cores. limn rests between those turns (\`@limn/gpu\`, "Node"): 12 products of
-1024³ went from 2.28 to 1.35 s of CPU time, and on a busy machine from 3.5 to 1.4 s of wall time. onnxruntime waits by itself and has no such loop.
+1024³ went from 2.28 to 1.35 s of CPU time, and on a busy machine from 3.5 to 1.4 s of wall time. onnxruntime waits by itself and has no such loop;
+jax-js and tfjs have it, and about a third of their figures here is that loop.
 
 **Narrow heads leave tiles empty.** Heads of width 16, as pocket's, fill half of a tile of 32 columns: two heads are made at once, each by half of a subgroup,
 which is 1.25 times as fast forward and back. An update of pocket has 47 queries and keys, so that rows of scores are no
