@@ -1,5 +1,5 @@
 // Transcoders and SAEs of pocket's MLPs at several sparsities and seeds, beside raw neurons: trained from one stream, evaluated, and scored
-// against what the corpus knows about its tokens. Goes on where it stopped: training from its checkpoint in --out.
+// against what the corpus knows about its tokens; each kind, sparsity and seed as a set. Goes on where it stopped: training from its checkpoint in --out.
 // npm run transcoders -- --out DIR [--updates 800 --rows 1024 --k 4 … --seed 0 … --features 512 --rate 0.002 --skip 0 --evaluate 256 --score 512]
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
@@ -19,6 +19,7 @@ import { openModel, POCKET, version } from 'limn';
 import { whole } from './arguments.mjs';
 import { adapterName, save } from './result-file.mjs';
 import { jointOf, nameOf, specOf, studied, type SharedSettings } from './transcoders/specs.mjs';
+import { writeSets } from './transcoders/write-sets.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -146,6 +147,18 @@ const interpretability = await timed('interpretability', () =>
 );
 
 const description = adapter.description || adapter.device;
+const settings = { updates, rowsPerUpdate, skip, tokens: updates * rowsPerUpdate, sparsities, seeds, ...shared };
+await writeSets(path.join(out, 'sets'), all, trained, evaluation.dictionaries, {
+  model: model.info,
+  training: settings,
+  data: { corpus: "pocket's", seed: TRAINING_SEED },
+  versions: { limn: version },
+  adapter: description,
+  command: `npm run transcoders -- ${process.argv
+    .slice(2)
+    .map((word) => (word === out ? 'DIR' : word))
+    .join(' ')}`,
+});
 const file = path.join(out, `transcoders-${adapterName(source, description)}.json`);
 const result = {
   study: 'limn.transcoders',
@@ -153,7 +166,7 @@ const result = {
   limn: version,
   adapter: description,
   model: { name: POCKET, weightsSha256: model.info.fingerprint },
-  settings: { updates, rowsPerUpdate, skip, tokens: updates * rowsPerUpdate, sparsities, seeds, ...shared },
+  settings,
   seconds,
   history: trained.history,
   evaluation,

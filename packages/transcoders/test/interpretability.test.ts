@@ -116,15 +116,20 @@ test('features that read a token out are found as that token, above permuted lab
     wDec: new Float32Array(7 * 8),
     bDec: new Float32Array(8),
   });
+  // All seven of seven: the same firings, kept as lists instead of a matrix.
+  using listed = Dictionary.create(gpu, { ...config, activation: { kind: 'top-k', k: 7 } }, await dictionary.weights());
   const sources = [
     { name: 'features', dictionary },
+    { name: 'listed', dictionary: listed },
     { name: 'neurons', neurons: { layer: 0, k: 3, rest: 'zero' } },
   ] as const;
   const options = { leastFirings: 3, leastPositives: 3, compare: [['features', 'neurons']] } as const;
   const found = await interpretabilityScores(model, sequences, sources, options);
   expect(await interpretabilityScores(model, sequences, sources, options)).toEqual(found);
   expect(found.tokens).toBe(240);
-  const [features, neurons] = found.sources as [(typeof found.sources)[number], (typeof found.sources)[number]];
+  type Source = (typeof found.sources)[number];
+  const [features, lists, neurons] = found.sources as readonly Source[] as readonly [Source, Source, Source];
+  expect(lists).toEqual({ ...features, name: 'listed' });
   expect(features.scores.every(({ feature }) => feature < 6)).toBe(true);
   const own = features.scores.filter(({ feature, label }) => label === `token=${feature}`);
   expect(own.length).toBeGreaterThanOrEqual(4);

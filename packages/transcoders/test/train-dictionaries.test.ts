@@ -34,7 +34,8 @@ test('the loss falls; records stand every few updates and at the end', () => {
     }
 });
 
-test('a dictionary has the same bits trained alone, and an evaluation on the way changes none', async () => {
+test('a dictionary has the same bits trained alone, and an evaluation on the way changes none', async (context) => {
+  context.skip(process.env['LIMN_LONG'] !== '1', 'another whole training: with LIMN_LONG=1');
   const { dictionaries, history } = await trainIn(
     gpu,
     undefined,

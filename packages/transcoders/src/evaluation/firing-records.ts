@@ -26,14 +26,15 @@ export class FiringRecords {
 
   /** Takes a [N, F], row-major, of N tokens by number: what is above 0. */
   add(a: Float32Array, tokens: ArrayLike<number>): void {
-    for (let i = 0; i < a.length; i++) {
-      const value = a[i] as number;
-      if (value <= 0) continue;
-      if (this.#count === this.#tokens.length) this.#grow();
-      this.#tokens[this.#count] = tokens[Math.floor(i / this.features)] as number;
-      this.#features[this.#count] = i % this.features;
-      this.#values[this.#count++] = value;
-    }
+    for (let i = 0; i < a.length; i++)
+      this.#push(tokens[Math.floor(i / this.features)] as number, i % this.features, a[i] as number);
+  }
+
+  /** Takes entries of N tokens by number, each in its row and column; those of column F are none. */
+  addEntries(rows: Uint32Array, columns: Uint32Array, values: Float32Array, tokens: ArrayLike<number>): void {
+    columns.forEach((feature, e) => {
+      if (feature < this.features) this.#push(tokens[rows[e] as number] as number, feature, values[e] as number);
+    });
   }
 
   /** By feature. */
@@ -55,6 +56,14 @@ export class FiringRecords {
       tokens: tokens.subarray(starts[f], starts[f + 1]),
       values: values.subarray(starts[f], starts[f + 1]),
     }));
+  }
+
+  #push(token: number, feature: number, value: number): void {
+    if (value <= 0) return;
+    if (this.#count === this.#tokens.length) this.#grow();
+    this.#tokens[this.#count] = token;
+    this.#features[this.#count] = feature;
+    this.#values[this.#count++] = value;
   }
 
   #grow(): void {

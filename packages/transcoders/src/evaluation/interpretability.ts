@@ -16,6 +16,7 @@ import { keptRows } from '../training/token-source.js';
 import { bestPredicate, positivesOf, type LabelledHalf, type LabelView } from './best-predicate.js';
 import { bootstrapMean, type Interval } from './bootstrap.js';
 import { FiringRecords, type FeatureEntries } from './firing-records.js';
+import { recordFirings } from './firings-of.js';
 import { flat, meanRows } from './mean-rows.js';
 import { TopNeurons, type NeuronBaseline } from './neurons.js';
 import { numberLabels } from './token-labels.js';
@@ -210,11 +211,12 @@ async function gatherFirings(
           const run = model.run(step, { tokens }, { capture: sites, logits: 'none', stopAtLayer });
           const kept = keptRows(tokens.lengths, tokens.T, skip);
           const ids = fromData(step, kept, [kept.length], { label: 'kept rows' });
-          const fired = sources.map((source) => {
+          const takers = sources.map((source) => {
             const rows = gatherRows(step, flat(run.at(siteOf(source))), ids);
-            return 'dictionary' in source
-              ? source.dictionary.encode(step, rows)
-              : (neurons.get(source) as TopNeurons).scores(step, rows);
+            if ('dictionary' in source) return recordFirings(step, source.dictionary, rows);
+            const scores = (neurons.get(source) as TopNeurons).scores(step, rows);
+            return async (into: FiringRecords, numbers: readonly number[]) =>
+              into.add(await readFloats(step, scores), numbers);
           });
           const numbers = batch.flatMap((s) =>
             Array.from(
@@ -222,11 +224,10 @@ async function gatherFirings(
               (_, t) => (starts[s] as number) + t,
             ),
           );
-          return { fired, numbers };
+          return { takers, numbers };
         },
-        take: async (step, { fired, numbers }) => {
-          const read = await Promise.all(fired.map((each) => readFloats(step, each)));
-          read.forEach((a, i) => (records[i] as FiringRecords).add(a, numbers));
+        take: async (_, { takers, numbers }) => {
+          await Promise.all(takers.map((take, i) => take(records[i] as FiringRecords, numbers)));
         },
       },
       controls,

@@ -14,8 +14,8 @@ import {
   type Tensor,
 } from '@limn/tensor';
 import type { Dictionary } from '../dictionary.js';
-import { firedRows } from '../training-state.js';
 import type { FidelitySums } from './fidelity.js';
+import { countFirings } from './firings-of.js';
 import { flat, type SettledControls } from './mean-rows.js';
 import { keepOriginal, originalSums, recordOriginal, startAt, total, type KeptOriginal } from './original-run.js';
 
@@ -148,7 +148,7 @@ async function measure(
     const e = sub(step, rowsOf(run.at(site)), rowsOf(original.at.get(site) as Tensor));
     residual = dot(step, e, e, { axes: 1 });
   }
-  const fired = counts && firedRows(step, counts.encode(step, rowsOf(original.at.get(counts.reads) as Tensor)));
+  const fired = counts && countFirings(step, counts, rowsOf(original.at.get(counts.reads) as Tensor));
   const { bytesPeak } = step.plan();
   if (bytesPeak > memoryBytes)
     throw new LimnError(
