@@ -72,7 +72,7 @@ function rowsOf(convention: DictionaryConvention, preBias: Float32Array): Conven
   const shifted =
     convention.preBias === 'subtracted' ? seen.map((value, at) => value - (preBias[at % I] as number)) : seen;
   // The skip connection reads x itself.
-  const { wSkip, ...plain } = weights;
+  const { wSkip: _, ...plain } = weights;
   const features = reconstructOnHost({ ...CONFIG, skip: false }, plain, shifted);
   const skip = reconstructOnHost(
     CONFIG,

@@ -1,4 +1,5 @@
 // What of the formats is public: folders in, dictionaries out, and the way back.
+export { cantorPair, cantorUnpair } from './cantor.js';
 export {
   openCircuitTracerSet,
   writeCircuitTracerSet,
@@ -30,7 +31,21 @@ export {
   type StoredTensor,
   type StoredTensors,
 } from './dictionary-files.js';
+export { exportGraph, graphLinks, type ExportedGraph, type GraphExport, type GraphLink } from './export-graph.js';
+export { checkFeatureJson, type FeatureExample, type FeatureJson } from './feature-json.js';
+export { openFeatureStore, writeFeatureStore, type FeatureStore } from './feature-store.js';
+export {
+  checkGraphJson,
+  type GraphJson,
+  type GraphJsonLink,
+  type GraphJsonMetadata,
+  type GraphJsonNode,
+  type GraphJsonView,
+} from './graph-json.js';
+export { FEATURE_SCHEMA, GRAPH_SCHEMA } from './graph-schema.js';
 export { reconstructOnHost } from './host-reconstruction.js';
+export { importGraph, type FeatureNumbering, type GraphCollision, type ImportedGraph } from './import-graph.js';
+export { type JsonSchema, type JsonType } from './json-schema.js';
 export {
   DICTIONARY_SET_FORMAT,
   openDictionarySet,

@@ -74,7 +74,8 @@ const fileOf = ({ layer, input }: DictionaryConfig): string => `blocks.${layer}.
 
 /**
  * The files of a set, config.json first; numbers are asked for when their file's turn comes. `openDictionarySet` gives them back to the bit.
- * @throws LimnError `data/dictionary-set` for two dictionaries of one place, and for numbers that are not of their config's shapes or not finite
+ * @throws LimnError `data/dictionary-set` for two dictionaries of one place, and for numbers that are not of their config's shapes or not finite;
+ * `usage/dictionary-config`; what getting the numbers throws
  */
 export async function* writeDictionarySet(
   members: readonly SetMember[],
