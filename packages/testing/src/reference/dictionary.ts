@@ -70,12 +70,14 @@ function outer(a: Float64Array, b: Float64Array, rows: number): Float64Array {
 function product(a: Float64Array, b: Float64Array, rows: number, bias?: Float64Array): Float64Array {
   const K = a.length / rows;
   const J = b.length / K;
-  return Float64Array.from({ length: rows * J }, (_, at) => {
-    const [n, j] = [Math.floor(at / J), at % J];
-    let sum = bias ? bias[j]! : 0;
-    for (let k = 0; k < K; k++) sum += a[n * K + k]! * b[k * J + j]!;
-    return sum;
-  });
+  const c = new Float64Array(rows * J);
+  for (let n = 0; n < rows; n++)
+    for (let j = 0; j < J; j++) {
+      let sum = bias ? bias[j]! : 0;
+      for (let k = 0; k < K; k++) sum += a[n * K + k]! * b[k * J + j]!;
+      c[n * J + j] = sum;
+    }
+  return c;
 }
 
 /** The transpose of a [rows, columns]. */
