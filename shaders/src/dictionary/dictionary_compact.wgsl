@@ -1,7 +1,7 @@
 // picks[starts[n] …] = (v, bits) of row n's candidates above the key and of its first few that have it, by rising v; one workgroup a row
 // uses: positive, digits, picks
 // source [rows, stride], bits of f32; or, listed, entries [.., 2] of column and bits
-// allowed [features]: where MASKED, only columns with a number other than 0 are candidates
+// allowed [features]: where masked, only columns with a number other than 0 are candidates
 // list_starts [rows + 1]: where each row's entries begin, if listed
 // state [2]: the key, all ones if every candidate is taken
 // above […] from row `first` on: candidates above the key
@@ -13,11 +13,10 @@ struct Params {
   stride: u32,
   listed: u32,
   first: u32,
+  masked: u32,
 }
 
 override WG: u32 = 256u;
-// Whether `allowed` counts.
-override MASKED: bool = false;
 
 @group(0) @binding(0) var<storage, read> source: array<u32>;
 @group(0) @binding(1) var<storage, read> allowed: array<u32>;
@@ -32,7 +31,7 @@ fn key_of(at: u32) -> u32 {
   if (params.listed > 0u) {
     return source[2u * at + 1u];
   }
-  if (MASKED && allowed[at % params.stride] == 0u) {
+  if (params.masked != 0u && allowed[at % params.stride] == 0u) {
     return 0u;
   }
   return positive_key(source[at]);

@@ -1,7 +1,7 @@
 // bins[d] += #{candidates whose key begins with the digits found so far and goes on with d}
 // uses: positive, digits
 // source [rows, stride], bits of f32; or, listed, entries [.., 2] of column and bits
-// allowed [features]: where MASKED, only columns with a number other than 0 are candidates
+// allowed [features]: where masked, only columns with a number other than 0 are candidates
 // list_starts [rows + 1]: where each row's entries begin, if listed
 // state [2]: the digits found so far
 // histogram [2048], 0 before round 0
@@ -13,11 +13,10 @@ struct Params {
   round: u32,
   // rows to a workgroup
   each: u32,
+  masked: u32,
 }
 
 override WG: u32 = 256u;
-// Whether `allowed` counts.
-override MASKED: bool = false;
 
 @group(0) @binding(0) var<storage, read> source: array<u32>;
 @group(0) @binding(1) var<storage, read> allowed: array<u32>;
@@ -27,7 +26,7 @@ override MASKED: bool = false;
 @group(0) @binding(5) var<uniform> params: Params;
 
 fn key_of(start: u32, column: u32) -> u32 {
-  if (MASKED && allowed[column] == 0u) {
+  if (params.masked != 0u && allowed[column] == 0u) {
     return 0u;
   }
   return positive_key(source[start + column]);

@@ -1,7 +1,7 @@
 // above[n] = #{candidates of row n above the key},  equal[n] = #{those that have it}; one workgroup a row
 // uses: positive, reduce
 // source [rows, stride], bits of f32; or, listed, entries [.., 2] of column and bits
-// allowed [features]: where MASKED, only columns with a number other than 0 are candidates
+// allowed [features]: where masked, only columns with a number other than 0 are candidates
 // list_starts [rows + 1]: where each row's entries begin, if listed
 // state [2]: the key, all ones if every candidate is taken
 // above […] from row `first` on
@@ -12,11 +12,10 @@ struct Params {
   stride: u32,
   listed: u32,
   first: u32,
+  masked: u32,
 }
 
 override WG: u32 = 64u;
-// Whether `allowed` counts.
-override MASKED: bool = false;
 
 @group(0) @binding(0) var<storage, read> source: array<u32>;
 @group(0) @binding(1) var<storage, read> allowed: array<u32>;
@@ -30,7 +29,7 @@ fn key_of(at: u32) -> u32 {
   if (params.listed > 0u) {
     return source[2u * at + 1u];
   }
-  if (MASKED && allowed[at % params.stride] == 0u) {
+  if (params.masked != 0u && allowed[at % params.stride] == 0u) {
     return 0u;
   }
   return positive_key(source[at]);
@@ -56,10 +55,16 @@ fn dictionary_row_counts(
   // Whole numbers below 2²⁴, which f32 sums exactly.
   var over = 0.0;
   var same = 0.0;
-  for (var at = begin + lane; at < end; at += WG) {
-    let own = key_of(at);
-    over += select(0.0, 1.0, own > key);
-    same += select(0.0, 1.0, own == key && own != 0u);
+  for (var at = begin + lane; at < end; at += 4u * WG) {
+    // repeat r 0..4
+    let own$r = select(0u, key_of(min(at + $(r)u * WG, end - 1u)), at + $(r)u * WG < end);
+    // end repeat
+    if (max(max(own0, own1), max(own2, own3)) >= key) {
+      // repeat r 0..4
+      over += select(0.0, 1.0, own$r > key);
+      same += select(0.0, 1.0, own$r == key && own$r != 0u);
+      // end repeat
+    }
   }
   over = workgroup_sum(over, lane);
   same = workgroup_sum(same, lane);

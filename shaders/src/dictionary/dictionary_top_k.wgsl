@@ -1,7 +1,7 @@
 // picks[n] = (v, h[n, v]) of the k largest positive h[n, :], by rising v; of equal ones those with lower v; counts[n] = how many; one workgroup a row
 // uses: positive, digits, picks
 // h [rows, stride], bits of f32
-// allowed [features]: where MASKED, only v with a number other than 0 may be selected
+// allowed [features]: where masked, only v with a number other than 0 may be selected
 // picks […, pick_stride, 2] from row `first` on
 // counts […] from row `first` on
 struct Params {
@@ -11,11 +11,10 @@ struct Params {
   k: u32,
   first: u32,
   pick_stride: u32,
+  masked: u32,
 }
 
 override WG: u32 = 256u;
-// Whether `allowed` counts.
-override MASKED: bool = false;
 
 @group(0) @binding(0) var<storage, read> h: array<u32>;
 @group(0) @binding(1) var<storage, read> allowed: array<u32>;
@@ -24,7 +23,7 @@ override MASKED: bool = false;
 @group(0) @binding(4) var<uniform> params: Params;
 
 fn key_of(at: u32) -> u32 {
-  if (MASKED && allowed[at % params.stride] == 0u) {
+  if (params.masked != 0u && allowed[at % params.stride] == 0u) {
     return 0u;
   }
   return positive_key(h[at]);

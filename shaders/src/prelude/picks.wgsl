@@ -3,6 +3,12 @@
 // Words of 32 candidates in one round: half of the bins for what lies above the key, half for what is equal.
 const PICK_WORDS: u32 = 1024u;
 
+fn mark_pick(own: u32, key: u32, place: u32) {
+  if (own != 0u && own >= key) {
+    atomicOr(&bins[select(0u, PICK_WORDS, own == key) + place / 32u], 1u << (place % 32u));
+  }
+}
+
 // Candidates begin ≤ at < end; places from `out` on. Returns how many were written.
 fn write_picks(begin: u32, end: u32, key: u32, ties: u32, out: u32, lane: u32) -> u32 {
   var above = 0u;
@@ -16,25 +22,32 @@ fn write_picks(begin: u32, end: u32, key: u32, ties: u32, out: u32, lane: u32) -
       atomicStore(&bins[PICK_WORDS + w], 0u);
     }
     workgroupBarrier();
-    for (var at = start + lane; at < to; at += WG) {
-      let own = key_of(at);
-      if (own != 0u && own >= key) {
-        atomicOr(&bins[select(0u, PICK_WORDS, own == key) + (at - start) / 32u], 1u << ((at - start) % 32u));
+    // Four at a time, the last one again where there are fewer: seldom is one of them picked.
+    for (var at = start + lane; at < to; at += 4u * WG) {
+      let first = key_of(at);
+      let second = key_of(min(at + WG, to - 1u));
+      let third = key_of(min(at + 2u * WG, to - 1u));
+      let fourth = key_of(min(at + 3u * WG, to - 1u));
+      if (max(max(first, second), max(third, fourth)) >= key) {
+        mark_pick(first, key, at - start);
+        mark_pick(second, key, min(at + WG, to - 1u) - start);
+        mark_pick(third, key, min(at + 2u * WG, to - 1u) - start);
+        mark_pick(fourth, key, min(at + 3u * WG, to - 1u) - start);
       }
     }
     workgroupBarrier();
     // Each lane writes a run of words, once it knows how many come before: those above in the upper half of a sum.
     let each = (words + WG - 1u) / WG;
-    let first = min(lane * each, words);
-    let last = min(first + each, words);
+    let first_word = min(lane * each, words);
+    let last_word = min(first_word + each, words);
     var own = 0u;
-    for (var w = first; w < last; w += 1u) {
+    for (var w = first_word; w < last_word; w += 1u) {
       own += (countOneBits(atomicLoad(&bins[w])) << 16u) + countOneBits(atomicLoad(&bins[PICK_WORDS + w]));
     }
     let before = sums_up_to(own, lane) - own;
     var above_here = above + (before >> 16u);
     var equal_here = equal + (before & 0xffffu);
-    for (var w = first; w < last; w += 1u) {
+    for (var w = first_word; w < last_word; w += 1u) {
       let over = atomicLoad(&bins[w]);
       for (var rest = over | atomicLoad(&bins[PICK_WORDS + w]); rest != 0u; rest &= rest - 1u) {
         let bit = firstTrailingBit(rest);

@@ -60,8 +60,8 @@ export function selectByBatch(step: Step, form: SelectionForm): Selector {
       features,
       stride,
       listed: starts ? 1 : 0,
+      masked: allowed && !starts ? 1 : 0,
     });
-    const optionsOf = ({ starts }: Source) => ({ overrides: { MASKED: allowed && !starts ? 1 : 0 } });
     // A row of a list holds k on average.
     const eachOf = ({ starts }: Source) => Math.max(1, Math.floor(EACH / (starts ? k : features)));
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -70,7 +70,6 @@ export function selectByBatch(step: Step, form: SelectionForm): Selector {
           histogramKernel,
           { ...bindingsOf(source), histogram: histogram.storage },
           { ...uniformsOf(source), round, each: eachOf(source) },
-          optionsOf(source),
         );
       step.dispatch(digitKernel, { histogram: histogram.storage, state: state.storage }, { round, wanted });
     }
@@ -81,7 +80,6 @@ export function selectByBatch(step: Step, form: SelectionForm): Selector {
         rowCountsKernel,
         { ...bindingsOf(source), above: above.storage, equal: equal.storage },
         { ...uniformsOf(source), first: source.first },
-        optionsOf(source),
       );
     const counts = allocate(step, [seen], 'entries per row', 'u32');
     step.dispatch(
@@ -102,7 +100,6 @@ export function selectByBatch(step: Step, form: SelectionForm): Selector {
         compactKernel,
         { ...bindingsOf(source), above: above.storage, starts: starts.storage, picks: picks.storage },
         { ...uniformsOf(source), first: source.first },
-        optionsOf(source),
       );
     best = { picks, starts, rows: seen };
   };

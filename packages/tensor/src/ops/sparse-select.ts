@@ -65,10 +65,10 @@ export function selectByRow(step: Step, form: SelectionForm, forced?: SelectionK
     take({ h, first, rows: tileRows, stride }) {
       const bindings = { h, allowed: allowed?.storage ?? h, picks: picks.storage, counts: counts.storage };
       const uniforms = { rows: tileRows, features, stride, k, first, pick_stride: pickStride };
-      const options = { overrides: { MASKED: allowed ? 1 : 0 } };
-      if (!lane) return step.dispatch(rowKernel, bindings, uniforms, options);
+      const masked = allowed ? 1 : 0;
+      if (!lane) return step.dispatch(rowKernel, bindings, { ...uniforms, masked });
       const run = 8 * Math.ceil(features / Math.min(MOST_RUNS, Math.max(LEAST_RUNS, 4 * k)) / 8);
-      return step.dispatch(laneKernel, bindings, { ...uniforms, run }, options);
+      return step.dispatch(laneKernel, bindings, { ...uniforms, run }, { overrides: { MASKED: masked } });
     },
     finish: () => listEntries(step, form, scan(step, counts, 'row starts'), picks, pickStride),
   };

@@ -9,8 +9,11 @@ import { featureOrder } from './sparse-order.js';
 
 /** Columns to a lane, as in the kernels: what is read of an entry is shared by as many products. */
 const COLUMNS = 8;
-/** Entries of a feature that one lane sums; a longer list is cut, so that a feature of every row does not keep all others waiting. */
-const CHUNK = 128;
+/**
+ * Entries of a feature that one lane sums; a longer list is cut, so that a feature of every row does not keep all others waiting. On CPUs,
+ * where few lanes run at a time, two more dispatches cost more than the wait.
+ */
+const CHUNKS = { software: 2048, hardware: 128 };
 
 /** A workgroup is one subgroup where a barrier costs a switch of stacks. */
 const smallGroups = ({ adapter, subgroups, subgroupMin }: Capabilities): { WG?: number; SPAN?: number } =>
@@ -77,7 +80,7 @@ export function sumByFeature(
   codes: SparseCodes,
   values: Tensor,
   source: Tensor,
-  chunk = CHUNK,
+  chunk = CHUNKS[step.gpu.capabilities.adapter.isFallback ? 'software' : 'hardware'],
 ): { readonly rows: Tensor; readonly totals: Tensor } {
   const { features, capacity } = codes;
   const width = source.shape[1] as number;

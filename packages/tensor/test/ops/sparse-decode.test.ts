@@ -74,7 +74,7 @@ describe('sparseDecode', () => {
     { rows: 5, features: 3, width: 7, k: 3 },
     { rows: 33, features: 31, width: 8, k: 4 },
     { rows: 32, features: 65, width: 65, k: 7 },
-    // Lists longer than a chunk, of which one is of two chunks and one entry.
+    // Long lists: of one run on CPUs, of chunks on GPUs.
     { rows: 258, features: 6, width: 10, k: 3 },
   ])('$rows rows of $features features to $width, k $k', async ({ rows, features, width, k }) => {
     const codes = codesLike(rows, features, k);
