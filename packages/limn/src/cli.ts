@@ -12,6 +12,7 @@ import { addMergeCommand } from './commands/merge.js';
 import { addRunCommand } from './commands/run.js';
 import { addSteerCommand } from './commands/steer.js';
 import { addTrainCommand } from './commands/train.js';
+import { addTranscodeCommand } from './commands/transcode.js';
 import { addTuneCommand } from './commands/tune.js';
 import { addVerifyCommand } from './commands/verify.js';
 import { Console, type TextStream } from './console.js';
@@ -99,6 +100,7 @@ function buildProgram(context: CommandContext, environment: Environment): Comman
   addSteerCommand(program, context);
   addGenerateCommand(program, context);
   addTrainCommand(program, context);
+  addTranscodeCommand(program, context);
   addPairsCommand(program, context);
   addCircuitCommand(program, context);
   addMergeCommand(program, context);

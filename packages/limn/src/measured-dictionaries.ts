@@ -1,0 +1,156 @@
+// Dictionaries measured on a text and on general text, and what of it is said in a table.
+import type { HookedModel, RunControls } from '@limn/hooks';
+import {
+  evaluateDictionaries,
+  type DictionaryEvaluation,
+  type JointReplacement,
+  type NamedDictionary,
+  type NeuronBaseline,
+  type ReplacementFigures,
+} from '@limn/transcoders';
+import type { NamedSequences } from './dictionary-data.js';
+import type { ProgressEvent } from './console.js';
+
+/** What is measured, and how. */
+export interface MeasureRequest extends Pick<RunControls, 'signal' | 'memoryBytes'> {
+  readonly model: HookedModel;
+  readonly dictionaries: readonly NamedDictionary[];
+  readonly own: NamedSequences;
+  readonly general?: NamedSequences | undefined;
+  readonly skip: number;
+  readonly together?: readonly JointReplacement[];
+  readonly neurons?: readonly NeuronBaseline[];
+  readonly onProgress: (event: ProgressEvent) => void;
+}
+
+/** Figures on a text. */
+export interface MeasuredText {
+  readonly name: string;
+  readonly sha256?: string;
+  readonly sequences: number;
+  readonly figures: DictionaryEvaluation;
+}
+
+/** How much more a dictionary leaves unexplained of a text than of general text. */
+export interface TextGap {
+  readonly name: string;
+  readonly layer: number;
+  readonly fvu: number;
+  readonly general: number;
+  /** fvu − general: below 0 where the text is rebuilt better. */
+  readonly gap: number;
+}
+
+/** All of it. */
+export interface MeasuredDictionaries {
+  readonly own: MeasuredText;
+  readonly general?: MeasuredText;
+  readonly gaps?: readonly TextGap[];
+}
+
+/** @throws LimnError as `evaluateDictionaries`; AbortedError */
+export async function measureDictionaries(request: MeasureRequest): Promise<MeasuredDictionaries> {
+  const { model, dictionaries, skip, together, neurons, signal, memoryBytes, onProgress } = request;
+  const measure = async ({ name, sha256, sequences }: NamedSequences): Promise<MeasuredText> => ({
+    name,
+    ...(sha256 === undefined ? {} : { sha256 }),
+    sequences: sequences.length,
+    figures: await evaluateDictionaries(model, sequences, dictionaries, {
+      skip,
+      together,
+      neurons,
+      signal,
+      memoryBytes,
+      onProgress: (progress) => onProgress({ phase: `measuring on ${name}`, ...progress }),
+    }),
+  });
+  const own = await measure(request.own);
+  if (request.general === undefined) return { own };
+  const general = await measure(request.general);
+  const gaps = own.figures.dictionaries.map(({ name, layer, fvu }, i): TextGap => {
+    const other = general.figures.dictionaries[i]?.fvu ?? Number.NaN;
+    return { name, layer, fvu, general: other, gap: fvu - other };
+  });
+  return { own, general, gaps };
+}
+
+/** Replaces every layer that has a dictionary; nothing where there is but one, or two of a layer. */
+export function allTogether(dictionaries: readonly NamedDictionary[]): readonly JointReplacement[] {
+  const layers = dictionaries.map(({ dictionary }) => dictionary.config.layer);
+  if (layers.length < 2 || new Set(layers).size < layers.length) return [];
+  return [{ name: `layers ${layers.join(', ')}`, dictionaries: dictionaries.map(({ name }) => name) }];
+}
+
+/** The headings of `figureRows`. */
+export const FIGURE_HEADINGS = [
+  '',
+  'features',
+  'L0',
+  'FVU',
+  'dead',
+  'loss',
+  'recovered',
+  'of zero',
+  'KL',
+  'same top',
+  'mean costs',
+] as const;
+
+/** A row for each dictionary and each joint replacement. */
+export function figureRows(
+  { dictionaries, together, layers }: DictionaryEvaluation,
+  features: (name: string) => number | undefined,
+): string[][] {
+  const cost = (layer: number): number => layers.find((each) => each.layers[0] === layer)?.cost ?? Number.NaN;
+  const fidelity = ({ loss, recovered, divergence, agreement }: ReplacementFigures): string[] => [
+    loss.toFixed(4),
+    recovered.mean.loss.toFixed(3),
+    recovered.zero.loss.toFixed(3),
+    divergence.toFixed(4),
+    percent(agreement),
+  ];
+  return [
+    ...dictionaries.map((each) => [
+      each.name,
+      String(features(each.name) ?? ''),
+      each.l0.toFixed(1),
+      each.fvu.toFixed(3),
+      percent(each.deadShare),
+      ...fidelity(each),
+      cost(each.layer).toFixed(3),
+    ]),
+    ...together.map((each) => [each.name, '', '', '', '', ...fidelity(each), each.ablations.cost.toFixed(3)]),
+  ];
+}
+
+/** Lines of a table, the first column to the left. */
+export function tableLines(headings: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  const all = [headings, ...rows];
+  const widths = headings.map((_, column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
+  return all.map((row) =>
+    widths
+      .map((width, column) => (column === 0 ? (row[column] ?? '').padEnd(width) : (row[column] ?? '').padStart(width)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+/** What was measured, in lines. */
+export function describeMeasured(
+  { own, general, gaps }: MeasuredDictionaries,
+  features: (name: string) => number | undefined,
+): string[] {
+  const { figures, name, sequences } = own;
+  return [
+    `${name}: ${sequences} sequences, ${figures.predictions} predictions, loss ${figures.loss.toFixed(4)} nats as the model is`,
+    ...tableLines(FIGURE_HEADINGS, figureRows(figures, features)),
+    ...(gaps && general
+      ? gaps.map(
+          ({ name: each, fvu, general: other, gap }) =>
+            `${each}: FVU ${fvu.toFixed(3)} here, ${other.toFixed(3)} on ${general.name}: a gap of ${gap >= 0 ? '+' : ''}${gap.toFixed(3)}`,
+        )
+      : []),
+  ];
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
