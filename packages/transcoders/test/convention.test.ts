@@ -18,7 +18,7 @@ import {
   type LoadedDictionary,
 } from '../src/index.js';
 
-const [I, F, N] = [8, 32, 96];
+const [I, F, N] = [8, 32, 64];
 const CONFIG: DictionaryConfig = {
   layer: 3,
   input: 'ln2.hook_normalized',
@@ -201,6 +201,25 @@ test('γ and β fold in and out, and the mean of what an SAE reads', () => {
   reconstructOnHost(sae, centredInput(sae, plain), x).forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 4));
 });
 
+test('an SAE is measured with and without the mean of what it reads', async () => {
+  const config: DictionaryConfig = { ...CONFIG, input: 'hook_mlp_out', skip: false };
+  const { wSkip: _, ...plain } = weights;
+  const x = draw(N * I, 1, 2).map((value, at) => value + 2 * Math.sin(Math.floor(at / I)));
+  const centred = x.map((value, at) => {
+    const row = Math.floor(at / I) * I;
+    return value - x.subarray(row, row + I).reduce((sum, each) => sum + each, 0) / I;
+  });
+  const y = reconstructOnHost(config, plain, centred);
+  const provenance = { ...loaded(conventions[0] as DictionaryConvention).provenance, expects: {} };
+  const report = await checkConvention(
+    { config, weights: centredOutput(config, plain), provenance },
+    [{ bos: true, x, y }],
+    { gain },
+  );
+  expect(report.candidates.map(({ output }) => output)).toEqual(['centred', 'plain']);
+  expect(report.best.fvu).toBeLessThan(1e-10);
+});
+
 test('what cannot be folded or measured is refused', async () => {
   const convention = { ...(conventions[0] as DictionaryConvention), gain: 'folded' as const };
   const dictionary = loaded(convention);
@@ -222,8 +241,10 @@ test('the GPU measures what the host measures', async () => {
   const gpu = await testGpu();
   const convention = conventions[3] as DictionaryConvention;
   const rows = rowsOf(convention, preBias);
-  const onHost = await checkConvention(loaded(convention), [rows], { gain });
-  const onGpu = await checkConvention(loaded(convention), [rows], { gain, reconstruct: gpuReconstruction(gpu) });
+  // ReLU for the few kernels that it takes; which features fire is tested elsewhere.
+  const dictionary = { ...loaded(convention), config: { ...CONFIG, activation: { kind: 'relu' } } as const };
+  const onHost = await checkConvention(dictionary, [rows], { gain });
+  const onGpu = await checkConvention(dictionary, [rows], { gain, reconstruct: gpuReconstruction(gpu) });
   onGpu.candidates.forEach(({ fvu, ...candidate }, i) => {
     const { fvu: reference, ...same } = onHost.candidates[i]!;
     expect(candidate).toEqual(same);

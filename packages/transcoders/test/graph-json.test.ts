@@ -372,8 +372,8 @@ test('stores that lie are refused', async () => {
   expect(await code(storeOf(sound, sound.length, { constructor: {} }))).toBe('data/feature-store');
   expect(await code(storeOf(gzipSync(JSON.stringify(page(1)))))).toBe('data/feature-store');
   expect(await code(storeOf(gzipSync('{"index": 0}')))).toBe('data/feature-json');
-  // 64 MiB of spaces in 64 KiB.
-  expect(await code(storeOf(gzipSync(Buffer.alloc(2 ** 26, 32))))).toBe('data/packed');
+  // 32 MiB of spaces in 32 KiB.
+  expect(await code(storeOf(gzipSync(Buffer.alloc(2 ** 25, 32))))).toBe('data/packed');
   expect(await code(storeOf(sound.subarray(0, -9)))).toBe('data/packed');
   expect(await code(storeOf(Uint8Array.of(1, 2, 3)))).toBe('data/packed');
   expect((await refusal(() => checkFeatureJson({ ...page(0), top_logits: [1] }))).details).toEqual({

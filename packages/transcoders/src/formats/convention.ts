@@ -70,11 +70,13 @@ export async function checkConvention(
   const { gain, expects = provenance.expects, reconstruct = reconstructOnHost, most = 0.9, margin = 0.8 } = options;
   checkRows(config, rowSets);
   const candidates: ConventionFit[] = [];
-  for (const { weights, ...convention } of variants(dictionary, gain))
+  for (const { weights, outputs, ...convention } of variants(dictionary, gain))
     for (const { x, y, bos } of rowSets) {
       const predicted = await reconstruct(config, weights, x);
-      const target = convention.output === 'centred' ? lessRowMeans(y, config.outputWidth) : y;
-      candidates.push({ ...convention, bos, fvu: unexplained(target, predicted, config.outputWidth) });
+      for (const output of outputs) {
+        const target = output === 'centred' ? lessRowMeans(y, config.outputWidth) : y;
+        candidates.push({ ...convention, output, bos, fvu: unexplained(target, predicted, config.outputWidth) });
+      }
     }
   candidates.sort((a, b) => a.fvu - b.fvu);
   const best = candidates[0] as ConventionFit;
@@ -155,19 +157,23 @@ export function gpuReconstruction(gpu: Gpu): Reconstruct {
   };
 }
 
-/** Every convention that is possible here, with weights for the model as it is published. */
-function* variants(
-  dictionary: LoadedDictionary,
-  gain: Gain | undefined,
-): Generator<Omit<DictionaryConvention, 'bos'> & { readonly weights: DictionaryWeights }> {
-  const { config, preBias } = dictionary;
-  const reads = config.input === 'ln2.hook_normalized';
-  for (const preBiasOf of preBias ? (['subtracted', 'none'] as const) : (['none'] as const))
-    for (const gainOf of reads && gain ? (['kept', 'folded'] as const) : (['kept'] as const))
-      for (const output of ['plain', 'centred'] as const) {
-        const convention = { gain: gainOf, output, preBias: preBiasOf };
-        yield { ...convention, weights: conformed(dictionary, convention, gain) };
+/** Every convention that is possible here, with weights for the model as it is published; those of a transcoder serve both outputs. */
+function* variants(dictionary: LoadedDictionary, gain: Gain | undefined): Generator<Variant> {
+  const { input } = dictionary.config;
+  const outputs = ['plain', 'centred'] as const;
+  for (const preBias of dictionary.preBias ? (['subtracted', 'none'] as const) : (['none'] as const))
+    for (const gainOf of input === 'ln2.hook_normalized' && gain ? (['kept', 'folded'] as const) : (['kept'] as const))
+      for (const of of input === 'hook_mlp_out' ? outputs.map((output) => [output]) : [outputs]) {
+        const output = of[0] as DictionaryConvention['output'];
+        const weights = conformed(dictionary, { gain: gainOf, output, preBias }, gain);
+        yield { gain: gainOf, preBias, outputs: of, weights };
       }
+}
+
+/** Weights, and the conventions that they stand for. */
+interface Variant extends Pick<DictionaryConvention, 'gain' | 'preBias'> {
+  readonly outputs: readonly DictionaryConvention['output'][];
+  readonly weights: DictionaryWeights;
 }
 
 /** The weights with the pre-bias in b_enc, or without it. */
