@@ -16,8 +16,10 @@ import {
   type Dictionary,
   type FeatureNode,
   type GraphOptions,
+  type ReadableSite,
 } from '../src/index.js';
-import { randomDictionary, tinyGpt2, toy, uniform } from './graph-models.js';
+import { randomDictionary, tinyGpt2, toy } from './graph-models.js';
+import { uniform } from './uniform.js';
 
 const TOKENS = [3, 1, 4, 1, 5];
 
@@ -28,37 +30,23 @@ function strictResidual({ accounting }: AttributionGraph): number {
   );
 }
 
+/** All that dictionaries can be: with a skip connection and without, reading the stream or its norm, of each activation that keeps h. */
+const mixed = (model: HookedModel, input: ReadableSite): Dictionary[] => [
+  randomDictionary(model, 0, { skip: true }),
+  randomDictionary(model, 1, { activation: { kind: 'jump-relu', bandwidth: 0.1 } }),
+  randomDictionary(model, 2, { skip: true, input }),
+];
+
 test.each<[string, () => Promise<HookedModel>, GraphOptions, (model: HookedModel) => Dictionary[]]>([
-  ['gpt2', tinyGpt2, {}, (m) => [0, 1, 2].map((l) => randomDictionary(m, l))],
-  ['gpt2, skip passed through', tinyGpt2, {}, (m) => [0, 1, 2].map((l) => randomDictionary(m, l, { skip: true }))],
+  ['gpt2', tinyGpt2, {}, (m) => mixed(m, 'hook_resid_mid')],
   [
-    'gpt2, skip a source',
+    'gpt2, skip connections as sources, a layer without a dictionary',
     tinyGpt2,
     { skips: 'source' },
-    (m) => [0, 1].map((l) => randomDictionary(m, l, { skip: true })),
+    (m) => [0, 2].map((l) => randomDictionary(m, l, { skip: l === 0 })),
   ],
-  [
-    'gpt2, read before the norm',
-    tinyGpt2,
-    {},
-    (m) => [
-      randomDictionary(m, 0, { input: 'hook_resid_mid', skip: true }),
-      randomDictionary(m, 2, { input: 'hook_mlp_in' }),
-    ],
-  ],
-  ['toy', toy, {}, (m) => [0, 1, 2].map((l) => randomDictionary(m, l))],
-  [
-    'toy, skips and a layer without a dictionary',
-    toy,
-    {},
-    (m) => [0, 2].map((l) => randomDictionary(m, l, { skip: true })),
-  ],
-  [
-    'toy, jump-relu',
-    toy,
-    { batchSize: 3 },
-    (m) => [1, 2].map((l) => randomDictionary(m, l, { activation: { kind: 'jump-relu', bandwidth: 0.1 } })),
-  ],
+  ['toy', toy, {}, (m) => mixed(m, 'hook_mlp_in')],
+  ['toy, a layer without a dictionary', toy, { batchSize: 3 }, (m) => [0, 2].map((l) => randomDictionary(m, l))],
 ])('edges into every feature and logit sum to it: %s', async (_, open, options, make) => {
   const model = await open();
   const dictionaries = make(model);

@@ -3,6 +3,7 @@ import { loadGpt2, memoryFiles, writeSafetensors } from '@limn/gpt2';
 import type { HookedModel } from '@limn/hooks';
 import { referenceEap, testGpu, ToyModel } from '@limn/testing';
 import { Dictionary, type DictionaryConfig } from '../src/index.js';
+import { uniform } from './uniform.js';
 
 /** Three layers, so that edges pass over one; awkward sizes; every bias and gain random. */
 export async function tinyGpt2(layers = 3): Promise<HookedModel> {
@@ -19,16 +20,6 @@ export async function tinyGpt2(layers = 3): Promise<HookedModel> {
 export async function toy(layers = 3): Promise<HookedModel> {
   const sizes = { layers, heads: 2, headWidth: 4, mlpWidth: 9, vocabulary: 17, maxPositions: 8 };
   return new ToyModel(await testGpu(), sizes);
-}
-
-/** Uniform numbers in −1 … 1. */
-export function uniform(seed: number): (count: number) => Float32Array {
-  let state = seed;
-  return (count) =>
-    Float32Array.from({ length: count }, () => {
-      state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-      return state / 2 ** 31 - 1;
-    });
 }
 
 /** A random dictionary of a layer; about a third of its features fire. */

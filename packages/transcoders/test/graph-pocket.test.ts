@@ -6,7 +6,7 @@ import { openFolder } from '@limn/gpt2/node';
 import { linearMap } from '@limn/hooks';
 import { modelFolder } from '@limn/pocket';
 import { generatePairs } from '@limn/tasks';
-import { testGpu } from '@limn/testing';
+import { recordResult, testGpu } from '@limn/testing';
 import { readFloats } from '@limn/tensor';
 import { expect, test } from 'vitest';
 import {
@@ -75,6 +75,7 @@ async function prompt(): Promise<{
 
 test("a trained model's graph adds up, is pruned and scored, and says what changes do", async (context) => {
   context.skip(ABSENT, NO_POCKET);
+  context.skip(process.env['LIMN_LONG'] !== '1', 'LIMN_LONG=1 runs the trained model');
   const { frozen, outputs } = await prompt();
   const graph = await buildGraph(frozen, { outputs, maxFeatures: 60 });
   expect(worstResidual(graph)).toBeLessThan(2e-5);
@@ -111,9 +112,11 @@ test('unfrozen, whole graphs predict what features do to the answer better than 
   const graph = await buildGraph(frozen, { outputs });
   const built = performance.now();
   const features = graph.nodes.filter((node): node is FeatureNode => node.kind === 'feature');
-  console.log(
-    `${features.length} features, ${graph.edges.weights.length} entries, ${Math.round(built - started)} ms, residual ${worstResidual(graph)}`,
-  );
+  recordResult('attribution graph of pocket', {
+    features: features.length,
+    milliseconds: Math.round(built - started),
+    residual: worstResidual(graph),
+  });
   const { influence } = pruneGraph(influenceGraph(graph));
   const chosen = features
     .map((node, i) => ({ node, influence: influence[i] as number }))
@@ -136,12 +139,17 @@ test('unfrozen, whole graphs predict what features do to the answer better than 
         { outputs, mode },
       );
       const figures = summarizeEffects(effects, mode === 'constrained' ? 'direct' : 'total');
-      const size =
-        effects.effects.reduce((sum, { measured }) => sum + Math.abs(measured.at(-1) ?? 0), 0) / nodes.length;
-      console.log(name, mode, size, figures);
+      const moved = effects.effects.reduce((sum, { measured }) => sum + Math.abs(measured.at(-1) ?? 0), 0);
+      for (const { depth, spearman, signAgreement, cosine, nmse } of figures)
+        recordResult(`effects on pocket: ${name}, ${mode}, ${depth}`, {
+          moved: moved / nodes.length,
+          spearman: spearman ?? 'none',
+          signAgreement: signAgreement ?? 'none',
+          cosine: cosine ?? 'none',
+          nmse: nmse ?? 'none',
+        });
       if (mode === 'constrained') for (const { nmse } of figures) expect(nmse).toBeLessThan(1e-6);
       else expect(figures.at(-1)?.spearman).toBeGreaterThan(0.3);
     }
-  console.log(`${Math.round(performance.now() - built)} ms`);
   frozen.dispose();
 }, 600_000);

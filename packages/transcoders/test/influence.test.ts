@@ -1,17 +1,10 @@
 // Influence, pruning, scores and the slider on graphs made by hand, against sums over paths and powers of the matrix in float64.
 import { refusal } from '@limn/testing';
 import { expect, test } from 'vitest';
-import {
-  atThreshold,
-  cumulativeInfluence,
-  edgeInfluence,
-  graphScores,
-  nodeInfluence,
-  pruneGraph,
-  type InfluenceGraph,
-  type Role,
-} from '../src/index.js';
-import { uniform } from './graph-models.js';
+import { graphScores } from '../src/graph/graph-scores.js';
+import { edgeInfluence, nodeInfluence, type InfluenceGraph, type Role } from '../src/graph/influence.js';
+import { atThreshold, cumulativeInfluence, pruneGraph } from '../src/graph/prune-graph.js';
+import { uniform } from './uniform.js';
 
 /** Nodes 0–1 features, 2 error, 3 input, 4 constant, 5 output. Edges [target, source, weight]. */
 const SMALL = graphOf(
