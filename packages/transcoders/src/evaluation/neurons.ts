@@ -103,11 +103,13 @@ export class TopNeurons implements Disposable {
     );
   }
 
+  /** Frees its tensors. */
   dispose(): void {
     this.#norms.dispose();
     this.#rest.dispose();
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -2,6 +2,7 @@
 
 /** Contents of known length that are made while they are written. */
 export interface CheckpointContent {
+  /** Length of the file. */
   readonly bytes: number;
   /** Writes all of it: offsets rise without holes from 0 on, and at the end bytes that are there may be put anew. */
   writeTo(sink: { write(bytes: Uint8Array, offset: number): Promise<void> }): Promise<void>;
@@ -9,6 +10,7 @@ export interface CheckpointContent {
 
 /** A file that is read by ranges. */
 export interface CheckpointFile {
+  /** Length of the file. */
   readonly bytes: number;
   /** Bytes [start, end). */
   read(start: number, end: number): Promise<Uint8Array>;
@@ -19,6 +21,7 @@ export interface CheckpointFile {
  * is one.
  */
 export interface DictionaryCheckpointStore {
+  /** Puts a checkpoint in the place of the one before, whole or not at all. */
   write(content: CheckpointContent): Promise<void>;
   /** The newest; undefined when there is none. */
   read(): Promise<CheckpointFile | undefined>;
@@ -32,6 +35,7 @@ export interface DictionaryCheckpointStore {
 
 /** Where checkpoints go and how often. */
 export interface DictionaryCheckpoints {
+  /** The place. */
   readonly store: DictionaryCheckpointStore;
   /** Updates between two; one is also written at the end, and when the run is aborted. Default 500. */
   readonly every?: number | undefined;
