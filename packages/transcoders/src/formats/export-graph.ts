@@ -36,8 +36,9 @@ export interface GraphExport {
   /** Of the model. */
   readonly layers: number;
   readonly vocabulary: number;
-  /** Token ids, and the text of each. */
+  /** Token ids. */
   readonly prompt: readonly number[];
+  /** The text of a token, as the viewer shows it. */
   readonly show: (token: number) => string;
   /** Nodes to be written, 1 each; all of them where it is missing. Links of others are left out. */
   readonly kept?: ArrayLike<number>;
