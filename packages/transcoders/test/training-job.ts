@@ -27,12 +27,8 @@ export const specs: readonly DictionarySpec[] = [
   },
   {
     name: 'sae 1',
-    config: { ...config, layer: 1, input: 'hook_mlp_out', activation: { kind: 'jump-relu', bandwidth: 0.1 } },
-    loss: {
-      reconstruction: 'sum',
-      sparsity: { kind: 'tanh', weight: 0.01, steepness: 1 },
-      preActivation: { weight: 1e-3 },
-    },
+    config: { ...config, layer: 1, input: 'hook_mlp_out', activation: { kind: 'batch-top-k', k: 3 } },
+    loss: { reconstruction: 'sum', auxiliary: { features: 4, weight: 1 / 32 } },
     rate: 0.003,
     seed: 5,
     deadAfter: 60,
