@@ -1,23 +1,17 @@
 // A dictionary on the GPU: h = x·W_encᵀ + b_enc, a = φ(h), ŷ = a·W_dec + b_dec (+ x·W_skip).
 import { LimnError, type Gpu, type Step } from '@limn/gpu';
 import { blockHook, intervene, replaceMlp, type Extent, type HookName, type Intervention } from '@limn/hooks';
-import {
-  add,
-  concat,
-  detach,
-  encodeTopK,
-  jumpRelu,
-  matmul,
-  persistent,
-  relu,
-  reshape,
-  slice,
-  sparseDecode,
-  sparseToDense,
-  Tensor,
-  type SparseCodes,
-} from '@limn/tensor';
+import { add, concat, matmul, persistent, reshape, slice, sparseDecode, Tensor, type SparseCodes } from '@limn/tensor';
 import { checkConfig, type DictionaryConfig } from './dictionary-config.js';
+import {
+  activationsOf,
+  denseOf,
+  preActivationsOf,
+  type Activations,
+  type EncodeOptions,
+  type EncoderTensors,
+  type FeatureEncoder,
+} from './encoder.js';
 import { partsOf, rowsPerBinding } from './row-parts.js';
 
 /**
@@ -56,19 +50,8 @@ export function dictionaryShapes(config: DictionaryConfig): ReadonlyMap<Dictiona
   ]);
 }
 
-/** How rows are encoded. */
-export interface EncodeOptions {
-  /** `batch-top-k` selects from the rows given instead of by its threshold. Default false. */
-  readonly training?: boolean;
-}
-
-/** Activations as an encoder gives them: codes, or h and a [N, F]. */
-export type Activations =
-  | { readonly codes: SparseCodes; readonly h?: undefined; readonly a?: undefined }
-  | { readonly codes?: undefined; readonly h: Tensor; readonly a: Tensor };
-
 /** A dictionary whose tensors are parameters: targets of `gradients` in training, constants elsewhere. */
-export class Dictionary implements Disposable {
+export class Dictionary implements FeatureEncoder, Disposable {
   /** By name; those of `dictionaryShapes`. */
   readonly parameters: ReadonlyMap<DictionaryTensorName, Tensor>;
 
@@ -102,6 +85,11 @@ export class Dictionary implements Disposable {
     return this.parameters.get(name) as Tensor;
   }
 
+  get #encoder(): EncoderTensors {
+    const [wEnc, bEnc] = [this.tensor('wEnc'), this.tensor('bEnc')];
+    return { wEnc, bEnc, logThreshold: this.parameters.get('logThreshold') };
+  }
+
   /** The site it reads. */
   get reads(): HookName {
     return blockHook(this.config.layer, this.config.input);
@@ -109,36 +97,20 @@ export class Dictionary implements Disposable {
 
   /** h [N, F] of x [N, I]. */
   preActivations(step: Step, x: Tensor): Tensor {
-    return matmul(step, x, this.tensor('wEnc'), {
-      transposeB: true,
-      bias: this.tensor('bEnc'),
-      label: 'pre-activations',
-    });
+    return preActivationsOf(step, this.#encoder, x);
   }
 
   /** a [N, F] of x [N, I], dense and on the tape. */
   encode(step: Step, x: Tensor, options: EncodeOptions = {}): Tensor {
-    const { codes, a } = this.activations(step, x, options);
-    return codes ? sparseToDense(step, codes) : a;
+    return denseOf(step, this.activations(step, x, options));
   }
 
   /**
    * Activations of x [N, I], on the tape: as codes where the activation itself keeps few (`top-k`, and `batch-top-k` in training), so that
    * no [N, F] is ever held; else h and a [N, F].
    */
-  activations(step: Step, x: Tensor, { training = false }: EncodeOptions = {}): Activations {
-    const { activation } = this.config;
-    if (activation.kind === 'top-k' || (activation.kind === 'batch-top-k' && training)) {
-      const over = activation.kind === 'top-k' ? 'row' : 'batch';
-      return { codes: encodeTopK(step, x, this.tensor('wEnc'), this.tensor('bEnc'), { k: activation.k, over }) };
-    }
-    const h = this.preActivations(step, x);
-    if (activation.kind === 'relu') return { h, a: relu(step, h) };
-    const logThreshold = this.parameters.get('logThreshold') as Tensor;
-    return activation.kind === 'jump-relu'
-      ? { h, a: jumpRelu(step, h, logThreshold, activation) }
-      : // A running mean: no gradient reaches it, whatever the bandwidth.
-        { h, a: jumpRelu(step, h, detach(logThreshold), { bandwidth: 1 }) };
+  activations(step: Step, x: Tensor, options: EncodeOptions = {}): Activations {
+    return activationsOf(step, this.#encoder, this.config.activation, x, options);
   }
 
   /**

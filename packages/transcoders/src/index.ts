@@ -7,14 +7,8 @@ export {
   type DictionaryConfig,
   type ReadableSite,
 } from './dictionary-config.js';
-export {
-  Dictionary,
-  dictionaryShapes,
-  type Activations,
-  type DictionaryTensorName,
-  type DictionaryWeights,
-  type EncodeOptions,
-} from './dictionary.js';
+export { Dictionary, dictionaryShapes, type DictionaryTensorName, type DictionaryWeights } from './dictionary.js';
+export { type Activations, type EncodeOptions, type FeatureEncoder } from './encoder.js';
 export {
   ActivationStream,
   streamBytes,

@@ -1,0 +1,73 @@
+// The half of a dictionary that reads: h = x·W_encᵀ + b_enc, a = φ(h).
+import type { Gpu, Step } from '@limn/gpu';
+import type { HookName } from '@limn/hooks';
+import { detach, encodeTopK, jumpRelu, matmul, relu, sparseToDense, type SparseCodes, type Tensor } from '@limn/tensor';
+import type { DictionaryActivation, DictionaryConfig } from './dictionary-config.js';
+
+/** How rows are encoded. */
+export interface EncodeOptions {
+  /** `batch-top-k` selects from the rows given instead of by its threshold. Default false. */
+  readonly training?: boolean;
+}
+
+/** Activations as an encoder gives them: codes, or h and a [N, F]. */
+export type Activations =
+  | { readonly codes: SparseCodes; readonly h?: undefined; readonly a?: undefined }
+  | { readonly codes?: undefined; readonly h: Tensor; readonly a: Tensor };
+
+/** The tensors of an encoder. */
+export interface EncoderTensors {
+  /** [F, I] */
+  readonly wEnc: Tensor;
+  /** [F] */
+  readonly bEnc: Tensor;
+  /** log θ [F], of `jump-relu` and `batch-top-k`. */
+  readonly logThreshold?: Tensor | undefined;
+}
+
+/** What has features that read a site: a dictionary, and a layer of a cross-layer transcoder. */
+export interface FeatureEncoder {
+  readonly gpu: Gpu;
+  readonly config: Pick<DictionaryConfig, 'layer' | 'input' | 'inputWidth' | 'features' | 'activation'>;
+  /** The site that is read. */
+  readonly reads: HookName;
+  tensor(name: 'wEnc' | 'bEnc'): Tensor;
+  /** h [N, F] of x [N, I]. */
+  preActivations(step: Step, x: Tensor): Tensor;
+  /** a [N, F] of x [N, I], dense and on the tape. */
+  encode(step: Step, x: Tensor, options?: EncodeOptions): Tensor;
+  /** The same as codes where the activation itself keeps few, else with h. */
+  activations(step: Step, x: Tensor, options?: EncodeOptions): Activations;
+}
+
+/** h [N, F] of x [N, I]. */
+export function preActivationsOf(step: Step, { wEnc, bEnc }: EncoderTensors, x: Tensor): Tensor {
+  return matmul(step, x, wEnc, { transposeB: true, bias: bEnc, label: 'pre-activations' });
+}
+
+/**
+ * Activations of x [N, I], on the tape: as codes where the activation itself keeps few (`top-k`, and `batch-top-k` in training), so that
+ * no [N, F] is ever held; else h and a [N, F].
+ */
+export function activationsOf(
+  step: Step,
+  tensors: EncoderTensors,
+  activation: DictionaryActivation,
+  x: Tensor,
+  { training = false }: EncodeOptions = {},
+): Activations {
+  const { wEnc, bEnc, logThreshold } = tensors;
+  if (activation.kind === 'top-k' || (activation.kind === 'batch-top-k' && training)) {
+    const over = activation.kind === 'top-k' ? 'row' : 'batch';
+    return { codes: encodeTopK(step, x, wEnc, bEnc, { k: activation.k, over }) };
+  }
+  const h = preActivationsOf(step, tensors, x);
+  if (activation.kind === 'relu') return { h, a: relu(step, h) };
+  return activation.kind === 'jump-relu'
+    ? { h, a: jumpRelu(step, h, logThreshold as Tensor, activation) }
+    : // A running mean: no gradient reaches it, whatever the bandwidth.
+      { h, a: jumpRelu(step, h, detach(logThreshold as Tensor), { bandwidth: 1 }) };
+}
+
+/** a [N, F], whichever way it was made. */
+export const denseOf = (step: Step, { codes, a }: Activations): Tensor => (codes ? sparseToDense(step, codes) : a);
