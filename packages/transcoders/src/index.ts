@@ -61,7 +61,13 @@ export { featureChanges, type ChangeMode, type ChangeOptions, type FeatureChange
 export { featureEffects, type EffectOptions, type FeatureEffect, type FeatureEffects } from './graph/feature-effect.js';
 export { matchedFeatures } from './graph/matched-features.js';
 export { foldFeatures } from './graph/fold-features.js';
-export { FrozenPrompt, type Dictionaries, type Firing, type FrozenLayer } from './graph/frozen-prompt.js';
+export {
+  FrozenPrompt,
+  type Dictionaries,
+  type Firing,
+  type FrozenLayer,
+  type PromptFindings,
+} from './graph/frozen-prompt.js';
 export {
   graphNodeName,
   type BiasKind,

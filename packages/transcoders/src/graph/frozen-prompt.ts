@@ -35,7 +35,7 @@ export interface Firing {
 }
 
 /** The prompt's logits [V] at the last position, on the host, and what fired where. */
-interface HostSide {
+export interface PromptFindings {
   readonly logits: Float32Array;
   readonly firing: readonly (readonly Firing[])[];
   readonly hasPositions: boolean;
@@ -58,7 +58,7 @@ export class FrozenPrompt implements Disposable {
     readonly embedded: Tensor,
     readonly positions: Tensor,
     private readonly streams: ReadonlyMap<string, Tensor>,
-    readonly host: HostSide,
+    readonly host: PromptFindings,
     private readonly held: readonly Tensor[],
   ) {}
 
