@@ -172,3 +172,45 @@ export {
   type SourceScores,
 } from './evaluation/interpretability.js';
 export { tokenLabels } from './evaluation/token-labels.js';
+export {
+  withoutText,
+  type ActivationBand,
+  type DashboardExample,
+  type FeatureDashboard,
+  type ScoredTokens,
+  type TokenScore,
+} from './reading/dashboard.js';
+export { FeatureDashboards } from './reading/dashboard-set.js';
+export { dashboardBytes, featureDashboards, type DashboardOptions } from './reading/feature-dashboards.js';
+export { type FeatureOrigin, type FeatureOwner, type HeadPlace } from './reading/feature-owner.js';
+export { deEmbedding, featureLogits, type FeatureTokensOptions } from './reading/feature-logits.js';
+export { type VocabularyScores } from './reading/vocabulary-scores.js';
+export {
+  searchFeatures,
+  searchFeatureWeights,
+  type FeatureQuery,
+  type FoundFeature,
+  type SearchedBy,
+  type WeightQuery,
+} from './reading/search-features.js';
+export {
+  FEATURE_LABELS_FORMAT,
+  FeatureLabels,
+  type FeatureLabel,
+  type LabelConflict,
+  type LabelledPlace,
+} from './reading/feature-labels.js';
+export { featurePage, type FeaturePageOptions } from './reading/feature-page.js';
+export {
+  BLIND_STUDY_FORMAT,
+  blindStudy,
+  type BlindExample,
+  type BlindItem,
+  type BlindStudy,
+  type BlindStudyOptions,
+  type StudyKey,
+  type StudySource,
+} from './reading/blind-study.js';
+export { RATINGS, scoreRatings, type ItemRating, type Rating, type SourceRatings } from './reading/score-ratings.js';
+export { wilsonShare, type CountedShare } from './reading/wilson.js';
+export { steerFeatures, type FeatureSetting } from './steer-features.js';

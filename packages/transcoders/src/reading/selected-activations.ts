@@ -1,0 +1,29 @@
+// Activations of a few features of a dictionary, without those of all the others where each fires by itself.
+import type { Step } from '@limn/gpu';
+import { detach, fromData, gatherRows, jumpRelu, matmul, relu, reshape, sparseDecode, type Tensor } from '@limn/tensor';
+import type { Dictionary } from '../dictionary.js';
+
+/** a [N, n] of n features at x [N, I], on the tape. Under `top-k` all features compete, as ever. */
+export function selectedActivations(step: Step, dictionary: Dictionary, x: Tensor, features: Uint32Array): Tensor {
+  const { activation, features: F } = dictionary.config;
+  const n = features.length;
+  const { codes } = activation.kind === 'top-k' ? dictionary.activations(step, x) : {};
+  if (codes) {
+    // Codes times unit columns.
+    const columns = new Float32Array(F * n);
+    features.forEach((feature, i) => (columns[feature * n + i] = 1));
+    return sparseDecode(step, codes, fromData(step, columns, [F, n], { label: 'columns of features' }));
+  }
+  const ids = fromData(step, features, [n], { label: 'features' });
+  const ofEach = (column: Tensor): Tensor => reshape(gatherRows(step, reshape(column, [F, 1]), ids), [n]);
+  const h = matmul(step, x, gatherRows(step, dictionary.tensor('wEnc'), ids), {
+    transposeB: true,
+    bias: ofEach(dictionary.tensor('bEnc')),
+    label: 'pre-activations of some features',
+  });
+  if (activation.kind === 'relu') return relu(step, h);
+  const logThreshold = ofEach(dictionary.parameters.get('logThreshold') as Tensor);
+  return activation.kind === 'jump-relu'
+    ? jumpRelu(step, h, logThreshold, activation)
+    : jumpRelu(step, h, detach(logThreshold), { bandwidth: 1 });
+}
