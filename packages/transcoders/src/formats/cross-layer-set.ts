@@ -38,7 +38,7 @@ export interface CrossLayerWeights {
   readonly bEnc: Float32Array;
   /** [d] */
   readonly bDec: Float32Array;
-  /** [F, L − i, d]: a feature's row for layer i, for layer i + 1, … */
+  /** [F, L − i, d], of each feature a row for layer i, for layer i + 1, … */
   readonly wDec: Float32Array;
   /** θ [F] of `jump-relu`, as it is and not its logarithm. */
   readonly threshold?: Float32Array;
