@@ -170,10 +170,12 @@ export class FrozenPrompt implements Disposable {
     }
   }
 
+  /** Frees what was held of the run. */
   dispose(): void {
     for (const tensor of this.held) tensor.dispose();
   }
 
+  /** `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -28,6 +28,7 @@ export interface PathSearchOptions {
   /** Heads are not followed to these positions. Default: the first, if it is the model's BOS. */
   readonly withoutPositions?: readonly number[];
   readonly signal?: AbortSignal | undefined;
+  /** Told after each step down. */
   readonly onProgress?: ((progress: RunProgress) => void) | undefined;
 }
 
