@@ -27,12 +27,23 @@ export const specs: readonly DictionarySpec[] = [
   },
   {
     name: 'sae 1',
-    config: { ...config, layer: 1, input: 'hook_mlp_out', activation: { kind: 'batch-top-k', k: 3 } },
-    loss: { reconstruction: 'sum', auxiliary: { features: 4, weight: 1 / 32 } },
+    config: { ...config, layer: 1, input: 'hook_mlp_out', activation: { kind: 'relu' } },
+    loss: { reconstruction: 'fvu', sparsity: { kind: 'l1', weight: 0.002 } },
     rate: 0.003,
     seed: 5,
     deadAfter: 60,
   },
+  // Its kernels take SwiftShader seconds to compile.
+  ...(process.env['LIMN_LONG'] === '1'
+    ? [
+        {
+          name: 'listed',
+          config: { ...config, layer: 1, input: 'hook_mlp_in', activation: { kind: 'batch-top-k', k: 3 } },
+          loss: { reconstruction: 'sum', auxiliary: { features: 4, weight: 1 / 32 } },
+          deadAfter: 60,
+        } as const,
+      ]
+    : []),
 ];
 
 export const toyModel = (gpu: Gpu): ToyModel =>
