@@ -70,8 +70,14 @@ export class ChildConversation {
   async #send(bytes: Buffer): Promise<void> {
     if (this.#failure) throw this.#failure;
     if (this.#ended) throw new Error('the child process was told to end');
-    if (bytes.length > 0 && !this.#child.stdin.write(bytes))
-      await Promise.race([once(this.#child.stdin, 'drain'), once(this.#child, 'close')]);
+    if (bytes.length === 0 || this.#child.stdin.write(bytes)) return;
+    // Takes the listener of whichever does not come away again.
+    const came = new AbortController();
+    try {
+      await Promise.race([once(this.#child.stdin, 'drain', came), once(this.#child, 'close', came)]);
+    } finally {
+      came.abort();
+    }
   }
 
   #take(count: number): Buffer {
