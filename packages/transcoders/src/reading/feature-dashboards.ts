@@ -50,8 +50,8 @@ interface Settled {
  * difference but for f32 round-off of values in the model's own kernels; the same call gives the same bits.
  * On the host it takes `dashboardBytes` besides the sequences (4 bytes a token) and `keptBytes`.
  * @throws LimnError `usage/feature-dashboards` for options out of range, `usage/features`, `data/feature-sequences`,
- * `data/dictionary-model`, `usage/dictionary-neurons`, `usage/feature-directions`, `usage/feature-tokens`, `hooks/unknown-site`, `usage/batch-size`, `usage/memory`,
- * `tokens/…`, `memory/over-budget`; AbortedError
+ * `data/dictionary-model`, `usage/dictionary-neurons`, `usage/feature-directions`, `usage/feature-tokens`, `hooks/unknown-site`,
+ * `usage/batch-size`, `usage/memory`, `tokens/…`, `memory/over-budget`; AbortedError
  */
 export async function featureDashboards(
   model: HookedModel,
