@@ -2,23 +2,28 @@
 import type { Gpu } from '@limn/gpu';
 import type { CommandContext } from './context.js';
 import { openModel, type OpenModel } from './model-source.js';
+import { withReplacedMlps, type ReplacementOptions } from './replaced-model.js';
 import { weightForm, type WeightOptions } from './weight-options.js';
 
 /**
  * Opens it; what loading has to tell goes to stderr, with --json as without, and so does what was done to the weights.
- * @throws what `openModel` throws
+ * @throws what `openModel` and `withReplacedMlps` throw
  */
 export async function openGivenModel(
   gpu: Gpu,
   name: string,
-  options: WeightOptions,
+  options: WeightOptions & ReplacementOptions,
   { console, signal }: Pick<CommandContext, 'console' | 'signal'>,
 ): Promise<OpenModel> {
-  const model = await openModel(gpu, name, {
+  const plain = await openModel(gpu, name, {
     ...weightForm(options),
     signal,
     onProgress: console.progress,
     onNotice: (line) => console.note(line),
+  });
+  const model = await withReplacedMlps(plain, options).catch((error: unknown) => {
+    plain[Symbol.dispose]();
+    throw error;
   });
   // Of raw f32 there is nothing to say.
   const { processing } = model.hooked.info;

@@ -23,10 +23,11 @@ import {
   type SharedOptions,
 } from '../shared-options.js';
 import { TASK_NAMES } from '../task-source.js';
+import { withReplacement, type ReplacementOptions } from '../replaced-model.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 
 /** What `limn circuit` was asked for. */
-export interface CircuitOptions extends SharedOptions, WeightOptions, MethodSettings {
+export interface CircuitOptions extends SharedOptions, WeightOptions, ReplacementOptions, MethodSettings {
   readonly model: string;
   readonly data?: string;
   readonly evalData?: string;
@@ -56,7 +57,7 @@ export interface CircuitOptions extends SharedOptions, WeightOptions, MethodSett
 export const SHARD_SIZE = 16;
 
 export function withCircuitOptions(command: Command): Command {
-  return withWeightOptions(withSharedOptions(command))
+  return withReplacement(withWeightOptions(withSharedOptions(command)))
     .description(
       'find the edges that carry a behaviour, measure them, and write graph.json, result.json and report.html',
     )

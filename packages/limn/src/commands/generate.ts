@@ -16,9 +16,11 @@ import {
   withSharedOptions,
   type SharedOptions,
 } from '../shared-options.js';
+import { withReplacement, type ReplacementOptions } from '../replaced-model.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 
-interface GenerateCommandOptions extends SharedOptions, WeightOptions, PromptOptions, SamplingOptions {
+interface GenerateCommandOptions
+  extends SharedOptions, WeightOptions, ReplacementOptions, PromptOptions, SamplingOptions {
   readonly model: string;
   readonly maxNewTokens: number;
   readonly stop?: readonly string[];
@@ -26,7 +28,7 @@ interface GenerateCommandOptions extends SharedOptions, WeightOptions, PromptOpt
 }
 
 export function addGenerateCommand(program: Command, context: CommandContext): void {
-  withWeightOptions(withSharedOptions(program.command('generate')))
+  withReplacement(withWeightOptions(withSharedOptions(program.command('generate'))))
     .description('continue a prompt: print the new text as it comes')
     .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
     .option('--tokens <ids>', 'token ids separated by commas', tokenListOption)

@@ -18,11 +18,12 @@ import {
   type SharedOptions,
 } from '../shared-options.js';
 import { steeringFileText } from '../steering-file-text.js';
+import { withReplacement, type ReplacementOptions } from '../replaced-model.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 
 const PHASES = ['prompt', 'generated', 'both'] as const;
 
-interface SteerApplyOptions extends SharedOptions, WeightOptions, PromptOptions {
+interface SteerApplyOptions extends SharedOptions, WeightOptions, ReplacementOptions, PromptOptions {
   readonly model: string;
   readonly steering: string;
   readonly strength: readonly number[];
@@ -33,7 +34,7 @@ interface SteerApplyOptions extends SharedOptions, WeightOptions, PromptOptions 
 }
 
 export function addSteerApplyCommand(steer: Command, context: CommandContext): void {
-  withWeightOptions(withSharedOptions(steer.command('apply')))
+  withReplacement(withWeightOptions(withSharedOptions(steer.command('apply'))))
     .description('what a model says under a steering: the likeliest next tokens, or with --max-new-tokens a text')
     .requiredOption('--model <name>', 'the model that it was learnt on')
     .requiredOption('--steering <file>', 'steering.json of `limn steer train`')

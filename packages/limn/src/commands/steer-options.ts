@@ -11,6 +11,7 @@ import {
 import type { Command } from 'commander';
 import { integerOption, nameOption, numberOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { expectRetained } from '../retained-examples.js';
+import { withReplacement, type ReplacementOptions } from '../replaced-model.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 
 /** Directions of a basis where `--basis-size` does not say. */
@@ -21,7 +22,7 @@ const GOALS = ['flip', 'parity'] as const;
 const FAITHFULNESS = ['bucket', 'rest', 'mass'] as const;
 
 /** What to learn, whatever from. */
-export interface LearnOptions extends SharedOptions, WeightOptions {
+export interface LearnOptions extends SharedOptions, WeightOptions, ReplacementOptions {
   readonly model: string;
   readonly method: (typeof STEERING_METHODS)[number];
   readonly form: (typeof FORMS)[number];
@@ -96,7 +97,7 @@ export function withSteerOptions(command: Command): Command {
 
 /** Adds the options of what is learnt. */
 export function withLearnOptions(command: Command): Command {
-  return withWeightOptions(withSharedOptions(command))
+  return withReplacement(withWeightOptions(withSharedOptions(command)))
     .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
     .option(
       '--method <name>',

@@ -12,7 +12,8 @@ import { provenanceOf } from '../provenance.js';
 import { bytesOption, integerOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { featuresIn } from '../trained-set.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
-import { dataRequest, layersOption, withTextOptions, type TextOptions } from './transcode-options.js';
+import { layersOption } from './layers-option.js';
+import { dataRequest, withTextOptions, type TextOptions } from './transcode-options.js';
 
 interface TranscodeEvaluateOptions extends SharedOptions, TextOptions, WeightOptions {
   readonly model: string;
@@ -49,9 +50,11 @@ export function addTranscodeEvaluateCommand(transcode: Command, context: Command
 
 async function run(options: TranscodeEvaluateOptions, context: CommandContext): Promise<void> {
   const { console, signal } = context;
+  // What is measured, and not, as elsewhere, what the model runs with.
+  const { transcoders, ...others } = options;
   using device = await openDevice(context);
-  using model = await openGivenModel(device.gpu, options.model, options, context);
-  using set = await openSet(model, options.transcoders);
+  using model = await openGivenModel(device.gpu, options.model, others, context);
+  using set = await openSet(model, transcoders);
   const { own, general } = await evaluationData(model, dataRequest(options, model));
   const skip = options.skipPositions ?? skipOf(set);
   const measured = await measureDictionaries({
@@ -69,13 +72,13 @@ async function run(options: TranscodeEvaluateOptions, context: CommandContext): 
   console.result({
     ok: true,
     command: 'transcode evaluate',
-    transcoders: options.transcoders,
+    transcoders,
     measured,
     provenance: provenanceOf(device.gpu, model, context, {
       seed: null,
       prompts: own.sequences.map((ids) => Array.from(ids)),
       prependBos: null,
-      options: { transcoders: options.transcoders, skip, sequences: own.sequences.length, text: own.name },
+      options: { transcoders, skip, sequences: own.sequences.length, text: own.name },
     }),
   });
 }

@@ -1,5 +1,4 @@
 // The options that `limn transcode train` and `sweep` share, and those by which every command of it finds text.
-import { LimnError } from '@limn/gpu';
 import type { InitialScheme, ReconstructionMeasure } from '@limn/transcoders';
 import type { Command } from 'commander';
 import { defaultContext, type DataRequest } from '../dictionary-data.js';
@@ -20,6 +19,7 @@ import {
   withSharedOptions,
   type SharedOptions,
 } from '../shared-options.js';
+import { layersOption } from './layers-option.js';
 import { weightOption } from './steer-options.js';
 
 const LOSSES = ['paper', 'sum', 'fvu'] as const satisfies readonly ReconstructionMeasure[];
@@ -128,17 +128,6 @@ export function withTranscodeOptions(command: Command): Command {
     .option('--checkpoint-every <n>', 'updates between checkpoints', integerOption('--checkpoint-every', 1), 200)
     .option('--resume', 'go on from the checkpoint in --out', false)
     .option('--allow-drift', 'go on on another adapter, although the bits will differ', false);
-}
-
-/** `0,1,2` or `all`. */
-export function layersOption(text: string): readonly number[] | 'all' {
-  if (text === 'all') return text;
-  const layers = text.split(',').map((part) => (/^\s*\d+\s*$/.test(part) ? Number(part) : Number.NaN));
-  if (layers.every(Number.isSafeInteger)) return layers;
-  throw new LimnError('usage/dictionary-layer', `--layers ${text}: expected layers separated by commas, or all`, {
-    details: { option: '--layers', given: text },
-    hint: 'for example --layers 0,1,2',
-  });
 }
 
 /** What all dictionaries of a run have in common, for a model. */
