@@ -24,6 +24,7 @@ export * as referenceArithmetic from './reference/arithmetic.js';
 export * as referenceAttention from './reference/attention.js';
 export * as referenceBucketDivergence from './reference/bucket-divergence.js';
 export * as referenceCells from './reference/cells.js';
+export * as referenceCrossLayer from './reference/cross-layer.js';
 export * as referenceDictionary from './reference/dictionary.js';
 export * as referenceEap from './reference/eap.js';
 export * as referenceEdgeScores from './reference/edge-scores.js';

@@ -1,7 +1,7 @@
 // A dictionary on the GPU: h = x·W_encᵀ + b_enc, a = φ(h), ŷ = a·W_dec + b_dec (+ x·W_skip).
 import { LimnError, type Gpu, type Step } from '@limn/gpu';
 import { blockHook, intervene, replaceMlp, type Extent, type HookName, type Intervention } from '@limn/hooks';
-import { add, concat, matmul, persistent, reshape, slice, sparseDecode, Tensor, type SparseCodes } from '@limn/tensor';
+import { add, concat, matmul, persistent, reshape, sparseDecode, Tensor, type SparseCodes } from '@limn/tensor';
 import { checkConfig, type DictionaryConfig } from './dictionary-config.js';
 import {
   activationsOf,
@@ -12,7 +12,7 @@ import {
   type EncoderTensors,
   type FeatureEncoder,
 } from './encoder.js';
-import { partsOf, rowsPerBinding } from './row-parts.js';
+import { partsOf, rowRange, rowsPerBinding } from './row-parts.js';
 
 /**
  * The numbers of a dictionary on the host, row-major; both matrices have a feature to a row. An encoder that subtracts a bias from its
@@ -143,7 +143,7 @@ export class Dictionary implements FeatureEncoder, Disposable {
     const count = rows.shape[0] as number;
     const most = rowsAtOnce ?? (activation.kind === 'top-k' ? count : rowsPerBinding(this.gpu, features));
     const parts = partsOf(count, most).map(([start, length]) => {
-      const part = length === count ? rows : slice(step, rows, 0, start, length);
+      const part = rowRange(step, rows, start, length);
       const { codes, a } = this.activations(step, part);
       return this.decode(step, codes ?? a, part);
     });

@@ -10,6 +10,22 @@ export {
 export { Dictionary, dictionaryShapes, type DictionaryTensorName, type DictionaryWeights } from './dictionary.js';
 export { type Activations, type EncodeOptions, type FeatureEncoder } from './encoder.js';
 export {
+  checkCrossLayerConfig,
+  checkCrossLayerFits,
+  crossLayerShapes,
+  trainedCrossLayerNames,
+  type CrossLayerDictionaryConfig,
+  type CrossLayerTensorName,
+} from './cross-layer/cross-layer-config.js';
+export { CrossLayerDictionary } from './cross-layer/cross-layer-dictionary.js';
+export { initialCrossLayerWeights, type InitialCrossLayerOptions } from './cross-layer/cross-layer-initial.js';
+export {
+  recordCrossLayerStep,
+  type CrossLayerBatch,
+  type CrossLayerStepSettings,
+  type RecordedCrossLayerStep,
+} from './cross-layer/cross-layer-step.js';
+export {
   ActivationStream,
   streamBytes,
   type StreamPosition,
@@ -27,10 +43,10 @@ export {
   recordDictionaryStep,
   trainedNames,
   type DictionaryBatch,
-  type DictionaryLossParts,
   type DictionaryStepSettings,
   type RecordedDictionaryStep,
 } from './training-step.js';
+export { type DictionaryLossParts } from './step-shares.js';
 export {
   evaluateDictionaries,
   type DictionaryEvaluation,

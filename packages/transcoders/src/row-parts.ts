@@ -1,5 +1,6 @@
 // Rows in parts: as many at a time as one binding holds the [N, F] activations of.
-import type { Gpu } from '@limn/gpu';
+import type { Gpu, Step } from '@limn/gpu';
+import { slice, type Tensor } from '@limn/tensor';
 
 /** The most rows of F features whose activations one binding holds. */
 export function rowsPerBinding(gpu: Gpu, features: number): number {
@@ -11,4 +12,9 @@ export function partsOf(rows: number, most: number): (readonly [start: number, c
   const parts = Math.max(1, Math.ceil(rows / most));
   const at = (p: number): number => Math.floor((p * rows) / parts);
   return Array.from({ length: parts }, (_, p) => [at(p), at(p + 1) - at(p)] as const);
+}
+
+/** Rows [start, start + count) of x [N, …]; x itself where they are all. */
+export function rowRange(step: Step, x: Tensor, start: number, count: number): Tensor {
+  return x.shape[0] === count ? x : slice(step, x, 0, start, count);
 }

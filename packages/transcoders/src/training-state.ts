@@ -23,6 +23,8 @@ const VALUES_PER_GROUP = 4096;
 export const THRESHOLD_RATE = 0.01;
 /** Stands for log 0: e to this is the least power of e that f32 holds to full precision. */
 export const LOWEST_LOG_THRESHOLD = -87;
+/** θ of `batch-top-k` before the first batch. */
+export const THRESHOLD_AT_START = Math.exp(LOWEST_LOG_THRESHOLD);
 
 /** A training state on the host: everything that a training goes on from, bit for bit, with weights and moments. */
 export interface SavedTrainingState {
@@ -34,6 +36,9 @@ export interface SavedTrainingState {
   readonly threshold?: number;
 }
 
+/** Of a dictionary, what decides its state: a layer of a cross-layer transcoder has one too. */
+type CountedConfig = Pick<DictionaryConfig, 'features' | 'activation'>;
+
 /** The same on the GPU; owned by whoever trains. */
 export class DictionaryTrainingState implements Disposable {
   /** u32 [F] */
@@ -44,7 +49,7 @@ export class DictionaryTrainingState implements Disposable {
 
   private constructor(
     readonly gpu: Gpu,
-    { features, activation }: DictionaryConfig,
+    { features, activation }: CountedConfig,
     from: SavedTrainingState | undefined,
   ) {
     this.#rows = from?.rows ?? 0;
@@ -59,7 +64,7 @@ export class DictionaryTrainingState implements Disposable {
    * A state at the start, or the one that was saved.
    * @throws LimnError `data/dictionary-state` for a state of another dictionary; `gpu/…` when the GPU has no room
    */
-  static create(gpu: Gpu, config: DictionaryConfig, from?: SavedTrainingState): DictionaryTrainingState {
+  static create(gpu: Gpu, config: CountedConfig, from?: SavedTrainingState): DictionaryTrainingState {
     if (from) checkState(config, from);
     return new DictionaryTrainingState(gpu, config, from);
   }
@@ -148,7 +153,7 @@ export function leastPositive(step: Step, values: Tensor): Tensor {
   }
 }
 
-function checkState({ features, activation }: DictionaryConfig, state: SavedTrainingState): void {
+function checkState({ features, activation }: CountedConfig, state: SavedTrainingState): void {
   const { rows, sinceFired, threshold } = state;
   const problem =
     sinceFired.length !== features

@@ -1,6 +1,6 @@
 // One update of a dictionary, recorded: its loss with every part, the gradient of each parameter, and which features fired.
 import { LimnError, type Step } from '@limn/gpu';
-import { activeCounts, add, addScaled, detach, gradients, scale, slice, sumAll, type Tensor } from '@limn/tensor';
+import { activeCounts, scale, sumAll, type Tensor } from '@limn/tensor';
 import { acrossRows, unitRows } from './decoder-rows.js';
 import type { DictionaryConfig } from './dictionary-config.js';
 import { type Dictionary, dictionaryShapes, type DictionaryTensorName } from './dictionary.js';
@@ -8,7 +8,8 @@ import { checkLoss, type DictionaryLoss } from './losses/dictionary-loss.js';
 import { auxiliaryLoss, preActivationSum, type DeadFeatures } from './losses/dead-features.js';
 import { reconstructionLoss, rowErrors, rowWeights, totalVariance, unexplained } from './losses/reconstruction.js';
 import { sparsitySum } from './losses/sparsity.js';
-import { partsOf, rowsPerBinding } from './row-parts.js';
+import { partsOf, rowRange, rowsPerBinding } from './row-parts.js';
+import { addShares, stepShare, type DictionaryLossParts, type LossTerm, type StepShare } from './step-shares.js';
 import { firedRows, type DictionaryTrainingState } from './training-state.js';
 
 /** Rows that the dictionary reads, and what the MLP made of each. */
@@ -30,14 +31,6 @@ export interface DictionaryStepSettings {
   readonly rowsAtOnce?: number;
 }
 
-/** The parts of a loss without their weights, each [1] and off the tape. */
-export interface DictionaryLossParts {
-  readonly reconstruction: Tensor;
-  readonly sparsity?: Tensor;
-  readonly auxiliary?: Tensor;
-  readonly preActivation?: Tensor;
-}
-
 /** An update, recorded: read it, and take the optimiser's step, in the same step. */
 export interface RecordedDictionaryStep {
   /** What the gradients are of, [1]. */
@@ -55,7 +48,8 @@ export interface RecordedDictionaryStep {
   readonly gradients: ReadonlyMap<DictionaryTensorName, Tensor>;
 }
 
-const DEAD_AFTER = 10_000_000;
+/** Rows without firing after which a feature is dead, unless the caller says otherwise. */
+export const DEAD_AFTER = 10_000_000;
 
 /** The tensors that gradients train: all of a dictionary but BatchTopK's threshold, which is a running mean. */
 export function trainedNames(config: DictionaryConfig): readonly DictionaryTensorName[] {
@@ -75,15 +69,6 @@ interface Setting {
   readonly state: DictionaryTrainingState;
   /** Whether a feature can be dead by now. */
   readonly anyDead: boolean;
-}
-
-/** A part's share of the sums over the batch. */
-interface Share {
-  readonly loss: Tensor;
-  readonly parts: DictionaryLossParts;
-  readonly fvu: Tensor;
-  readonly fired: Tensor;
-  readonly slopes: readonly Tensor[];
 }
 
 /**
@@ -111,21 +96,22 @@ export function recordDictionaryStep(
   const dead = state.dead(step, deadAfter);
   const setting = { dictionary, loss, rows, variance, dead, state, anyDead: state.rows >= deadAfter };
   const share = partsOf(rows, rowsAtOnce(dictionary, settings))
-    .map(([start, count]): Share => {
-      const part = (of: Tensor): Tensor => (count === rows ? of : slice(step, of, 0, start, count));
+    .map(([start, count]): StepShare => {
+      const part = (of: Tensor): Tensor => rowRange(step, of, start, count);
       return recordPart(step, setting, part(batch.x), part(batch.y), part(weights));
     })
     .reduce((a, b) => addShares(step, a, b));
 
-  state.count(step, share.fired, rows);
+  const [fired] = share.fired as readonly [Tensor];
+  state.count(step, fired, rows);
   const names = trainedNames(config);
   return {
     loss: share.loss,
     parts: share.parts,
-    l0: scale(step, sumAll(step, share.fired), 1 / rows),
+    l0: scale(step, sumAll(step, fired), 1 / rows),
     fvu: share.fvu,
     dead: dead.count,
-    fired: share.fired,
+    fired,
     gradients: new Map(
       names.map((name, i) => {
         const slope = share.slopes[i] as Tensor;
@@ -136,7 +122,7 @@ export function recordDictionaryStep(
 }
 
 /** Loss and gradients of some rows, as shares of the whole batch's. */
-function recordPart(step: Step, setting: Setting, x: Tensor, y: Tensor, weights: Tensor): Share {
+function recordPart(step: Step, setting: Setting, x: Tensor, y: Tensor, weights: Tensor): StepShare {
   const { dictionary, loss, rows, variance, dead, anyDead, state } = setting;
   const { config, parameters } = dictionary;
   const [wEnc, bEnc, wDec] = [dictionary.tensor('wEnc'), dictionary.tensor('bEnc'), dictionary.tensor('wDec')];
@@ -145,15 +131,15 @@ function recordPart(step: Step, setting: Setting, x: Tensor, y: Tensor, weights:
   const errors = rowErrors(step, yHat, y);
   const reconstruction = reconstructionLoss(step, errors, weights);
   const logThreshold = parameters.get('logThreshold');
-  const terms: { readonly name: keyof DictionaryLossParts; readonly value: Tensor; readonly weight: number }[] = [];
+  const terms: LossTerm[] = [];
   if (loss.sparsity && h) {
     const { activation } = config;
     const jump = activation.kind === 'jump-relu' && logThreshold ? { logThreshold, ...activation } : undefined;
-    const value = sparsitySum(step, loss.sparsity, { h, a, wDec, ...(jump ? { jump } : {}) });
+    const value = sparsitySum(step, loss.sparsity, { h, a, decoders: [wDec], ...(jump ? { jump } : {}) });
     terms.push({ name: 'sparsity', value: scale(step, value, 1 / rows), weight: loss.sparsity.weight });
   }
   if (loss.preActivation && h && anyDead) {
-    const value = preActivationSum(step, h, dead.weight, wDec, logThreshold);
+    const value = preActivationSum(step, h, dead.weight, [wDec], logThreshold);
     terms.push({ name: 'preActivation', value: scale(step, value, 1 / rows), weight: loss.preActivation.weight });
   }
   if (loss.auxiliary && anyDead) {
@@ -162,32 +148,13 @@ function recordPart(step: Step, setting: Setting, x: Tensor, y: Tensor, weights:
   }
   if (codes && config.activation.kind === 'batch-top-k') state.average(step, codes.values, logThreshold as Tensor);
 
-  const total = terms.reduce((sum, { value, weight }) => addScaled(step, sum, value, weight), reconstruction);
-  const targets = trainedNames(config).map((name) => parameters.get(name) as Tensor);
-  return {
-    loss: detach(total),
-    parts: {
-      reconstruction: detach(reconstruction),
-      ...Object.fromEntries(terms.map(({ name, value }) => [name, detach(value)])),
-    },
-    fvu: detach(unexplained(step, errors, variance)),
-    fired: codes ? activeCounts(step, codes) : firedRows(step, a),
-    slopes: gradients(step, total, 'ones', targets, { missing: 'zeros' }),
-  };
-}
-
-function addShares(step: Step, a: Share, b: Share): Share {
-  const parts = Object.entries(a.parts).map(([name, value]) => [
-    name,
-    add(step, value, b.parts[name as keyof DictionaryLossParts] as Tensor),
-  ]);
-  return {
-    loss: add(step, a.loss, b.loss),
-    parts: Object.fromEntries(parts) as DictionaryLossParts,
-    fvu: add(step, a.fvu, b.fvu),
-    fired: add(step, a.fired, b.fired),
-    slopes: a.slopes.map((slope, i) => add(step, slope, b.slopes[i] as Tensor)),
-  };
+  return stepShare(step, {
+    reconstruction,
+    terms,
+    fvu: unexplained(step, errors, variance),
+    fired: [codes ? activeCounts(step, codes) : firedRows(step, a)],
+    targets: trainedNames(config).map((name) => parameters.get(name) as Tensor),
+  });
 }
 
 /** Codes need no parts: they hold no [N, F], and BatchTopK selects from the whole batch. */

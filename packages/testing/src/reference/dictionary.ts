@@ -58,7 +58,7 @@ export interface DictionaryResult {
 }
 
 /** a[n, i] · b[n, j] summed over n, into [I, J]. */
-function outer(a: Float64Array, b: Float64Array, rows: number): Float64Array {
+export function outer(a: Float64Array, b: Float64Array, rows: number): Float64Array {
   const [I, J] = [a.length / rows, b.length / rows];
   const c = new Float64Array(I * J);
   for (let n = 0; n < rows; n++)
@@ -67,7 +67,7 @@ function outer(a: Float64Array, b: Float64Array, rows: number): Float64Array {
 }
 
 /** a [N, K] · b [K, J] + bias [J]. */
-function product(a: Float64Array, b: Float64Array, rows: number, bias?: Float64Array): Float64Array {
+export function product(a: Float64Array, b: Float64Array, rows: number, bias?: Float64Array): Float64Array {
   const K = a.length / rows;
   const J = b.length / K;
   const c = new Float64Array(rows * J);
@@ -81,13 +81,18 @@ function product(a: Float64Array, b: Float64Array, rows: number, bias?: Float64A
 }
 
 /** The transpose of a [rows, columns]. */
-function transposed(a: Float64Array, rows: number): Float64Array {
+export function transposed(a: Float64Array, rows: number): Float64Array {
   const columns = a.length / rows;
   return a.map((_, at) => a[(at % rows) * columns + Math.floor(at / rows)]!);
 }
 
 /** 1 where an element is among the `count` largest positive ones of its group, 0 elsewhere; equal ones by the lower index. */
-function largest(h: Float64Array, groups: number, count: number, allowed: (at: number) => boolean): Float64Array {
+export function largest(
+  h: Float64Array,
+  groups: number,
+  count: number,
+  allowed: (at: number) => boolean,
+): Float64Array {
   const size = h.length / groups;
   const kept = new Float64Array(h.length);
   for (let g = 0; g < groups; g++)
@@ -100,8 +105,11 @@ function largest(h: Float64Array, groups: number, count: number, allowed: (at: n
 }
 
 /** 1 where a feature fires; a = h · mask. */
-export function firingMask(about: DictionaryCase, h: Float64Array, logThreshold?: Float64Array): Float64Array {
-  const { activation, rows, features } = about;
+export function firingMask(
+  { activation, rows, features }: Pick<DictionaryCase, 'activation' | 'rows' | 'features'>,
+  h: Float64Array,
+  logThreshold?: Float64Array,
+): Float64Array {
   switch (activation.kind) {
     case 'relu':
       return h.map((value) => (value > 0 ? 1 : 0));

@@ -59,23 +59,28 @@ export function auxiliaryLoss(step: Step, most: number, view: AuxiliaryView): Te
   const k = Math.min(most, wDec.shape[0] as number);
   const codes = encodeTopK(step, x, wEnc, bEnc, { k, allowed: dead.mask });
   const errors = rowErrors(step, sparseDecode(step, codes, wDec), sub(step, y, detach(yHat)));
-  // min(dead / k_aux, 1) = 1 − max(1 − dead / k_aux, 0)
-  const short = relu(step, sub(step, fill(step, [1], 1), scale(step, dead.count, 1 / most)));
-  const share = div(step, sub(step, fill(step, [1], 1), short), variance);
+  const share = div(step, filledShare(step, dead.count, most), variance);
   return mul(step, sumAll(step, errors), share);
 }
 
+/** min(dead / places, 1) as [1]: how much of the room for dead features there are enough of them to fill. */
+export function filledShare(step: Step, dead: Tensor, places: number): Tensor {
+  // 1 − max(1 − dead / places, 0)
+  const one = fill(step, [1], 1);
+  return sub(step, one, relu(step, sub(step, one, scale(step, dead, 1 / places))));
+}
+
 /**
- * Σ over rows of Σ_i dead_i · max(θ_i − h_i, 0) · ‖d_i‖ as [1], on the tape: h [N, F], dead f32 [F], W_dec [F, O], θ = exp(log θ), or 0
- * without one.
+ * Σ over rows of Σ_i dead_i · max(θ_i − h_i, 0) · ‖d_i‖ as [1], on the tape: h [N, F], dead f32 [F], decoders as in
+ * `decoderNorms`, θ = exp(log θ), or 0 without one.
  */
 export function preActivationSum(
   step: Step,
   h: Tensor,
   dead: Tensor,
-  wDec: Tensor,
+  decoders: readonly Tensor[],
   logThreshold: Tensor | undefined,
 ): Tensor {
   const short = logThreshold ? sub(step, exp(step, logThreshold), h) : scale(step, h, -1);
-  return dot(step, sum(step, relu(step, short), { axes: 0 }), mul(step, dead, decoderNorms(step, wDec)));
+  return dot(step, sum(step, relu(step, short), { axes: 0 }), mul(step, dead, decoderNorms(step, decoders)));
 }

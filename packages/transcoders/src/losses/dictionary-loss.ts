@@ -20,7 +20,10 @@ export interface DictionaryLoss {
  * Refuses terms that the activation has not got, and weights that are not numbers of at least 0.
  * @throws LimnError `usage/dictionary-loss`
  */
-export function checkLoss({ activation, outputWidth }: DictionaryConfig, loss: DictionaryLoss): void {
+export function checkLoss(
+  { activation, outputWidth }: Pick<DictionaryConfig, 'activation' | 'outputWidth'>,
+  loss: DictionaryLoss,
+): void {
   const { sparsity, auxiliary, preActivation } = loss;
   const dense = activation.kind === 'relu' || activation.kind === 'jump-relu';
   const weights = [sparsity?.weight, auxiliary?.weight, preActivation?.weight].filter((each) => each !== undefined);

@@ -3,7 +3,7 @@ import type { Step } from '@limn/gpu';
 import { add, dot, fill, jumpReluCount, mul, scale, sqrt, sum, sumAll, tanh, type Tensor } from '@limn/tensor';
 
 /**
- * A sparsity term, times its weight λ; d_i is row i of W_dec:
+ * A sparsity term, times its weight λ; d_i is row i of W_dec, over all the layers that a feature writes:
  * - `l1`: mean over rows of Σ_i a_i.
  * - `l1-decoder`: mean over rows of Σ_i a_i ‖d_i‖, which no rescaling of encoder against decoder evades.
  * - `l0`: mean over rows of Σ_i 1[h_i > θ_i], of `jump-relu` (arXiv 2407.14435).
@@ -16,9 +16,9 @@ export type SparsityTerm =
 /** Added to ‖d‖²: the slope of a norm at 0 is 0 instead of infinite, and one of 10⁻¹² or more keeps all its bits. */
 const LEAST_SQUARE = 1e-33;
 
-/** ‖d_i‖ [F] of W_dec [F, O], on the tape. */
-export function decoderNorms(step: Step, wDec: Tensor): Tensor {
-  const squares = dot(step, wDec, wDec, { axes: 1 });
+/** ‖d_i‖ [F], on the tape: d_i is row i of W_dec [F, O], or of several side by side. */
+export function decoderNorms(step: Step, decoders: readonly Tensor[]): Tensor {
+  const squares = decoders.map((w) => dot(step, w, w, { axes: 1 })).reduce((sum, part) => add(step, sum, part));
   return sqrt(step, add(step, squares, fill(step, [1], LEAST_SQUARE)));
 }
 
@@ -28,21 +28,21 @@ export interface SparsityView {
   readonly h: Tensor;
   /** Activations [N, F]. */
   readonly a: Tensor;
-  /** [F, O] */
-  readonly wDec: Tensor;
+  /** W_dec [F, O]; of features that write at several layers one for each. */
+  readonly decoders: readonly Tensor[];
   /** log θ [F] and ε, of `jump-relu`. */
   readonly jump?: { readonly logThreshold: Tensor; readonly bandwidth: number };
 }
 
 /** Σ over rows of the term, without its weight, as [1] and on the tape. */
-export function sparsitySum(step: Step, term: SparsityTerm, { h, a, wDec, jump }: SparsityView): Tensor {
+export function sparsitySum(step: Step, term: SparsityTerm, { h, a, decoders, jump }: SparsityView): Tensor {
   switch (term.kind) {
     case 'l1':
       return sumAll(step, a);
     case 'l1-decoder':
-      return dot(step, sum(step, a, { axes: 0 }), decoderNorms(step, wDec));
+      return dot(step, sum(step, a, { axes: 0 }), decoderNorms(step, decoders));
     case 'tanh':
-      return sumAll(step, tanh(step, mul(step, a, scale(step, decoderNorms(step, wDec), term.steepness))));
+      return sumAll(step, tanh(step, mul(step, a, scale(step, decoderNorms(step, decoders), term.steepness))));
     case 'l0': {
       const { logThreshold, bandwidth } = jump as NonNullable<typeof jump>;
       return sumAll(step, jumpReluCount(step, h, logThreshold, { bandwidth }));
