@@ -7,6 +7,7 @@ import {
   checkFeatureJson,
   dashboardBytes,
   featureDashboards,
+  featureLogits,
   featurePage,
   withoutText,
   type DashboardExample,
@@ -14,6 +15,7 @@ import {
   type FeatureDashboard,
   type FeatureOwner,
 } from '../src/index.js';
+import type { FeatureEncoder } from '../src/encoder.js';
 import { randomDictionary, tinyGpt2, toy } from './graph-models.js';
 import { uniform } from './uniform.js';
 
@@ -198,8 +200,25 @@ test('neurons and models of other kinds have dashboards; the toy of parallel blo
     expect(fired).toBe(3 * found.tokens);
   }
   using dictionary = randomDictionary(other, 1);
-  const [first] = await featureDashboards(other, dictionary, sequences);
-  expect(first?.deEmbedding?.most.length).toBe(10);
+  const own = await featureDashboards(other, dictionary, sequences);
+  expect(own.of(0)?.deEmbedding?.most.length).toBe(10);
+  // A layer of a cross-layer transcoder: what it writes is no single row.
+  const { gpu, config, reads } = dictionary;
+  const encoder: FeatureEncoder = {
+    gpu,
+    config,
+    reads,
+    tensor: (name) => dictionary.tensor(name),
+    preActivations: (step, x) => dictionary.preActivations(step, x),
+    encode: (step, x) => dictionary.encode(step, x),
+    activations: (step, x) => dictionary.activations(step, x),
+  };
+  const across = await featureDashboards(other, encoder, sequences);
+  expect(across.origin.kind).toBe('cross-layer');
+  expect(across.of(4)?.top).toEqual(own.of(4)?.top);
+  expect(across.of(4)).not.toHaveProperty('logits');
+  expect(across.of(4)?.deEmbedding).toEqual(own.of(4)?.deEmbedding);
+  expect(await refusal(featureLogits(other, encoder, [0]))).toMatchObject({ code: 'usage/feature-directions' });
 });
 
 test('progress counts all passes, a signal stops them, memory is stated', async () => {

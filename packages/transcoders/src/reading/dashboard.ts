@@ -64,7 +64,7 @@ export interface FeatureDashboard {
   readonly top: readonly DashboardExample[];
   /** Examples at equal steps from min to max; none of a feature that never fires. */
   readonly bands: readonly ActivationBand[];
-  /** Logits that what it writes raises and lowers most, see `featureLogits`. */
+  /** Logits that what it writes raises and lowers most, see `featureLogits`; those of a cross-layer transcoder have none. */
   readonly logits?: ScoredTokens;
   /** Tokens whose embeddings it reads most and least, see `deEmbedding`; SAEs have none. */
   readonly deEmbedding?: ScoredTokens;

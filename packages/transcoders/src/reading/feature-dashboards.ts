@@ -1,10 +1,9 @@
 // Dashboards of all features of a dictionary at once, streamed: what each fires on most, examples over its whole range, how often and how strongly.
 import { LimnError } from '@limn/gpu';
 import type { HookedModel, RunControls } from '@limn/hooks';
-import type { FeatureOrigin } from './feature-owner.js';
 import { FeatureDashboards } from './dashboard-set.js';
 import { ExampleWindows, type ExampleKey } from './example-windows.js';
-import { checkFeatures, originOf, type FeatureOwner } from './feature-owner.js';
+import { checkFeatures, originOf, writesOnce, type FeatureOrigin, type FeatureOwner } from './feature-owner.js';
 import { featureLogits, deEmbedding } from './feature-logits.js';
 import { FeatureTally } from './feature-tally.js';
 import { FiringPasses } from './firing-blocks.js';
@@ -123,9 +122,11 @@ async function weightsOf(
   { kind }: FeatureOrigin,
   features: Uint32Array,
   options: RunControls & { readonly count: number },
-): Promise<{ readonly logits: FeatureWeights; readonly deEmbedding?: FeatureWeights }> {
-  const logits = await featureLogits(model, owner, features, options);
-  return kind === 'sae' ? { logits } : { logits, deEmbedding: await deEmbedding(model, owner, features, options) };
+): Promise<{ readonly logits?: FeatureWeights; readonly deEmbedding?: FeatureWeights }> {
+  return {
+    ...(writesOnce(owner) ? { logits: await featureLogits(model, owner, features, options) } : {}),
+    ...(kind === 'sae' ? {} : { deEmbedding: await deEmbedding(model, owner, features, options) }),
+  };
 }
 
 type FeatureWeights = Awaited<ReturnType<typeof featureLogits>>;

@@ -1,19 +1,22 @@
-// Whose features are read: a dictionary's, or the neurons of an MLP, of each token the k that write most.
-import type { Step } from '@limn/gpu';
-import { LimnError } from '@limn/gpu';
+// Whose features are read: a dictionary's, a layer's of a cross-layer transcoder, or an MLP's neurons, of each token the k that write most.
+import { LimnError, type Step } from '@limn/gpu';
 import { blockHook, linearMap, type HookedModel, type HookName } from '@limn/hooks';
 import { fromData, gatherRows, matmul, mean, mul, permute, sub, type Tensor } from '@limn/tensor';
 import { checkFits } from '../dictionary-config.js';
 import { Dictionary } from '../dictionary.js';
+import type { FeatureEncoder } from '../encoder.js';
 import type { NeuronBaseline } from '../evaluation/neurons.js';
 import { throughGain } from '../graph/through-norm.js';
 
-/** A dictionary, or an MLP's neurons: of these a feature's activation is its score, |a_m − r_m| · ‖w_out,m‖, where it is among the k. */
-export type FeatureOwner = Dictionary | NeuronBaseline;
+/**
+ * A dictionary, an encoder of a cross-layer transcoder, or an MLP's neurons: of these a feature's activation is its score,
+ * |a_m − r_m| · ‖w_out,m‖, where it is among the k.
+ */
+export type FeatureOwner = FeatureEncoder | NeuronBaseline;
 
 /** What an owner is, as data. */
 export interface FeatureOrigin {
-  readonly kind: 'transcoder' | 'sae' | 'neurons';
+  readonly kind: 'transcoder' | 'sae' | 'cross-layer' | 'neurons';
   readonly layer: number;
   /** The site whose tensor the activations are made of. */
   readonly reads: string;
@@ -27,20 +30,22 @@ export interface HeadPlace {
   readonly head: number;
 }
 
-/** What an owner is; whether the model has a place for it. */
+/** Whether an owner is neurons. */
+export const isNeurons = (owner: FeatureOwner): owner is NeuronBaseline => 'rest' in owner;
+
+/** What an owner is, once it is known that the model has a place for it. */
 export function originOf(model: HookedModel, owner: FeatureOwner): FeatureOrigin {
-  if (owner instanceof Dictionary) {
-    checkFits(owner.config, model.info);
-    const { layer, features, input } = owner.config;
-    return { kind: input === 'hook_mlp_out' ? 'sae' : 'transcoder', layer, reads: owner.reads, features };
-  }
-  const { layer } = owner;
-  return { kind: 'neurons', layer, reads: siteOf(owner), features: model.info.mlpWidth };
+  const { width, mlpWidth } = model.info;
+  if (isNeurons(owner)) return { kind: 'neurons', layer: owner.layer, reads: siteOf(owner), features: mlpWidth };
+  checkFits({ outputWidth: width, skip: false, ...owner.config }, model.info);
+  const { layer, features, input } = owner.config;
+  const kind = !(owner instanceof Dictionary) ? 'cross-layer' : input === 'hook_mlp_out' ? 'sae' : 'transcoder';
+  return { kind, layer, reads: owner.reads, features };
 }
 
 /** The site that an owner's activations are made of. */
 export const siteOf = (owner: FeatureOwner): HookName =>
-  owner instanceof Dictionary ? owner.reads : blockHook(owner.layer, 'mlp.hook_post');
+  isNeurons(owner) ? blockHook(owner.layer, 'mlp.hook_post') : owner.reads;
 
 /** Numbers of features, each checked; all of them where none are named. */
 export function checkFeatures({ features: F, kind, layer }: FeatureOrigin, given?: ArrayLike<number>): Uint32Array {
@@ -59,6 +64,10 @@ export function checkFeatures({ features: F, kind, layer }: FeatureOrigin, given
   );
 }
 
+/** Whether what a feature writes is one row. */
+export const writesOnce = (owner: FeatureOwner): owner is Dictionary | NeuronBaseline =>
+  isNeurons(owner) || owner instanceof Dictionary;
+
 /** What features write into the stream, rows [n, C]: of W_dec, or of W_out. */
 export function writtenRows(step: Step, model: HookedModel, owner: FeatureOwner, features: Uint32Array): Tensor {
   const ids = fromData(step, features, [features.length], { label: 'features' });
@@ -67,7 +76,8 @@ export function writtenRows(step: Step, model: HookedModel, owner: FeatureOwner,
 
 /** W_dec [F, C], or W_out [M, C]. */
 export function writers(step: Step, model: HookedModel, owner: FeatureOwner): Tensor {
-  return owner instanceof Dictionary ? owner.tensor('wDec') : neuronMap(step, model, owner, 'written');
+  if (!writesOnce(owner)) throw cannotRead(owner, 'features of a cross-layer transcoder write into several layers');
+  return isNeurons(owner) ? neuronMap(step, model, owner, 'written') : owner.tensor('wDec');
 }
 
 /**
@@ -83,7 +93,7 @@ export function readRows(
 ): Tensor {
   const ids = fromData(step, features, [features.length], { label: 'features' });
   const own = gatherRows(step, readers(step, model, owner), ids);
-  const behindNorm = !(owner instanceof Dictionary) || owner.config.input === 'ln2.hook_normalized';
+  const behindNorm = isNeurons(owner) || owner.config.input === 'ln2.hook_normalized';
   const layer = layerOf(owner);
   const rows = behindNorm ? throughGain(step, model.norm(`blocks.${layer}.ln2`), own) : own;
   if (!through) return rows;
@@ -99,18 +109,21 @@ export function checkReads(model: HookedModel, owner: FeatureOwner, through?: He
   const last = info.block === 'sequential' ? layer : layer - 1;
   const isPlace = (value: number, most: number): boolean => Number.isInteger(value) && value >= 0 && value <= most;
   const problem =
-    owner instanceof Dictionary && owner.config.input === 'hook_mlp_out'
+    !isNeurons(owner) && owner.config.input === 'hook_mlp_out'
       ? "an SAE reads the MLP's output, which is no linear map of the stream"
       : through && !isPlace(through.layer, last)
         ? `the features of layer ${layer} read heads of ${last < 0 ? 'no layer' : `layers 0 to ${last}`}; layer ${through.layer} was named`
         : through && !isPlace(through.head, info.heads - 1)
           ? `heads are 0 to ${info.heads - 1}; ${through.head} was named`
           : undefined;
-  if (problem === undefined) return;
-  throw new LimnError('usage/feature-directions', `Nothing can be read off these encoders: ${problem}.`, {
-    details: { layer, ...(through ? { through: [through.layer, through.head] } : {}) },
-  });
+  if (problem !== undefined) throw cannotRead(owner, problem);
 }
+
+const cannotRead = (owner: FeatureOwner, problem: string): LimnError =>
+  new LimnError('usage/feature-directions', `These weights do not say it: ${problem}.`, {
+    details: { layer: layerOf(owner) },
+    hint: 'Read features over text with featureDashboards.',
+  });
 
 /** Directions of the stream [n, C] as the unembedding sees them but for 1/s: C(d)∘γ of ln_final. */
 export function beforeUnembedding(step: Step, model: HookedModel, directions: Tensor): Tensor {
@@ -121,11 +134,11 @@ export function beforeUnembedding(step: Step, model: HookedModel, directions: Te
 
 /** W_enc [F, C], or W_in of the neurons, [M, C]. */
 function readers(step: Step, model: HookedModel, owner: FeatureOwner): Tensor {
-  return owner instanceof Dictionary ? owner.tensor('wEnc') : neuronMap(step, model, owner, 'read');
+  return isNeurons(owner) ? neuronMap(step, model, owner, 'read') : owner.tensor('wEnc');
 }
 
-export const layerOf = (owner: FeatureOwner): number =>
-  owner instanceof Dictionary ? owner.config.layer : owner.layer;
+/** The layer whose MLP an owner is about. */
+export const layerOf = (owner: FeatureOwner): number => (isNeurons(owner) ? owner.layer : owner.config.layer);
 
 function neuronMap(step: Step, model: HookedModel, { layer }: NeuronBaseline, side: 'read' | 'written'): Tensor {
   const site = blockHook(layer, side === 'read' ? 'mlp.hook_pre' : 'mlp.hook_post');

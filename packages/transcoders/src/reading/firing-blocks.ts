@@ -9,12 +9,12 @@ import {
   type RunProgress,
 } from '@limn/hooks';
 import { fromData, gatherRows, readFloats, readWords, slice, type SparseCodes, type Tensor } from '@limn/tensor';
-import { Dictionary } from '../dictionary.js';
+import type { FeatureEncoder } from '../encoder.js';
 import { flat, meanRows } from '../evaluation/mean-rows.js';
-import { TopNeurons } from '../evaluation/neurons.js';
+import { TopNeurons, type NeuronBaseline } from '../evaluation/neurons.js';
 import { partsOf, rowsPerBinding } from '../row-parts.js';
 import { keptRows } from '../training/token-source.js';
-import { layerOf, siteOf, type FeatureOwner } from './feature-owner.js';
+import { isNeurons, layerOf, siteOf, type FeatureOwner } from './feature-owner.js';
 import type { TokenPlaces } from './token-places.js';
 
 /** What fires on some tokens. Entries of row n are rowStarts[n] ≤ e < rowStarts[n + 1], by rising column. */
@@ -91,7 +91,7 @@ export class FiringPasses {
     const { skip, scored } = places;
     const site = siteOf(owner);
     const controls = { ...this.controls, ...settleControls(this.controls) };
-    const neurons = owner instanceof Dictionary ? undefined : await this.#neurons(owner);
+    const neurons = isNeurons(owner) ? await this.#neurons(owner) : undefined;
     const slots = this.#slots();
     try {
       await inBatches(
@@ -116,8 +116,10 @@ export class FiringPasses {
             const ids = fromData(step, kept, [kept.length], { label: 'kept rows' });
             const rows = gatherRows(step, flat(run.at(site)), ids);
             return {
-              places: Uint32Array.from(batch.flatMap((s) => places.of(s).map((place) => place))),
-              recorded: neurons ? { parts: [neurons.scores(step, rows)] } : recordRows(step, owner as Dictionary, rows),
+              places: Uint32Array.from(batch.flatMap((s) => places.of(s))),
+              recorded: isNeurons(owner)
+                ? { parts: [(neurons as TopNeurons).scores(step, rows)] }
+                : recordRows(step, owner, rows),
             };
           },
           take: async (step, { places: of, recorded }) => {
@@ -136,7 +138,7 @@ export class FiringPasses {
     }
   }
 
-  async #neurons(owner: Exclude<FeatureOwner, Dictionary>): Promise<TopNeurons> {
+  async #neurons(owner: NeuronBaseline): Promise<TopNeurons> {
     const { sequences, scored, skip } = this.request.places;
     const controls = { ...this.controls, ...settleControls(this.controls), onProgress: undefined };
     const site = siteOf(owner);
@@ -148,25 +150,23 @@ export class FiringPasses {
   /** For each of the F features its number among the wanted, or −1. */
   #slots(): Int32Array {
     const { owner, features } = this.request;
-    const F = owner instanceof Dictionary ? owner.config.features : this.model.info.mlpWidth;
+    const F = isNeurons(owner) ? this.model.info.mlpWidth : owner.config.features;
     const slots = new Int32Array(F).fill(-1);
     features.forEach((feature, slot) => (slots[feature] = slot));
     return slots;
   }
 }
 
-/** Few features of many: those alone where each fires by itself is not worth a form of its own; blocks drop the others. */
-function recordRows(step: Step, dictionary: Dictionary, rows: Tensor): RecordedRows {
-  const { features, activation } = dictionary.config;
-  if (activation.kind === 'top-k') {
-    const { codes } = dictionary.activations(step, rows);
-    if (codes) return { codes };
-  }
-  const count = rows.shape[0] as number;
-  const parts = partsOf(count, rowsPerBinding(dictionary.gpu, features));
+/** Codes where the activation keeps few, else dense parts that a binding takes. */
+function recordRows(step: Step, encoder: FeatureEncoder, rows: Tensor): RecordedRows {
+  const { features, activation } = encoder.config;
+  const { codes } = activation.kind === 'top-k' ? encoder.activations(step, rows) : {};
+  if (codes) return { codes };
+  const total = rows.shape[0] as number;
+  const parts = partsOf(total, rowsPerBinding(encoder.gpu, features));
   return {
-    parts: parts.map(([start, length]) =>
-      dictionary.encode(step, length === count ? rows : slice(step, rows, 0, start, length)),
+    parts: parts.map(([start, count]) =>
+      encoder.encode(step, count === total ? rows : slice(step, rows, 0, start, count)),
     ),
   };
 }

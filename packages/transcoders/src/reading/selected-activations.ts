@@ -1,7 +1,8 @@
-// Activations of a few features of a dictionary, without those of all the others where each fires by itself.
+// Activations of a few features of an encoder, without those of all the others where each fires by itself.
 import type { Step } from '@limn/gpu';
-import { detach, fromData, gatherRows, jumpRelu, matmul, relu, reshape, sparseDecode, type Tensor } from '@limn/tensor';
+import { fromData, gatherRows, reshape, sparseDecode, type Tensor } from '@limn/tensor';
 import type { Dictionary } from '../dictionary.js';
+import { activationsOf } from '../encoder.js';
 
 /** a [N, n] of n features at x [N, I], on the tape. Under `top-k` all features compete, as ever. */
 export function selectedActivations(step: Step, dictionary: Dictionary, x: Tensor, features: Uint32Array): Tensor {
@@ -16,14 +17,11 @@ export function selectedActivations(step: Step, dictionary: Dictionary, x: Tenso
   }
   const ids = fromData(step, features, [n], { label: 'features' });
   const ofEach = (column: Tensor): Tensor => reshape(gatherRows(step, reshape(column, [F, 1]), ids), [n]);
-  const h = matmul(step, x, gatherRows(step, dictionary.tensor('wEnc'), ids), {
-    transposeB: true,
-    bias: ofEach(dictionary.tensor('bEnc')),
-    label: 'pre-activations of some features',
-  });
-  if (activation.kind === 'relu') return relu(step, h);
-  const logThreshold = ofEach(dictionary.parameters.get('logThreshold') as Tensor);
-  return activation.kind === 'jump-relu'
-    ? jumpRelu(step, h, logThreshold, activation)
-    : jumpRelu(step, h, detach(logThreshold), { bandwidth: 1 });
+  const logThreshold = dictionary.parameters.get('logThreshold');
+  const tensors = {
+    wEnc: gatherRows(step, dictionary.tensor('wEnc'), ids),
+    bEnc: ofEach(dictionary.tensor('bEnc')),
+    logThreshold: logThreshold && ofEach(logThreshold),
+  };
+  return activationsOf(step, tensors, activation, x).a as Tensor;
 }
