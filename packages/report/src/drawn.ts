@@ -1,9 +1,37 @@
-// Small drawings as values, so that the page and its script draw them alike: the one as markup, the other as elements.
+// Drawings and parts of a page as values, so that the page and its script make them alike: the one as markup, the other as elements.
 import { Markup, escapeText } from './markup.js';
+
+/** Elements of drawings, which are SVG; all others are HTML. */
+export const drawingTags = ['svg', 'g', 'path', 'text', 'rect', 'circle', 'title'] as const;
+/** Elements that have no content and no end. */
+const emptyTags = new Set<string>(['input']);
 
 /** Names of elements and attributes are the code's own; attribute values and texts may be of the data. */
 export interface Drawn {
-  readonly tag: 'svg' | 'g' | 'path' | 'text' | 'rect' | 'circle' | 'title';
+  readonly tag:
+    | (typeof drawingTags)[number]
+    | 'article'
+    | 'b'
+    | 'bdi'
+    | 'button'
+    | 'data'
+    | 'dd'
+    | 'details'
+    | 'div'
+    | 'dl'
+    | 'dt'
+    | 'h3'
+    | 'h4'
+    | 'h5'
+    | 'i'
+    | 'input'
+    | 'label'
+    | 'li'
+    | 'ol'
+    | 'p'
+    | 'span'
+    | 'summary'
+    | 'ul';
   readonly attributes: Readonly<Record<string, string | number>>;
   readonly children: readonly (Drawn | string)[];
 }
@@ -14,9 +42,10 @@ export const drawn = (
   ...children: readonly (Drawn | string | false)[]
 ): Drawn => ({ tag, attributes, children: children.filter((child) => child !== false) });
 
-/** The drawing as markup. */
+/** As markup. */
 export function drawnMarkup({ tag, attributes, children }: Drawn): Markup {
   const given = Object.entries(attributes).map(([name, value]) => ` ${name}="${escapeText(String(value))}"`);
   const inside = children.map((child) => (typeof child === 'string' ? escapeText(child) : drawnMarkup(child).text));
+  if (emptyTags.has(tag)) return new Markup(`<${tag}${given.join('')} />`);
   return new Markup(`<${tag}${given.join('')}>${inside.join('')}</${tag}>`);
 }

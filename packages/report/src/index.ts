@@ -49,3 +49,32 @@ export { steeringPage } from './steering-page.js';
 export type { ParityRecord } from './parity-record.js';
 export { paritySentences } from './parity-words.js';
 export { summariseSteering } from './steering-summary.js';
+export { checkFeatures, featuresFromJson, featuresJsonSchema, featuresToJson } from './features/features-record.js';
+export type { FeaturesRecord } from './features/features-record.js';
+export type { FeatureExample, FeatureRecord } from './features/feature-record.js';
+export { LABELS_FORMAT, labelsToJson } from './features/feature-labels.js';
+export { featuresPage } from './features/features-page.js';
+export { summariseFeatures } from './features/features-summary.js';
+export {
+  checkFeatureGraph,
+  featureGraphFromJson,
+  featureGraphJsonSchema,
+  featureGraphToJson,
+} from './feature-graph/graph-record.js';
+export type {
+  FeatureEffectRow,
+  FeatureGraphNode,
+  FeatureGraphRecord,
+  FeatureGraphSplit,
+} from './feature-graph/graph-record.js';
+export { featureGraphPage } from './feature-graph/graph-page.js';
+export { summariseFeatureGraph } from './feature-graph/graph-summary.js';
+export {
+  checkDictionaries,
+  dictionariesFromJson,
+  dictionariesJsonSchema,
+  dictionariesToJson,
+} from './dictionaries/dictionaries-record.js';
+export type { DictionariesRecord, DictionaryPoint } from './dictionaries/dictionaries-record.js';
+export { dictionariesPage } from './dictionaries/dictionaries-page.js';
+export { summariseDictionaries } from './dictionaries/dictionaries-summary.js';

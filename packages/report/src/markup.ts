@@ -36,8 +36,12 @@ export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): 
   return new Markup(strings.raw.map((text, i) => text + render(parts[i])).join(''));
 }
 
+/** What could end a script element or start another, and what acts on the text around it instead of being seen. */
+// eslint-disable-next-line no-control-regex -- keeping control characters out is what this is for
+const notInScript = /[<>&\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+
 /** JSON for a script element that is data: no character in it can end the element or start another. */
 export function scriptJson(value: unknown): Markup {
   const code = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
-  return new Markup(JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, code));
+  return new Markup(JSON.stringify(value).replace(notInScript, code));
 }

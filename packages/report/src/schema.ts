@@ -84,6 +84,18 @@ export function orNull<T>(inner: Schema<T>): Schema<T | null> {
   };
 }
 
+/** A value of either kind; a fault is told in the words of the second. */
+export function either<A, B>(first: Schema<A>, second: Schema<B>): Schema<A | B> {
+  return {
+    json: { anyOf: [first.json, second.json] },
+    check(value, path, issues) {
+      const faults: Issue[] = [];
+      first.check(value, path, faults);
+      if (faults.length) second.check(value, path, issues);
+    },
+  };
+}
+
 export function list<T>(item: Schema<T>, { most = 100_000 }: { most?: number } = {}): Schema<readonly T[]> {
   const allowed = `a list of at most ${most} entries`;
   return {

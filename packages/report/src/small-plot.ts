@@ -1,5 +1,5 @@
 // The frame of a small plot that stands beside others: its name, a grid with numbers at both axes, and whatever is drawn inside.
-import { scaleLinear, scaleSqrt } from 'd3-scale';
+import { scaleLinear, scaleLog, scaleSqrt } from 'd3-scale';
 import { line } from 'd3-shape';
 import { html } from './markup.js';
 import type { Markup, Part } from './markup.js';
@@ -16,6 +16,8 @@ export interface PlotAxis {
   readonly text?: (value: number) => string;
   /** By square roots: counts whose small ones matter most. */
   readonly root?: boolean;
+  /** By powers of ten; both ends are above 0. */
+  readonly log?: boolean;
 }
 
 /** Pixels of values. */
@@ -50,7 +52,9 @@ export function smallPlot({ kind, head, under = '', label, across, upward, heigh
   const vertical = scaleOf(upward, [floor, top]);
   const x = (value: number): number => tenth(horizontal(value));
   const y = (value: number): number => tenth(vertical(value));
-  const acrossTicks = across.ticks ?? (across.root ? rootTicks(across.ends[1], horizontal) : horizontal.ticks(5));
+  const acrossTicks =
+    across.ticks ??
+    (across.root ? rootTicks(across.ends[1], horizontal) : across.log ? logTicks(across.ends) : horizontal.ticks(5));
   const { text: acrossText = numberText } = across;
   const { text: upwardText = numberText } = upward;
   return html`<svg
@@ -85,7 +89,8 @@ export function smallPlot({ kind, head, under = '', label, across, upward, heigh
   </svg>`;
 }
 
-function scaleOf({ ends, root = false }: PlotAxis, range: readonly [number, number]) {
+function scaleOf({ ends, root = false, log = false }: PlotAxis, range: readonly [number, number]) {
+  if (log) return scaleLog(ends[0] === ends[1] ? [ends[0] / 2, ends[1] * 2] : ends, range).clamp(true);
   const given = ends[0] === ends[1] ? [ends[0] - 0.5, ends[1] + 0.5] : ends;
   return (root ? scaleSqrt(given, range) : scaleLinear(given, range)).clamp(true);
 }
@@ -97,6 +102,15 @@ function rootTicks(most: number, place: (value: number) => number): number[] {
     for (const value of [power, 2 * power, 5 * power])
       if (value <= most && place(value) - place(kept.at(-1) ?? 0) >= 30) kept.push(value);
   return kept;
+}
+
+/** 1, 2 and 5 times powers of ten between the ends; only the powers themselves where there would be too many. */
+function logTicks([least, most]: readonly [number, number]): number[] {
+  const found: number[] = [];
+  for (let power = Math.floor(Math.log10(least)); 10 ** power <= most; power++)
+    for (const value of [1, 2, 5].map((times) => times * 10 ** power))
+      if (value >= least && value <= most) found.push(value);
+  return found.length > 8 ? found.filter((value) => Number.isInteger(Math.log10(value))) : found;
 }
 
 /** The path of a curve through points. */

@@ -25,3 +25,10 @@ export function elements(page: string): Found[] {
 /** Names of elements and attributes, without any value. */
 export const skeleton = (page: string): string[] =>
   elements(page).map(({ name, attributes }) => `${name} ${[...attributes.keys()].join(' ')}`);
+
+/** What is read on the page, without its script, its data and its style. */
+export const textOf = (page: string): string =>
+  page
+    .replace(/<script[\s\S]*?<\/script>|<style[\s\S]*?<\/style>/g, ' ')
+    .replace(/<[^>]*>/g, ' ')
+    .replace(/\s+/g, ' ');

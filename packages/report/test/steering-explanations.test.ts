@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { checkSteering, steeringFromJson, steeringPage, steeringToJson, type SteeringRecord } from '../src/index.js';
 import { cellName, shortPosition } from '../src/cell-name.js';
 import { signedText } from '../src/number-text.js';
-import { elements } from './page-elements.js';
+import { elements, textOf } from './page-elements.js';
 import { steeringSample } from './steering-sample.js';
 
 const record = steeringSample();
@@ -21,11 +21,6 @@ const headings = [
   'Which prompts asked for it',
 ];
 
-const textOf = (made: string): string =>
-  made
-    .replace(/<script[\s\S]*?<\/script>|<style[\s\S]*?<\/style>/g, ' ')
-    .replace(/<[^>]*>/g, ' ')
-    .replace(/\s+/g, ' ');
 const page = steeringPage(record);
 const text = textOf(page);
 /** The part of a page below one of its headings. */

@@ -11,7 +11,7 @@ import {
   type SteeringRecord,
 } from '../src/index.js';
 import { hostileTexts } from './hostile-texts.js';
-import { elements, skeleton } from './page-elements.js';
+import { elements, skeleton, textOf } from './page-elements.js';
 import { paritySample } from './parity-sample.js';
 import { steeringSample } from './steering-sample.js';
 
@@ -30,11 +30,6 @@ const recordOf = (parity: ParityRecord): SteeringRecord => ({
 });
 const parity = paritySample();
 const record = recordOf(parity);
-const textOf = (made: string): string =>
-  made
-    .replace(/<script[\s\S]*?<\/script>|<style[\s\S]*?<\/style>/g, ' ')
-    .replace(/<[^>]*>/g, ' ')
-    .replace(/\s+/g, ' ');
 const [first, ...others] = parity.parts;
 const retention = parity.retention!;
 

@@ -14,16 +14,11 @@ import { drawnMarkup } from '../src/drawn.js';
 import { nextTokens } from '../src/next-tokens.js';
 import { cellClasses, cellFigures, factorOf, type CellMeaning } from '../src/steering-cell.js';
 import { hostileTexts } from './hostile-texts.js';
-import { elements, skeleton } from './page-elements.js';
+import { elements, skeleton, textOf } from './page-elements.js';
 import { steeringSample } from './steering-sample.js';
 
 const record = steeringSample();
 const page = steeringPage(record);
-const textOf = (made: string): string =>
-  made
-    .replace(/<script[\s\S]*?<\/script>|<style[\s\S]*?<\/style>/g, ' ')
-    .replace(/<[^>]*>/g, ' ')
-    .replace(/\s+/g, ' ');
 /** What must be there: nothing that is computed beside the prompt. */
 function bareOf(given: SteeringRecord): SteeringRecord {
   const { schema, version, kind, title, provenance, method, objective, prompts } = given;

@@ -1,7 +1,11 @@
 // The script inside a report page: finds each record's section and brings its drawing, table and copy buttons to life.
 import type { LiveData } from '../live-data.js';
+import type { LiveGraph } from '../feature-graph/graph-page.js';
+import type { LiveFeatures } from '../features/features-page.js';
 import type { LiveSteering } from '../live-steering.js';
 import { liveDrawing } from './drawing.js';
+import { liveGraphPage } from './feature-graph.js';
+import { liveFeaturesPage } from './features.js';
 import { liveReading } from './reading.js';
 import { shownCircuit } from './shown.js';
 import { liveSize } from './size.js';
@@ -22,10 +26,16 @@ for (const section of document.querySelectorAll<HTMLElement>('[data-record]')) {
   }
   liveTable(section, data, shown);
 }
-for (const section of document.querySelectorAll<HTMLElement>('[data-steering]')) {
-  const json = section.querySelector('script[type="application/json"]')?.textContent;
-  if (json) liveSteeringPage(section, JSON.parse(json) as LiveSteering);
+/** Brings sections of one kind to life, each with its own data. */
+function liven<T>(kind: string, live: (section: HTMLElement, data: T) => void): void {
+  for (const section of document.querySelectorAll<HTMLElement>(`[data-${kind}]`)) {
+    const json = section.querySelector('script[type="application/json"]')?.textContent;
+    if (json) live(section, JSON.parse(json) as T);
+  }
 }
+liven<LiveSteering>('steering', liveSteeringPage);
+liven<LiveFeatures>('features', liveFeaturesPage);
+liven<LiveGraph>('feature-graph', liveGraphPage);
 for (const block of document.querySelectorAll('.command')) {
   const command = block.querySelector('[data-command]');
   copyButton(block.querySelector('[data-copy]'), () => command?.textContent ?? '');

@@ -1,0 +1,194 @@
+// Pages of features, graphs and dictionaries in Chromium: nothing hostile runs, nothing is fetched, and everything answers to pointer and keys.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { findChromium } from '@limn/tooling/chromium';
+import type { Browser, Page } from 'playwright';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { dictionariesPage, featureGraphPage, featuresPage } from '../src/index.js';
+import { dictionariesSample } from './dictionaries-sample.js';
+import { featuresSample } from './features-sample.js';
+import { graphSample } from './graph-sample.js';
+import { hostileTexts } from './hostile-texts.js';
+
+const executablePath = findChromium();
+const reason = 'no Chromium found; set CHROME_PATH to one';
+const folder = mkdtempSync(join(tmpdir(), 'limn-report-'));
+let browser: Browser | undefined;
+
+beforeAll(async () => {
+  if (!executablePath) return;
+  const { chromium } = await import('playwright');
+  browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+});
+afterAll(async () => {
+  await browser?.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function open(html: string, width = 1280): Promise<{ page: Page; troubles: string[] }> {
+  const file = join(folder, 'page.html');
+  writeFileSync(file, html);
+  if (!browser) throw new Error(reason);
+  const page = await browser.newPage({ viewport: { width, height: 900 } });
+  const troubles: string[] = [];
+  page.on('console', (message) => troubles.push(message.text()));
+  page.on('pageerror', (error) => troubles.push(error.message));
+  page.on('dialog', (dialog) => troubles.push(dialog.message()));
+  page.on('request', (request) => /^(file|blob):/.test(request.url()) || troubles.push(request.url()));
+  await page.goto(pathToFileURL(file).href);
+  return { page, troubles };
+}
+
+/** What a button gives to be saved. */
+async function saved(page: Page, button: string): Promise<unknown> {
+  const [download] = await Promise.all([page.waitForEvent('download'), page.locator(button).click()]);
+  return JSON.parse(readFileSync(await download.path(), 'utf8'));
+}
+
+const hostile = (_: string, i: number): string => [...hostileTexts, '__proto__'][i % (hostileTexts.length + 1)] ?? '';
+const unbroken = async (page: Page, troubles: readonly string[]): Promise<void> => {
+  expect(troubles).toEqual([]);
+  expect(await page.evaluate('globalThis.broken')).toBeUndefined();
+  expect(await page.locator('main img, main script:not([type]), h1 *').count()).toBe(0);
+  expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+};
+
+test('hostile text runs nothing in a graph, in dashboards and in frontiers, and fits a narrow window', async (context) => {
+  if (!executablePath) return context.skip(reason);
+  const record = graphSample({ text: hostile, tokens: 8, features: 30, edges: 200 });
+  const graph = await open(featureGraphPage(record), 390);
+  await graph.page.locator('[data-gnode].feature').first().dispatchEvent('click');
+  await graph.page.locator('[data-pin]').first().click();
+  await graph.page.locator('[data-group-name]').fill('</script><img src=x onerror="globalThis.broken=1">');
+  await graph.page.locator('[data-group]').click();
+  await graph.page.locator('[data-gnode][tabindex="0"]').focus();
+  await graph.page.keyboard.press('ArrowUp');
+  await graph.page.evaluate(`location.hash = '#graph/0.5/1/<img src=x onerror="globalThis.broken=1">/7'`);
+  await unbroken(graph.page, graph.troubles);
+  // What is saved is what was given, letter by letter.
+  const file = (await saved(graph.page, '[data-save-graph]')) as {
+    metadata: { prompt_tokens: string[] };
+    qParams: { supernodes: string[][] };
+  };
+  expect(file.metadata.prompt_tokens).toEqual(record.prompt);
+  expect(file.qParams.supernodes.at(-1)?.[0]).toBe('</script><img src=x onerror="globalThis.broken=1">');
+  await graph.page.close();
+
+  const features = await open(featuresPage(featuresSample({ text: hostile, count: 16 })), 390);
+  await features.page.locator('[data-more-cards]').click();
+  await features.page.locator('[data-name]').first().fill('"><svg onload="globalThis.broken = 1">');
+  await features.page.locator('[data-find="logit"]').fill('</script>');
+  await unbroken(features.page, features.troubles);
+  await features.page.close();
+
+  const frontiers = await open(dictionariesPage(dictionariesSample({ text: hostile, layers: 1 })), 390);
+  await unbroken(frontiers.page, frontiers.troubles);
+  await frontiers.page.close();
+});
+
+test('a graph is followed edge by edge, pruned, pinned, grouped and saved', async (context) => {
+  if (!executablePath) return context.skip(reason);
+  const record = graphSample();
+  const { page, troubles } = await open(featureGraphPage(record));
+  const says = () => page.locator('[data-shown-says]').textContent();
+  const nodes = () => page.locator('[data-gnode]').count();
+  const picked = () => page.locator('[data-gnode].now').getAttribute('data-gnode');
+  const shown = Number(/^\d+/.exec((await says()) ?? '')?.[0]);
+  expect(await nodes()).toBe(shown);
+
+  // The slider: everything at 1, and the sentence counts what is drawn.
+  await page.locator('[data-threshold="nodes"]').focus();
+  await page.keyboard.press('End');
+  expect(await page.locator('[data-threshold-says="nodes"]').textContent()).toBe('100 % of the influence');
+  expect(await says()).toMatch(/^218 of 224 nodes, .*hidden: 6 biases; /);
+  expect(await nodes()).toBe(218);
+  await page.locator('[data-constants]').check();
+  expect(await says()).toMatch(/^224 of 224 nodes/);
+  expect(await page.locator('[data-gnode].bias').count()).toBe(6);
+  await page.locator('[data-constants]').uncheck();
+
+  // A click picks; the list leads along an edge to another node, and back.
+  const index = record.nodes.findIndex(({ kind, layer }) => kind === 'feature' && layer === 2);
+  await page.locator(`[data-gnode="${index}"]`).dispatchEvent('click');
+  expect(await picked()).toBe(String(index));
+  const into = record.edges.filter(([, target]) => target === index);
+  const [strongest] = [...into].sort((a, b) => Math.abs(b[2]) - Math.abs(a[2]));
+  expect(await page.locator('[data-panel] h5').first().textContent()).toContain(`In: ${into.length} edges`);
+  await page.locator('[data-panel] .edges button').first().click();
+  expect(await picked()).toBe(String(strongest?.[0]));
+  expect(await page.evaluate(`document.activeElement.getAttribute('data-gnode')`)).toBe(String(strongest?.[0]));
+  expect(await page.evaluate('location.hash')).toBe(`#graph/1/0.98/${strongest?.[0]}/0.1.2.3`);
+
+  // Keys: arrows move the focus, Enter picks, P pins, Escape lets go.
+  await page.keyboard.press('ArrowUp');
+  const focused = Number(await page.evaluate(`document.activeElement.getAttribute('data-gnode')`));
+  expect(focused).not.toBe(strongest?.[0]);
+  expect(await page.locator('[data-hover]').isVisible()).toBe(true);
+  await page.keyboard.press('Enter');
+  expect(await picked()).toBe(String(focused));
+  const isPinned = record.qParams?.pinnedIds.includes(record.nodes[focused]?.id ?? '') === true;
+  await page.keyboard.press('p');
+  expect(await page.locator(`[data-gnode="${focused}"].pinned`).count()).toBe(isPinned ? 0 : 1);
+  await page.keyboard.press('Escape');
+  expect(await page.locator('[data-gnode].now').count()).toBe(0);
+  expect(await page.evaluate(`document.activeElement.getAttribute('data-gnode')`)).toBe(String(focused));
+
+  // What is ticked becomes a group, in the page and in the file; what is pinned stays when pruned.
+  await page.locator('[data-group-name]').fill('two digits');
+  await page.locator('[data-group-name]').press('Enter');
+  expect(await page.locator('[data-supernode] h4 bdi').allTextContents()).toEqual(['years', 'two digits']);
+  await page.locator('[data-threshold="nodes"]').press('Home');
+  const pinned = await page.locator('[data-gnode].pinned').count();
+  expect(pinned).toBeGreaterThanOrEqual(3);
+  const file = (await saved(page, '[data-save-graph]')) as {
+    nodes: { node_id: string }[];
+    qParams: { pinnedIds: string[]; supernodes: string[][] };
+  };
+  expect(file.nodes).toHaveLength(record.nodes.length);
+  expect(file.qParams.pinnedIds).toHaveLength(pinned);
+  expect(file.qParams.supernodes.map(([name]) => name)).toEqual(['years', 'two digits']);
+  await page.locator('[data-ungroup="0"]').click();
+  expect(await page.locator('[data-supernode]').count()).toBe(1);
+
+  // The address leads back, and one that is no state changes nothing.
+  await page.evaluate(`location.hash = '#graph/0.8/0.98/${index}/'`);
+  await page.waitForFunction(`document.querySelector('[data-threshold="nodes"]').value === '0.8'`);
+  expect(await picked()).toBe(String(index));
+  await page.evaluate(`location.hash = '#graph/7/x/-1'`);
+  expect(await picked()).toBe(String(index));
+  expect(troubles).toEqual([]);
+  await page.close();
+});
+
+test('features are found, ordered, labelled, and their labels saved', async (context) => {
+  if (!executablePath) return context.skip(reason);
+  const record = featuresSample();
+  const { page, troubles } = await open(featuresPage(record));
+  const cards = () => page.locator('[data-feature]').count();
+  const count = () => page.locator('[data-count]').textContent();
+  expect(await count()).toBe('12 of 40 features.');
+  await page.locator('[data-more-cards]').click();
+  expect(await cards()).toBe(24);
+  await page.locator('[data-find="layer"]').selectOption('1');
+  expect(await count()).toBe('12 of 13 features that fit, out of 40.');
+  await page.locator('[data-order]').selectOption('most');
+  const strongest = record.features.filter(({ layer }) => layer === 1).sort((a, b) => b.actMax - a.actMax)[0];
+  expect(await page.locator('[data-feature]').first().getAttribute('data-feature')).toBe(`tc1[${strongest?.feature}]`);
+  await page.locator('[data-name]').first().fill('mine');
+  expect(await page.locator('[data-label]').first().textContent()).toBe('mine');
+  await page.locator('[data-find="label"]').fill('MINE');
+  expect(await cards()).toBe(1);
+  await page.locator('[data-find="label"]').fill('');
+  await page.locator('[data-find="layer"]').selectOption('');
+  await page.locator('[data-find="fires"]').fill('paris');
+  expect(await count()).toMatch(/that fit, out of 40\.$/);
+  await page.locator('[data-find="fires"]').fill('no such token');
+  expect(await cards()).toBe(0);
+  const { labels } = (await saved(page, '[data-save]')) as { labels: { feature: number; label: string }[] };
+  expect(labels.find(({ feature }) => feature === strongest?.feature)?.label).toBe('mine');
+  expect(labels).toHaveLength(record.features.filter(({ label }) => label).length + (strongest?.label ? 0 : 1));
+  expect(troubles).toEqual([]);
+  await page.close();
+});
