@@ -1,10 +1,9 @@
 """Writes training-runs.json: what PyTorch makes of 200 updates of small dictionaries, each from the same numbers as limn's.
 
 Needs torch (made with torch 2.9.1).   usage: python make-training-runs.py
-Inputs, targets and first weights come from the formula `grid` below, which training-inputs.ts has too and which f32 holds exactly.
+Inputs, targets and first weights come from the formula `grid` of training_parts.py, which training-inputs.ts has too and which f32 holds exactly.
 Each run: its settings, the loss of every update, the gradients of the first one, the weights after the last, which features fired
 (bit f of a word per row, every tenth update), and BatchTopK's threshold after every update. Arrays are little-endian in base64.
-Straight-through gradients are custom autograd functions, written from arXiv 2407.14435.
 """
 import base64, json
 from pathlib import Path
@@ -12,60 +11,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from training_parts import Jump, Step, grid, keep
+
 torch.set_num_threads(1)
 ROWS, WIDTH, FEATURES, UPDATES, EVERY = 32, 6, 24, 200, 10
 RATE = 3e-3
 
 
-def grid(start, shape):
-    """Numbers start, start + 1, … hashed to multiples of 1/1024 in [-2, 2)."""
-    n = np.arange(start, start + int(np.prod(shape)), dtype=np.uint64)
-    word = (n * 2654435761) & 0xFFFFFFFF
-    word ^= word >> np.uint64(16)
-    word = (word * 0x85EBCA6B) & 0xFFFFFFFF
-    word ^= word >> np.uint64(13)
-    word = (word * 0xC2B2AE35) & 0xFFFFFFFF
-    word ^= word >> np.uint64(16)
-    return torch.tensor(((word >> np.uint64(20)).astype(np.float64) - 2048) / 1024, dtype=torch.float32).reshape(shape)
-
-
 def batch(update):
     x = grid(10_000_000 + update * ROWS * WIDTH, (ROWS, WIDTH))
     return x, x * x.roll(-1, 1) + 0.5 * x.roll(-2, 1)
-
-
-class Jump(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, h, threshold, bandwidth):
-        ctx.save_for_backward(h, threshold)
-        ctx.bandwidth = bandwidth
-        return h * (h > threshold)
-
-    @staticmethod
-    def backward(ctx, grad):
-        h, threshold = ctx.saved_tensors
-        near = ((h - threshold) / ctx.bandwidth).abs() < 0.5
-        return grad * (h > threshold), (-(threshold / ctx.bandwidth) * near * grad).sum(0), None
-
-
-class Step(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, h, threshold, bandwidth):
-        ctx.save_for_backward(h, threshold)
-        ctx.bandwidth = bandwidth
-        return (h > threshold).to(h.dtype)
-
-    @staticmethod
-    def backward(ctx, grad):
-        h, threshold = ctx.saved_tensors
-        near = ((h - threshold) / ctx.bandwidth).abs() < 0.5
-        return None, (-(1 / ctx.bandwidth) * near * grad).sum(0), None
-
-
-def keep(h, count):
-    """The `count` largest of each row, the positive ones among them."""
-    top = h.topk(count, dim=-1)
-    return torch.zeros_like(h).scatter(-1, top.indices, top.values.relu())
 
 
 def run(activation, loss, skip=False, unitDecoder=False, deadAfter=None):
