@@ -1,4 +1,4 @@
-// The folder of `limn transcode train` and `sweep`: result.json from the start, checkpoints while it trains, sets whose config.json comes last.
+// The folder of `limn transcode train` and `sweep`: training.json from the start, checkpoints while it trains, sets whose config.json comes last.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { CheckpointStore } from '@limn/gpt2';
@@ -10,10 +10,10 @@ import { saveDictionaryFiles } from './dictionary-files.js';
 import { makeFolder } from './make-folder.js';
 
 /** What the run is, and at its end what came of it. */
-const ABOUT = 'result.json';
+const ABOUT = 'training.json';
 const CONFIG = 'config.json';
 
-/** Which command's folder it is: the schema of its result.json. */
+/** Which command's folder it is: the schema of its training.json. */
 export type DictionaryRunKind = 'limn.dictionaries' | 'limn.dictionary-sweep';
 
 /** A folder that is taken for one run. */
@@ -24,7 +24,10 @@ export interface DictionaryRun extends ClaimedFolder {
   writeAbout(state: 'running' | 'finished', about: Readonly<Record<string, unknown>>): Promise<void>;
   /** The run's checkpoints; what it is stands in the folder before the first update, when nothing is refused any more. */
   announced(about: Readonly<Record<string, unknown>>, part?: string): CheckpointStore;
+  /** Writes a file of the folder or of one below it. */
   writeText(name: string, text: string): Promise<void>;
+  /** A file that may be there. */
+  readText(name: string): string | undefined;
   /** Writes a set into the folder or one below it; without its config.json it is none, which comes last. */
   writeSet(folder: string, members: readonly SetMember[], description: SetDescription): Promise<void>;
   /** Whether there is a whole set. */
@@ -72,13 +75,18 @@ export async function openDictionaryRun(
       return {
         ...store,
         prepare: async (bytes, writes) => {
+          // First of all: it says whose folder this is.
+          if (!earlier) await writeAbout('running', about);
           if (part !== undefined) madeFolder(place, part);
           await store.prepare?.(bytes, writes);
-          if (!earlier) await writeAbout('running', about);
         },
       };
     },
-    writeText: text,
+    writeText: async (name, content) => {
+      madeFolder(place, path.dirname(name));
+      await text(name, content);
+    },
+    readText: (name) => readIfThere(path.join(place, name)),
     writeSet: async (folder, members, description) => {
       const into = madeFolder(place, folder);
       // Without the config of an earlier write in between: half of one set and half of another is none.
@@ -119,8 +127,13 @@ async function* configLast(files: AsyncIterable<DictionaryFile>): AsyncGenerator
 
 function readAbout(place: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    return JSON.parse(readFileSync(path.join(place, ABOUT), 'utf8')) as Record<string, unknown>;
+    const about = JSON.parse(readIfThere(path.join(place, ABOUT)) ?? 'null') as Record<string, unknown> | null;
+    return about ?? undefined;
   } catch {
     return undefined;
   }
+}
+
+function readIfThere(file: string): string | undefined {
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
 }

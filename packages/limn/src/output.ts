@@ -22,6 +22,8 @@ const SCHEMA_PREFIX = 'limn';
 export interface OutputFolder {
   /** Where the folder will stand. */
   readonly path: string;
+  /** Where it stands until then, for those who write large files into it themselves. */
+  readonly draft: string;
   /** Writes one file of the folder; `name` may hold forward slashes. */
   write(name: string, content: string | Uint8Array): void;
   /** Puts the folder in its place, replacing an earlier output of limn. */
@@ -52,6 +54,7 @@ export function openOutputFolder(target: string, layout: OutputLayout): OutputFo
   let open = true;
   return {
     path: place,
+    draft,
     write(name, content) {
       const file = path.resolve(draft, name);
       if (!file.startsWith(draft + path.sep)) throw new RangeError(`output name '${name}' leaves its folder`);

@@ -15,6 +15,7 @@ import type { TranscodeOptions } from './commands/transcode-options.js';
 import type { ProgressEvent } from './console.js';
 import type { TrainingData } from './dictionary-data.js';
 import type { CommonSettings } from './dictionary-settings.js';
+import { EXIT, exitCodeOf } from './exit-code.js';
 import type { MeasuredDictionaries } from './measured-dictionaries.js';
 import type { OpenModel } from './model-source.js';
 
@@ -194,8 +195,10 @@ export function describeSet(
   };
 }
 
-/** The end of a run that was stopped. */
-export const stoppedIn = ({ path }: { readonly path: string }): LimnError =>
-  new LimnError('aborted', `a checkpoint is in ${path}`, {
+/** What ended a training: of one that was stopped, where it can be gone on from. */
+export function endOf(error: unknown, signal: AbortSignal, { path }: { readonly path: string }): unknown {
+  if (!signal.aborted || (error !== signal.reason && exitCodeOf(error) !== EXIT.interrupted)) return error;
+  return new LimnError('aborted', `a checkpoint is in ${path}`, {
     hint: 'the same command with --resume goes on from there',
   });
+}

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { dictionariesFromJson } from '@limn/report';
 import { openDictionarySet } from '@limn/transcoders';
 import { describe, expect, it } from 'vitest';
 import { openDictionaryFolder } from '../src/dictionary-files.js';
@@ -47,9 +48,14 @@ describe('limn transcode train', () => {
       expect(measured.gaps?.[i]?.gap).toBe(figures.fvu - (measured.general?.figures.dictionaries[i]?.fvu ?? NaN));
     }
     expect(measured.own.figures.together.map(({ name }) => name)).toEqual(['layers 0, 1']);
-    const result = runs.json('first', 'result.json');
-    expect(result).toMatchObject({ schema: 'limn.dictionaries', state: 'finished', measured });
-    expect((result['history'] as { figures: object }[])[0]?.figures).toHaveProperty('layer 1');
+    const training = runs.json('first', 'training.json');
+    expect(training).toMatchObject({ schema: 'limn.dictionaries', state: 'finished', measured });
+    expect((training['history'] as { figures: object }[])[0]?.figures).toHaveProperty('layer 1');
+    const record = dictionariesFromJson(readFileSync(runs.at('first', 'result.json'), 'utf8'));
+    expect(record.points.map(({ name, setting, l0 }) => [name, setting, l0])).toEqual(
+      measured.own.figures.dictionaries.map(({ name, l0 }) => [name, 'k = 4', l0]),
+    );
+    expect(record.provenance.commandLine).toBe(provenance.commandLine);
     const card = readFileSync(runs.at('first', 'README.md'), 'utf8');
     expect(card).toContain(`| layer 1 | 24 | ${measured.own.figures.dictionaries[1]?.l0.toFixed(1)} |`);
     expect(card).toContain('960 tokens of');

@@ -1,11 +1,13 @@
 // `limn transcode train`: trains a dictionary for each layer from one stream of activations, measures them, and writes the set with its model card.
 import type { Gpu } from '@limn/gpu';
+import { dictionariesPage, dictionariesToJson } from '@limn/report';
 import { trainDictionaries, type TrainedDictionaries } from '@limn/transcoders';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { dictionaryCard } from '../dictionary-card.js';
 import { trainingData } from '../dictionary-data.js';
+import { dictionariesRecord } from '../dictionary-record.js';
 import { openDictionaryRun, type DictionaryRun } from '../dictionary-run.js';
 import {
   DICTIONARY_KINDS,
@@ -21,7 +23,7 @@ import { openGivenModel } from '../given-model.js';
 import { allTogether, describeMeasured, measureDictionaries } from '../measured-dictionaries.js';
 import { MOST_LOSSES, onNewDevices } from '../new-devices.js';
 import { integerOption, nameOption } from '../shared-options.js';
-import { describeSet, loadedOn, membersOf, progressOf, streamOf, stoppedIn } from '../trained-set.js';
+import { describeSet, loadedOn, membersOf, progressOf, streamOf, endOf } from '../trained-set.js';
 import { provenanceOf } from '../provenance.js';
 import { expectSparsity } from './transcode-sparsity.js';
 import { commonSettings, dataRequest, withTranscodeOptions, type TranscodeOptions } from './transcode-options.js';
@@ -38,7 +40,7 @@ const RUN = { schema: 'limn.dictionaries', command: 'limn transcode train' } as 
 export function addTranscodeTrainCommand(transcode: Command, context: CommandContext): void {
   withTranscodeOptions(transcode.command('train'))
     .description(
-      'train a dictionary for each layer from one stream of activations; writes a set in limn’s format, result.json and a model card',
+      'train a dictionary for each layer from one stream of activations; writes a set in limn’s format, a model card, result.json and report.html',
     )
     .option(
       '--kind <name>',
@@ -121,7 +123,7 @@ async function trainOn(
       onNotice: (line) => console.note(line),
     });
   } catch (error) {
-    throw signal.aborted && error === signal.reason ? stoppedIn(folder) : error;
+    throw endOf(error, signal, folder);
   }
   using set = loadedOn(gpu, trained.dictionaries);
   const measured = await measureDictionaries({
@@ -150,6 +152,22 @@ async function trainOn(
       features: set.featuresOf,
     }),
   );
+  const record = dictionariesRecord({
+    title: `${about.setting} of ${model.name}, ${common.activation}, ${common.features} features`,
+    provenance,
+    settings: [
+      {
+        name: about.setting,
+        kind,
+        setting: `${hasK(common.activation) ? 'k' : 'λ'} = ${setting.sparsity}`,
+        seed,
+        features: common.features,
+        measured,
+      },
+    ],
+  });
+  await folder.writeText('result.json', dictionariesToJson(record));
+  await folder.writeText('report.html', dictionariesPage(record));
   await folder.writeAbout('finished', { ...about, measured, history: trained.history });
   folder.removeCheckpoints();
   for (const line of describeMeasured(measured, set.featuresOf)) console.say(line);

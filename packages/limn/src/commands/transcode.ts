@@ -1,7 +1,9 @@
 // `limn transcode`: dictionaries of MLPs: trained, measured, compared over sparsities, and brought from and to other tools' formats.
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
+import { addTranscodeConvertCommand } from './transcode-convert.js';
 import { addTranscodeEvaluateCommand } from './transcode-evaluate.js';
+import { addTranscodeSweepCommand } from './transcode-sweep.js';
 import { addTranscodeTrainCommand } from './transcode-train.js';
 
 export function addTranscodeCommand(program: Command, context: CommandContext): void {
@@ -10,4 +12,6 @@ export function addTranscodeCommand(program: Command, context: CommandContext): 
     .description('train transcoders and SAEs of MLPs, measure them, choose their sparsity, convert them');
   addTranscodeTrainCommand(transcode, context);
   addTranscodeEvaluateCommand(transcode, context);
+  addTranscodeSweepCommand(transcode, context);
+  addTranscodeConvertCommand(transcode, context);
 }
