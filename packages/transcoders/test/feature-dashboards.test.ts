@@ -17,6 +17,8 @@ import {
 } from '../src/index.js';
 import type { FeatureEncoder } from '../src/encoder.js';
 import { randomDictionary, tinyGpt2, toy } from './graph-models.js';
+import { FiringPasses, type FiringBlock } from '../src/reading/firing-blocks.js';
+import { TokenPlaces } from '../src/reading/token-places.js';
 import { uniform } from './uniform.js';
 
 const WINDOW = 2;
@@ -219,6 +221,27 @@ test('neurons and models of other kinds have dashboards; the toy of parallel blo
   expect(across.of(4)).not.toHaveProperty('logits');
   expect(across.of(4)?.deEmbedding).toEqual(own.of(4)?.deEmbedding);
   expect(await refusal(featureLogits(other, encoder, [0]))).toMatchObject({ code: 'usage/feature-directions' });
+});
+
+test('activations read as lists, whole, or in part as lists are the same blocks', async () => {
+  using dictionary = randomDictionary(model, 1, { activation: { kind: 'jump-relu', bandwidth: 0.1 } });
+  const places = new TokenPlaces(texts(model.info.vocabulary), 1);
+  const blocksOf = async (listed: number, features = Uint32Array.from({ length: 12 }, (_, f) => f)) => {
+    const blocks: FiringBlock[] = [];
+    const request = { owner: dictionary, features, places, keptBytes: 0, passes: 1, listed };
+    await new FiringPasses(model, request, { batchSize: 1 }).pass((block) => void blocks.push(block));
+    return blocks;
+  };
+  const whole = await blocksOf(12);
+  const most = whole.map(({ rowStarts }) => Math.max(...rowStarts.map((start, n) => start - (rowStarts[n - 1] ?? 0))));
+  // Lists of 3 hold some batches; those of 2 overflow in others, which are read whole.
+  expect(Math.min(...most)).toBeLessThan(3);
+  expect(Math.max(...most)).toBeGreaterThan(2);
+  for (const listed of [3, 2]) expect(await blocksOf(listed)).toEqual(whole);
+  const some = await blocksOf(3, Uint32Array.of(2, 5));
+  expect(some.map(({ values }) => values.length)).toEqual(
+    whole.map(({ columns }) => columns.filter((f) => f === 2 || f === 5).length),
+  );
 });
 
 test('progress counts all passes, a signal stops them, memory is stated', async () => {

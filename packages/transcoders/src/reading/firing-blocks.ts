@@ -8,14 +8,17 @@ import {
   type RunControls,
   type RunProgress,
 } from '@limn/hooks';
-import { fromData, gatherRows, readFloats, readWords, slice, type SparseCodes, type Tensor } from '@limn/tensor';
+import { fromData, gatherRows, type Tensor } from '@limn/tensor';
 import type { FeatureEncoder } from '../encoder.js';
 import { flat, meanRows } from '../evaluation/mean-rows.js';
 import { TopNeurons, type NeuronBaseline } from '../evaluation/neurons.js';
-import { partsOf, rowsPerBinding } from '../row-parts.js';
 import { keptRows } from '../training/token-source.js';
 import { isNeurons, layerOf, siteOf, type FeatureOwner } from './feature-owner.js';
+import { recordDense, recordEntries, type Entries, type RecordedEntries } from './firing-entries.js';
 import type { TokenPlaces } from './token-places.js';
+
+/** Features of a token that are listed where all of them would be read otherwise: four times what dictionaries are trained for. */
+const LISTED = 256;
 
 /** What fires on some tokens. Entries of row n are rowStarts[n] ≤ e < rowStarts[n + 1], by rising column. */
 export interface FiringBlock {
@@ -39,10 +42,9 @@ export interface FiringRequest {
   readonly keptBytes: number;
   /** How many passes there will be, for progress. */
   readonly passes: number;
+  /** Features of a token that are listed on the GPU; tokens with more are read whole. Default `LISTED`. */
+  readonly listed?: number | undefined;
 }
-
-/** Codes as they come, or dense parts [rows, F]. */
-type RecordedRows = { readonly codes: SparseCodes } | { readonly parts: readonly Tensor[] };
 
 /** Goes over the same activations several times; each time in the same blocks, with the same bits. */
 export class FiringPasses {
@@ -88,8 +90,7 @@ export class FiringPasses {
   async #run(visit: (block: FiringBlock) => void): Promise<void> {
     const { model } = this;
     const { owner, places } = this.request;
-    const { skip, scored } = places;
-    const site = siteOf(owner);
+    const { scored } = places;
     const controls = { ...this.controls, ...settleControls(this.controls) };
     const neurons = isNeurons(owner) ? await this.#neurons(owner) : undefined;
     const slots = this.#slots();
@@ -103,38 +104,50 @@ export class FiringPasses {
           label: 'activations of features',
           lengthOf: (s) => (places.sequences[s] as ArrayLike<number>).length,
           record: (step, batch) => {
-            const tokens = tokenBatch(
-              batch.map((s) => places.sequences[s] as ArrayLike<number>),
-              model.info,
-            );
-            const run = model.run(
-              step,
-              { tokens },
-              { capture: [site], logits: 'none', stopAtLayer: layerOf(owner) + 1 },
-            );
-            const kept = keptRows(tokens.lengths, tokens.T, skip);
-            const ids = fromData(step, kept, [kept.length], { label: 'kept rows' });
-            const rows = gatherRows(step, flat(run.at(site)), ids);
-            return {
-              places: Uint32Array.from(batch.flatMap((s) => places.of(s))),
-              recorded: isNeurons(owner)
-                ? { parts: [(neurons as TopNeurons).scores(step, rows)] }
-                : recordRows(step, owner, rows),
-            };
+            const rows = this.#rows(step, batch);
+            const record = neurons ? recordDense([neurons.scores(step, rows)]) : this.#record(step, rows);
+            return { batch, places: Uint32Array.from(batch.flatMap((s) => places.of(s))), record };
           },
-          take: async (step, { places: of, recorded }) => {
-            const F = slots.length;
-            visit(
-              'codes' in recorded
-                ? wanted(of, await readCodes(step, recorded.codes), slots)
-                : fromDense(of, await Promise.all(recorded.parts.map((part) => readFloats(step, part))), F, slots),
-            );
+          take: async (step, { batch, places: of, record }) => {
+            const lists = (await record.read(step)) ?? (await this.#readWhole(batch));
+            visit(wanted(of, lists, slots));
           },
         },
         { ...controls, onProgress: ({ done, total }) => this.#tell(done, total) },
       );
     } finally {
       neurons?.dispose();
+    }
+  }
+
+  /** What is read, at the scored tokens, [N, I]. */
+  #rows(step: Step, batch: readonly number[]): Tensor {
+    const { model } = this;
+    const { owner, places } = this.request;
+    const site = siteOf(owner);
+    const tokens = tokenBatch(
+      batch.map((s) => places.sequences[s] as ArrayLike<number>),
+      model.info,
+    );
+    const run = model.run(step, { tokens }, { capture: [site], logits: 'none', stopAtLayer: layerOf(owner) + 1 });
+    const kept = keptRows(tokens.lengths, tokens.T, places.skip);
+    return gatherRows(step, flat(run.at(site)), fromData(step, kept, [kept.length], { label: 'kept rows' }));
+  }
+
+  #record(step: Step, rows: Tensor): RecordedEntries {
+    const { owner, listed = LISTED } = this.request;
+    return recordEntries(step, owner as FeatureEncoder, rows, listed);
+  }
+
+  /** A batch once more, where more fires on a token than was listed. */
+  async #readWhole(batch: readonly number[]): Promise<readonly Entries[]> {
+    const { signal } = this.controls;
+    const step = this.model.gpu.step({ label: 'activations of features', ...(signal ? { signal } : {}) });
+    try {
+      const recorded = recordEntries(step, this.request.owner as FeatureEncoder, this.#rows(step, batch), Infinity);
+      return (await recorded.read(step)) as readonly Entries[];
+    } finally {
+      step.dispose();
     }
   }
 
@@ -157,71 +170,21 @@ export class FiringPasses {
   }
 }
 
-/** Codes where the activation keeps few, else dense parts that a binding takes. */
-function recordRows(step: Step, encoder: FeatureEncoder, rows: Tensor): RecordedRows {
-  const { features, activation } = encoder.config;
-  const { codes } = activation.kind === 'top-k' ? encoder.activations(step, rows) : {};
-  if (codes) return { codes };
-  const total = rows.shape[0] as number;
-  const parts = partsOf(total, rowsPerBinding(encoder.gpu, features));
-  return {
-    parts: parts.map(([start, count]) =>
-      encoder.encode(step, count === total ? rows : slice(step, rows, 0, start, count)),
-    ),
-  };
-}
-
-interface Entries {
-  readonly rowStarts: Uint32Array;
-  readonly columns: Uint32Array;
-  readonly values: Float32Array;
-}
-
-async function readCodes(step: Step, codes: SparseCodes): Promise<Entries> {
-  const [rowStarts, columns, values] = await Promise.all([
-    readWords(step, codes.rowStarts),
-    readWords(step, codes.columns),
-    readFloats(step, codes.values),
-  ]);
-  return { rowStarts, columns, values };
-}
-
-/** The entries of wanted features, copied so that nothing holds on to what was read. */
-function wanted(places: Uint32Array, { rowStarts, columns, values }: Entries, slots: Int32Array): FiringBlock {
-  const starts = new Uint32Array(rowStarts.length);
-  const total = rowStarts.at(-1) as number;
-  const [kept, numbers] = [new Uint32Array(total), new Float32Array(total)];
-  let count = 0;
-  for (let row = 0; row < starts.length - 1; row++) {
-    for (let e = rowStarts[row] as number; e < (rowStarts[row + 1] as number); e++) {
-      const slot = slots[columns[e] as number] as number;
-      if (slot < 0) continue;
-      kept[count] = slot;
-      numbers[count++] = values[e] as number;
-    }
-    starts[row + 1] = count;
-  }
-  return { places, rowStarts: starts, columns: kept.slice(0, count), values: numbers.slice(0, count) };
-}
-
-/** The entries above 0 of wanted features in dense parts [rows, F], one behind the other. */
-function fromDense(places: Uint32Array, parts: readonly Float32Array[], F: number, slots: Int32Array): FiringBlock {
-  let most = 0;
-  for (const part of parts) for (let i = 0; i < part.length; i++) if ((part[i] as number) > 0) most++;
-  const [kept, numbers] = [new Uint32Array(most), new Float32Array(most)];
+/** The entries of wanted features, by their numbers among them; nothing holds on to what was read. */
+function wanted(places: Uint32Array, lists: readonly Entries[], slots: Int32Array): FiringBlock {
+  const total = lists.reduce((sum, { rowStarts }) => sum + (rowStarts.at(-1) as number), 0);
+  const [columns, values] = [new Uint32Array(total), new Float32Array(total)];
   const starts = new Uint32Array(places.length + 1);
   let [count, row] = [0, 0];
-  for (const part of parts)
-    for (let first = 0; first < part.length; first += F) {
-      for (let f = 0; f < F; f++) {
-        const value = part[first + f] as number;
-        if (!(value > 0)) continue;
-        const slot = slots[f] as number;
+  for (const list of lists)
+    for (let r = 0; r < list.rowStarts.length - 1; r++) {
+      for (let e = list.rowStarts[r] as number; e < (list.rowStarts[r + 1] as number); e++) {
+        const slot = slots[list.columns[e] as number] as number;
         if (slot < 0) continue;
-        kept[count] = slot;
-        numbers[count++] = value;
+        columns[count] = slot;
+        values[count++] = list.values[e] as number;
       }
       starts[++row] = count;
     }
-  return { places, rowStarts: starts, columns: kept.slice(0, count), values: numbers.slice(0, count) };
+  return { places, rowStarts: starts, columns: columns.slice(0, count), values: values.slice(0, count) };
 }
