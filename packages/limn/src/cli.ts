@@ -6,6 +6,7 @@ import { addCompareCommand } from './commands/compare.js';
 import { addDemoCommand } from './commands/demo.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addDrawCommand } from './commands/draw.js';
+import { addFeaturesCommand } from './commands/features.js';
 import { addGenerateCommand } from './commands/generate.js';
 import { addPairsCommand } from './commands/pairs.js';
 import { addMergeCommand } from './commands/merge.js';
@@ -101,6 +102,7 @@ function buildProgram(context: CommandContext, environment: Environment): Comman
   addGenerateCommand(program, context);
   addTrainCommand(program, context);
   addTranscodeCommand(program, context);
+  addFeaturesCommand(program, context);
   addPairsCommand(program, context);
   addCircuitCommand(program, context);
   addMergeCommand(program, context);

@@ -1,0 +1,55 @@
+// The options of commands that look at one prompt through a set of transcoders, and how they open it.
+import type { Command } from 'commander';
+import { targetOption, type TargetRequest } from '../feature-targets.js';
+import type { PromptOptions } from '../prompt-ids.js';
+import { tokenListOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
+import { withWeightOptions, type WeightOptions } from '../weight-options.js';
+
+/** A model and its set. */
+export interface SetOptions extends SharedOptions, WeightOptions {
+  readonly model: string;
+  readonly transcoders: string;
+}
+
+/** What opens the model: here --transcoders are what is read, and not, as elsewhere, what the model runs with. */
+export const weightsOnly = ({ transcoders: _transcoders, ...others }: SetOptions): WeightOptions => others;
+
+/** A prompt of it, and what is explained. */
+export interface PromptFeatureOptions extends SetOptions, PromptOptions {
+  readonly target?: readonly TargetRequest[];
+}
+
+export function withSetOptions(command: Command): Command {
+  return withWeightOptions(withSharedOptions(command))
+    .requiredOption('--model <name>', 'the model that the set was trained on: a folder, an id of the hub, or `pocket`')
+    .requiredOption('--transcoders <dir>', 'a set in limn’s format: of `limn transcode train`, `sweep` or `convert`');
+}
+
+export function withPromptFeatureOptions(command: Command): Command {
+  return withSetOptions(command)
+    .option('--prompt <text>', 'text; one BOS is put in front')
+    .option('--tokens <ids>', 'token ids separated by commas', tokenListOption)
+    .option('--no-bos', 'put no BOS in front of --prompt')
+    .option(
+      '--target <what>',
+      'what is explained: logit:" Paris", diff:" Paris"," Rome" or feature:LAYER:FEATURE:POSITION; behind --tokens, tokens may be ids (default: the likeliest next tokens)',
+      targetOption,
+    );
+}
+
+/** The target as a command line and a record have it. */
+export function targetText(target: TargetRequest): string {
+  if (target.kind === 'feature') return `feature:${target.layer}:${target.feature}:${target.position}`;
+  return target.kind === 'logit'
+    ? `logit:${JSON.stringify(target.token)}`
+    : `diff:${JSON.stringify(target.up)},${JSON.stringify(target.down)}`;
+}
+
+/** What of these options decides the numbers of a result. */
+export function promptSettings({ prompt, tokens, target, transcoders, bos }: PromptFeatureOptions) {
+  return {
+    transcoders,
+    ...(tokens === undefined ? { prompt: prompt as string, bos } : { tokens: tokens.join(',') }),
+    ...(target === undefined ? {} : { target: target.map(targetText).join(' ') }),
+  };
+}

@@ -1,0 +1,13 @@
+// `limn features`: what the features of transcoders are, and how a prompt's output is made of them.
+import type { Command } from 'commander';
+import type { CommandContext } from '../context.js';
+import { addFeaturesGraphCommand } from './features-graph.js';
+import { addFeaturesPathsCommand } from './features-paths.js';
+
+export function addFeaturesCommand(program: Command, context: CommandContext): void {
+  const features = program
+    .command('features')
+    .description('read the features of transcoders: graphs and paths of a prompt, dashboards, search, labels, ratings');
+  addFeaturesGraphCommand(features, context);
+  addFeaturesPathsCommand(features, context);
+}
