@@ -49,11 +49,14 @@ export {
 export { type DictionaryLossParts } from './step-shares.js';
 export {
   evaluateDictionaries,
+  type CrossLayerFigures,
+  type CrossLayerLayerFigures,
   type DictionaryEvaluation,
   type DictionaryFigures,
   type EvaluateOptions,
   type JointFigures,
   type JointReplacement,
+  type NamedCrossLayer,
   type NamedDictionary,
   type NeuronFigures,
   type RebuiltFigures,

@@ -2,6 +2,8 @@
 import { LimnError } from '@limn/gpu';
 import { ablate, blockHook, settleControls, type Extent, type HookedModel, type RunControls } from '@limn/hooks';
 import { persistent, type Tensor } from '@limn/tensor';
+import { checkCrossLayerFits } from '../cross-layer/cross-layer-config.js';
+import type { CrossLayerDictionary } from '../cross-layer/cross-layer-dictionary.js';
 import { checkFits } from '../dictionary-config.js';
 import type { Dictionary } from '../dictionary.js';
 import { fidelityOf, replacementFigures, type Ablations, type ReplacementFigures } from './fidelity.js';
@@ -23,12 +25,19 @@ export interface JointReplacement {
   readonly dictionaries: readonly string[];
 }
 
+/** A cross-layer transcoder by a name of its own: one replacement of all MLPs. */
+export interface NamedCrossLayer {
+  readonly name: string;
+  readonly dictionary: CrossLayerDictionary;
+}
+
 /** What is measured besides the dictionaries one by one. */
 export interface EvaluateOptions extends RunControls {
   /** Positions at the start of every sequence where nothing is replaced or measured, as in training. Default 0. */
   readonly skip?: number | undefined;
   readonly together?: readonly JointReplacement[] | undefined;
   readonly neurons?: readonly NeuronBaseline[] | undefined;
+  readonly crossLayer?: readonly NamedCrossLayer[] | undefined;
 }
 
 /** One MLP rebuilt. */
@@ -55,6 +64,18 @@ export interface JointFigures extends ReplacementFigures {
   readonly ablations: Ablations;
 }
 
+/** One layer of a cross-layer transcoder, on what the original model reads there and before: without the errors of other layers. */
+export interface CrossLayerLayerFigures extends FiringFigures {
+  readonly layer: number;
+  /** Σ ‖y − ŷ‖² / Σ ‖y − ȳ‖², ȳ the mean over all tokens. */
+  readonly fvu: number;
+}
+
+/** Of a cross-layer transcoder in the place of all MLPs at once. */
+export interface CrossLayerFigures extends JointFigures {
+  readonly layers: readonly CrossLayerLayerFigures[];
+}
+
 /** All of it. */
 export interface DictionaryEvaluation {
   /** Tokens with a next one, over which losses are means, and tokens at positions ≥ skip, over which features are counted. */
@@ -67,6 +88,7 @@ export interface DictionaryEvaluation {
   readonly dictionaries: readonly DictionaryFigures[];
   readonly neurons: readonly NeuronFigures[];
   readonly together: readonly JointFigures[];
+  readonly crossLayer: readonly CrossLayerFigures[];
 }
 
 /**
@@ -82,9 +104,10 @@ export async function evaluateDictionaries(
   dictionaries: readonly NamedDictionary[],
   options: EvaluateOptions = {},
 ): Promise<DictionaryEvaluation> {
-  const { skip = 0, together = [], neurons = [] } = options;
+  const { skip = 0, together = [], neurons = [], crossLayer = [] } = options;
   const controls = { ...options, ...settleControls(options) };
   for (const { dictionary } of dictionaries) checkFits(dictionary.config, model.info);
+  for (const { dictionary } of crossLayer) checkCrossLayerFits(dictionary.config, model.info);
   const joint = together.map((each) => ({ ...each, members: membersOf(each, dictionaries) }));
   if (!sequences.some(({ length }) => length > Math.max(1, skip)))
     throw new LimnError('data/dictionary-empty', 'No sequence has a token to replace and a next one to predict.', {
@@ -97,11 +120,12 @@ export async function evaluateDictionaries(
     ...new Set([
       ...dictionaries.map(({ dictionary }) => dictionary.config.layer),
       ...neurons.map(({ layer }) => layer),
+      ...crossLayer.flatMap(({ dictionary }) => layersAcross(dictionary)),
     ]),
   ].sort((a, b) => a - b);
   if (layers.length === 0)
     throw new LimnError('data/dictionary-empty', 'There is nothing to evaluate.', {
-      hint: 'Give dictionaries or neurons.',
+      hint: 'Give dictionaries, neurons or a cross-layer transcoder.',
     });
   const atMean = neurons.filter(({ rest }) => rest === 'mean').map(({ layer }) => blockHook(layer, 'mlp.hook_post'));
   const found = await meanRows(
@@ -129,7 +153,11 @@ export async function evaluateDictionaries(
     const extent: Extent =
       skip === 0 ? {} : { positions: Array.from({ length: model.info.maxPositions - skip }, (_, i) => skip + i) };
     /** The sets of layers that are ablated: each alone, then those of the joint replacements. */
-    const ablated = [...layers.map((layer) => [layer]), ...joint.map(({ members }) => layersOf(members))];
+    const ablated = [
+      ...layers.map((layer) => [layer]),
+      ...joint.map(({ members }) => layersOf(members)),
+      ...crossLayer.map(({ dictionary }) => layersAcross(dictionary)),
+    ];
     const ablationCases = ablated.flatMap((set): Case[] =>
       [(layer: number) => means.get(layer) as Tensor, () => 'zero' as const].map((to) => ({
         firstLayer: Math.min(...set),
@@ -141,17 +169,28 @@ export async function evaluateDictionaries(
       ...dictionaries.map(({ dictionary }) => ({
         firstLayer: dictionary.config.layer,
         interventions: [dictionary.replacement(extent)],
-        rebuilds: dictionary.config.layer,
-        counts: dictionary,
+        rebuilds: [dictionary.config.layer],
+        counts: [dictionary],
       })),
       ...restrictions.map((restriction) => ({
         firstLayer: restriction.baseline.layer,
         interventions: [restriction.restriction(extent)],
-        rebuilds: restriction.baseline.layer,
+        rebuilds: [restriction.baseline.layer],
       })),
       ...joint.map(({ members }) => ({
         firstLayer: Math.min(...layersOf(members)),
         interventions: members.map((dictionary) => dictionary.replacement(extent)),
+      })),
+      ...crossLayer.map(({ dictionary }): Case => ({
+        firstLayer: 0,
+        interventions: dictionary.replacement(extent),
+        rebuilds: layersAcross(dictionary),
+        rebuild: (step, rowsAt) =>
+          dictionary.apply(
+            step,
+            dictionary.encoders.map(({ reads }) => rowsAt(reads)),
+          ),
+        counts: dictionary.encoders,
       })),
     ];
     const measured = await measureCases(model, usable, cases, { ...controls, skip, means });
@@ -169,10 +208,19 @@ export async function evaluateDictionaries(
         cost: (mean as Ablations['mean']).loss - loss,
       };
     });
+    const fvuOf = ({ residuals }: CaseSums, i: number, layer: number): number =>
+      (residuals[i] as number) / (variance.get(layer) as number);
     const rebuilt = (sums: CaseSums, layer: number): RebuiltFigures => ({
       ...replacementFigures(fidelityOf(sums, predictions), ablations[layers.indexOf(layer)] as Ablations, loss),
-      fvu: sums.residual / (variance.get(layer) as number),
+      fvu: fvuOf(sums, 0, layer),
     });
+    /** Of the i-th of the joint replacements and the cross-layer transcoders behind them. */
+    const jointly = (name: string, sums: CaseSums, i: number): JointFigures => {
+      const of = ablations[layers.length + i] as Ablations;
+      return { name, ...replacementFigures(fidelityOf(sums, predictions), of, loss), ablations: of };
+    };
+    const firingsOf = ({ fired }: CaseSums, i: number): FiringFigures =>
+      firingFigures(fired[i] as Float64Array, tokens);
     return {
       predictions,
       tokens,
@@ -181,16 +229,23 @@ export async function evaluateDictionaries(
       dictionaries: take(dictionaries.length).map((sums, i) => {
         const { name, dictionary } = dictionaries[i] as NamedDictionary;
         const { layer } = dictionary.config;
-        return { name, layer, ...rebuilt(sums, layer), ...firingFigures(sums.fired, tokens) };
+        return { name, layer, ...rebuilt(sums, layer), ...firingsOf(sums, 0) };
       }),
       neurons: take(neurons.length).map((sums, i) => {
         const baseline = neurons[i] as NeuronBaseline;
         return { ...baseline, ...rebuilt(sums, baseline.layer), l0: baseline.k };
       }),
-      together: take(joint.length).map((sums, i) => {
-        const of = ablations[layers.length + i] as Ablations;
-        const { name } = joint[i] as (typeof joint)[number];
-        return { name, ...replacementFigures(fidelityOf(sums, predictions), of, loss), ablations: of };
+      together: take(joint.length).map((sums, i) => jointly((joint[i] as JointReplacement).name, sums, i)),
+      crossLayer: take(crossLayer.length).map((sums, i) => {
+        const { name, dictionary } = crossLayer[i] as NamedCrossLayer;
+        return {
+          ...jointly(name, sums, joint.length + i),
+          layers: layersAcross(dictionary).map((layer) => ({
+            layer,
+            fvu: fvuOf(sums, layer, layer),
+            ...firingsOf(sums, layer),
+          })),
+        };
       }),
     };
   } finally {
@@ -198,6 +253,7 @@ export async function evaluateDictionaries(
   }
 }
 
+const layersAcross = ({ encoders }: CrossLayerDictionary): number[] => [...encoders.keys()];
 const layersOf = (dictionaries: readonly Dictionary[]): number[] => dictionaries.map(({ config }) => config.layer);
 
 /** The dictionaries that a joint replacement names. @throws LimnError `usage/dictionary-names` */

@@ -1,19 +1,19 @@
-// The firings of a dictionary's features on some rows: counted on the GPU, or read back, as lists where the activation keeps few.
+// The firings of features on some rows: counted on the GPU, or read back, as lists where the activation keeps few.
 import type { Step } from '@limn/gpu';
 import { activeCounts, add, readFloats, readWords, slice, type Tensor } from '@limn/tensor';
-import type { Dictionary } from '../dictionary.js';
+import type { FeatureEncoder } from '../encoder.js';
 import { partsOf, rowsPerBinding } from '../row-parts.js';
 import { firedRows } from '../training-state.js';
 import type { FiringRecords } from './firing-records.js';
 
 /** Rows in parts whose [N, F] activations a binding takes; all at once where no such matrix is made. */
-function inParts({ gpu, config }: Dictionary, x: Tensor): (readonly [start: number, count: number])[] {
+function inParts({ gpu, config }: FeatureEncoder, x: Tensor): (readonly [start: number, count: number])[] {
   const rows = x.shape[0] as number;
   return partsOf(rows, config.activation.kind === 'top-k' ? rows : rowsPerBinding(gpu, config.features));
 }
 
 /** In how many rows of x [N, I] each feature fires, f32 [F]. */
-export function countFirings(step: Step, dictionary: Dictionary, x: Tensor): Tensor {
+export function countFirings(step: Step, dictionary: FeatureEncoder, x: Tensor): Tensor {
   return inParts(dictionary, x)
     .map(([start, count]) => {
       const { codes, a } = dictionary.activations(step, slice(step, x, 0, start, count));
@@ -25,7 +25,7 @@ export function countFirings(step: Step, dictionary: Dictionary, x: Tensor): Ten
 /** Records the encoding of x [N, I]; what it gives reads the firings and adds them to records, row n as token `tokens[n]`. */
 export function recordFirings(
   step: Step,
-  dictionary: Dictionary,
+  dictionary: FeatureEncoder,
   x: Tensor,
 ): (records: FiringRecords, tokens: readonly number[]) => Promise<void> {
   const parts = inParts(dictionary, x).map(([start, count]) => {

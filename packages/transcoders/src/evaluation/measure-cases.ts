@@ -1,5 +1,5 @@
 // Models with something in their MLPs' place, all measured on the same batches: predictions, what is left unexplained, which features fire.
-import { LimnError, formatBytes } from '@limn/gpu';
+import { LimnError, formatBytes, type Step } from '@limn/gpu';
 import { blockHook, inBatches, type HookedModel, type HookName, type Intervention } from '@limn/hooks';
 import {
   crossEntropy,
@@ -13,7 +13,7 @@ import {
   topK,
   type Tensor,
 } from '@limn/tensor';
-import type { Dictionary } from '../dictionary.js';
+import type { FeatureEncoder } from '../encoder.js';
 import type { FidelitySums } from './fidelity.js';
 import { countFirings } from './firings-of.js';
 import { flat, type SettledControls } from './mean-rows.js';
@@ -24,18 +24,20 @@ export interface Case {
   /** The first layer whose block differs from the original's. */
   readonly firstLayer: number;
   readonly interventions: readonly Intervention[];
-  /** The layer whose MLP output is compared with the original's, where one is. */
-  readonly rebuilds?: number | undefined;
-  /** The dictionary whose features are counted. */
-  readonly counts?: Dictionary | undefined;
+  /** The layers whose MLP outputs are compared with the original's. */
+  readonly rebuilds?: readonly number[] | undefined;
+  /** What is compared, by the order of `rebuilds`: made of the original's rows at sites of `counts`. Default: the outputs of the edited run. */
+  readonly rebuild?: ((step: Step, rowsAt: (site: HookName) => Tensor) => readonly Tensor[]) | undefined;
+  /** Features that are counted, on the original's rows. */
+  readonly counts?: readonly FeatureEncoder[] | undefined;
 }
 
 /** What a case adds up to. */
 export interface CaseSums extends FidelitySums {
-  /** Σ ‖y − ŷ‖² of `rebuilds`. */
-  residual: number;
-  /** Tokens on which each feature of `counts` fired, [F]. */
-  readonly fired: Float64Array;
+  /** Σ ‖y − ŷ‖² of each of `rebuilds`. */
+  readonly residuals: number[];
+  /** Tokens on which each feature of each of `counts` fired, [F]. */
+  readonly fired: readonly Float64Array[];
 }
 
 /** All cases over all sequences. */
@@ -67,16 +69,16 @@ export async function measureCases(
   const sites = [
     ...new Set<HookName>([
       ...cases.flatMap(({ firstLayer }) => (firstLayer > 0 ? blockHook(firstLayer, 'hook_resid_pre') : [])),
-      ...cases.flatMap(({ counts }) => counts?.reads ?? []),
+      ...cases.flatMap(({ counts = [] }) => counts.map(({ reads }) => reads)),
       ...rebuilt.map((layer) => blockHook(layer, 'hook_mlp_out')),
     ]),
   ];
-  const sums = cases.map(({ counts }): CaseSums => ({
+  const sums = cases.map(({ rebuilds = [], counts = [] }): CaseSums => ({
     loss: 0,
     divergence: 0,
     agreed: 0,
-    residual: 0,
-    fired: new Float64Array(counts?.config.features ?? 0),
+    residuals: rebuilds.map(() => 0),
+    fired: counts.map(({ config }) => new Float64Array(config.features)),
   }));
   const original: FidelitySums = { loss: 0, divergence: 0, agreed: 0 };
   const variance = new Map(rebuilt.map((layer) => [layer, 0]));
@@ -128,27 +130,28 @@ async function spreadOf(model: HookedModel, original: KeptOriginal, layer: numbe
 async function measure(
   model: HookedModel,
   original: KeptOriginal,
-  { firstLayer, interventions, rebuilds, counts }: Case,
+  { firstLayer, interventions, rebuilds = [], rebuild, counts = [] }: Case,
   sums: CaseSums,
   { memoryBytes, signal }: SettledControls,
 ): Promise<void> {
   using step = model.gpu.step({ label: 'replaced', ...(signal ? { signal } : {}) });
-  const capture = rebuilds === undefined ? [] : [blockHook(rebuilds, 'hook_mlp_out')];
+  const outputs = rebuilds.map((layer) => blockHook(layer, 'hook_mlp_out'));
+  const capture = rebuild ? [] : outputs;
   const { predicting, targets, reference, kept } = original;
   const run = model.run(step, startAt(original, model, firstLayer), { interventions, capture, logits: predicting });
   const next = fromData(step, targets, [targets.length], { label: 'next tokens' });
   const ids = fromData(step, kept, [kept.length], { label: 'kept rows' });
   const rowsOf = (x: Tensor): Tensor => gatherRows(step, flat(x), ids);
+  const originalAt = (site: HookName): Tensor => rowsOf(original.at.get(site) as Tensor);
   const loss = crossEntropy(step, run.logits, next);
   const divergence = klDivergence(step, reference, run.logits);
   const { indices } = topK(step, run.logits, 1);
-  let residual: Tensor | undefined;
-  if (rebuilds !== undefined) {
-    const site = blockHook(rebuilds, 'hook_mlp_out');
-    const e = sub(step, rowsOf(run.at(site)), rowsOf(original.at.get(site) as Tensor));
-    residual = dot(step, e, e, { axes: 1 });
-  }
-  const fired = counts && countFirings(step, counts, rowsOf(original.at.get(counts.reads) as Tensor));
+  const rebuilt = rebuild?.(step, originalAt) ?? outputs.map((site) => rowsOf(run.at(site)));
+  const residuals = outputs.map((site, i) => {
+    const e = sub(step, rebuilt[i] as Tensor, originalAt(site));
+    return dot(step, e, e, { axes: 1 });
+  });
+  const fired = counts.map((each) => countFirings(step, each, originalAt(each.reads)));
   const { bytesPeak } = step.plan();
   if (bytesPeak > memoryBytes)
     throw new LimnError(
@@ -156,18 +159,23 @@ async function measure(
       `Evaluating dictionaries takes ${formatBytes(bytesPeak)} for ${original.sequences.length} sequences at a time; the budget is ${formatBytes(memoryBytes)}.`,
       { details: { bytesNeeded: bytesPeak, memoryBytes }, hint: 'Lower batchSize, or raise memoryBytes.' },
     );
-  const [losses, divergences, likeliest, residuals, counted] = await Promise.all([
+  const readAll = (of: readonly Tensor[]): Promise<Float32Array[]> =>
+    Promise.all(of.map((each) => readFloats(step, each)));
+  const [losses, divergences, likeliest, squares, counted] = await Promise.all([
     readFloats(step, loss),
     readFloats(step, divergence),
     readWords(step, indices),
-    residual && readFloats(step, residual),
-    fired && readFloats(step, fired),
+    readAll(residuals),
+    readAll(fired),
   ]);
   addTo(sums, {
     loss: total(losses),
     divergence: total(divergences),
     agreed: likeliest.reduce((sum, id, n) => sum + (id === original.likeliest[n] ? 1 : 0), 0),
   });
-  if (residuals) sums.residual += total(residuals);
-  counted?.forEach((count, f) => (sums.fired[f] = (sums.fired[f] as number) + count));
+  for (const [i, each] of squares.entries()) sums.residuals[i] = (sums.residuals[i] as number) + total(each);
+  for (const [i, each] of counted.entries()) {
+    const of = sums.fired[i] as Float64Array;
+    each.forEach((count, f) => (of[f] = (of[f] as number) + count));
+  }
 }
