@@ -2,12 +2,6 @@
 import type { FiringBlock } from './firing-blocks.js';
 import type { TokenPlaces } from './token-places.js';
 
-/** A feature, by number among those wanted, and a token. */
-export interface ExampleKey {
-  readonly feature: number;
-  readonly place: number;
-}
-
 /** Activations at the 2·reach + 1 tokens around each of some examples. */
 export class ExampleWindows {
   readonly #values: Float32Array;
@@ -15,19 +9,22 @@ export class ExampleWindows {
   readonly #features: Uint32Array;
   readonly #places: Uint32Array;
 
+  /** `examples(f)` are the tokens of feature f, by number among the wanted. */
   constructor(
     private readonly tokens: TokenPlaces,
-    examples: readonly ExampleKey[],
+    features: number,
+    examples: (feature: number) => readonly { readonly place: number }[],
     /** Tokens on each side. */
     readonly reach: number,
   ) {
-    const order = [...examples].sort((a, b) => a.place - b.place || a.feature - b.feature);
-    const distinct = order.filter(
-      ({ feature, place }, i) => order[i - 1]?.feature !== feature || order[i - 1]?.place !== place,
-    );
-    this.#features = Uint32Array.from(distinct, ({ feature }) => feature);
-    this.#places = Uint32Array.from(distinct, ({ place }) => place);
-    this.#values = new Float32Array(distinct.length * (2 * reach + 1));
+    // One number for each pair, below 2⁵³ for 10¹¹ tokens of 65,536 features.
+    const keys: number[] = [];
+    for (let feature = 0; feature < features; feature++)
+      for (const place of new Set(examples(feature).map((each) => each.place))) keys.push(place * features + feature);
+    const order = Float64Array.from(keys).sort();
+    this.#features = Uint32Array.from(order, (key) => key % features);
+    this.#places = Uint32Array.from(order, (key) => Math.floor(key / features));
+    this.#values = new Float32Array(order.length * (2 * reach + 1));
   }
 
   /** Takes what of a block lies around the examples in it. */

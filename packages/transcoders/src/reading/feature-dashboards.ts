@@ -2,7 +2,7 @@
 import { LimnError } from '@limn/gpu';
 import type { HookedModel, RunControls } from '@limn/hooks';
 import { FeatureDashboards } from './dashboard-set.js';
-import { ExampleWindows, type ExampleKey } from './example-windows.js';
+import { ExampleWindows } from './example-windows.js';
 import { checkFeatures, originOf, writesOnce, type FeatureOrigin, type FeatureOwner } from './feature-owner.js';
 import { featureLogits, deEmbedding } from './feature-logits.js';
 import { FeatureTally } from './feature-tally.js';
@@ -81,13 +81,11 @@ export async function featureDashboards(
       histograms.offer(feature, value);
     }),
   );
-  const keys = Array.from(features.keys(), (feature): ExampleKey[] =>
-    [...top.of(feature), ...intervals.of(feature).flatMap(({ examples }) => examples)].map(({ place }) => ({
-      feature,
-      place,
-    })),
-  );
-  const windows = new ExampleWindows(places, keys.flat(), settled.window);
+  const examplesOf = (feature: number): { readonly place: number }[] => [
+    ...top.of(feature),
+    ...intervals.of(feature).flatMap(({ examples }) => examples),
+  ];
+  const windows = new ExampleWindows(places, features.length, examplesOf, settled.window);
   await passes.pass((block) => windows.add(block));
 
   const weights = { ...options, onProgress: undefined, count: weightTokens };
