@@ -43,6 +43,16 @@ test.each([
   [{ ...record, edges: [[9999, target, 1]] }, '/edges/0/0'],
   [{ ...record, edges: [[target, source, 1]], splits: [] }, '/edges/0'],
   [{ ...record, edges: [[source, nodeAt('token'), 1]], splits: [] }, '/edges/0/1'],
+  [
+    {
+      ...record,
+      edges: [
+        [record.nodes.findIndex(({ id }) => id === 'b_dec2'), record.nodes.findIndex(({ layer }) => layer === 1), 1],
+      ],
+      splits: [],
+    },
+    '/edges/0',
+  ],
   [{ ...record, edges: [record.edges[0], record.edges[0]], splits: [] }, '/edges/1'],
   [{ ...record, splits: [{ edge: 0, layer: 1, heads: [weight], past: weight + 1 }] }, '/splits/0'],
   [{ ...record, splits: [{ edge: 99_999, layer: 1, heads: [], past: 0 }] }, '/splits/0/edge'],

@@ -47,6 +47,17 @@ describe('a threshold', () => {
     expect(pinned.nodes[3]).toBe(true);
   });
 
+  test('draws no more than the strongest five thousand edges, and says so', () => {
+    const [node] = record.nodes;
+    const nodes = Array.from({ length: 102 }, (_, i) => ({ ...node!, id: String(i), influence: 0 }));
+    const edges = Array.from({ length: 5100 }, (_, i) => [i % 50, 51 + Math.floor(i / 100), (i + 1) / 5100] as const);
+    const shown = shownGraph({ nodes, edges }, { nodes: 1, edges: 1, constants: false });
+    expect([shown.edges.length, shown.edges[0], shown.weaker]).toEqual([5000, 100, 100]);
+    expect(shownText({ nodes, edges }, shown)).toBe(
+      '102 of 102 nodes, 5,000 of 5,100 edges shown; 100 more edges are weaker than these.',
+    );
+  });
+
   test('says how many of how many it shows, and what it hides', () => {
     const text = shownText(record, counted(0.8));
     const shown = counted(0.8);

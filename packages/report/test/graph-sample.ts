@@ -73,7 +73,7 @@ export function graphSample({
     }),
   );
   const level = ({ kind, layer = -1 }: FeatureGraphNode): number =>
-    kind === 'output' ? layers : kind === 'bias' ? -1 : layer;
+    kind === 'output' ? layers : kind === 'bias' ? layer - 0.5 : layer;
   const targets = nodes.flatMap(({ kind }, i) => (kind === 'feature' || kind === 'output' ? [i] : []));
   const edges = new Map<string, [number, number, number]>();
   for (let tries = 0; edges.size < wanted && tries < wanted * 20; tries++) {

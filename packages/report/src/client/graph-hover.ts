@@ -17,7 +17,8 @@ export function hoverCard(frame: HTMLElement, card: HTMLElement, view: () => Gra
     if (!node || !card.parentElement) return;
     const own = cardOf(graph, index);
     card.replaceChildren(
-      nodesOf(drawn('h5', {}, nodeName(node, graph))),
+      ...(own ? [] : [nodesOf(drawn('h5', {}, nodeName(node, graph)))]),
+      ...(own ? [nodesOf(own)] : []),
       nodesOf(drawn('p', { class: 'note' }, placeOf(node, graph))),
       nodesOf(
         drawn(
@@ -28,7 +29,6 @@ export function hoverCard(frame: HTMLElement, card: HTMLElement, view: () => Gra
             .join(' · '),
         ),
       ),
-      ...(own ? [nodesOf(own)] : []),
     );
     card.hidden = false;
     // Beside the node, on the side where there is room.

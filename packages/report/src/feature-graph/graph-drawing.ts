@@ -2,7 +2,7 @@
 import { drawn, type Drawn } from '../drawn.js';
 import { numberText, tenth } from '../number-text.js';
 import { bare, clip } from '../token-words.js';
-import { nodeSize } from './graph-layout.js';
+import { longestToken, nodeSize } from './graph-layout.js';
 import { nodeName, placeOf } from './graph-names.js';
 import type { FeatureGraphNode } from './graph-record.js';
 import type { GraphView } from './graph-view.js';
@@ -117,7 +117,7 @@ function lattice({ graph, layout, picked }: GraphView): Drawn[] {
       nameBelow(
         (left + right) / 2,
         floor,
-        clip(bare(graph.prompt[p] ?? ''), 12),
+        clip(bare(graph.prompt[p] ?? ''), longestToken),
         p === column ? 'token-name now' : 'token-name',
         `${p}: ${graph.prompt[p] ?? ''}`,
       ),

@@ -92,9 +92,9 @@ export function graphFaults(graph: FeatureGraphRecord): Issue[] {
   }
 }
 
-/** Order of computation: embeddings and what has no layer first, then layer by layer, then outputs. */
-function level({ kind, layer = -1 }: FeatureGraphNode, layers: number): number {
-  // A constant of a layer, b_enc say, goes into features of the same one.
-  if (kind === 'bias') return -1;
-  return kind === 'output' ? layers : layer;
+/** Order of computation: embeddings first, then layer by layer, then outputs. */
+function level({ kind, layer }: FeatureGraphNode, layers: number): number {
+  // A constant of a layer, b_enc say, goes into features of the same one; those without a layer stand behind the last.
+  if (kind === 'bias') return (layer ?? layers) - 0.5;
+  return kind === 'output' ? layers : (layer ?? -1);
 }

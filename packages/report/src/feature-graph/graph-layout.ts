@@ -9,8 +9,9 @@ const widest = 104;
 /** What the columns fill where they are few. */
 const usual = 640;
 const rowGap = 22;
-const tokenRoom = 92;
 const margin = 10;
+/** Characters of a token that stand below its column. */
+export const longestToken = 12;
 
 /** A place for every node that is shown. */
 export interface GraphLayout {
@@ -72,6 +73,8 @@ export function layOutGraph(
     Math.max(1, ...perLine.map((count, c) => Math.ceil((cells.get(r * columns + c)?.length ?? 0) / count))),
   );
   const heights = lines.map((count) => count * pitch + rowGap);
+  const longest = Math.max(...prompt.map((token) => Math.min(longestToken, [...token].length)));
+  const tokenRoom = 22 + 5.4 * longest;
   const height = heights.reduce((sum, each) => sum + each, 0) + tokenRoom + 2 * margin;
   const laid: GraphLayout['rows'][number][] = [];
   const at = new Map<number, readonly [number, number]>();

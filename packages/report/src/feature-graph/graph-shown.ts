@@ -19,7 +19,12 @@ export interface ShownGraph {
   readonly nodes: readonly boolean[];
   /** Places of edges. */
   readonly edges: readonly number[];
+  /** Edges within the thresholds that are too weak to be among those that a page draws. */
+  readonly weaker: number;
 }
+
+/** Edges that are drawn at once. */
+export const mostEdges = 5000;
 
 /** Nodes whose influence is not known count as the most important. Pinned nodes stay. */
 export function shownGraph(
@@ -34,12 +39,18 @@ export function shownGraph(
       pinned.has(i) ||
       (node.kind === 'bias' ? choice.constants : !isMovable(node) || upTo(node.influence, choice.nodes)),
   );
-  return {
-    nodes: seen,
-    edges: edges.flatMap(([source, target, , influence], i) =>
-      seen[source] && seen[target] && upTo(influence, choice.edges) ? [i] : [],
-    ),
-  };
+  const within = edges.flatMap(([source, target, , influence], i) =>
+    seen[source] && seen[target] && upTo(influence, choice.edges) ? [i] : [],
+  );
+  const strength = (i: number): number => Math.abs(edges[i]?.[2] ?? 0);
+  const drawn =
+    within.length > mostEdges
+      ? [...within]
+          .sort((a, b) => strength(b) - strength(a) || a - b)
+          .slice(0, mostEdges)
+          .sort((a, b) => a - b)
+      : within;
+  return { nodes: seen, edges: drawn, weaker: within.length - drawn.length };
 }
 
 /** '62 of 211 nodes, 340 of 2,104 edges shown; hidden are 120 features, 29 errors.' */
@@ -57,6 +68,7 @@ export function shownText(
     `${count(nodes.length - [...hidden.values()].reduce((sum, n) => sum + n, 0))} of ${count(nodes.length)} nodes, ` +
       `${count(shown.edges.length)} of ${count(edges.length)} edges shown`,
     kinds.length ? `hidden: ${kinds.join(', ')}` : '',
+    shown.weaker ? `${count(shown.weaker)} more edges are weaker than these` : '',
     whole && (whole.nodes > nodes.length || whole.edges > edges.length)
       ? `the whole graph has ${count(whole.nodes)} nodes and ${count(whole.edges)} edges`
       : '',
