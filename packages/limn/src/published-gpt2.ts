@@ -13,16 +13,7 @@ import {
 } from '@limn/attribution';
 import type { HookedModel } from '@limn/hooks';
 import type { PipelineControls } from './circuit-request.js';
-
-/** One published figure beside what was measured. */
-export interface VerifiedFigure {
-  readonly name: string;
-  readonly published: number;
-  /** The largest difference that passes; 0 for counts. */
-  readonly tolerance: number;
-  readonly measured: number;
-  readonly pass: boolean;
-}
+import { figure, type VerifiedFigure } from './verified-figure.js';
 
 /** Edges of each circuit by |score|, before pruning. */
 const EDGES = 200;
@@ -80,20 +71,4 @@ export async function verifyGpt2(
     figure('edges of the EAP-IG circuit, pruned', COUNTS.edges, 0, ig.edgeCount),
     figure('nodes of the EAP-IG circuit, pruned', COUNTS.nodes, 0, ig.sources().length),
   ];
-}
-
-function figure(name: string, published: number, tolerance: number, measured: number): VerifiedFigure {
-  return { name, published, tolerance, measured, pass: Math.abs(measured - published) <= tolerance };
-}
-
-/** A line per figure: pass or FAIL, what was measured, what was published. */
-export function describeFigures(figures: readonly VerifiedFigure[]): string[] {
-  const shown = (value: number, { tolerance }: VerifiedFigure): string =>
-    tolerance === 0 ? String(value) : value.toFixed(4);
-  const widest = Math.max(...figures.map(({ name }) => name.length));
-  return figures.map((figure) => {
-    const { name, published, tolerance, measured, pass } = figure;
-    const within = tolerance === 0 ? '' : ` ± ${tolerance}`;
-    return `${pass ? 'pass' : 'FAIL'}  ${name.padEnd(widest)}  ${shown(measured, figure)}  (published ${shown(published, figure)}${within})`;
-  });
 }

@@ -11,17 +11,16 @@ export const GPT2_TOKENIZER = existsSync(tokenizer);
 /** Why a test on GPT-2's vocabulary does not run. */
 export const NO_GPT2_TOKENIZER = 'shared/gpt2-tokenizer is not there';
 
-const LAYERS = 2;
 const HEADS = 2;
 const WIDTH = 16;
 const VOCABULARY = 50_257;
 const POSITIONS = 48;
 
-/** Writes config.json, model.safetensors, vocab.json and merges.txt: two layers of two heads, width 16, random weights from a fixed seed. */
-export function writeGpt2WordsModel(folder: string): void {
+/** Writes config.json, model.safetensors, vocab.json and merges.txt: two layers, or more, of two heads, width 16, random weights from a fixed seed. */
+export function writeGpt2WordsModel(folder: string, layers = 2): void {
   mkdirSync(folder, { recursive: true });
   const config = newConfig({
-    layers: LAYERS,
+    layers,
     heads: HEADS,
     width: WIDTH,
     vocabulary: VOCABULARY,
@@ -40,7 +39,7 @@ export function writeGpt2WordsModel(folder: string): void {
     architectures: ['GPT2LMHeadModel'],
     model_type: 'gpt2',
     activation_function: 'gelu_new',
-    n_layer: LAYERS,
+    n_layer: layers,
     n_head: HEADS,
     n_embd: WIDTH,
     n_positions: POSITIONS,

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { describeFigures, type VerifiedFigure } from '../src/published-gpt2.js';
+import { describeFigures, type VerifiedFigure } from '../src/verified-figure.js';
 import { GPT2_TOKENIZER, NO_GPT2_TOKENIZER, writeGpt2WordsModel } from './gpt2-words-model.js';
 import { runLimn } from './run-limn.js';
 import { writeToyModel } from './toy-model.js';
