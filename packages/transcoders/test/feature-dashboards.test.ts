@@ -27,7 +27,7 @@ const TOP = 6;
 /** Some texts of several lengths, two of them the same, one within the positions that are left out. */
 function texts(vocabulary: number): number[][] {
   const draw = uniform(5);
-  const list = [7, 5, 8, 1, 3, 8, 6, 2].map((length) =>
+  const list = [7, 5, 8, 1, 8, 6].map((length) =>
     Array.from(draw(length), (value) => Math.floor(((value + 1) / 2) * Math.min(vocabulary, 6))),
   );
   return [...list, [...(list[0] as number[])], ...list.slice(2, 4)];
@@ -170,6 +170,13 @@ test.each([
     lists += top.length;
   }
   expect(lists).toBeGreaterThan(20);
+});
+
+test('neither batches nor what is kept nor which features are asked for changes anything', async () => {
+  using dictionary = randomDictionary(model, 1);
+  const sequences = texts(model.info.vocabulary);
+  const settings = { skip: 1, top: TOP, window: WINDOW, weightTokens: 0 } as const;
+  const found = await featureDashboards(model, dictionary, sequences, settings);
   // Batches of another size, nothing kept between passes, features in parts.
   const again = await featureDashboards(model, dictionary, sequences, { ...settings, batchSize: 2, keptBytes: 0 });
   close([...again], [...found]);
@@ -252,7 +259,7 @@ test('progress counts all passes, a signal stops them, memory is stated', async 
   await featureDashboards(model, dictionary, sequences, { onProgress, batchSize: 3, keptBytes: 0, weightTokens: 0 });
   expect(told.at(-1)).toBe(1);
   expect([...told].sort((a, b) => a - b)).toEqual(told);
-  expect(told.length).toBeGreaterThan(9);
+  expect(told.length).toBeGreaterThan(6);
   const stopped = AbortSignal.abort();
   expect(await refusal(featureDashboards(model, dictionary, sequences, { signal: stopped }))).toMatchObject({
     code: 'aborted',
