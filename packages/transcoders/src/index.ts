@@ -204,6 +204,7 @@ export { dashboardBytes, featureDashboards, type DashboardOptions } from './read
 export { type FeatureOrigin, type FeatureOwner, type HeadPlace } from './reading/feature-owner.js';
 export { deEmbedding, featureLogits, type FeatureTokensOptions } from './reading/feature-logits.js';
 export { type VocabularyScores } from './reading/vocabulary-scores.js';
+export { DASHBOARDS_FORMAT, readDashboards, writeDashboards } from './reading/dashboard-file.js';
 export {
   searchFeatures,
   searchFeatureWeights,
@@ -233,3 +234,13 @@ export {
 export { RATINGS, scoreRatings, type ItemRating, type Rating, type SourceRatings } from './reading/score-ratings.js';
 export { wilsonShare, type CountedShare } from './reading/wilson.js';
 export { steerFeatures, type FeatureSetting } from './steer-features.js';
+export {
+  blindStudyToText,
+  parseBlindStudy,
+  parseRatings,
+  parseStudyKey,
+  RATINGS_FORMAT,
+  ratingsToText,
+  STUDY_KEY_FORMAT,
+  studyKeyToText,
+} from './reading/study-files.js';

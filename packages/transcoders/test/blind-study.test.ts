@@ -1,7 +1,19 @@
 // A blind study hides who is who, draws live features by the seed, and scores ratings with Wilson's intervals; the paper's counts give its shares.
 import { refusal } from '@limn/testing';
 import { expect, test } from 'vitest';
-import { blindStudy, scoreRatings, wilsonShare, type FeatureDashboard, type ItemRating } from '../src/index.js';
+import {
+  blindStudy,
+  blindStudyToText,
+  parseBlindStudy,
+  parseRatings,
+  parseStudyKey,
+  ratingsToText,
+  scoreRatings,
+  studyKeyToText,
+  wilsonShare,
+  type FeatureDashboard,
+  type ItemRating,
+} from '../src/index.js';
 
 /** A feature with so many examples; numbers that would tell it apart are in it. */
 function dashboard(feature: number, kind: 'transcoder' | 'sae', examples: number, frequency = 0.01): FeatureDashboard {
@@ -123,4 +135,35 @@ test('sources with too few features, and studies of nothing, are refused', async
     [SOURCES, { seed: Number.NaN }],
   ] as const)
     expect(await refusal(blindStudy(sources, options))).toMatchObject({ code: 'usage/blind-study' });
+});
+
+test('studies, keys and ratings come back from their files; what is none is refused by field', async () => {
+  const { study, key } = await blindStudy(SOURCES, { perSource: 3, seed: 7 });
+  const ratings: ItemRating[] = [
+    { id: 2, rating: 'maybe', contextFree: true, note: '</script><b>' },
+    { id: 1, rating: 'not' },
+  ];
+  expect(parseBlindStudy(blindStudyToText(study))).toEqual(study);
+  expect(parseStudyKey(studyKeyToText(key))).toEqual(key);
+  expect(parseRatings(ratingsToText(study.keyDigest, ratings), study)).toEqual(ratings);
+  const changed = (text: string, from: string, to: string): string => {
+    expect(text).toContain(from);
+    return text.replace(from, to);
+  };
+  const cases: readonly (readonly [() => unknown, string])[] = [
+    [() => parseBlindStudy(changed(blindStudyToText(study), '"id":2', '"id":7')), 'items[1].id'],
+    [() => parseBlindStudy(changed(blindStudyToText(study), '"shades":[', '"shades":[0,')), 'items[0].top[0].tokens'],
+    [() => parseStudyKey(changed(studyKeyToText(key), '"source": "the SAE"', '"source": "it"')), 'items'],
+    [() => parseStudyKey(blindStudyToText(study)), 'format'],
+    [() => parseRatings(ratingsToText('0000', ratings), study), 'study'],
+    [
+      () => parseRatings(changed(ratingsToText(study.keyDigest, ratings), '"maybe"', '"good"'), study),
+      'ratings[0].rating',
+    ],
+  ];
+  for (const [parse, field] of cases) {
+    const error = await refusal(parse);
+    expect(error).toMatchObject({ code: 'data/blind-study-file' });
+    expect(String(error.details?.['field'])).toContain(field);
+  }
 });

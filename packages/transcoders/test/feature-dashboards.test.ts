@@ -9,7 +9,9 @@ import {
   featureDashboards,
   featureLogits,
   featurePage,
+  readDashboards,
   withoutText,
+  writeDashboards,
   type DashboardExample,
   type Dictionary,
   type FeatureDashboard,
@@ -286,6 +288,33 @@ test('without text nothing of it is left, and numbers stay; pages pass the check
   expect(bare.top.map(numbers)).toEqual(dashboard.top.map(numbers));
   expect(bare.top.every(({ tokens }) => tokens.length === 0)).toBe(true);
   expect(bare).toMatchObject({ histogram: dashboard.histogram, quantiles: dashboard.quantiles, max: dashboard.max });
+  // Stored and read again, with text and without.
+  const stored = [...writeDashboards(found)];
+  expect(stored.length).toBe(13);
+  const read = async (lines: readonly string[]): Promise<FeatureDashboard[]> => {
+    const list: FeatureDashboard[] = [];
+    for await (const each of readDashboards(lines)) list.push(each);
+    return list;
+  };
+  expect(await read(stored)).toEqual([...found]);
+  expect(await read([...writeDashboards([bare])])).toEqual([bare]);
+  const spoilt = (from: string, to: string): string[] => {
+    expect(stored.join('')).toContain(from);
+    return stored.map((line) => line.replace(from, to));
+  };
+  for (const [lines, field] of [
+    [[], 'the file'],
+    [stored.slice(1), 'format'],
+    [[...stored, stored[3] as string], 'line 14.feature'],
+    [spoilt('"fired":', '"fired":1e9,"was":'), 'line 2.fired'],
+    [spoilt('"repeated":false', '"repeated":0'), '.repeated'],
+    [spoilt('"tokens":[', '"tokens":[3,'), '.tokens'],
+    [spoilt('"histogram":[', '"histogram":["1",'), '.histogram[0]'],
+  ] as const) {
+    const error = await refusal(read(lines));
+    expect(error).toMatchObject({ code: 'data/dashboards' });
+    expect(String(error.details?.['field'])).toContain(field);
+  }
   const page = featurePage(dashboard, { transcoderId: 'pocket-0' });
   expect(checkFeatureJson(JSON.parse(JSON.stringify(page)))).toEqual(page);
   expect(page).toMatchObject({ transcoder_id: 'pocket-0', index: dashboard.feature, act_max: dashboard.max });

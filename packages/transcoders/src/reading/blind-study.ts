@@ -115,8 +115,9 @@ export function keyDigest({ seed, sources, items }: StudyKey): Promise<string> {
   return sha256(JSON.stringify([seed, sources, items.map(({ id, source, feature }) => [id, source, feature])]));
 }
 
-/** Distinct contexts that it fires on. */
-const activating = ({ top }: FeatureDashboard): number => top.filter(({ value }) => value > 0).length;
+/** Distinct contexts that it fires on, and that there is something to see of. */
+const activating = ({ top }: FeatureDashboard): number =>
+  top.filter(({ value, tokens }) => value > 0 && tokens.length > 0).length;
 
 function blindItem(id: number, { top, bands, max }: FeatureDashboard): BlindItem {
   const example = ({ tokens, texts, at, activations }: DashboardExample): BlindExample => ({
