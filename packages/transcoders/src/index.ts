@@ -177,8 +177,13 @@ export {
   type DictionaryCheckpointStore,
 } from './training/checkpoint-store.js';
 export * from './formats/index.js';
-export { trainDictionaries, type TrainedDictionaries } from './training/train-dictionaries.js';
-export { type DictionarySpec, type TrainDictionariesOptions } from './training/train-options.js';
+export { trainDictionaries, type TrainedDictionaries, type TrainedWeights } from './training/train-dictionaries.js';
+export {
+  type CrossLayerSpec,
+  type DictionarySpec,
+  type TrainDictionariesOptions,
+  type TrainingSpec,
+} from './training/train-options.js';
 export { type RecordedFigures, type TrainingRecord } from './training/training-record.js';
 export { type Interval } from './evaluation/bootstrap.js';
 export {

@@ -2,28 +2,32 @@
 import { formatBytes, LimnError, throwIfAborted, type Step } from '@limn/gpu';
 import type { HookedModel, HookName } from '@limn/hooks';
 import { concat, readFloats, scale, type Tensor } from '@limn/tensor';
-import { Dictionary, type DictionaryWeights } from '../dictionary.js';
-import { evaluateDictionaries } from '../evaluation/evaluate-dictionaries.js';
-import { initialWeights } from '../initial-weights.js';
-import { ActivationStream } from './activation-stream.js';
+import type { DictionaryWeights } from '../dictionary.js';
 import {
-  scaledMeans,
-  scalesOf,
-  siteStatistics,
-  unscaled,
-  type RunStatistics,
-  type SiteStatistics,
-} from './data-scales.js';
+  evaluateDictionaries,
+  type NamedCrossLayer,
+  type NamedDictionary,
+} from '../evaluation/evaluate-dictionaries.js';
+import type { CrossLayerWeights } from '../formats/cross-layer-set.js';
+import { ActivationStream } from './activation-stream.js';
+import { CrossLayerKind, crossLayerBytes } from './cross-layer-kind.js';
+import { siteStatistics, type RunStatistics, type SiteStatistics } from './data-scales.js';
+import { DictionaryKind, dictionaryBytes } from './dictionary-kind.js';
 import { rampAt, rateAt } from './schedules.js';
 import { keptCount, type TokenSource } from './token-source.js';
 import {
+  featuresOf,
+  isCrossLayer,
   sitesOf,
   settleTraining,
+  type CrossLayerSpec,
   type DictionarySpec,
+  type SettledSpec,
   type TrainDictionariesOptions,
   type TrainingSettings,
+  type TrainingSpec,
 } from './train-options.js';
-import { Trainee, traineeBytes } from './trainee.js';
+import { Trainee } from './trainee.js';
 import {
   diverged,
   identityOf,
@@ -35,10 +39,15 @@ import {
 import { recordOf, type TrainingRecord } from './training-record.js';
 import { groupUpdates } from './update-groups.js';
 
+/** What comes of a spec: the weights of a dictionary, or those of each layer of a cross-layer transcoder. */
+export type TrainedWeights<Spec extends TrainingSpec> = Spec extends CrossLayerSpec
+  ? readonly CrossLayerWeights[]
+  : DictionaryWeights;
+
 /** Learnt dictionaries. */
-export interface TrainedDictionaries {
+export interface TrainedDictionaries<Spec extends TrainingSpec = DictionarySpec> {
   /** In the order of the specs: weights for rows as they are. */
-  readonly dictionaries: readonly { readonly spec: DictionarySpec; readonly weights: DictionaryWeights }[];
+  readonly dictionaries: readonly { readonly spec: Spec; readonly weights: TrainedWeights<Spec> }[];
   readonly history: readonly TrainingRecord[];
   /** The update it was resumed from; 0 for a fresh start. */
   readonly resumedFrom: number;
@@ -48,19 +57,19 @@ export interface TrainedDictionaries {
 const UPDATES_PER_CHUNK = 16;
 
 /**
- * Trains every spec on the same rows in the same order, plain Adam, all of them in each update. The same call gives the same bits, whatever
+ * Trains every spec, dictionaries and cross-layer transcoders, on the same rows in the same order, plain Adam, all of them in each update. The same call gives the same bits, whatever
  * else is trained beside a dictionary.
  * @throws LimnError before any work: `usage/dictionary-training`, `usage/dictionary-config`, `usage/dictionary-loss`,
  * `data/dictionary-model`, `usage/dictionary-stream`, `usage/dictionary-initial`, `memory/over-budget` with the bytes; `checkpoint/damaged`,
  * `checkpoint/format`, `checkpoint/other-settings`, without `allowDrift` `checkpoint/other-machine`, and what the store throws; later
  * `data/dictionary-stream`, `tokens/…`, `training/diverged`; AbortedError
  */
-export async function trainDictionaries(
+export async function trainDictionaries<Spec extends TrainingSpec>(
   model: HookedModel,
   source: TokenSource,
-  specs: readonly DictionarySpec[],
+  specs: readonly Spec[],
   options: TrainDictionariesOptions,
-): Promise<TrainedDictionaries> {
+): Promise<TrainedDictionaries<Spec>> {
   const settings = settleTraining(model, specs, options);
   const release = await options.checkpoints?.store.claim?.();
   const run = new TrainingRun(model, source, settings, options);
@@ -96,7 +105,7 @@ class TrainingRun {
     const perBatch = mostRowsPerSourceBatch ?? keptCount(source(0), skip);
     const batchesPerChunk =
       settings.batchesPerChunk ?? Math.max(1, Math.ceil((UPDATES_PER_CHUNK * rowsPerUpdate) / Math.max(1, perBatch)));
-    const weights = specs.reduce((sum, { config }) => sum + traineeBytes(config), 0);
+    const weights = specs.reduce((sum, spec) => sum + traineeBytes(spec), 0);
     this.#stream = new ActivationStream(model, source, this.#sites, {
       seed,
       rowsPerBatch: rowsPerUpdate,
@@ -119,7 +128,7 @@ class TrainingRun {
     );
   }
 
-  async toTheEnd(specs: readonly DictionarySpec[]): Promise<TrainedDictionaries> {
+  async toTheEnd<Spec extends TrainingSpec>(specs: readonly Spec[]): Promise<TrainedDictionaries<Spec>> {
     const { model, settings, options } = this;
     const { updates, every, evaluateEvery, specs: settled } = settings;
     const { checkpoints, signal, onProgress, onNotice } = options;
@@ -127,10 +136,12 @@ class TrainingRun {
     const saveEvery = checkpoints?.every ?? 500;
     this.#statistics = await siteStatistics(this.#stream, settings.scaled);
     for (const spec of settled) {
-      const { config, seed, initial } = spec;
-      const weights = initialWeights(config, { seed, scheme: initial, means: scaledMeans(config, this.#statistics) });
-      this.#trainees.push(Trainee.create(gpu, spec, weights, settings.betas));
+      const kind = isCrossLayer(spec)
+        ? new CrossLayerKind(gpu, spec, this.#statistics)
+        : new DictionaryKind(gpu, spec, this.#statistics);
+      this.#trainees.push(Trainee.create(gpu, kind, settings.betas));
     }
+    const named = settled.map((spec) => ({ name: spec.name, features: featuresOf(spec) }));
     const places = new Uint32Array(settings.rowsPerUpdate);
     const { groups, kernels } = groupUpdates(model, this.#trainees, this.#stepBytes, (step, some) =>
       this.#rows(step, places, some),
@@ -176,7 +187,7 @@ class TrainingRun {
       const figures = await this.#update(update++, places, reports || evaluates);
       if (figures) {
         const recovered = evaluates ? await this.#recovered() : undefined;
-        const record = recordOf(figures, settled, { update, updates }, recovered);
+        const record = recordOf(figures, named, { update, updates }, recovered);
         for (const [name, { loss }] of Object.entries(record.figures))
           if (!Number.isFinite(loss)) throw diverged(`The loss of ${name} is ${loss}`, update);
         history.push(record);
@@ -186,9 +197,11 @@ class TrainingRun {
     }
     await keep();
     await this.#running;
-    const dictionaries: { spec: DictionarySpec; weights: DictionaryWeights }[] = [];
-    for (const [i, spec] of specs.entries())
-      dictionaries.push({ spec, weights: await this.#weights(this.#trainees[i] as Trainee) });
+    const dictionaries: { spec: Spec; weights: TrainedWeights<Spec> }[] = [];
+    for (const [i, spec] of specs.entries()) {
+      const { kind } = this.#trainees[i] as Trainee;
+      dictionaries.push({ spec, weights: (await kind.weights(this.#statistics)) as TrainedWeights<Spec> });
+    }
     return { dictionaries, history, resumedFrom };
   }
 
@@ -244,29 +257,35 @@ class TrainingRun {
     return Float32Array.from(parts.flatMap((part) => Array.from(part)));
   }
 
-  /** For rows as they are. */
-  async #weights({ spec, dictionary }: Trainee): Promise<DictionaryWeights> {
-    return unscaled(spec.config, await dictionary.weights(), scalesOf(spec.config, this.#statistics));
-  }
-
-  /** What every dictionary recovers now of the loss that mean-ablation costs. */
+  /** What every trainee recovers now of the loss that mean-ablation costs. */
   async #recovered(): Promise<number[]> {
     await this.#running;
     const { model, settings, options } = this;
-    const named: { name: string; dictionary: Dictionary }[] = [];
+    const dictionaries: NamedDictionary[] = [];
+    const crossLayer: NamedCrossLayer[] = [];
     try {
-      for (const trainee of this.#trainees) {
-        const weights = await this.#weights(trainee);
-        named.push({ name: trainee.spec.name, dictionary: Dictionary.create(model.gpu, trainee.spec.config, weights) });
+      for (const { kind, spec } of this.#trainees) {
+        const loaded = kind.load(await kind.weights(this.#statistics));
+        const { name } = spec;
+        if (loaded.dictionary) dictionaries.push({ name, dictionary: loaded.dictionary });
+        else crossLayer.push({ name, dictionary: loaded.crossLayer });
       }
-      const { dictionaries } = await evaluateDictionaries(model, options.evaluate?.sequences ?? [], named, {
+      const found = await evaluateDictionaries(model, options.evaluate?.sequences ?? [], dictionaries, {
         skip: settings.skip,
         memoryBytes: this.#stepBytes,
         signal: options.signal,
+        crossLayer,
       });
-      return dictionaries.map(({ recovered }) => recovered.mean.loss);
+      const byName = new Map(
+        [...found.dictionaries, ...found.crossLayer].map(({ name, recovered }) => [name, recovered.mean.loss]),
+      );
+      return this.#trainees.map(({ spec }) => byName.get(spec.name) as number);
     } finally {
-      for (const { dictionary } of named) dictionary.dispose();
+      for (const { dictionary } of [...dictionaries, ...crossLayer]) dictionary.dispose();
     }
   }
 }
+
+/** GPU bytes of weights, moments and counters. */
+const traineeBytes = (spec: SettledSpec): number =>
+  isCrossLayer(spec) ? crossLayerBytes(spec) : dictionaryBytes(spec);

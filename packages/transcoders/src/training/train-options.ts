@@ -1,6 +1,12 @@
 // What training dictionaries may be asked for, and its defaults.
 import { LimnError } from '@limn/gpu';
 import { blockHook, type HookedModel, type HookName } from '@limn/hooks';
+import {
+  checkCrossLayerConfig,
+  checkCrossLayerFits,
+  layerConfig,
+  type CrossLayerDictionaryConfig,
+} from '../cross-layer/cross-layer-config.js';
 import { checkConfig, checkFits, type DictionaryConfig } from '../dictionary-config.js';
 import type { InitialScheme } from '../initial-weights.js';
 import { checkLoss, type DictionaryLoss } from '../losses/dictionary-loss.js';
@@ -26,6 +32,28 @@ export interface DictionarySpec {
   /** Rows without firing after which a feature is dead. Default 10,000,000, or a twentieth of the run's rows if they are fewer. */
   readonly deadAfter?: number | undefined;
 }
+
+/** One cross-layer transcoder to be trained: features of every layer of the model, in one loss. */
+export interface CrossLayerSpec {
+  /** Unique among those trained together. */
+  readonly name: string;
+  readonly crossLayer: CrossLayerDictionaryConfig;
+  /** Its terms are sums over layers; see `CrossLayerStepSettings`. */
+  readonly loss: DictionaryLoss;
+  /** Adam's rate at its highest. Default 1e-3. */
+  readonly rate?: number | undefined;
+  /** Of the first weights. Default 0. */
+  readonly seed?: number | undefined;
+  /** θ of `jump-relu` at the start. Default .03. */
+  readonly threshold?: number | undefined;
+  /** Share of the run over which λ rises from 0. Default 1, the whole of it. */
+  readonly ramp?: number | undefined;
+  /** Rows without firing after which a feature is dead. Default 10,000,000, or a twentieth of the run's rows if they are fewer. */
+  readonly deadAfter?: number | undefined;
+}
+
+/** Anything that can be trained. */
+export type TrainingSpec = DictionarySpec | CrossLayerSpec;
 
 /** How to train. */
 export interface TrainDictionariesOptions {
@@ -66,8 +94,13 @@ export interface TrainDictionariesOptions {
   readonly onNotice?: ((message: string) => void) | undefined;
 }
 
+type Settled<Spec> = { readonly [K in keyof Spec]-?: NonNullable<Spec[K]> };
+/** A dictionary's spec with its defaults. */
+export type SettledDictionarySpec = Settled<DictionarySpec>;
+/** A cross-layer transcoder's spec with its defaults. */
+export type SettledCrossLayerSpec = Settled<CrossLayerSpec>;
 /** A spec with its defaults. */
-export type SettledSpec = { readonly [K in keyof DictionarySpec]-?: NonNullable<DictionarySpec[K]> };
+export type SettledSpec = SettledDictionarySpec | SettledCrossLayerSpec;
 
 /** What decides the bits of a run, besides the model, the tokens and the machine. */
 export interface TrainingSettings {
@@ -96,7 +129,7 @@ const MOST_DEAD_AFTER = 10_000_000;
  */
 export function settleTraining(
   model: HookedModel,
-  specs: readonly DictionarySpec[],
+  specs: readonly TrainingSpec[],
   options: TrainDictionariesOptions,
 ): TrainingSettings {
   const { updates, rowsPerUpdate = 1024, skip = 1, seed = 0, decay = 0.2, scaled = true, every = 50 } = options;
@@ -121,7 +154,11 @@ export function settleTraining(
     names: new Set(specs.map(({ name }) => name)).size === specs.length,
   });
   return {
-    specs: specs.map((spec) => settleSpec(model, spec, updates * rowsPerUpdate)),
+    specs: specs.map((spec) =>
+      isCrossLayer(spec)
+        ? settleCrossLayer(model, spec, updates * rowsPerUpdate)
+        : settleSpec(model, spec, updates * rowsPerUpdate),
+    ),
     updates,
     rowsPerUpdate,
     skip,
@@ -138,26 +175,52 @@ export function settleTraining(
   };
 }
 
-function settleSpec(model: HookedModel, spec: DictionarySpec, rows: number): SettledSpec {
+function settleSpec(model: HookedModel, spec: DictionarySpec, rows: number): SettledDictionarySpec {
   const { name, config, loss, rate = 1e-3, seed = 0, initial = 'paper', ramp = 0.05 } = spec;
-  const { unitDecoder = initial !== 'sparsify' } = spec;
-  const deadAfter = spec.deadAfter ?? Math.min(MOST_DEAD_AFTER, Math.ceil(rows / 20));
+  const { unitDecoder = initial !== 'sparsify', deadAfter = deadAfterOf(rows) } = spec;
   checkFits(checkConfig(config), model.info);
   checkLoss(config, loss);
+  checkShared({ name, rate, ramp, deadAfter });
+  return { name, config, loss, rate, seed, initial, unitDecoder, ramp, deadAfter };
+}
+
+function settleCrossLayer(model: HookedModel, spec: CrossLayerSpec, rows: number): SettledCrossLayerSpec {
+  const { name, crossLayer, loss, rate = 1e-3, seed = 0, threshold = 0.03, ramp = 1 } = spec;
+  const { deadAfter = deadAfterOf(rows) } = spec;
+  checkCrossLayerFits(checkCrossLayerConfig(crossLayer), model.info);
+  checkLoss(layerConfig(crossLayer, 0), loss);
+  checkShared({ name, rate, ramp, deadAfter });
+  return { name, crossLayer, loss, rate, seed, threshold, ramp, deadAfter };
+}
+
+const deadAfterOf = (rows: number): number => Math.min(MOST_DEAD_AFTER, Math.ceil(rows / 20));
+
+function checkShared({ name, rate, ramp, deadAfter }: Pick<SettledSpec, 'name' | 'rate' | 'ramp' | 'deadAfter'>): void {
   refuseFirst({
     [`rate of ${name}`]: Number.isFinite(rate) && rate > 0,
     [`ramp of ${name}`]: ramp >= 0 && ramp <= 1,
     [`deadAfter of ${name}`]: Number.isSafeInteger(deadAfter) && deadAfter >= 1,
   });
-  return { name, config, loss, rate, seed, initial, unitDecoder, ramp, deadAfter };
 }
 
-/** The sites that the dictionaries read and rebuild, each once, in a fixed order. */
-export function sitesOf(specs: readonly { readonly config: DictionaryConfig }[]): HookName[] {
-  const all = specs.flatMap(({ config: { layer, input } }): HookName[] => [
-    blockHook(layer, input),
-    blockHook(layer, 'hook_mlp_out'),
-  ]);
+/** Which of the two a spec is. */
+export function isCrossLayer<Spec extends object>(spec: Spec): spec is Extract<Spec, { readonly crossLayer: unknown }> {
+  return 'crossLayer' in spec;
+}
+
+/** All features of a spec, over its layers. */
+export const featuresOf = (spec: SettledSpec): number =>
+  isCrossLayer(spec) ? spec.crossLayer.layers * spec.crossLayer.features : spec.config.features;
+
+/** The sites that are read and rebuilt, each once, in a fixed order. */
+export function sitesOf(specs: readonly SettledSpec[]): HookName[] {
+  const all = specs
+    .flatMap((spec): readonly Pick<DictionaryConfig, 'layer' | 'input'>[] =>
+      isCrossLayer(spec)
+        ? Array.from({ length: spec.crossLayer.layers }, (_, layer) => ({ layer, input: spec.crossLayer.input }))
+        : [spec.config],
+    )
+    .flatMap(({ layer, input }): HookName[] => [blockHook(layer, input), blockHook(layer, 'hook_mlp_out')]);
   return [...new Set(all)].sort();
 }
 

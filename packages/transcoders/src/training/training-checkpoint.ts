@@ -12,6 +12,7 @@ import {
 } from './checkpoint-file.js';
 import type { CheckpointContent, DictionaryCheckpoints } from './checkpoint-store.js';
 import type { RunStatistics } from './data-scales.js';
+import type { SavedTrainingState } from '../training-state.js';
 import type { TokenSource } from './token-source.js';
 import type { TrainingSettings } from './train-options.js';
 import type { Trainee } from './trainee.js';
@@ -35,7 +36,12 @@ export interface RunState {
 
 /** The JSON text of the file. */
 interface About extends RunState, RunIdentity {
-  readonly trainees: readonly { readonly updates: number; readonly rows: number; readonly threshold?: number }[];
+  readonly trainees: readonly {
+    readonly updates: number;
+    readonly rows: number;
+    /** Of each layer, where a trainee has several. */
+    readonly threshold?: number | readonly number[];
+  }[];
 }
 
 /** The identity of a run whose steps run these kernels. The source is known by its first two batches and the name that the caller gives it. */
@@ -75,24 +81,27 @@ export async function trainingContent(
   state: RunState,
   identity: RunIdentity,
 ): Promise<CheckpointContent> {
-  const counters = await Promise.all(trainees.map((trainee) => trainee.state.save()));
+  const counters = await Promise.all(trainees.map(({ states }) => Promise.all(states.map((state) => state.save()))));
   const about: About = {
     ...state,
     ...identity,
     trainees: trainees.map(({ optimiser }, i) => {
-      const { rows, threshold } = counters[i] as (typeof counters)[number];
+      const saved = counters[i] as (typeof counters)[number];
+      const thresholds = saved.flatMap(({ threshold }) => threshold ?? []);
       return {
         updates: optimiser.counts['weights'] as number,
-        rows,
-        ...(threshold === undefined ? {} : { threshold }),
+        rows: (saved[0] as SavedTrainingState).rows,
+        ...(thresholds.length === 0 ? {} : { threshold: saved.length === 1 ? (thresholds[0] as number) : thresholds }),
       };
     }),
   };
   const tensors = trainees.flatMap((trainee, i): StatedTensor[] => {
-    const { sinceFired } = counters[i] as (typeof counters)[number];
+    const sinceFired = Uint32Array.from(
+      (counters[i] as (typeof counters)[number]).flatMap((saved) => Array.from(saved.sinceFired)),
+    );
     const moments = momentsOf(trainee);
     return [
-      ...trainee.parameters.map(([name, tensor]) => ({
+      ...Array.from(trainee.kind.parameters, ([name, tensor]) => ({
         name: `${i}/weight/${name}`,
         type: 'F32' as const,
         size: tensor.size,
@@ -144,7 +153,7 @@ export async function resumeTraining(
     );
   for (const [i, trainee] of trainees.entries()) {
     const { updates, rows, threshold } = about.trainees[i] as About['trainees'][number];
-    for (const [name, tensor] of trainee.parameters) {
+    for (const [name, tensor] of trainee.kind.parameters) {
       const values = await opened.floats(`${i}/weight/${name}`);
       if (values.length !== tensor.size) throw damaged(`${name} of ${trainee.spec.name} has another size`);
       gpu.write(tensor.storage, values);
@@ -165,9 +174,32 @@ export async function resumeTraining(
     };
     await trainee.optimiser.loadMoments(moments);
     const sinceFired = await opened.words(`${i}/sinceFired`);
-    trainee.restore({ rows, sinceFired, ...(threshold === undefined ? {} : { threshold }) });
+    trainee.restore(savedStates(trainee, { rows, sinceFired, threshold }));
   }
   return about;
+}
+
+/** The counters of each layer, of what a checkpoint has of all of them. */
+function savedStates(
+  { kind: { counted }, spec }: Trainee,
+  {
+    rows,
+    sinceFired,
+    threshold,
+  }: {
+    readonly rows: number;
+    readonly sinceFired: Uint32Array;
+    readonly threshold: number | readonly number[] | undefined;
+  },
+): SavedTrainingState[] {
+  let at = 0;
+  const states = counted.map(({ features }, i): SavedTrainingState => {
+    const own = typeof threshold === 'number' ? threshold : threshold?.[i];
+    at += features;
+    return { rows, sinceFired: sinceFired.slice(at - features, at), ...(own === undefined ? {} : { threshold: own }) };
+  });
+  if (at !== sinceFired.length) throw damaged(`sinceFired of ${spec.name} has another size`);
+  return states;
 }
 
 /** The newest checkpoint, or the one before where it is damaged. */

@@ -29,11 +29,11 @@ export const FIGURES = 4;
 /** The record of figures [dictionaries, 4]: loss, FVU, L0, dead features. */
 export function recordOf(
   values: Float32Array,
-  specs: readonly { readonly name: string; readonly config: { readonly features: number } }[],
+  trained: readonly { readonly name: string; readonly features: number }[],
   at: { readonly update: number; readonly updates: number },
   recovered?: readonly number[],
 ): TrainingRecord {
-  const figures = specs.map(({ name, config }, i): [string, RecordedFigures] => {
+  const figures = trained.map(({ name, features }, i): [string, RecordedFigures] => {
     const [loss, fvu, l0, dead] = values.subarray(i * FIGURES, (i + 1) * FIGURES) as unknown as number[];
     return [
       name,
@@ -41,7 +41,7 @@ export function recordOf(
         loss: loss as number,
         fvu: fvu as number,
         l0: l0 as number,
-        deadShare: (dead as number) / config.features,
+        deadShare: (dead as number) / features,
         ...(recovered ? { recovered: recovered[i] as number } : {}),
       },
     ];

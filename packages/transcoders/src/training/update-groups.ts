@@ -2,8 +2,8 @@
 import type { Step } from '@limn/gpu';
 import { recordWithin, type HookedModel, type HookName } from '@limn/hooks';
 import type { Tensor } from '@limn/tensor';
-import { DictionaryTrainingState } from '../training-state.js';
-import type { Trainee } from './trainee.js';
+import type { DictionaryTrainingState } from '../training-state.js';
+import { statesOf, type Trainee } from './trainee.js';
 
 /** Groups of trainees, and the programs that their updates run, sorted. */
 export interface UpdateGroups {
@@ -27,9 +27,13 @@ export function groupUpdates(
   /** Counters at which every feature is dead: then a step has all of its parts. */
   const counters = new Map(
     trainees.map((trainee) => {
-      const { config, deadAfter } = trainee.spec;
-      const saved = { rows: deadAfter, sinceFired: new Uint32Array(config.features), threshold: 0 };
-      return [trainee, DictionaryTrainingState.create(model.gpu, config, saved)];
+      const { kind, spec } = trainee;
+      const saved = kind.counted.map(({ features }) => ({
+        rows: spec.deadAfter,
+        sinceFired: new Uint32Array(features),
+        threshold: 0,
+      }));
+      return [trainee, statesOf(model.gpu, kind, saved)];
     }),
   );
   try {
@@ -44,7 +48,7 @@ export function groupUpdates(
           const some = trainees.slice(first, first + count);
           const rows = rowsFor(step, some);
           for (const trainee of some)
-            trainee.gradients(step, rows, 1, counters.get(trainee) as DictionaryTrainingState);
+            trainee.gradients(step, rows, 1, counters.get(trainee) as readonly DictionaryTrainingState[]);
           return some;
         },
       });
@@ -54,7 +58,7 @@ export function groupUpdates(
       first += recorded.length;
     }
   } finally {
-    for (const each of counters.values()) each.dispose();
+    for (const each of [...counters.values()].flat()) each.dispose();
   }
   return { groups, kernels: [...kernels].sort() };
 }
