@@ -77,6 +77,8 @@ export interface Contraction {
   name(index: number): string;
   /** The sites that a gradient run, starting there, must capture. */
   captures(model: HookedModel, from: RunStart | undefined): HookName[];
+  /** Sites of the clean and the corrupted run that it reads besides the nodes' outputs. */
+  readonly reads?: readonly HookName[] | undefined;
   /**
    * Scores of the chunk, [B, size] or any shape with as many elements. Sources that no part covers score 0. Parts are recorded as
    * they are asked for, so each is done with before the next; Δ when it is first read, which is after the backward pass.
@@ -195,6 +197,7 @@ function recordChunk(
     const names = [
       ...outputCaptures(model),
       ...(differentiated ? captures() : []),
+      ...(contraction.reads ?? []),
       ...(which === 'clean' ? (method.reads ?? []) : []),
     ];
     return model.run(

@@ -2,10 +2,11 @@
 import { blockHook } from '@limn/hooks';
 import type { HookedModel, HookName } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
-import { add, reshape, type Tensor } from '@limn/tensor';
+import { add, reshape, slice, type Tensor } from '@limn/tensor';
 import type { GradientRun } from './gradient-run.js';
 import { overRepeats, reachesHeads, reachesMlp, siteGradients, streamAfter } from './gradient-run.js';
 import type { RunStart } from './gradient-run.js';
+import { HEAD_INPUTS, type Slot } from './graph.js';
 import { layersOf } from './node-outputs.js';
 
 /** Gradients at neighbouring slots. */
@@ -67,6 +68,46 @@ export function* slotGradients(
       yield { first: layer * perLayer + start, tensor, run: count, stride: heads };
     }
   }
+}
+
+/** The sites that the gradient at one slot needs in runs that start there; none where they do not reach it. */
+export function slotCapturesAt(model: HookedModel, slot: Slot, from?: RunStart): HookName[] {
+  if (!reachesSlot(slot, from)) return [];
+  return [...sitesOf(slot, model), ...(slot.kind === 'head' ? model.pullbackCaptures(slot.layer) : [])];
+}
+
+/** ∂L/∂x_v at one slot, [B, T, C], summed over repeats and runs; undefined where the runs, which all start at one place, do not reach it. */
+export function slotGradientAt(
+  step: Step,
+  model: HookedModel,
+  runs: readonly GradientRun[],
+  slot: Slot,
+): Tensor | undefined {
+  if (!reachesSlot(slot, runs[0]?.from)) return undefined;
+  return runs
+    .map((each): Tensor => {
+      const gradients = siteGradients(step, each, sitesOf(slot, model));
+      const [first, k, v] = [...gradients.values()] as [Tensor, Tensor, Tensor];
+      const repeats = each.weights.length;
+      if (slot.kind !== 'head') {
+        const summed = overRepeats(step, reshape(first, [1, ...first.shape]), repeats);
+        return reshape(summed, summed.shape.slice(1));
+      }
+      const heads = { start: slot.head, count: 1 };
+      const pulled = model.pullback(step, slot.layer, { q: first, k, v }, each.run, { heads, repeats });
+      return reshape(slice(step, pulled, 0, HEAD_INPUTS.indexOf(slot.input), 1), pulled.shape.slice(2));
+    })
+    .reduce((a, b) => add(step, a, b));
+}
+
+function reachesSlot(slot: Slot, from: RunStart | undefined): boolean {
+  if (slot.kind === 'logits') return true;
+  return slot.kind === 'mlp' ? reachesMlp(slot.layer, from) : reachesHeads(slot.layer, from);
+}
+
+function sitesOf(slot: Slot, { info: { layers } }: HookedModel): HookName[] {
+  if (slot.kind === 'logits') return [streamAfter(layers - 1, layers)];
+  return slot.kind === 'mlp' ? [blockHook(slot.layer, 'hook_mlp_in')] : headSites(slot.layer);
 }
 
 function headSites(layer: number): HookName[] {

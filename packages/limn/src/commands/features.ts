@@ -1,6 +1,7 @@
 // `limn features`: what the features of transcoders are, and how a prompt's output is made of them.
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
+import { addFeaturesEdgeCommand } from './features-edge.js';
 import { addFeaturesGraphCommand } from './features-graph.js';
 import { addFeaturesPathsCommand } from './features-paths.js';
 
@@ -10,4 +11,5 @@ export function addFeaturesCommand(program: Command, context: CommandContext): v
     .description('read the features of transcoders: graphs and paths of a prompt, dashboards, search, labels, ratings');
   addFeaturesGraphCommand(features, context);
   addFeaturesPathsCommand(features, context);
+  addFeaturesEdgeCommand(features, context);
 }
