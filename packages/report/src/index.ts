@@ -52,7 +52,8 @@ export { summariseSteering } from './steering-summary.js';
 export { checkFeatures, featuresFromJson, featuresJsonSchema, featuresToJson } from './features/features-record.js';
 export type { FeaturesRecord } from './features/features-record.js';
 export type { FeatureExample, FeatureRecord } from './features/feature-record.js';
-export { LABELS_FORMAT, labelsToJson } from './features/feature-labels.js';
+export { LABELS_FORMAT, labelFiles } from './features/feature-labels.js';
+export type { FeatureLabelRecord, LabelFile } from './features/feature-labels.js';
 export { featuresPage } from './features/features-page.js';
 export { summariseFeatures } from './features/features-summary.js';
 export {

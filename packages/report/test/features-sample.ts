@@ -33,43 +33,42 @@ export function featureSamples({
   const say = (original: string): string => text(original, serial++);
   const word = (): string => words[Math.floor(next() * words.length)] ?? '';
   return Array.from({ length: count }, (_, i) => {
-    const actMax = 1 + 12 * next();
+    const max = 1 + 12 * next();
     const home = word();
     const example = (activation: number): FeatureExample => {
       const length = 8 + Math.floor(next() * 14);
       const peak = Math.floor(next() * length);
       return {
-        tokens: withoutText ? null : Array.from({ length }, (_, t) => say(t === peak ? home : word())),
+        tokens: withoutText ? [] : Array.from({ length }, (_, t) => 1000 + t),
+        ...(withoutText ? {} : { texts: Array.from({ length }, (_, t) => say(t === peak ? home : word())) }),
         activations: Array.from({ length }, (_, t) =>
           t === peak ? activation : next() < 0.15 ? activation * next() : 0,
         ),
-        peak,
+        at: peak,
         ...(next() < 0.1 ? { repeated: true } : {}),
       };
     };
-    const falling = (size: number): { token: string; value: number }[] =>
-      Array.from({ length: 8 }, (_, t) => ({ token: say(word()), value: size * (1 - t / 12) }));
+    const falling = (size: number) =>
+      Array.from({ length: 8 }, (_, t) => ({ token: 2000 + t, text: say(word()), value: size * (1 - t / 12) }));
+    const label = labels[i % labels.length];
+    const layer = i % layers;
     return {
-      layer: i % layers,
+      origin: { kind: 'transcoder', layer, reads: `blocks.${layer}.ln2.hook_normalized`, features: 1_000_000 },
       feature: Math.floor(next() * 512) + 512 * i,
-      label: say(labels[i % labels.length] ?? ''),
-      activationFrequency: 10 ** (-4 + 3 * next()),
-      actMax,
-      histogram: Array.from({ length: 20 }, (_, b) => ({
-        from: (b * actMax) / 20,
-        to: ((b + 1) * actMax) / 20,
-        count: Math.floor(4000 * Math.exp(-b / 3) * next()),
-      })),
-      top: Array.from({ length: 9 }, (_, t) => example(actMax * (1 - t / 40))),
+      ...(label ? { label: { text: say(label), author: say('anna'), time: '2026-03-01T12:00:00.000Z' } } : {}),
+      frequency: 10 ** (-4 + 3 * next()),
+      min: 0,
+      max,
+      histogram: Array.from({ length: 20 }, (_, b) => Math.floor(4000 * Math.exp(-b / 3) * next())),
+      top: Array.from({ length: 9 }, (_, t) => example(max * (1 - t / 40))),
       bands: Array.from({ length: 5 }, (_, b) => ({
-        from: (b * actMax) / 5,
-        to: ((b + 1) * actMax) / 5,
+        from: (b * max) / 5,
+        to: ((b + 1) * max) / 5,
         share: 10 ** (-2 - b / 2),
-        examples: Array.from({ length: 4 }, () => example(((b + next()) * actMax) / 5)),
+        examples: Array.from({ length: 4 }, () => example(((b + next()) * max) / 5)),
       })),
-      promoted: falling(0.8),
-      suppressed: falling(-0.6),
-      deEmbedding: { top: falling(1.4), bottom: falling(-1.2) },
+      logits: { most: falling(0.8), least: falling(-0.6) },
+      deEmbedding: { most: falling(1.4), least: falling(-1.2) },
       encoderNorm: 0.8 + next(),
       decoderNorm: 1,
     };

@@ -7,7 +7,7 @@ import {
   featuresJsonSchema,
   featuresPage,
   featuresToJson,
-  labelsToJson,
+  labelFiles,
   summariseFeatures,
   type FeatureRecord,
 } from '../src/index.js';
@@ -29,23 +29,25 @@ test('a record comes back from its text unchanged, and its JSON Schema names eve
   expect(Object.keys(featuresJsonSchema['properties'] as object)).toEqual(
     expect.arrayContaining(Object.keys(featuresSample({ withoutText: true }))),
   );
-  const { layer, feature, activationFrequency, actMax } = first;
-  const bare = { ...record, features: [{ layer, feature, activationFrequency, actMax }] };
+  const { origin, feature, frequency, min, max } = first;
+  const bare = { ...record, features: [{ origin, feature, frequency, min, max }] };
   expect(checkFeatures(bare)).toBe(bare);
 });
 
-const example = { tokens: ['a', 'b'], activations: [0, 1], peak: 1 };
+const example = { tokens: [5, 6], texts: ['a', 'b'], activations: [0, 1], at: 1 };
 test.each([
   [{ ...record, kind: 'circuit' }, '/kind'],
-  [changed({ activationFrequency: 1.2 }), '/features/0/activationFrequency'],
-  [changed({ actMax: Number.NaN }), '/features/0/actMax'],
-  [changed({ top: [{ ...example, activations: [1] }] }), '/features/0/top/0/activations'],
-  [changed({ top: [{ ...example, peak: 2 }] }), '/features/0/top/0/peak'],
+  [changed({ frequency: 1.2 }), '/features/0/frequency'],
+  [changed({ origin: { ...first.origin, features: 1 }, feature: 1 }), '/features/0/feature'],
+  [changed({ label: 'years' }), '/features/0/label'],
+  [changed({ max: Number.NaN }), '/features/0/max'],
+  [changed({ top: [{ ...example, texts: ['a'] }] }), '/features/0/top/0/texts'],
+  [changed({ top: [{ ...example, at: 2 }] }), '/features/0/top/0/at'],
   [
-    changed({ bands: [{ from: 0, to: 1, share: null, examples: [{ ...example, peak: 3 }] }] }),
-    '/features/0/bands/0/examples/0/peak',
+    changed({ bands: [{ from: 0, to: 1, share: 0.1, examples: [{ ...example, at: 3 }] }] }),
+    '/features/0/bands/0/examples/0/at',
   ],
-  [changed({ histogram: [{ from: 2, to: 1, count: 3 }] }), '/features/0/histogram/0/to'],
+  [changed({ bands: [{ from: 2, to: 1, share: 0, examples: [] }] }), '/features/0/bands/0/to'],
   [{ ...record, features: [first, first] }, '/features/1'],
   [{ ...record, withoutText: true }, '/features/0'],
 ])('%# is refused with its place', (given, pointer) => {
@@ -62,21 +64,23 @@ describe('an example', () => {
   });
 
   test('has five tokens on each side, says where more are cut off, and marks its own', () => {
-    const tokens = Array.from({ length: 20 }, (_, i) => ` t${i}`);
-    const activations = tokens.map((_, i) => (i === 9 ? 2 : 0));
-    const made = drawnMarkup(tokenWindow({ tokens, activations, peak: 9 }, { least: 0, most: 2 })).text;
+    const texts = Array.from({ length: 20 }, (_, i) => ` t${i}`);
+    const activations = texts.map((_, i) => (i === 9 ? 2 : 0));
+    const made = drawnMarkup(tokenWindow({ tokens: [], texts, activations, at: 9 }, { least: 0, most: 2 })).text;
     const words = elements(made).filter(({ name }) => name === 'bdi');
     expect(words.map(({ text }) => text)).toEqual(Array.from({ length: 11 }, (_, i) => `t${i + 4}`));
     expect(words[5]?.attributes.get('class')).toBe('token fire9 peak');
     expect(made.match(/…/g)).toHaveLength(2);
-    const start = drawnMarkup(tokenWindow({ tokens, activations, peak: 2 }, { least: 0, most: 2 })).text;
+    const start = drawnMarkup(tokenWindow({ tokens: [], texts, activations, at: 2 }, { least: 0, most: 2 })).text;
     expect(elements(start).filter(({ name }) => name === 'bdi')).toHaveLength(8);
     expect(start.match(/…/g)).toHaveLength(1);
   });
 
   test('without its text keeps its activations', () => {
-    const made = drawnMarkup(tokenWindow({ tokens: null, activations: [0, 2], peak: 1 }, { least: 0, most: 2 })).text;
+    const made = drawnMarkup(tokenWindow({ tokens: [], activations: [0, 2], at: 1 }, { least: 0, most: 2 })).text;
     expect(elements(made).filter(({ text }) => text === '▢')).toHaveLength(2);
+    const ids = drawnMarkup(tokenWindow({ tokens: [7, 8], activations: [0, 2], at: 1 }, { least: 0, most: 2 })).text;
+    expect(textOf(ids)).toContain('#7 #8');
     const redacted = featuresPage(featuresSample({ withoutText: true, count: 3 }));
     expect(textOf(redacted)).toContain('The text of the examples was left out');
     expect(elements(redacted).some(({ attributes }) => attributes.get('class')?.includes('left-out'))).toBe(true);
@@ -87,11 +91,16 @@ describe('features are found', () => {
   const query = { fires: '', logit: '', label: '', layer: undefined };
   const feature: FeatureRecord = {
     ...first,
-    layer: 2,
-    top: [{ tokens: [' the', ' Paris', ' is'], activations: [0, 3, 1], peak: 1 }],
-    bands: [{ from: 0, to: 1, share: null, examples: [{ tokens: [' Rome'], activations: [1], peak: 0 }] }],
-    promoted: [{ token: ' France', value: 1 }],
-    suppressed: [{ token: ' Spain', value: -1 }],
+    origin: { ...first.origin, layer: 2 },
+    top: [{ tokens: [], texts: [' the', ' Paris', ' is'], activations: [0, 3, 1], at: 1 }],
+    bands: [{ from: 0, to: 1, share: 0.1, examples: [{ tokens: [], texts: [' Rome'], activations: [1], at: 0 }] }],
+    logits: {
+      most: [
+        { token: 1, text: ' France', value: 1 },
+        { token: 44, value: 0.5 },
+      ],
+      least: [{ token: 2, text: ' Spain', value: -1 }],
+    },
   };
   test.each([
     [{ fires: 'paris' }, true],
@@ -100,6 +109,7 @@ describe('features are found', () => {
     [{ fires: 'the' }, false],
     [{ logit: 'fran' }, true],
     [{ logit: 'spain' }, true],
+    [{ logit: '#44' }, true],
     [{ logit: 'paris' }, false],
     [{ label: 'cap' }, true],
     [{ label: 'river' }, false],
@@ -111,7 +121,7 @@ describe('features are found', () => {
   });
 
   test('in order, ties as they are given', () => {
-    const features = [1, 3, 2, 3].map((actMax, i) => ({ ...first, actMax, feature: i, activationFrequency: i / 10 }));
+    const features = [1, 3, 2, 3].map((max, i) => ({ ...first, max, feature: i, frequency: i / 10 }));
     expect(inOrder(features, [], 'given')).toEqual([0, 1, 2, 3]);
     expect(inOrder(features, [], 'most')).toEqual([1, 3, 2, 0]);
     expect(inOrder(features, [], 'frequent')).toEqual([3, 2, 1, 0]);
@@ -120,19 +130,27 @@ describe('features are found', () => {
   });
 });
 
-test('labels become a file, as they were written, whatever they are', () => {
-  const labels = record.features.map((_, i) => (i === 0 ? '__proto__' : i === 1 ? '</script>\u202e"' : ''));
-  const { format, labels: entries } = JSON.parse(labelsToJson(record.features, labels)) as {
-    format: string;
-    labels: { layer: number; feature: number; label: string }[];
-  };
-  expect(format).toBe(LABELS_FORMAT);
-  expect(entries).toEqual(
-    [0, 1].map((i) => {
-      const { layer, feature } = record.features[i] as FeatureRecord;
-      return { layer, feature, label: labels[i] };
-    }),
+test('labels become a file for each dictionary, as they were written, whatever they are', () => {
+  const texts = ['__proto__', '</script>\u202e"', '', 'years'];
+  const label = (text: string) => ({ text, author: 'anna', time: '2026-03-01T12:00:00.000Z' });
+  const files = labelFiles(
+    record.features,
+    record.features.map((_, i) => (texts[i] === undefined ? undefined : label(texts[i]))),
   );
+  // Features 0 and 3 are of layer 0, 1 is of layer 1; the label of 2 is empty.
+  expect(files.map(({ name }) => name)).toEqual([
+    'blocks.0.ln2.hook_normalized.labels.json',
+    'blocks.1.ln2.hook_normalized.labels.json',
+  ]);
+  const [of0, of1] = files.map(({ text }) => JSON.parse(text) as object);
+  const entry = (i: number) => ({ feature: record.features[i]?.feature, ...label(texts[i] ?? '') });
+  expect(of0).toEqual({
+    format: LABELS_FORMAT,
+    dictionary: { layer: 0, input: 'ln2.hook_normalized', features: 1_000_000 },
+    labels: [entry(0), entry(3)],
+  });
+  expect(of1).toMatchObject({ dictionary: { layer: 1 }, labels: [entry(1)] });
+  expect(labelFiles(record.features, [])).toEqual([]);
 });
 
 describe('the page', () => {
@@ -150,11 +168,8 @@ describe('the page', () => {
   });
 
   test('holds in its data no more of the examples than it shows', () => {
-    const long = {
-      tokens: Array.from({ length: 400 }, () => 'far'),
-      activations: Array.from({ length: 400 }, () => 1 / 3),
-      peak: 200,
-    };
+    const all = <T>(value: T): T[] => Array.from({ length: 400 }, () => value);
+    const long = { tokens: all(5), texts: all('far'), activations: all(1 / 3), at: 200 };
     const made = featuresPage({ ...record, features: [{ ...first, top: [long], bands: [] }] });
     // 13 in the data, 11 in the card.
     expect(made.match(/"far"|>far</g)).toHaveLength(13 + 11);
@@ -174,8 +189,8 @@ describe('the page', () => {
   });
 
   test('of features of which hardly anything is known is a page, too', () => {
-    const { layer, feature, activationFrequency, actMax } = first;
-    const bare = featuresPage({ ...record, features: [{ layer, feature, activationFrequency, actMax }] });
+    const { origin, feature, frequency, min, max } = first;
+    const bare = featuresPage({ ...record, features: [{ origin, feature, frequency, min, max }] });
     for (const made of [bare, featuresPage({ ...record, features: [] }), page])
       expect(textOf(made)).not.toMatch(/NaN|Infinity|undefined|\[object/);
     expect(textOf(bare)).toContain('It fires nowhere in what was read.');

@@ -37,7 +37,7 @@ export function graphSample({
   const taken = new Set<string>();
   for (let i = 0; nodes.length < features; i++) {
     const dashboard = dashboards[i % 40];
-    const layer = dashboard?.layer ?? Math.floor(next() * layers);
+    const layer = dashboard?.origin.layer ?? Math.floor(next() * layers);
     const feature = dashboard?.feature ?? Math.floor(next() * 1536);
     const at = next() < 0.4 ? last : position();
     const id = `${layer}_${feature}_${at}`;
@@ -50,7 +50,7 @@ export function graphSample({
       position: at,
       feature,
       activation: 0.2 + 8 * next(),
-      ...(dashboard?.label ? { label: dashboard.label } : {}),
+      ...(dashboard?.label ? { label: dashboard.label.text } : {}),
     });
   }
   for (let layer = 0; layer < layers; layer++)
@@ -144,8 +144,8 @@ export function graphSample({
         rows: [{ depth: 'all', count: 560, spearman: 0.31, signAgreement: 0.61, cosine: null, nmse: 1.4 }],
       },
     ],
-    features: dashboards.filter(({ layer, feature }) =>
-      nodes.some((node) => node.layer === layer && node.feature === feature),
+    features: dashboards.filter(({ origin, feature }) =>
+      nodes.some((node) => node.layer === origin.layer && node.feature === feature),
     ),
     ...(first ? { slug: 'what-makes-the-year-go-on' } : {}),
   };

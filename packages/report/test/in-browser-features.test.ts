@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { findChromium } from '@limn/tooling/chromium';
-import type { Browser, Page } from 'playwright';
+import type { Browser, Download, Page } from 'playwright';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { dictionariesPage, featureGraphPage, featuresPage } from '../src/index.js';
 import { dictionariesSample } from './dictionaries-sample.js';
@@ -174,8 +174,9 @@ test('features are found, ordered, labelled, and their labels saved', async (con
   await page.locator('[data-find="layer"]').selectOption('1');
   expect(await count()).toBe('12 of 13 features that fit, out of 40.');
   await page.locator('[data-order]').selectOption('most');
-  const strongest = record.features.filter(({ layer }) => layer === 1).sort((a, b) => b.actMax - a.actMax)[0];
+  const strongest = record.features.filter(({ origin }) => origin.layer === 1).sort((a, b) => b.max - a.max)[0];
   expect(await page.locator('[data-feature]').first().getAttribute('data-feature')).toBe(`tc1[${strongest?.feature}]`);
+  await page.locator('[data-author]').fill(' anna b ');
   await page.locator('[data-name]').first().fill('mine');
   expect(await page.locator('[data-label]').first().textContent()).toBe('mine');
   await page.locator('[data-find="label"]').fill('MINE');
@@ -186,8 +187,19 @@ test('features are found, ordered, labelled, and their labels saved', async (con
   expect(await count()).toMatch(/that fit, out of 40\.$/);
   await page.locator('[data-find="fires"]').fill('no such token');
   expect(await cards()).toBe(0);
-  const { labels } = (await saved(page, '[data-save]')) as { labels: { feature: number; label: string }[] };
-  expect(labels.find(({ feature }) => feature === strongest?.feature)?.label).toBe('mine');
+  // One file for each dictionary; of what was written here the author and the time are new.
+  const downloads: Download[] = [];
+  page.on('download', (download) => downloads.push(download));
+  await page.locator('[data-save]').click();
+  await expect.poll(() => downloads.length).toBe(3);
+  const files = await Promise.all(downloads.map(async (each) => readFileSync(await each.path(), 'utf8')));
+  const labels = files.flatMap(
+    (text) => (JSON.parse(text) as { labels: { feature: number; text: string; author: string }[] }).labels,
+  );
+  expect(labels.find(({ feature }) => feature === strongest?.feature)).toMatchObject({
+    text: 'mine',
+    author: 'anna b',
+  });
   expect(labels).toHaveLength(record.features.filter(({ label }) => label).length + (strongest?.label ? 0 : 1));
   expect(troubles).toEqual([]);
   await page.close();

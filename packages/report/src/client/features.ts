@@ -2,7 +2,7 @@
 import { featureCard } from '../features/feature-card.js';
 import { featureKey } from '../features/feature-key.js';
 import type { FeatureRecord } from '../features/feature-record.js';
-import { labelsToJson } from '../features/feature-labels.js';
+import { labelFiles, type FeatureLabelRecord } from '../features/feature-labels.js';
 import { featureOrders, inOrder, meetsQuery } from '../features/feature-search.js';
 import type { LiveFeatures } from '../features/features-page.js';
 import { numberText } from '../number-text.js';
@@ -10,7 +10,7 @@ import { copyButton } from './copy.js';
 import { nodesOf } from './drawing-nodes.js';
 import { saveFile } from './save-file.js';
 
-export function liveFeaturesPage(section: HTMLElement, { features, cards, file }: LiveFeatures): void {
+export function liveFeaturesPage(section: HTMLElement, { features, cards }: LiveFeatures): void {
   const place = section.querySelector<HTMLElement>('[data-cards]');
   const count = section.querySelector<HTMLElement>('[data-count]');
   const more = section.querySelector<HTMLButtonElement>('[data-more-cards]');
@@ -22,14 +22,16 @@ export function liveFeaturesPage(section: HTMLElement, { features, cards, file }
       field,
     ]),
   );
-  const labels = features.map(({ label }) => label ?? '');
+  const labels: (FeatureLabelRecord | undefined)[] = features.map(({ label }) => label);
+  const labelText = (at: number): string => labels[at]?.text ?? '';
+  const author = section.querySelector<HTMLInputElement>('[data-author]');
   const places = new Map(features.map((feature, i) => [featureKey(feature), i]));
   let found = features.map((_, i) => i);
   let shown = Math.min(cards, found.length);
 
   const said = (name: string): string => fields.get(name)?.value ?? '';
   const cardOf = (at: number): Element =>
-    nodesOf(featureCard({ ...(features[at] as FeatureRecord), label: labels[at] ?? '' }));
+    nodesOf(featureCard({ ...(features[at] as FeatureRecord), label: labels[at] ?? blank }));
 
   function draw(from: number): void {
     const made = found.slice(from, shown).map(cardOf);
@@ -55,9 +57,11 @@ export function liveFeaturesPage(section: HTMLElement, { features, cards, file }
       layer: layer === '' ? undefined : Number(layer),
     };
     const chosen = featureOrders.find((each) => each === order?.value) ?? 'given';
-    found = inOrder(features, labels, chosen).filter((at) =>
-      meetsQuery(features[at] as FeatureRecord, labels[at] ?? '', query),
-    );
+    found = inOrder(
+      features,
+      features.map((_, at) => labelText(at)),
+      chosen,
+    ).filter((at) => meetsQuery(features[at] as FeatureRecord, labelText(at), query));
     shown = cards;
     draw(0);
   }
@@ -74,12 +78,20 @@ export function liveFeaturesPage(section: HTMLElement, { features, cards, file }
     const at = [...place.children].indexOf(card as Element);
     const feature = found[at];
     if (feature === undefined) return;
-    labels[feature] = target.value;
+    labels[feature] = target.value
+      ? { text: target.value, author: author?.value.trim() || 'unnamed', time: new Date().toISOString() }
+      : undefined;
     const name = card?.querySelector('[data-label]');
     if (name) name.textContent = target.value;
   });
-  section.querySelector('[data-save]')?.addEventListener('click', () => saveFile(file, labelsToJson(features, labels)));
-  copyButton(section.querySelector('[data-copy-labels]'), () => labelsToJson(features, labels));
+  section.querySelector('[data-save]')?.addEventListener('click', () => {
+    for (const { name, text } of labelFiles(features, labels)) saveFile(name, text);
+  });
+  copyButton(section.querySelector('[data-copy-labels]'), () =>
+    labelFiles(features, labels)
+      .map(({ text }) => text)
+      .join(''),
+  );
   // A feature may be asked for by its name in the address, `#tc8[89]`.
   const asked = places.get(decodeAddress());
   if (asked !== undefined) {
@@ -88,6 +100,9 @@ export function liveFeaturesPage(section: HTMLElement, { features, cards, file }
     section.scrollIntoView();
   } else say();
 }
+
+/** Of a feature without a label. */
+const blank: FeatureLabelRecord = { text: '', author: '', time: '' };
 
 function decodeAddress(): string {
   try {

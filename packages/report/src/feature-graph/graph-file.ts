@@ -6,7 +6,7 @@ import type { DrawnGraph } from './graph-view.js';
 const featureTypes: Readonly<Record<FeatureGraphNode['kind'], string>> = {
   feature: 'cross layer transcoder',
   error: 'mlp reconstruction error',
-  skip: 'mlp skip connection',
+  skip: 'skip connection',
   token: 'embedding',
   position: 'position embedding',
   bias: 'bias',
@@ -37,7 +37,7 @@ export function graphFile(
       info: { description: graph.title, generator: { name: 'limn', version: maker.version } },
       pruning_settings: { node_threshold: pruning.nodeThreshold, edge_threshold: pruning.edgeThreshold },
     },
-    qParams: { ...qParams, linkType: 'both', clickedId: qParams.clickedId ?? null, sg_pos: '' },
+    qParams: { ...qParams, linkType: 'both', clickedId: qParams.clickedId ?? '', sg_pos: '' },
     nodes: nodes.map((node) => fileNode(node, graph)),
     links: edges.map(([source, target, weight]) => ({
       source: nodes[source]?.id ?? '',
@@ -48,24 +48,34 @@ export function graphFile(
   return `${JSON.stringify(file, undefined, 1)}\n`;
 }
 
-function fileNode(node: FeatureGraphNode, { layers, prompt }: DrawnGraph): Json {
-  const { id, kind, position = 0, influence, activation, probability } = node;
+function fileNode(node: FeatureGraphNode, graph: DrawnGraph): Json {
+  const { id, kind, position = 0, influence, activation, probability, weight } = node;
   return {
     node_id: id,
-    ...placeInFile(node, layers),
+    ...placeInFile(node, graph.layers),
     ctx_idx: position,
-    reverse_ctx_idx: prompt.length - 1 - position,
     feature_type: featureTypes[kind],
-    is_target_logit: kind === 'output',
-    token_prob: probability ?? 0,
+    token_prob: kind === 'output' ? (probability ?? weight ?? 0) : 0,
+    is_target_logit: node === heaviest(graph),
+    run_idx: 0,
+    reverse_ctx_idx: 0,
     ...(influence === undefined ? {} : { influence }),
     ...(activation === undefined ? {} : { activation }),
   };
 }
 
-/** Layer and feature number, Cantor's pair of the two for features, and the words of the node. */
+/** The output that has most of the weight; viewers call it the target. */
+const heaviest = ({ nodes }: DrawnGraph): FeatureGraphNode | undefined =>
+  nodes
+    .filter(({ kind }) => kind === 'output')
+    .reduce<FeatureGraphNode | undefined>(
+      (most, node) => (most && (most.weight ?? 0) >= (node.weight ?? 0) ? most : node),
+      undefined,
+    );
+
+/** Layer and feature number, Cantor's pair of the two for features, and the words of the node; as `exportGraph` of @limn/transcoders. */
 function placeInFile(node: FeatureGraphNode, layers: number): { readonly [key: string]: Json } {
-  const { id, kind, layer = 0, position = 0, feature = 0, token, label = '', probability = 0 } = node;
+  const { id, kind, layer = 0, position = 0, feature = 0, token, label = '', probability, weight = 0 } = node;
   switch (kind) {
     case 'feature':
       return {
@@ -75,20 +85,26 @@ function placeInFile(node: FeatureGraphNode, layers: number): { readonly [key: s
         clerp: label,
       };
     case 'token':
-      return { feature: position, layer: 'E', jsNodeId: `E_${token ?? id}-${position}`, clerp: label };
+      return { feature: position, layer: 'E', jsNodeId: `E_${token ?? id}-${position}`, clerp: '' };
+    case 'position':
+      return { feature: position, layer: 'E', jsNodeId: `P-${position}`, clerp: `position ${position}` };
     case 'output':
       return {
         feature: token ?? null,
         layer: String(layers + 1),
         jsNodeId: `L_${token ?? id}-${position}`,
-        clerp: `Output "${label}" (p=${probability.toFixed(3)})`,
+        // Viewers take the text and the probability out of it.
+        clerp: `Output "${label}" (p=${(probability ?? weight).toFixed(3)})`,
       };
-    case 'error':
-      return { feature: -1, layer: String(layer), jsNodeId: `${layer}_${position}-0`, clerp: label };
-    case 'position':
-      return { feature: -1, layer: 'E', jsNodeId: `${id}-0`, clerp: `Position ${position}` };
+    case 'bias':
+      return { feature: null, layer: String(node.layer ?? layers), jsNodeId: `${id}-0`, clerp: node.bias ?? id };
     default:
-      return { feature: -1, layer: String(layer), jsNodeId: `${id}-0`, clerp: node.bias ?? label };
+      return {
+        feature: -1,
+        layer: String(layer),
+        jsNodeId: `${kind}_${layer}_${position}-0`,
+        clerp: kind === 'skip' ? `skip connection of layer ${layer}` : '',
+      };
   }
 }
 

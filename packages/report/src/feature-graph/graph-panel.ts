@@ -45,7 +45,7 @@ export function graphPanel(view: GraphView): Drawn[] {
 export function cardOf({ nodes, features = [] }: DrawnGraph, index: number): Drawn | undefined {
   const node = nodes[index];
   if (node?.kind !== 'feature') return undefined;
-  const found = features.find(({ layer, feature }) => layer === node.layer && feature === node.feature);
+  const found = features.find(({ origin, feature }) => origin.layer === node.layer && feature === node.feature);
   return found && featureCard(found, { small: true });
 }
 

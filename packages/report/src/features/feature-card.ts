@@ -16,8 +16,8 @@ export interface CardOptions {
 }
 
 export function featureCard(feature: FeatureRecord, { small = false }: CardOptions = {}): Drawn {
-  const { layer, feature: index, dictionary, label, top = [], bands = [], histogram = [] } = feature;
-  const range = { least: feature.actMin ?? 0, most: feature.actMax };
+  const { origin, feature: index, dictionary, label, top = [], bands = [] } = feature;
+  const range = { least: feature.min, most: feature.max };
   const examples = top.slice(0, small ? 3 : undefined);
   return drawn(
     small ? 'div' : 'article',
@@ -28,8 +28,8 @@ export function featureCard(feature: FeatureRecord, { small = false }: CardOptio
       drawn(
         small ? 'h5' : 'h3',
         {},
-        `Layer ${layer} · ${numberText(index, 9)} `,
-        drawn('bdi', { class: 'feature-label', 'data-label': '' }, label ?? ''),
+        `${originName(origin)} · ${numberText(index, 9)} `,
+        drawn('bdi', { class: 'feature-label', 'data-label': '' }, label?.text ?? ''),
       ),
       dictionary !== undefined && drawn('p', { class: 'note' }, drawn('bdi', {}, dictionary)),
       !small &&
@@ -40,11 +40,11 @@ export function featureCard(feature: FeatureRecord, { small = false }: CardOptio
           drawn('input', {
             type: 'text',
             'data-name': '',
-            value: label ?? '',
-            maxlength: 2000,
+            value: label?.text ?? '',
+            maxlength: 10_000,
             autocomplete: 'off',
             placeholder: 'what it stands for',
-            'aria-label': `Label of feature ${index} of layer ${layer}`,
+            'aria-label': `Label of feature ${index} of layer ${origin.layer}`,
           }),
         ),
     ),
@@ -67,26 +67,21 @@ export function featureCard(feature: FeatureRecord, { small = false }: CardOptio
       drawn(
         'div',
         { class: 'writes' },
-        activationHistogram(histogram) ?? false,
-        ...tokenLists('Raises these logits', feature.promoted, small),
-        ...tokenLists('Lowers these', feature.suppressed, small),
-        ...tokenLists('Reads these embeddings', feature.deEmbedding?.top, small),
-        ...(small ? [] : tokenLists('Is turned off by these', feature.deEmbedding?.bottom, small)),
+        activationHistogram(feature) ?? false,
+        ...tokenLists('Raises these logits', feature.logits?.most, small),
+        ...tokenLists('Lowers these', feature.logits?.least, small),
+        ...tokenLists('Reads these embeddings', feature.deEmbedding?.most, small),
+        ...(small ? [] : tokenLists('Is turned off by these', feature.deEmbedding?.least, small)),
       ),
     ),
   );
 }
 
 /** Names and values; only what was measured. */
-function figures({
-  activationFrequency,
-  actMax,
-  encoderNorm,
-  decoderNorm,
-}: FeatureRecord): readonly (readonly [string, string])[] {
+function figures({ frequency, max, encoderNorm, decoderNorm }: FeatureRecord): readonly (readonly [string, string])[] {
   return [
-    ['of tokens', percentText(activationFrequency)],
-    ['most', numberText(actMax)],
+    ['of tokens', percentText(frequency)],
+    ['most', numberText(max)],
     ...(encoderNorm === undefined ? [] : [['‖encoder‖', numberText(encoderNorm)] as const]),
     ...(decoderNorm === undefined ? [] : [['‖decoder‖', numberText(decoderNorm)] as const]),
   ];
@@ -115,7 +110,7 @@ function bandParts(bands: NonNullable<FeatureRecord['bands']>, range: Activation
             'p',
             { class: 'band-name' },
             `${numberText(from)} to ${numberText(to)}`,
-            drawn('span', {}, share === null ? '' : `${percentText(share)} of tokens`),
+            drawn('span', {}, `${percentText(share)} of tokens`),
           ),
           windows(examples, range),
         ]),
@@ -123,15 +118,21 @@ function bandParts(bands: NonNullable<FeatureRecord['bands']>, range: Activation
   ];
 }
 
+type TokenScore = NonNullable<FeatureRecord['logits']>['most'][number];
+
+/** The text of a token of the vocabulary, or its id. */
+export const scoreText = ({ token, text }: TokenScore): string => text ?? `#${token}`;
+
+const originName = ({ kind, layer }: FeatureRecord['origin']): string =>
+  kind === 'transcoder' ? `Layer ${layer}` : `Layer ${layer}, ${kind === 'sae' ? 'SAE' : kind}`;
+
 /** Tokens of the vocabulary with their scores. */
-function tokenLists(
-  name: string,
-  tokens: readonly { readonly token: string; readonly value: number }[] | undefined,
-  small: boolean,
-): Drawn[] {
+function tokenLists(name: string, tokens: readonly TokenScore[] | undefined, small: boolean): Drawn[] {
   if (!tokens?.length) return [];
-  const item = ({ token, value }: { readonly token: string; readonly value: number }): Drawn =>
-    drawn(
+  const item = (score: TokenScore): Drawn => {
+    const { value } = score;
+    const token = scoreText(score);
+    return drawn(
       'li',
       {},
       drawn(
@@ -142,6 +143,7 @@ function tokenLists(
       ),
       drawn('data', { value }, numberText(value, 2)),
     );
+  };
   return [
     drawn(
       'div',

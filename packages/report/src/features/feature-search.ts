@@ -1,5 +1,7 @@
 // Finding features: by the tokens on which they fire, the logits that they move, their label, their layer; and in an order.
+import { scoreText } from './feature-card.js';
 import type { FeatureRecord } from './feature-record.js';
+import { exampleWords } from './token-window.js';
 
 /** What is looked for; empty texts ask for nothing. */
 export interface FeatureQuery {
@@ -21,15 +23,15 @@ const has = (token: string, wanted: string): boolean => token.toLowerCase().incl
 
 /** Tokens at the peaks of examples, of all that were kept. */
 const peaksOf = ({ top = [], bands = [] }: FeatureRecord): string[] =>
-  [...top, ...bands.flatMap(({ examples }) => examples)].flatMap(({ tokens, peak }) => tokens?.[peak] ?? []);
+  [...top, ...bands.flatMap(({ examples }) => examples)].flatMap((each) => exampleWords(each)?.[each.at] ?? []);
 
 export function meetsQuery(feature: FeatureRecord, label: string, query: FeatureQuery): boolean {
   const [fires, logit, name] = [query.fires, query.logit, query.label].map((each) => each.trim().toLowerCase());
-  const { promoted = [], suppressed = [] } = feature;
+  const { most = [], least = [] } = feature.logits ?? {};
   return (
-    (query.layer === undefined || feature.layer === query.layer) &&
+    (query.layer === undefined || feature.origin.layer === query.layer) &&
     (!fires || peaksOf(feature).some((token) => has(token, fires))) &&
-    (!logit || [...promoted, ...suppressed].some(({ token }) => has(token, logit))) &&
+    (!logit || [...most, ...least].some((each) => has(scoreText(each), logit))) &&
     (!name || has(label, name))
   );
 }
@@ -42,13 +44,13 @@ export function inOrder(features: readonly FeatureRecord[], labels: readonly str
     const feature = features[i] as FeatureRecord;
     switch (order) {
       case 'most':
-        return -feature.actMax;
+        return -feature.max;
       case 'frequent':
-        return -feature.activationFrequency;
+        return -feature.frequency;
       case 'rare':
-        return feature.activationFrequency;
+        return feature.frequency;
       case 'layer':
-        return feature.layer * 2 ** 32 + feature.feature;
+        return feature.origin.layer * 2 ** 32 + feature.feature;
       case 'norm':
         return -(feature.decoderNorm ?? 0);
       case 'labelled':

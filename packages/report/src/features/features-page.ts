@@ -6,7 +6,7 @@ import { pageShell } from '../page-shell.js';
 import { tokenText } from '../prompts.js';
 import { provenanceFacts } from '../provenance.js';
 import { maskSecrets } from '../secrets.js';
-import { featureCard } from './feature-card.js';
+import { featureCard, scoreText } from './feature-card.js';
 import type { FeatureRecord } from './feature-record.js';
 import type { FeatureOrder } from './feature-search.js';
 import { checkFeatures, type FeaturesRecord } from './features-record.js';
@@ -22,8 +22,6 @@ const firstRows = 200;
 export interface LiveFeatures {
   readonly features: FeaturesRecord['features'];
   readonly cards: number;
-  /** Name of the file of labels. */
-  readonly file: string;
 }
 
 /**
@@ -34,7 +32,7 @@ export function featuresPage(given: FeaturesRecord): string {
   const record = maskSecrets(checkFeatures(given));
   const { headline, sentences } = summariseFeatures(record);
   const { features, provenance } = record;
-  const live: LiveFeatures = { features: features.map(liveFeature), cards: firstCards, file: 'feature-labels.json' };
+  const live: LiveFeatures = { features: features.map(liveFeature), cards: firstCards };
   const shown = features.slice(0, firstCards);
   return pageShell({
     title: record.title,
@@ -94,7 +92,7 @@ const orderNames: Readonly<Record<FeatureOrder, string>> = {
 };
 
 function controls(features: readonly FeatureRecord[]): Markup {
-  const layers = [...new Set(features.map(({ layer }) => layer))].sort((a, b) => a - b);
+  const layers = [...new Set(features.map(({ origin }) => origin.layer))].sort((a, b) => a - b);
   return html`<div class="controls knobs only-live" role="search" aria-label="Features shown">
     <label
       >Fires on <input type="search" data-find="fires" placeholder="a token" autocomplete="off" spellcheck="false"
@@ -119,6 +117,9 @@ function controls(features: readonly FeatureRecord[]): Markup {
         ${Object.entries(orderNames).map(([order, name]) => html`<option value="${order}">${name}</option>`)}
       </select></label
     >
+    <label
+      >Labels by <input type="search" data-author placeholder="your name" autocomplete="off" spellcheck="false"
+    /></label>
     <button type="button" data-save>Save labels</button>
     <button type="button" data-copy-labels>Copy labels</button>
   </div>`;
@@ -137,8 +138,8 @@ function fireLegend(): Markup {
 }
 
 function featureTable(features: readonly FeatureRecord[]): Markup {
-  const words = (tokens: FeatureRecord['promoted']): Markup[] =>
-    (tokens ?? []).slice(0, 4).map(({ token }) => html`${tokenText(token)} `);
+  const words = (tokens: NonNullable<FeatureRecord['logits']>['most'] = []): Markup[] =>
+    tokens.slice(0, 4).map((each) => html`${tokenText(scoreText(each))} `);
   return html`<table class="numbers">
     <thead>
       <tr>
@@ -153,15 +154,15 @@ function featureTable(features: readonly FeatureRecord[]): Markup {
     </thead>
     <tbody>
       ${features.slice(0, firstRows).map(
-        ({ layer, feature, label, activationFrequency, actMax, promoted, suppressed }) =>
+        ({ origin, feature, label, frequency, max, logits }) =>
           html`<tr>
-            <td class="number">${layer}</td>
+            <td class="number">${origin.layer}</td>
             <td class="number">${numberText(feature, 9)}</td>
-            <td><bdi>${label ?? ''}</bdi></td>
-            <td class="number">${percentText(activationFrequency)}</td>
-            <td class="number">${numberText(actMax)}</td>
-            <td>${words(promoted)}</td>
-            <td>${words(suppressed)}</td>
+            <td><bdi>${label?.text ?? ''}</bdi></td>
+            <td class="number">${percentText(frequency)}</td>
+            <td class="number">${numberText(max)}</td>
+            <td>${words(logits?.most)}</td>
+            <td>${words(logits?.least)}</td>
           </tr>`,
       )}
     </tbody>

@@ -5,10 +5,10 @@ import type { FeaturesRecord } from './features-record.js';
 
 /** Says how many features of which layers there are and how often they fire; nothing that the record does not hold. */
 export function summariseFeatures({ features, corpus, all, withoutText = false }: FeaturesRecord): Summary {
-  const layers = [...new Set(features.map(({ layer }) => layer))].sort((a, b) => a - b);
+  const layers = [...new Set(features.map(({ origin }) => origin.layer))].sort((a, b) => a - b);
   const where = layers.length === 1 ? `layer ${layers[0]}` : `layers ${layers.join(', ')}`;
   const count = `${numberText(features.length, 9)}${all === undefined || all === features.length ? '' : ` of ${numberText(all, 9)}`}`;
-  const often = features.map(({ activationFrequency }) => activationFrequency).sort((a, b) => a - b);
+  const often = features.map(({ frequency }) => frequency).sort((a, b) => a - b);
   const middle = often[Math.floor((often.length - 1) / 2)];
   const labelled = features.filter(({ label }) => label).length;
   const tokens = `${numberText(corpus.tokens, 9)} tokens${corpus.name === undefined ? '' : ` of ${corpus.name}`}`;

@@ -6,25 +6,23 @@ import { around } from './token-window.js';
 const digits = 4;
 const short = (value: number): number => Number(value.toPrecision(digits));
 
-export function liveFeature({ top, bands, histogram, ...feature }: FeatureRecord): FeatureRecord {
+export function liveFeature({ top, bands, quantiles: _quantiles, ...feature }: FeatureRecord): FeatureRecord {
   return {
     ...feature,
     ...(top ? { top: top.map(windowOf) } : {}),
     ...(bands ? { bands: bands.map((band) => ({ ...band, examples: band.examples.map(windowOf) })) } : {}),
-    ...(histogram
-      ? { histogram: histogram.map(({ from, to, count }) => ({ from: short(from), to: short(to), count })) }
-      : {}),
   };
 }
 
-/** One token more than is shown on each side says that there are more. */
-function windowOf({ tokens, activations, peak, ...example }: FeatureExample): FeatureExample {
-  const first = Math.max(0, peak - around - 1);
-  const last = peak + around + 2;
+/** One token more than is shown on each side says that there are more; ids are left out where there are texts. */
+function windowOf({ tokens, texts, activations, at, repeated }: FeatureExample): FeatureExample {
+  const first = Math.max(0, at - around - 1);
+  const last = at + around + 2;
   return {
-    ...example,
-    tokens: tokens && tokens.slice(first, last),
+    tokens: texts?.length ? [] : tokens.slice(first, last),
+    ...(texts?.length ? { texts: texts.slice(first, last) } : {}),
     activations: activations.slice(first, last).map(short),
-    peak: peak - first,
+    at: at - first,
+    ...(repeated ? { repeated } : {}),
   };
 }

@@ -20,6 +20,10 @@ export function fireShade(activation: number, { least, most }: ActivationRange):
   return Math.min(shades, Math.max(1, Math.ceil(((activation - least) / (most - least)) * shades - 1e-9)));
 }
 
+/** The texts of an example's tokens, or their ids; null where both were left out. */
+export const exampleWords = ({ tokens, texts }: FeatureExample): readonly string[] | null =>
+  texts?.length ? texts : tokens.length ? tokens.map((id) => `#${id}`) : null;
+
 /** The token with its activation as its tip; `▢` where the text was left out. */
 function tokenOf(text: string | null, activation: number, isPeak: boolean, range: ActivationRange): Drawn {
   const shade = fireShade(activation, range);
@@ -34,10 +38,9 @@ function tokenOf(text: string | null, activation: number, isPeak: boolean, range
 }
 
 /** A line: the activation, then up to five tokens on each side. */
-export function tokenWindow(
-  { tokens, activations, peak, repeated = false }: FeatureExample,
-  range: ActivationRange,
-): Drawn {
+export function tokenWindow(example: FeatureExample, range: ActivationRange): Drawn {
+  const { activations, at: peak, repeated = false } = example;
+  const words = exampleWords(example);
   const first = Math.max(0, peak - around);
   const last = Math.min(activations.length, peak + around + 1);
   return drawn(
@@ -50,7 +53,7 @@ export function tokenWindow(
       first > 0 && drawn('i', { class: 'cut' }, '…'),
       ...activations
         .slice(first, last)
-        .map((activation, i) => tokenOf(tokens && (tokens[first + i] ?? ''), activation, first + i === peak, range)),
+        .map((activation, i) => tokenOf(words && (words[first + i] ?? ''), activation, first + i === peak, range)),
       last < activations.length && drawn('i', { class: 'cut' }, '…'),
       repeated && drawn('i', { class: 'again' }, 'again'),
     ),
