@@ -28,7 +28,7 @@ export interface DashboardParts {
 export class FeatureDashboards implements Iterable<FeatureDashboard> {
   readonly #slots: ReadonlyMap<number, number>;
 
-  /** `featureDashboards` makes them. */
+  /** @internal */
   constructor(private readonly parts: DashboardParts) {
     this.#slots = new Map(Array.from(parts.features, (feature, slot) => [feature, slot]));
   }
