@@ -1,6 +1,6 @@
 // A blind rating study: live features of several sources, shuffled, without source or numeric ranges, and a sealed key. Dunefsky et al. 2024, Appendix F.
 import { LimnError, sha256 } from '@limn/gpu';
-import { permutation } from '@limn/tensor';
+import { permutation, randomU32 } from '@limn/tensor';
 import type { FeatureDashboard, DashboardExample } from './dashboard.js';
 
 /** The name of the format and of its one version. */
@@ -30,7 +30,7 @@ export interface BlindExample {
   readonly texts?: readonly string[];
   /** Where the token stands. */
   readonly at: number;
-  /** Activation on each token as a share of the feature's greatest, in hundredths: what it is coloured by. */
+  /** (a − min) / (max − min) of each token, in hundredths: what it is coloured by. */
   readonly shades: readonly number[];
 }
 
@@ -76,24 +76,29 @@ export async function blindStudy(
   const { perSource = 50, seed = 0, leastExamples = 4, live = -4 } = options;
   checkOptions(sources, perSource, seed, leastExamples);
   const drawn = sources.flatMap(({ name, dashboards }, s) => {
-    const usable: FeatureDashboard[] = [];
-    for (const each of dashboards)
-      if (each.frequency > 10 ** live && activating(each) >= leastExamples) usable.push(each);
-    if (usable.length < perSource)
+    const chosen: { readonly rank: number; readonly dashboard: FeatureDashboard }[] = [];
+    let usable = 0;
+    for (const dashboard of dashboards) {
+      if (!(dashboard.frequency > 10 ** live && activating(dashboard) >= leastExamples)) continue;
+      usable++;
+      // Every feature has a random rank of its own; the first of those that can be used are drawn, and no more are held.
+      const rank = randomU32(seed, FIRST_SOURCE_STREAM + s, dashboard.feature);
+      const at = chosen.findIndex(
+        (other) => rank < other.rank || (rank === other.rank && dashboard.feature < other.dashboard.feature),
+      );
+      chosen.splice(at < 0 ? chosen.length : at, 0, { rank, dashboard });
+      if (chosen.length > perSource) chosen.pop();
+    }
+    if (usable < perSource)
       throw new LimnError(
         'data/blind-study',
-        `${name} has ${usable.length} live features with ${leastExamples} examples; ${perSource} were to be drawn.`,
+        `${name} has ${usable} live features with ${leastExamples} examples; ${perSource} were to be drawn.`,
         {
-          details: { source: name, usable: usable.length, perSource, leastExamples },
+          details: { source: name, usable, perSource, leastExamples },
           hint: 'Read the features over more text, or draw fewer of each source.',
         },
       );
-    // A seeded order with unusable features skipped is a draw in which they are replaced.
-    const order = permutation(usable.length, { seed, stream: FIRST_SOURCE_STREAM + s });
-    return Array.from(order.subarray(0, perSource), (i) => ({
-      source: name,
-      dashboard: usable[i] as FeatureDashboard,
-    }));
+    return chosen.map(({ dashboard }) => ({ source: name, dashboard }));
   });
   const order = permutation(drawn.length, { seed, stream: ORDER_STREAM });
   const shown = Array.from(order, (i) => drawn[i] as (typeof drawn)[number]);
@@ -119,12 +124,13 @@ export function keyDigest({ seed, sources, items }: StudyKey): Promise<string> {
 const activating = ({ top }: FeatureDashboard): number =>
   top.filter(({ value, tokens }) => value > 0 && tokens.length > 0).length;
 
-function blindItem(id: number, { top, bands, max }: FeatureDashboard): BlindItem {
+function blindItem(id: number, { top, bands, min, max }: FeatureDashboard): BlindItem {
+  const shade = (value: number): number => (max > min ? Math.max(0, (value - min) / (max - min)) : 1);
   const example = ({ tokens, texts, at, activations }: DashboardExample): BlindExample => ({
     tokens,
     ...(texts ? { texts } : {}),
     at,
-    shades: activations.map((value) => Math.round((100 * value) / max) / 100),
+    shades: activations.map((value) => Math.round(100 * shade(value)) / 100),
   });
   return {
     id,
