@@ -132,7 +132,7 @@ test('sources with too few features, and studies of nothing, are refused', async
     [[...SOURCES, ...SOURCES], {}],
     [SOURCES, { perSource: 0 }],
     [SOURCES, { leastExamples: 0.5 }],
-    [SOURCES, { seed: Number.NaN }],
+    [SOURCES, { seed: -1 }],
   ] as const)
     expect(await refusal(blindStudy(sources, options))).toMatchObject({ code: 'usage/blind-study' });
 });

@@ -151,12 +151,12 @@ function checkOptions(sources: readonly StudySource[], perSource: number, seed: 
           ? `${String(perSource)} features of each source`
           : !isCount(leastExamples, 1)
             ? `${String(leastExamples)} examples of each feature`
-            : Number.isSafeInteger(seed)
+            : Number.isSafeInteger(seed) && seed >= 0
               ? undefined
               : `the seed is ${String(seed)}`;
   if (problem === undefined) return;
   throw new LimnError('usage/blind-study', `A blind study cannot be drawn: ${problem}.`, {
     details: { names, perSource, seed, leastExamples },
-    hint: 'Give named sources, and whole numbers from 1.',
+    hint: 'Give named sources, counts from 1 and a seed from 0.',
   });
 }

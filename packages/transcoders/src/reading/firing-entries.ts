@@ -1,8 +1,8 @@
 // Activations read back as lists without zeros: codes as they come, wide rows through a list of their largest, narrow ones whole.
 import type { Step } from '@limn/gpu';
-import { readFloats, readWords, selectTopK, slice, type SparseCodes, type Tensor } from '@limn/tensor';
+import { readFloats, readWords, selectTopK, type SparseCodes, type Tensor } from '@limn/tensor';
 import type { FeatureEncoder } from '../encoder.js';
-import { partsOf, rowsPerBinding } from '../row-parts.js';
+import { partsOf, rowRange, rowsPerBinding } from '../row-parts.js';
 
 /** What fires on some rows. Entries of row n are rowStarts[n] ≤ e < rowStarts[n + 1], by rising column. */
 export interface Entries {
@@ -27,9 +27,8 @@ export function recordEntries(step: Step, encoder: FeatureEncoder, x: Tensor, li
   const { features: F, activation } = encoder.config;
   const { codes } = activation.kind === 'top-k' ? encoder.activations(step, x) : {};
   if (codes) return { read: async (at) => [await readCodes(at, codes)] };
-  const N = x.shape[0] as number;
-  const parts = partsOf(N, rowsPerBinding(encoder.gpu, F)).map(([start, count]) =>
-    encoder.encode(step, count === N ? x : slice(step, x, 0, start, count)),
+  const parts = partsOf(x.shape[0] as number, rowsPerBinding(encoder.gpu, F)).map(([start, count]) =>
+    encoder.encode(step, rowRange(step, x, start, count)),
   );
   if (F < WORTH_LISTING * listed) return recordDense(parts);
   const lists = parts.map((part) => selectTopK(step, part, { k: listed }));

@@ -61,7 +61,7 @@ export function parseStudyKey(text: string): StudyKey {
   fields.oneOf(root['format'], 'format', [STUDY_KEY_FORMAT]);
   const sources = fields.texts(root['sources'], 'sources');
   return {
-    seed: fields.whole(root['seed'], 'seed', -MOST, MOST),
+    seed: fields.whole(root['seed'], 'seed', 0, MOST),
     sources,
     items: fields.list(root['items'], 'items').map((value, i) => {
       const item = fields.record(value, `items[${i}]`);
