@@ -1,9 +1,12 @@
 // The options of commands that look at one prompt through a set of transcoders, and how they open it.
 import type { Command } from 'commander';
+import { defaultContext, evaluationData, type NamedSequences } from '../dictionary-data.js';
 import { targetOption, type TargetRequest } from '../feature-targets.js';
+import type { OpenModel } from '../model-source.js';
 import type { PromptOptions } from '../prompt-ids.js';
-import { tokenListOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
+import { integerOption, tokenListOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
+import { layersOption } from './layers-option.js';
 
 /** A model and its set. */
 export interface SetOptions extends SharedOptions, WeightOptions {
@@ -52,4 +55,44 @@ export function promptSettings({ prompt, tokens, target, transcoders, bos }: Pro
     ...(tokens === undefined ? { prompt: prompt as string, bos } : { tokens: tokens.join(',') }),
     ...(target === undefined ? {} : { target: target.map(targetText).join(' ') }),
   };
+}
+
+/** Text that features are read over, and which dictionaries of a set. */
+export interface ReadingOptions {
+  readonly text?: string;
+  readonly context?: number;
+  readonly sequences: number;
+  readonly skipPositions?: number;
+  readonly layers?: readonly number[] | 'all';
+  readonly sae?: boolean;
+}
+
+export function withReadingOptions(command: Command): Command {
+  return command
+    .option(
+      '--text <file>',
+      "text in UTF-8 whose documents are parted by blank lines, or .jsonl with a list of token ids a line (default: pocket's corpus, for pocket)",
+    )
+    .option(
+      '--context <n>',
+      'tokens of a sequence (default: 128, or what the model takes)',
+      integerOption('--context', 2),
+    )
+    .option('--sequences <n>', 'sequences to read', integerOption('--sequences', 1), 256)
+    .option(
+      '--skip-positions <n>',
+      'positions at the start of every sequence that are not read (default: as in training)',
+      integerOption('--skip-positions', 0),
+    )
+    .option('--layers <list>', 'layers separated by commas, or all (default: all of the set)', layersOption)
+    .option('--sae', 'the SAEs of a set, and not its transcoders');
+}
+
+/** The sequences that a command reads. @throws LimnError as `evaluationData` */
+export async function readSequences(
+  { text, context, sequences }: ReadingOptions,
+  model: OpenModel,
+): Promise<NamedSequences> {
+  const length = context ?? defaultContext(model);
+  return (await evaluationData(model, { text, context: length, sequences })).own;
 }

@@ -1,9 +1,12 @@
 // `limn features`: what the features of transcoders are, and how a prompt's output is made of them.
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
+import { addFeaturesDashboardsCommand } from './features-dashboards.js';
 import { addFeaturesEdgeCommand } from './features-edge.js';
 import { addFeaturesGraphCommand } from './features-graph.js';
+import { addFeaturesLabelCommand } from './features-label.js';
 import { addFeaturesPathsCommand } from './features-paths.js';
+import { addFeaturesSearchCommand } from './features-search.js';
 
 export function addFeaturesCommand(program: Command, context: CommandContext): void {
   const features = program
@@ -12,4 +15,7 @@ export function addFeaturesCommand(program: Command, context: CommandContext): v
   addFeaturesGraphCommand(features, context);
   addFeaturesPathsCommand(features, context);
   addFeaturesEdgeCommand(features, context);
+  addFeaturesDashboardsCommand(features, context);
+  addFeaturesSearchCommand(features, context);
+  addFeaturesLabelCommand(features, context);
 }

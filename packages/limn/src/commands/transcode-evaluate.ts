@@ -13,7 +13,13 @@ import { bytesOption, integerOption, withSharedOptions, type SharedOptions } fro
 import { featuresIn } from '../trained-set.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 import { layersOption } from './layers-option.js';
-import { dataRequest, withTextOptions, type TextOptions } from './transcode-options.js';
+import {
+  dataRequest,
+  labelledOf,
+  withInterpretability,
+  withTextOptions,
+  type TextOptions,
+} from './transcode-options.js';
 
 interface TranscodeEvaluateOptions extends SharedOptions, TextOptions, WeightOptions {
   readonly model: string;
@@ -24,7 +30,7 @@ interface TranscodeEvaluateOptions extends SharedOptions, TextOptions, WeightOpt
 }
 
 export function addTranscodeEvaluateCommand(transcode: Command, context: CommandContext): void {
-  withTextOptions(withWeightOptions(withSharedOptions(transcode.command('evaluate'))))
+  withInterpretability(withTextOptions(withWeightOptions(withSharedOptions(transcode.command('evaluate')))))
     .description(
       'measure a set: L0, FVU, dead features, loss and KL with MLPs replaced, beside what ablating them costs',
     )
@@ -55,6 +61,7 @@ async function run(options: TranscodeEvaluateOptions, context: CommandContext): 
   using device = await openDevice(context);
   using model = await openGivenModel(device.gpu, options.model, others, context);
   using set = await openSet(model, transcoders);
+  const labelled = labelledOf(options, model);
   const { own, general } = await evaluationData(model, dataRequest(options, model));
   const skip = options.skipPositions ?? skipOf(set);
   const measured = await measureDictionaries({
@@ -64,6 +71,7 @@ async function run(options: TranscodeEvaluateOptions, context: CommandContext): 
     general,
     skip,
     together: togetherOf(set, options.together),
+    labelled,
     signal,
     memoryBytes: options.memory,
     onProgress: console.progress,
@@ -84,7 +92,7 @@ async function run(options: TranscodeEvaluateOptions, context: CommandContext): 
 }
 
 /** Positions that training left out. */
-function skipOf({ set }: OpenSet): number {
+export function skipOf({ set }: OpenSet): number {
   const { skip } = (set.description.training ?? {}) as { readonly skip?: unknown };
   return Number.isSafeInteger(skip) && (skip as number) >= 0 ? (skip as number) : 0;
 }
