@@ -1,6 +1,12 @@
 // The model card of a set: README.md with what it is, what it was trained on and what was measured, nothing else.
 import type { DictionarySpec, SetDescription } from '@limn/transcoders';
-import { FIGURE_HEADINGS, figureRows, type MeasuredDictionaries, type MeasuredText } from './measured-dictionaries.js';
+import {
+  FIGURE_HEADINGS,
+  figureRows,
+  interpretabilityLines,
+  type MeasuredDictionaries,
+  type MeasuredText,
+} from './measured-dictionaries.js';
 
 /** What a card is made of. */
 export interface CardRequest {
@@ -28,7 +34,7 @@ export function dictionaryCard(request: CardRequest): string {
     `# ${title}`,
     '',
     `Dictionaries of the MLPs of a ${model.architecture} of ${model.layers} layers and width ${model.width}, weights ${model.fingerprint}` +
-      ` (${model.processing}). In limn's format: \`limn transcode evaluate --model … --transcoders .\` measures them again.`,
+      `${model.processing === 'none' ? '' : ` (${model.processing})`}. In limn's format: \`limn transcode evaluate --model … --transcoders .\` measures them again.`,
     '',
     '## Training',
     '',
@@ -50,6 +56,7 @@ export function dictionaryCard(request: CardRequest): string {
           `FVU here less FVU on ${cell(measured.general.name)}: ${measured.gaps.map(({ name, gap }) => `${name} ${gap >= 0 ? '+' : ''}${gap.toFixed(3)}`).join(', ')}.`,
         ]
       : []),
+    ...(measured.interpretability ? ['', ...interpretabilityLines(measured).map((line) => `- ${cell(line)}`)] : []),
     '',
     'L0: features that fire for a token. FVU: Σ‖y − ŷ‖² / Σ‖y − ȳ‖². dead: features that fired on no token measured. loss: mean cross-entropy in' +
       ' nats with the MLP replaced. recovered, of zero: share of what mean- and zero-ablation of the MLP cost that is not lost. KL: mean' +

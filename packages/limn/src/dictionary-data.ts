@@ -2,7 +2,7 @@
 import { ablationSequences, pocketCorpus } from '@limn/pocket';
 import { drawInPasses } from '@limn/hooks';
 import { LimnError } from '@limn/gpu';
-import type { TokenSource } from '@limn/transcoders';
+import { tokenLabels, type LabelledSequence, type TokenSource } from '@limn/transcoders';
 import { splitHeldOut } from './held-out.js';
 import type { OpenModel } from './model-source.js';
 import { speaksPocket } from './task-source.js';
@@ -41,6 +41,8 @@ export interface TrainingData extends Omit<NamedSequences, 'sequences'> {
 
 /** A stream of pocket's corpus that pocket itself was not trained on. */
 const POCKET_STREAM = 2_000_003;
+/** One of which every token's meaning is asked for. */
+const LABELLED_STREAM = 3_000_017;
 /** Part of a text that is measured on. */
 const HELD_OUT = 0.1;
 const PER_BATCH = 32;
@@ -128,6 +130,27 @@ const pocketSequences = (most: number): NamedSequences => ({
   name: "pocket's corpus, sequences of its model card",
   sequences: ablationSequences(most),
 });
+
+/**
+ * Sequences of pocket's corpus with what it knows about every token, of a stream that nothing was trained on.
+ * @throws LimnError `usage/dictionary-labels` for other models
+ */
+export function labelledSequences(model: OpenModel, count: number): LabelledSequence[] {
+  if (!hasPocketCorpus(model))
+    throw new LimnError(
+      'usage/dictionary-labels',
+      `--interpretability: nothing is known about the tokens of ${model.name}`,
+      {
+        hint: "leave it out; pocket's corpus says of every token what it stands for",
+      },
+    );
+  const corpus = pocketCorpus(LABELLED_STREAM);
+  const { sequences } = corpus.options;
+  return Array.from({ length: count }, (_, i) => {
+    const { tokens, tags } = corpus.sequence(Math.floor(i / sequences), i % sequences);
+    return { tokens, labels: tokenLabels(tokens, tags) };
+  });
+}
 
 /** At most `most` of them, from everywhere. */
 const evenly = <T>(items: readonly T[], most: number): T[] =>

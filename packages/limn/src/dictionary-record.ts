@@ -58,6 +58,7 @@ export function dictionariesRecord(request: RecordRequest): DictionariesRecord {
             features,
             deadShare,
             live,
+            ...interpretability(measured, each.name),
             ...(recommended?.name === name ? { recommended: true } : {}),
           };
         }),
@@ -80,6 +81,17 @@ export function dictionariesRecord(request: RecordRequest): DictionariesRecord {
     ),
     ...(recommended ? { rule: recommended.rule } : {}),
   };
+}
+
+/** Of one dictionary, where its features were scored. */
+function interpretability(
+  { interpretability: all }: MeasuredDictionaries,
+  name: string,
+): Pick<DictionaryPoint, 'interpretability'> {
+  const found = all?.sources.find((each) => each.name === name);
+  if (!found || found.scores.length === 0) return {};
+  const { f1, nullF1, aboveNull, scores } = found;
+  return { interpretability: { f1, nullF1, aboveNull, scored: scores.length } };
 }
 
 const rebuilt = (of: RebuiltFigures) => ({ fvu: of.fvu, ...replacement(of) });

@@ -1,7 +1,7 @@
 // The work of `limn transcode sweep`: settings trained together where memory allows, each measured and written as a set, so that a stopped one goes on.
 import { LimnError } from '@limn/gpu';
 import { evaluateDictionaries, trainDictionaries, type DictionarySpec, type NeuronFigures } from '@limn/transcoders';
-import type { TranscodeOptions } from './commands/transcode-options.js';
+import { labelledOf, type TranscodeOptions } from './commands/transcode-options.js';
 import type { CommandContext } from './context.js';
 import { dictionaryCard } from './dictionary-card.js';
 import type { TrainingData } from './dictionary-data.js';
@@ -124,6 +124,7 @@ async function writeSetting(
     general: data.general,
     skip: stream.options.skip,
     together: allTogether(loaded.dictionaries),
+    labelled: labelledOf(options, model),
     signal: context.signal,
     memoryBytes: options.memory,
     onProgress: context.console.progress,

@@ -2,8 +2,11 @@
 import type { HookedModel, RunControls } from '@limn/hooks';
 import {
   evaluateDictionaries,
+  interpretabilityScores,
   type DictionaryEvaluation,
+  type InterpretabilityScores,
   type JointReplacement,
+  type LabelledSequence,
   type NamedDictionary,
   type NeuronBaseline,
   type ReplacementFigures,
@@ -20,6 +23,8 @@ export interface MeasureRequest extends Pick<RunControls, 'signal' | 'memoryByte
   readonly skip: number;
   readonly together?: readonly JointReplacement[];
   readonly neurons?: readonly NeuronBaseline[];
+  /** Tokens with what is known about each, on which features are scored. */
+  readonly labelled?: readonly LabelledSequence[] | undefined;
   readonly onProgress: (event: ProgressEvent) => void;
 }
 
@@ -46,9 +51,11 @@ export interface MeasuredDictionaries {
   readonly own: MeasuredText;
   readonly general?: MeasuredText;
   readonly gaps?: readonly TextGap[];
+  /** Whether features stand for what is known about the tokens. */
+  readonly interpretability?: InterpretabilityScores;
 }
 
-/** @throws LimnError as `evaluateDictionaries`; AbortedError */
+/** @throws LimnError as `evaluateDictionaries` and `interpretabilityScores`; AbortedError */
 export async function measureDictionaries(request: MeasureRequest): Promise<MeasuredDictionaries> {
   const { model, dictionaries, skip, together, neurons, signal, memoryBytes, onProgress } = request;
   const measure = async ({ name, sha256, sequences }: NamedSequences): Promise<MeasuredText> => ({
@@ -65,13 +72,24 @@ export async function measureDictionaries(request: MeasureRequest): Promise<Meas
     }),
   });
   const own = await measure(request.own);
-  if (request.general === undefined) return { own };
+  const { labelled } = request;
+  const scored = labelled
+    ? {
+        interpretability: await interpretabilityScores(model, labelled, dictionaries, {
+          skip,
+          signal,
+          memoryBytes,
+          onProgress: (progress) => onProgress({ phase: 'scoring features', ...progress }),
+        }),
+      }
+    : {};
+  if (request.general === undefined) return { own, ...scored };
   const general = await measure(request.general);
   const gaps = own.figures.dictionaries.map(({ name, layer, fvu }, i): TextGap => {
     const other = general.figures.dictionaries[i]?.fvu ?? Number.NaN;
     return { name, layer, fvu, general: other, gap: fvu - other };
   });
-  return { own, general, gaps };
+  return { own, general, gaps, ...scored };
 }
 
 /** Replaces every layer that has a dictionary; nothing where there is but one, or two of a layer. */
@@ -135,11 +153,22 @@ export function tableLines(headings: readonly string[], rows: readonly (readonly
   );
 }
 
+/** What features stand for, a sentence for each dictionary. */
+export function interpretabilityLines({ interpretability }: MeasuredDictionaries): string[] {
+  if (!interpretability) return [];
+  const { tokens, usableLabels, sources } = interpretability;
+  return sources.map(
+    ({ name, scores, features, f1, nullF1, aboveNull }) =>
+      `${name}: ${scores.length} of ${features} features are live and have a best F1 of ${f1.mean.toFixed(3)} over ${usableLabels} labels of ${tokens} tokens, ${nullF1.mean.toFixed(3)} with labels permuted; ${aboveNull.mean.toFixed(3)} above them (95 %: ${aboveNull.low.toFixed(3)} to ${aboveNull.high.toFixed(3)})`,
+  );
+}
+
 /** What was measured, in lines. */
 export function describeMeasured(
-  { own, general, gaps }: MeasuredDictionaries,
+  measured: MeasuredDictionaries,
   features: (name: string) => number | undefined,
 ): string[] {
+  const { own, general, gaps } = measured;
   const { figures, name, sequences } = own;
   return [
     `${name}: ${sequences} sequences, ${figures.predictions} predictions, loss ${figures.loss.toFixed(4)} nats as the model is`,
@@ -150,6 +179,7 @@ export function describeMeasured(
             `${each}: FVU ${fvu.toFixed(3)} here, ${other.toFixed(3)} on ${general.name}: a gap of ${gap >= 0 ? '+' : ''}${gap.toFixed(3)}`,
         )
       : []),
+    ...interpretabilityLines(measured),
   ];
 }
 

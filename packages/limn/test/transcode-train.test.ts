@@ -129,6 +129,7 @@ describe('limn transcode train', () => {
     expect(await code('--k', '25')).toEqual([2, 'usage/dictionary-config']);
     expect(await code('--context', '6')).toEqual([2, 'usage/dictionary-context']);
     expect(await code('--memory', '1KiB')).toEqual([3, 'memory/over-budget']);
+    expect(await code('--interpretability')).toEqual([2, 'usage/dictionary-labels']);
     expect(await code('--text', runs.at('none.txt'))).toEqual([4, 'data/text']);
     writeFileSync(runs.at('some.txt'), 'some words');
     expect(await code('--text', runs.at('some.txt'))).toEqual([2, 'usage/no-tokenizer']);

@@ -1,7 +1,7 @@
 // The options that `limn transcode train` and `sweep` share, and those by which every command of it finds text.
-import type { InitialScheme, ReconstructionMeasure } from '@limn/transcoders';
+import type { InitialScheme, LabelledSequence, ReconstructionMeasure } from '@limn/transcoders';
 import type { Command } from 'commander';
-import { defaultContext, type DataRequest } from '../dictionary-data.js';
+import { defaultContext, labelledSequences, type DataRequest } from '../dictionary-data.js';
 import {
   ACTIVATIONS,
   CUSTOMARY_LOSS,
@@ -31,6 +31,7 @@ export interface TextOptions {
   readonly general?: string;
   readonly context?: number;
   readonly sequences: number;
+  readonly interpretability?: boolean;
 }
 
 /** How dictionaries are trained. */
@@ -75,8 +76,25 @@ export function withTextOptions(command: Command): Command {
     .option('--sequences <n>', 'sequences to measure on', integerOption('--sequences', 1), 64);
 }
 
+/** Scoring features; what `labelledOf` reads. */
+export function withInterpretability(command: Command): Command {
+  return command.option(
+    '--interpretability',
+    'of pocket: also score whether features stand for what its corpus knows about every token, beside permuted labels',
+  );
+}
+
+/** Sequences whose tokens are known; half of them choose labels, half score them. */
+const LABELLED = 512;
+
+/** What features are scored on, if that was asked for. @throws LimnError `usage/dictionary-labels` */
+export const labelledOf = (
+  { interpretability }: TextOptions,
+  model: OpenModel,
+): readonly LabelledSequence[] | undefined => (interpretability ? labelledSequences(model, LABELLED) : undefined);
+
 export function withTranscodeOptions(command: Command): Command {
-  return withTextOptions(withSharedOptions(command))
+  return withInterpretability(withTextOptions(withSharedOptions(command)))
     .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
     .requiredOption('--out <dir>', 'folder for checkpoints and, at the end, what was learnt')
     .option('--layers <list>', 'layers separated by commas, or all', layersOption, 'all')

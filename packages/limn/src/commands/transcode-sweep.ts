@@ -23,7 +23,13 @@ import { provenanceOf } from '../provenance.js';
 import { recommend } from '../recommended-setting.js';
 import { integerOption, nameOption, numberOption, partOption } from '../shared-options.js';
 import { streamOf } from '../trained-set.js';
-import { commonSettings, dataRequest, withTranscodeOptions, type TranscodeOptions } from './transcode-options.js';
+import {
+  commonSettings,
+  dataRequest,
+  labelledOf,
+  withTranscodeOptions,
+  type TranscodeOptions,
+} from './transcode-options.js';
 import { expectSparsity } from './transcode-sparsity.js';
 
 interface TranscodeSweepOptions extends TranscodeOptions {
@@ -117,6 +123,8 @@ async function sweepOn(
     ),
   );
   const layers = layersOf(options.layers, model.hooked.info);
+  // Before any training.
+  labelledOf(options, model);
   const data = await trainingData(model, dataRequest(options, model), seed);
   const stream = streamOf(options, model, data);
   const asked = { settings, layers, ...common, ...stream.words, data: stream.options.data ?? null };

@@ -26,7 +26,13 @@ import { integerOption, nameOption } from '../shared-options.js';
 import { describeSet, loadedOn, membersOf, progressOf, streamOf, endOf } from '../trained-set.js';
 import { provenanceOf } from '../provenance.js';
 import { expectSparsity } from './transcode-sparsity.js';
-import { commonSettings, dataRequest, withTranscodeOptions, type TranscodeOptions } from './transcode-options.js';
+import {
+  commonSettings,
+  dataRequest,
+  labelledOf,
+  withTranscodeOptions,
+  type TranscodeOptions,
+} from './transcode-options.js';
 import { weightOption } from './steer-options.js';
 
 interface TranscodeTrainOptions extends TranscodeOptions {
@@ -99,6 +105,7 @@ async function trainOn(
   const specs = layersOf(options.layers, hooked.info).map((layer) =>
     specOf(hooked.info, { layer, name: placeName(layer, kind === 'sae') }, setting, common),
   );
+  const labelled = labelledOf(options, model);
   const data = await trainingData(model, dataRequest(options, model), seed);
   const stream = streamOf(options, model, data);
   const provenance = provenanceOf(gpu, model, context, {
@@ -133,6 +140,7 @@ async function trainOn(
     general: data.general,
     skip: stream.options.skip,
     together: allTogether(set.dictionaries),
+    labelled,
     signal,
     memoryBytes: options.memory,
     onProgress: console.progress,
