@@ -80,7 +80,9 @@ describe('an example', () => {
     const made = drawnMarkup(tokenWindow({ tokens: [], activations: [0, 2], at: 1 }, { least: 0, most: 2 })).text;
     expect(elements(made).filter(({ text }) => text === '▢')).toHaveLength(2);
     const ids = drawnMarkup(tokenWindow({ tokens: [7, 8], activations: [0, 2], at: 1 }, { least: 0, most: 2 })).text;
-    expect(textOf(ids)).toContain('#7 #8');
+    expect(elements(ids).map(({ text }) => text)).toEqual(expect.arrayContaining(['#7', '#8']));
+    // Words that carry no space of their own stand apart.
+    expect(ids).toContain('class="words apart"');
     const redacted = featuresPage(featuresSample({ withoutText: true, count: 3 }));
     expect(textOf(redacted)).toContain('The text of the examples was left out');
     expect(elements(redacted).some(({ attributes }) => attributes.get('class')?.includes('left-out'))).toBe(true);

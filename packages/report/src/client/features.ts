@@ -6,7 +6,6 @@ import { labelFiles, type FeatureLabelRecord } from '../features/feature-labels.
 import { featureOrders, inOrder, meetsQuery } from '../features/feature-search.js';
 import type { LiveFeatures } from '../features/features-page.js';
 import { numberText } from '../number-text.js';
-import { copyButton } from './copy.js';
 import { nodesOf } from './drawing-nodes.js';
 import { saveFile } from './save-file.js';
 
@@ -87,11 +86,6 @@ export function liveFeaturesPage(section: HTMLElement, { features, cards }: Live
   section.querySelector('[data-save]')?.addEventListener('click', () => {
     for (const { name, text } of labelFiles(features, labels)) saveFile(name, text);
   });
-  copyButton(section.querySelector('[data-copy-labels]'), () =>
-    labelFiles(features, labels)
-      .map(({ text }) => text)
-      .join(''),
-  );
   // A feature may be asked for by its name in the address, `#tc8[89]`.
   const asked = places.get(decodeAddress());
   if (asked !== undefined) {

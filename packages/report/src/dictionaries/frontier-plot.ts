@@ -33,15 +33,18 @@ export function frontierPlot({ layer, cost, points, measure }: Frontier): Markup
   const values = known.map(({ value }) => value);
   const l0s = known.map(({ l0 }) => l0);
   // An axis that followed what is worse than the ablation would flatten what lies above it.
-  const least = Math.max(-0.5, Math.min(...values));
-  const room = (Math.max(...values) - least) * 0.06 || 0.05;
+  const top = Math.max(...values, measure === 'recovered' ? 1 : -Infinity);
+  const least = Math.min(top - 0.1, Math.max(-0.5, Math.min(...values)));
+  const room = (top - least) * 0.08;
+  // Few sparsities close to one another still stand on an axis with numbers.
+  const wider = Math.max(1.15, 2 / Math.sqrt(Math.max(...l0s) / Math.min(...l0s)));
   return smallPlot({
     kind: 'frontier',
     head: `Layer ${layer}: ${head}`,
     under: measure === 'explained' ? 'of the MLP’s output' : `its ablation costs ${numberText(cost)} nats`,
     label: `${head} against L0 in layer ${layer}, ${known.length} points; the numbers are in the table`,
-    across: { ends: [Math.min(...l0s) / 1.15, Math.max(...l0s) * 1.15], name: 'L0, features a token', log: true },
-    upward: { ends: [least - room, Math.max(...values, measure === 'recovered' ? 1 : 0) + 1.5 * room] },
+    across: { ends: [Math.min(...l0s) / wider, Math.max(...l0s) * wider], name: 'L0, features a token', log: true },
+    upward: { ends: [least - room, top + 1.5 * room] },
     height: 270,
     inside: (place) =>
       html`${measure === 'recovered' && levelLine({ value: 1, name: 'the model', side: 'start' }, place)}

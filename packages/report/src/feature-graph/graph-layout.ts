@@ -64,7 +64,15 @@ export function layOutGraph(
     c === 0 ? (inColumn(0).some(Boolean) ? count * pitch + 12 : 0) : Math.max(spare, count * pitch + 4),
   );
   const lefts: number[] = [];
-  let x = margin;
+  // Names of tokens lean to the left of their columns; the first ones need room for it.
+  let lean = 0;
+  let before = margin + (widths[0] ?? 0);
+  prompt.forEach((token, p) => {
+    const wide = widths[p + 1] ?? 0;
+    lean = Math.max(lean, 4.3 * lengthOf(token) - before - wide / 2);
+    before += wide;
+  });
+  let x = margin + lean;
   for (const width of widths) {
     lefts.push(x);
     x += width;
@@ -73,7 +81,7 @@ export function layOutGraph(
     Math.max(1, ...perLine.map((count, c) => Math.ceil((cells.get(r * columns + c)?.length ?? 0) / count))),
   );
   const heights = lines.map((count) => count * pitch + rowGap);
-  const longest = Math.max(...prompt.map((token) => Math.min(longestToken, [...token].length)));
+  const longest = Math.max(...prompt.map(lengthOf));
   const tokenRoom = 22 + 5.4 * longest;
   const height = heights.reduce((sum, each) => sum + each, 0) + tokenRoom + 2 * margin;
   const laid: GraphLayout['rows'][number][] = [];
@@ -107,9 +115,11 @@ export function layOutGraph(
       left: lefts[p + 1] as number,
       right: (lefts[p + 1] as number) + (widths[p + 1] as number),
     })),
-    constants: constantsWide > 0 ? { left: margin, right: margin + constantsWide } : undefined,
+    constants: constantsWide > 0 ? { left: margin + lean, right: margin + lean + constantsWide } : undefined,
   };
 }
+
+const lengthOf = (token: string): number => Math.min(longestToken, [...token].length);
 
 /** Constants stand in the row of their layer; those behind the last, with the outputs' own, in the last. */
 function rowOf({ kind, layer }: FeatureGraphNode, layers: number): number {

@@ -32,7 +32,7 @@ export function featureGraphPage(given: FeatureGraphRecord): string {
   const record = maskSecrets(checkFeatureGraph(given));
   const { schema: _schema, version: _version, kind: _kind, provenance, effects, ...graph } = record;
   const live: LiveGraph = {
-    graph: { ...graph, ...(graph.features ? { features: graph.features.map(liveFeature) } : {}) },
+    graph: liveGraph(graph),
     maker: { scan: provenance.model.name, version: provenance.versions['limn'] ?? '' },
   };
   const view = graphView(graph, firstReading(graph));
@@ -92,6 +92,20 @@ export function featureGraphPage(given: FeatureGraphRecord): string {
     a threshold of 0.8 keeps the nodes that have 80 % of it.`,
   });
 }
+
+/** What the script is given of a graph: nine digits are all that an f32 has, and dashboards as far as they are shown. */
+function liveGraph(graph: DrawnGraph): DrawnGraph {
+  const { edges, features } = graph;
+  return {
+    ...graph,
+    edges: edges.map(([source, target, weight, share]) =>
+      share === undefined ? [source, target, digits(weight, 9)] : [source, target, digits(weight, 9), digits(share, 6)],
+    ),
+    ...(features ? { features: features.map(liveFeature) } : {}),
+  };
+}
+
+const digits = (value: number, count: number): number => Number(value.toPrecision(count));
 
 function promptWords({ prompt }: FeatureGraphRecord): Markup {
   return html`<p class="aligned ${!carriesSpaces(prompt) && 'apart'}">${prompt.map(tokenText)}</p>`;

@@ -121,7 +121,6 @@ function controls(features: readonly FeatureRecord[]): Markup {
       >Labels by <input type="search" data-author placeholder="your name" autocomplete="off" spellcheck="false"
     /></label>
     <button type="button" data-save>Save labels</button>
-    <button type="button" data-copy-labels>Copy labels</button>
   </div>`;
 }
 

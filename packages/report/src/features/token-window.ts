@@ -1,6 +1,7 @@
 // One example of a feature: the tokens around the one on which it fires, each coloured by how much it fires there.
 import { drawn, type Drawn } from '../drawn.js';
 import { numberText } from '../number-text.js';
+import { carriesSpaces } from '../prompts.js';
 import type { FeatureExample } from './feature-record.js';
 
 /** Tokens on each side. */
@@ -49,7 +50,7 @@ export function tokenWindow(example: FeatureExample, range: ActivationRange): Dr
     drawn('data', { value: activations[peak] ?? 0 }, numberText(activations[peak])),
     drawn(
       'span',
-      { class: 'words' },
+      { class: carriesSpaces(words ?? []) ? 'words' : 'words apart' },
       first > 0 && drawn('i', { class: 'cut' }, '…'),
       ...activations
         .slice(first, last)
