@@ -1,5 +1,5 @@
 // Edges by head, scores by pairs of sources, and paths: all sum to what they are parts of; names and filters are the paper's.
-import { blockHook, tokenBatch } from '@limn/hooks';
+import { blockHook, tokenBatch, type HookedModel } from '@limn/hooks';
 import { refusal } from '@limn/testing';
 import { fromData, readFloats } from '@limn/tensor';
 import { expect, test } from 'vitest';
@@ -21,22 +21,29 @@ import {
   searchPaths,
   strongest,
   strongestTerms,
+  type Dictionaries,
   type Dictionary,
   type GraphTarget,
   type ScoreTerm,
 } from '../src/index.js';
+import { randomCrossLayer } from './cross-layer-models.js';
 import { randomDictionary, tinyGpt2, toy } from './graph-models.js';
 import { uniform } from './uniform.js';
 
 const TOKENS = [3, 1, 4, 1];
 const PROMPT = [...TOKENS, 5];
 
-test.each([
-  ['gpt2', tinyGpt2],
-  ['toy', toy],
-] as const)('the paths between a source and a root sum to their edge, if all are followed: %s', async (_, open) => {
+const withSkip = (model: HookedModel): Dictionaries =>
+  [0, 1].map((layer) => randomDictionary(model, layer, { skip: layer === 0 }));
+
+test.each<[string, typeof tinyGpt2, (model: HookedModel) => Dictionaries]>([
+  ['gpt2', tinyGpt2, withSkip],
+  ['toy', toy, withSkip],
+  // What a feature brings by way of the layers behind its own is part of the same path.
+  ['gpt2, a cross-layer transcoder', tinyGpt2, (model) => randomCrossLayer(model).dictionary],
+])('the paths between a source and a root sum to their edge, if all are followed: %s', async (_, open, make) => {
   const model = await open(2);
-  const dictionaries = [0, 1].map((layer) => randomDictionary(model, layer, { skip: layer === 0 }));
+  const dictionaries = make(model);
   using prompt = await FrozenPrompt.of(model, dictionaries, TOKENS);
   const target: GraphTarget = { kind: 'logits', up: [2], down: [5], position: 3, demeaned: false };
   const graph = await buildGraph(prompt, { outputs: [{ target, label: '2-5' }], skips: 'source', withoutFeatures: [] });

@@ -90,11 +90,10 @@ function valueGradients(step: Step, layer: FrozenLayer, g: Tensor, B: number): T
 }
 
 /** C(γ₂∘(W_skip·G))/s₂ where a dictionary reads the normalised stream, W_skip·G where it reads the stream itself. */
-function throughSkip(step: Step, { dictionary, ln2 }: FrozenLayer, g: Tensor): Tensor | undefined {
-  const wSkip = dictionary?.parameters.get('wSkip');
-  if (!dictionary || !wSkip) return undefined;
-  const back = matmul(step, g, wSkip, { transposeB: true, label: 'back through the skip connection' });
-  return dictionary.config.input === 'ln2.hook_normalized'
+function throughSkip(step: Step, { features, ln2 }: FrozenLayer, g: Tensor): Tensor | undefined {
+  if (!features?.wSkip) return undefined;
+  const back = matmul(step, g, features.wSkip, { transposeB: true, label: 'back through the skip connection' });
+  return features.encoder.config.input === 'ln2.hook_normalized'
     ? throughNorm(step, ln2.weights, back, firstRows(step, ln2.scale, g.shape[0] as number))
     : back;
 }
@@ -114,7 +113,7 @@ function constantReading(step: Step, sources: ConstantSources, g: Tensor): Readi
   };
 }
 
-/** Adds what was read of a reading to the rows of its B vectors, `columns` wide each. */
+/** Adds what was read of a reading to the rows of its B vectors, `columns` wide each: a feature may write at several places. */
 export function addReading(
   { sources, products }: Reading,
   values: Float32Array,
@@ -127,7 +126,7 @@ export function addReading(
         const into = row(b);
         for (let i = 0; i < n; i++) {
           const column = sources.columns[t * n + i] as number;
-          if (column >= 0) into[column] = values[(t * B + b) * n + i] as number;
+          if (column >= 0) into[column] = (into[column] as number) + (values[(t * B + b) * n + i] as number);
         }
       }
     return;

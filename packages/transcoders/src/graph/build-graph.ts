@@ -203,7 +203,7 @@ function assemble(
     edges: { sources: width, targets: Uint32Array.from([...columns, ...outputs.map((_, i) => width + i)]), weights },
     accounting: values.map((value, row) => accountFor(weights.subarray(row * width, (row + 1) * width), value)),
     activeFeatures: prompt.host.firing.reduce((sum, firing) => sum + firing.length, 0),
-    withoutDictionary: prompt.layers.flatMap(({ dictionary }, layer) => (dictionary ? [] : [layer])),
+    withoutDictionary: prompt.layers.flatMap(({ features: own }, layer) => (own ? [] : [layer])),
   };
 }
 

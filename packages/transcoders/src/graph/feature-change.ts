@@ -2,8 +2,7 @@
 import { LimnError, type Step } from '@limn/gpu';
 import { blockHook, intervene, type Intervention } from '@limn/hooks';
 import { add, expand, fromData, gatherRows, matmul, mul, reshape, sub, type Tensor } from '@limn/tensor';
-import type { Dictionary } from '../dictionary.js';
-import type { FrozenLayer, FrozenPrompt } from './frozen-prompt.js';
+import type { FrozenFeatures, FrozenLayer, FrozenPrompt } from './frozen-prompt.js';
 
 /** A feature given another activation at one position. */
 export interface FeatureChange {
@@ -57,12 +56,11 @@ export function featureChanges(
     ...(scales === 'frozen' ? heldScales(prompt) : []),
     ...prompt.layers.flatMap((layer, l) => {
       const entries = sets.flatMap((set, row) =>
-        set.flatMap((change) => (change.layer === l ? [{ ...change, row }] : [])),
+        set.flatMap((change) => (writesAt(layer, change) ? [{ ...change, row }] : [])),
       );
-      if (mode === 'constrained' && l >= held.from && l <= held.to)
-        return [constrained(layer, l, entries, prompt.length)];
-      if (mode === 'iterative') return [iterative(layer, l, entries, prompt.length)];
-      return entries.length === 0 ? [] : [added(layer, l, entries, prompt.length)];
+      if (mode === 'constrained' && l >= held.from && l <= held.to) return [constrained(prompt, l, entries)];
+      if (mode === 'iterative') return [iterative(prompt, l, entries)];
+      return entries.length === 0 ? [] : [added(prompt, l, entries)];
     }),
   ];
 }
@@ -72,12 +70,16 @@ interface RowChange extends FeatureChange {
   readonly row: number;
 }
 
+/** Whether a feature writes at a layer: its own, or, of a cross-layer transcoder, one behind it. */
+const writesAt = ({ features }: FrozenLayer, { layer }: FeatureChange): boolean =>
+  features?.writers.some(({ from }) => from === layer) ?? false;
+
 function checkChange({ layers, length }: FrozenPrompt, { layer, position, feature, value }: FeatureChange): void {
-  const dictionary = layers[layer]?.dictionary;
-  const problem = !dictionary
+  const encoder = layers[layer]?.features?.encoder;
+  const problem = !encoder
     ? `layer ${layer} has no dictionary here`
-    : !(Number.isInteger(feature) && feature >= 0 && feature < dictionary.config.features)
-      ? `layer ${layer} has features 0 to ${dictionary.config.features - 1}`
+    : !(Number.isInteger(feature) && feature >= 0 && feature < encoder.config.features)
+      ? `layer ${layer} has features 0 to ${encoder.config.features - 1}`
       : !(Number.isInteger(position) && position >= 0 && position < length)
         ? `the prompt has positions 0 to ${length - 1}`
         : Number.isFinite(value)
@@ -109,63 +111,79 @@ function heldScales({ layers, final }: FrozenPrompt): Intervention[] {
 }
 
 /** mlp(x) as it was + Σ (value − a)·d + (x' − x)·W_skip. */
-function constrained(layer: FrozenLayer, l: number, entries: readonly RowChange[], T: number): Intervention {
-  const { dictionary, x, mlpOut } = layer;
-  const wSkip = dictionary?.parameters.get('wSkip');
+function constrained(prompt: FrozenPrompt, l: number, entries: readonly RowChange[]): Intervention {
+  const { features, mlpOut } = prompt.layers[l] as FrozenLayer;
+  const wSkip = features?.wSkip;
   return intervene(
     blockHook(l, 'hook_mlp_out'),
     'hold, but for changes',
     (y, { step, at }) => {
       let out = expand(step, reshape(mlpOut, [1, ...mlpOut.shape]), y.shape);
-      if (dictionary && x && entries.length > 0) {
-        const were = dictionary.encode(step, x);
-        const places = entries.map(({ position, feature }) => position * dictionary.config.features + feature);
-        out = add(step, out, changesOf(step, dictionary, were, places, entries, y.shape, T));
+      for (const { decoder, encoder, x, own } of writing(prompt, l, entries)) {
+        if (own.length === 0) continue;
+        const places = own.map(({ position, feature }) => position * encoder.config.features + feature);
+        out = add(step, out, changesOf(step, decoder, encoder.encode(step, x), places, own, y.shape));
       }
-      return wSkip && dictionary && x ? add(step, out, skipChange(step, wSkip, at(dictionary.reads), x, y.shape)) : out;
+      return wSkip ? add(step, out, skipChange(step, wSkip, at(features.encoder.reads), features.x, y.shape)) : out;
     },
-    wSkip && dictionary ? { reads: [dictionary.reads] } : {},
+    wSkip ? { reads: [features.encoder.reads] } : {},
   );
 }
 
 /** mlp(x) as it was + Σ_all (a' − a)·d + (x' − x)·W_skip, with a' = φ(x') but for the features that are set. */
-function iterative(layer: FrozenLayer, l: number, entries: readonly RowChange[], T: number): Intervention {
-  const { dictionary, x, mlpOut } = layer;
-  if (!dictionary || !x) return holdAt(blockHook(l, 'hook_mlp_out'), mlpOut);
-  const wSkip = dictionary.parameters.get('wSkip');
-  const { features: F, inputWidth: I } = dictionary.config;
+function iterative(prompt: FrozenPrompt, l: number, entries: readonly RowChange[]): Intervention {
+  const { features, mlpOut } = prompt.layers[l] as FrozenLayer;
+  if (!features) return holdAt(blockHook(l, 'hook_mlp_out'), mlpOut);
+  const T = prompt.length;
+  const all = writing(prompt, l, entries);
   return intervene(
     blockHook(l, 'hook_mlp_out'),
     'features anew, and changes',
     (y, { step, at }) => {
-      const read = at(dictionary.reads);
       const B = y.shape[0] as number;
-      const now = dictionary.encode(step, reshape(read, [B * T, I]));
-      const were = reshape(dictionary.encode(step, x), [1, T, F]);
-      const moved = reshape(sub(step, reshape(now, [B, T, F]), were), [B * T, F]);
-      const rebuilt = reshape(matmul(step, moved, dictionary.tensor('wDec'), { label: 'features anew' }), y.shape);
-      let out = add(step, expand(step, reshape(mlpOut, [1, ...mlpOut.shape]), y.shape), rebuilt);
-      if (entries.length > 0)
-        out = add(step, out, changesOf(step, dictionary, now, placesIn(entries, T, F), entries, y.shape, T));
-      return wSkip ? add(step, out, skipChange(step, wSkip, read, x, y.shape)) : out;
+      let out = expand(step, reshape(mlpOut, [1, ...mlpOut.shape]), y.shape);
+      for (const { decoder, encoder, x, own } of all) {
+        const { features: F, inputWidth: I } = encoder.config;
+        const now = encoder.encode(step, reshape(at(encoder.reads), [B * T, I]));
+        const were = reshape(encoder.encode(step, x), [1, T, F]);
+        const moved = reshape(sub(step, reshape(now, [B, T, F]), were), [B * T, F]);
+        out = add(step, out, reshape(matmul(step, moved, decoder, { label: 'features anew' }), y.shape));
+        if (own.length > 0) out = add(step, out, changesOf(step, decoder, now, placesIn(own, T, F), own, y.shape));
+      }
+      const { wSkip, encoder, x } = features;
+      return wSkip ? add(step, out, skipChange(step, wSkip, at(encoder.reads), x, y.shape)) : out;
     },
-    { reads: [dictionary.reads] },
+    { reads: all.map(({ encoder }) => encoder.reads) },
   );
 }
 
 /** mlp(x') + Σ (value − a')·d. */
-function added(layer: FrozenLayer, l: number, entries: readonly RowChange[], T: number): Intervention {
-  const dictionary = layer.dictionary as Dictionary;
-  const { features: F, inputWidth: I } = dictionary.config;
+function added(prompt: FrozenPrompt, l: number, entries: readonly RowChange[]): Intervention {
+  const changed = writing(prompt, l, entries).filter(({ own }) => own.length > 0);
+  const T = prompt.length;
   return intervene(
     blockHook(l, 'hook_mlp_out'),
     'changes of features',
-    (y, { step, at }) => {
-      const now = dictionary.encode(step, reshape(at(dictionary.reads), [(y.shape[0] as number) * T, I]));
-      return add(step, y, changesOf(step, dictionary, now, placesIn(entries, T, F), entries, y.shape, T));
-    },
-    { reads: [dictionary.reads] },
+    (y, { step, at }) =>
+      changed.reduce((out, { decoder, encoder, own }) => {
+        const { features: F, inputWidth: I } = encoder.config;
+        const now = encoder.encode(step, reshape(at(encoder.reads), [(y.shape[0] as number) * T, I]));
+        return add(step, out, changesOf(step, decoder, now, placesIn(own, T, F), own, y.shape));
+      }, y),
+    { reads: changed.map(({ encoder }) => encoder.reads) },
   );
+}
+
+/** What writes at a layer: the features of each, what they read in the prompt, and which of the changes are theirs. */
+function writing(
+  { layers }: FrozenPrompt,
+  l: number,
+  entries: readonly RowChange[],
+): (Pick<FrozenFeatures, 'encoder' | 'x'> & { readonly decoder: Tensor; readonly own: readonly RowChange[] })[] {
+  return (layers[l]?.features?.writers ?? []).map(({ from, decoder }) => {
+    const { encoder, x } = (layers[from] as FrozenLayer).features as FrozenFeatures;
+    return { decoder, encoder, x, own: entries.filter(({ layer }) => layer === from) };
+  });
 }
 
 const placesIn = (entries: readonly RowChange[], T: number, F: number): number[] =>
@@ -174,15 +192,14 @@ const placesIn = (entries: readonly RowChange[], T: number, F: number): number[]
 /** Σ (value − a)·d at the rows and positions of the changes, [B, T, C]; a is found at `places` of the flat activations. */
 function changesOf(
   step: Step,
-  dictionary: Dictionary,
+  decoder: Tensor,
   activations: Tensor,
   places: readonly number[],
   entries: readonly RowChange[],
   shape: readonly number[],
-  T: number,
 ): Tensor {
   const n = entries.length;
-  const [B = 0, , C = 0] = shape;
+  const [B = 0, T = 0, C = 0] = shape;
   const words = (values: readonly number[]): Tensor => fromData(step, Uint32Array.from(values), [n]);
   const were = gatherRows(step, reshape(activations, [activations.size, 1]), words(places));
   const values = fromData(
@@ -190,7 +207,7 @@ function changesOf(
     entries.map(({ value }) => value),
     [n, 1],
   );
-  const rows = gatherRows(step, dictionary.tensor('wDec'), words(entries.map(({ feature }) => feature)));
+  const rows = gatherRows(step, decoder, words(entries.map(({ feature }) => feature)));
   const put = new Float32Array(B * T * n);
   for (const [i, { row, position }] of entries.entries()) put[(row * T + position) * n + i] = 1;
   const changes = mul(step, rows, sub(step, values, were));

@@ -2,8 +2,11 @@
 import { LimnError, type Step } from '@limn/gpu';
 import { blockHook, tokenBatch, type HookedModel, type HookName, type NormSite } from '@limn/hooks';
 import { concat, detach, keep, matmul, readFloats, reshape, sub, sum, type Tensor } from '@limn/tensor';
+import { checkCrossLayerFits } from '../cross-layer/cross-layer-config.js';
+import { CrossLayerDictionary } from '../cross-layer/cross-layer-dictionary.js';
 import { checkFits } from '../dictionary-config.js';
 import type { Dictionary } from '../dictionary.js';
+import type { FeatureEncoder } from '../encoder.js';
 import type { StreamPlace } from './stream-place.js';
 import type { FrozenNorm } from './through-norm.js';
 
@@ -22,9 +25,27 @@ export interface FrozenLayer {
   readonly values: Tensor;
   /** What the MLP wrote, [T, C]. */
   readonly mlpOut: Tensor;
-  readonly dictionary?: Dictionary;
-  /** What the dictionary reads, [T, I]. */
-  readonly x?: Tensor;
+  readonly features?: FrozenFeatures;
+}
+
+/** What explains a layer's MLP. */
+export interface FrozenFeatures {
+  /** Whose features read here. */
+  readonly encoder: FeatureEncoder;
+  /** What they read, [T, I]. */
+  readonly x: Tensor;
+  /** What features write here: those of this layer, and of a cross-layer transcoder those of every layer before it. */
+  readonly writers: readonly FeatureWriter[];
+  /** [C] */
+  readonly bDec: Tensor;
+  /** [I, C] */
+  readonly wSkip?: Tensor;
+}
+
+/** What features of layer `from` write at some layer, [F, C]. */
+export interface FeatureWriter {
+  readonly from: number;
+  readonly decoder: Tensor;
 }
 
 /** Features that fire, by (position, feature). */
@@ -41,8 +62,8 @@ export interface PromptFindings {
   readonly hasPositions: boolean;
 }
 
-/** Which dictionaries explain which layers, at most one each. */
-export type Dictionaries = readonly Dictionary[];
+/** What explains the MLPs: dictionaries, at most one a layer, or a cross-layer transcoder. */
+export type Dictionaries = readonly Dictionary[] | CrossLayerDictionary;
 
 /**
  * A prompt at which attention patterns and the scales of normalisations are held, as the model had them: each stream is then a linear
@@ -91,7 +112,7 @@ export class FrozenPrompt implements Disposable {
     tokens: readonly number[],
     { signal }: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<FrozenPrompt> {
-    const byLayer = ordered(model, dictionaries);
+    const byLayer = explaining(model, dictionaries);
     const { layers, width: C, heads: H, block } = model.info;
     const T = tokens.length;
     const numbers = Array.from({ length: layers }, (_, layer) => layer);
@@ -105,7 +126,7 @@ export class FrozenPrompt implements Disposable {
         ...(['attn.hook_pattern', 'attn.hook_v', 'ln1.hook_scale', 'ln2.hook_scale', 'hook_mlp_out'] as const).map(
           (site) => blockHook(layer, site),
         ),
-        ...(byLayer.has(layer) ? [(byLayer.get(layer) as Dictionary).reads] : []),
+        ...(byLayer.get(layer) ? [(byLayer.get(layer) as Explaining).encoder.reads] : []),
       ]),
     ];
     const held: Tensor[] = [];
@@ -125,7 +146,7 @@ export class FrozenPrompt implements Disposable {
         scale: hold(run.at(`${site}.hook_scale`), [T, 1, 1]),
       });
       const frozen = numbers.map((layer): FrozenLayer => {
-        const dictionary = byLayer.get(layer);
+        const own = byLayer.get(layer);
         const { wV, wO, biases, valueBias } = attentionWeights(step, model, layer);
         return {
           pattern: hold(run.at(blockHook(layer, 'attn.hook_pattern')), [H, T, T]),
@@ -139,7 +160,9 @@ export class FrozenPrompt implements Disposable {
             wV.shape[1] as number,
           ]),
           mlpOut: hold(run.at(blockHook(layer, 'hook_mlp_out')), [T, C]),
-          ...(dictionary ? { dictionary, x: hold(run.at(dictionary.reads), [T, dictionary.config.inputWidth]) } : {}),
+          ...(own
+            ? { features: { ...own, x: hold(run.at(own.encoder.reads), [T, own.encoder.config.inputWidth]) } }
+            : {}),
         };
       });
       const final = norm('ln_final');
@@ -155,8 +178,8 @@ export class FrozenPrompt implements Disposable {
       const [logits, added, ...activations] = await Promise.all([
         readFloats(step, run.logits),
         readFloats(step, positions),
-        ...frozen.map(({ dictionary, x }) =>
-          dictionary && x ? readFloats(step, dictionary.encode(step, x)) : undefined,
+        ...frozen.map(({ features }) =>
+          features ? readFloats(step, features.encoder.encode(step, features.x)) : undefined,
         ),
       ]);
       const firing = activations.map((a) => (a ? firingOf(a, T) : []));
@@ -183,12 +206,42 @@ export class FrozenPrompt implements Disposable {
 
 const placeKey = (layer: number, at: 'pre' | 'mid'): string => `${layer} ${at}`;
 
-function ordered(model: HookedModel, dictionaries: Dictionaries): Map<number, Dictionary> {
-  const byLayer = new Map<number, Dictionary>();
+/** What explains a layer, before its input is known. */
+type Explaining = Omit<FrozenFeatures, 'x'>;
+
+function explaining(model: HookedModel, dictionaries: Dictionaries): Map<number, Explaining> {
+  if (!(dictionaries instanceof CrossLayerDictionary)) {
+    const own = ({ parameters }: Dictionary): Pick<Explaining, 'wSkip'> => {
+      const wSkip = parameters.get('wSkip');
+      return wSkip ? { wSkip } : {};
+    };
+    return new Map(
+      ordered(model, dictionaries).map((dictionary) => {
+        const from = dictionary.config.layer;
+        const writers = [{ from, decoder: dictionary.tensor('wDec') }];
+        return [from, { encoder: dictionary, writers, bDec: dictionary.tensor('bDec'), ...own(dictionary) }];
+      }),
+    );
+  }
+  checkCrossLayerFits(dictionaries.config, model.info);
+  return new Map(
+    dictionaries.encoders.map((encoder, layer) => {
+      const writers = Array.from({ length: layer + 1 }, (_, from) => ({
+        from,
+        decoder: dictionaries.decoder(from, layer),
+      }));
+      return [layer, { encoder, writers, bDec: dictionaries.bias(layer) }];
+    }),
+  );
+}
+
+/** The dictionaries, once none is in the way of another. */
+function ordered(model: HookedModel, dictionaries: readonly Dictionary[]): readonly Dictionary[] {
+  const layers = new Set<number>();
   for (const dictionary of dictionaries) {
     const { layer, input } = dictionary.config;
     checkFits(dictionary.config, model.info);
-    const problem = byLayer.has(layer)
+    const problem = layers.has(layer)
       ? `there are two dictionaries of layer ${layer}`
       : input === 'hook_mlp_out'
         ? `the dictionary of layer ${layer} reads the MLP's output, which is no linear map of what lies before it`
@@ -198,9 +251,9 @@ function ordered(model: HookedModel, dictionaries: Dictionaries): Map<number, Di
         details: { layer, input },
         hint: 'Give at most one transcoder per layer: dictionaries that read what the MLP reads.',
       });
-    byLayer.set(layer, dictionary);
+    layers.add(layer);
   }
-  return byLayer;
+  return dictionaries;
 }
 
 function attentionWeights(

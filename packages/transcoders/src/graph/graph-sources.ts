@@ -1,6 +1,7 @@
-// Everything that writes to the residual stream at a prompt, as vectors with a column each: features a·d, errors, skips, embeddings, constants.
+// Everything that writes to the residual stream at a prompt, as vectors with a column: features a·d, errors, skips, embeddings, constants.
 import type { Step } from '@limn/gpu';
 import {
+  add,
   concat,
   detach,
   fromData,
@@ -14,7 +15,7 @@ import {
   sum,
   type Tensor,
 } from '@limn/tensor';
-import type { Firing, FrozenLayer, FrozenPrompt } from './frozen-prompt.js';
+import type { FeatureWriter, Firing, FrozenLayer, FrozenPrompt } from './frozen-prompt.js';
 import type { BiasKind, GraphNode } from './graph-node.js';
 import {
   attentionKinds,
@@ -121,8 +122,8 @@ function layerSources(
   };
   const [T = 0, C = 0] = layer.mlpOut.shape;
   const error = (position: number): number => columns.of({ kind: 'error', layer: l, position });
-  const { dictionary, x } = layer;
-  if (!dictionary || !x) {
+  const { features } = layer;
+  if (!features) {
     const whole = reshape(layer.mlpOut, [T, 1, C]);
     const columnsOf = Int32Array.from({ length: T }, (_, t) => error(t));
     return {
@@ -130,43 +131,29 @@ function layerSources(
       attentionConstants,
     };
   }
-  const firing = (columns.firing[l] ?? []).map((each) => ({
-    ...each,
-    column: columns.of({ kind: 'feature', layer: l, ...each }),
-  }));
-  const byPosition = Array.from({ length: T }, (_, t) =>
-    firing.filter(({ position, column }) => position === t && column >= 0),
-  );
-  const width = Math.max(1, ...byPosition.map((each) => each.length));
-  const ids = new Uint32Array(T * width).fill(0xffffffff);
-  const activations = new Float32Array(T * width);
+  const { bDec, wSkip, x } = features;
+  const parts = features.writers.map((writer) => writtenBy(writer, columns, T));
+  const width = parts.reduce((sum, part) => sum + part.width, 0);
   const hasSkipSource = columns.skips === 'source' && hasSkip(layer);
   const perPosition = width + (hasSkipSource ? 2 : 1);
   const places = new Int32Array(T * perPosition).fill(-1);
-  for (const [t, features] of byPosition.entries()) {
-    for (const [i, { feature, activation, column }] of features.entries()) {
-      ids[t * width + i] = feature;
-      activations[t * width + i] = activation;
-      places[t * perPosition + i] = column;
+  for (let t = 0; t < T; t++) {
+    let at = t * perPosition;
+    for (const part of parts) {
+      places.set(part.columns.subarray(t * part.width, (t + 1) * part.width), at);
+      at += part.width;
     }
-    places[t * perPosition + width] = error(t);
-    if (hasSkipSource) places[t * perPosition + width + 1] = columns.of({ kind: 'skip', layer: l, position: t });
+    places[at] = error(t);
+    if (hasSkipSource) places[at + 1] = columns.of({ kind: 'skip', layer: l, position: t });
   }
-  // Made anew in every step: rows of W_dec for all that fires are many times the rest together.
-  const written = (into: Step, n: number): Tensor => {
-    const rows = gatherRows(into, dictionary.tensor('wDec'), fromData(into, ids.subarray(0, n * width), [n * width]));
-    return reshape(mul(into, rows, fromData(into, activations.subarray(0, n * width), [n * width, 1])), [n, width, C]);
-  };
-  const wSkip = dictionary.parameters.get('wSkip');
+  const explainedBy = parts
+    .map((part) => sum(step, part.rows(step, T), { axes: 1 }))
+    .reduce((all, part) => add(step, all, part));
   const skipped = wSkip ? matmul(step, x, wSkip, { label: 'skip' }) : undefined;
-  const explained = sub(
-    step,
-    sub(step, layer.mlpOut, sum(step, written(step, T), { axes: 1 })),
-    dictionary.tensor('bDec'),
-  );
+  const explained = sub(step, sub(step, layer.mlpOut, explainedBy), bDec);
   const rest = reshape(skipped ? sub(step, explained, skipped) : explained, [T, 1, C]);
   const others = hold(skipped && hasSkipSource ? concat(step, [rest, reshape(skipped, [T, 1, C])], 1) : rest);
-  const bDec = reshape(dictionary.tensor('bDec'), [1, C]);
+  const bDecRow = reshape(bDec, [1, C]);
   const { beta } = layer.ln2.weights;
   const skipBeta =
     wSkip && beta && betaThroughSkip(layer, columns.skips)
@@ -174,17 +161,56 @@ function layerSources(
       : undefined;
   return {
     mlp: {
-      rows: (into, n) => concat(into, [written(into, n), firstRows(into, others, n)], 1),
+      rows: (into, n) => concat(into, [...parts.map((part) => part.rows(into, n)), firstRows(into, others, n)], 1),
       columns: places,
       perPosition,
     },
     mlpConstants: {
-      vectors: skipBeta ? hold(concat(step, [bDec, skipBeta], 0)) : bDec,
+      vectors: skipBeta ? hold(concat(step, [bDecRow, skipBeta], 0)) : bDecRow,
       columns: (skipBeta ? (['b_dec', 'skip.beta'] as const) : (['b_dec'] as const)).map((bias) =>
         columns.of({ kind: 'bias', bias, layer: l }),
       ),
     },
     attentionConstants,
+  };
+}
+
+/** What features of one layer write at one: a·d of those that fire at each position, and their columns; −1 and zeros where there are fewer. */
+function writtenBy(
+  { from, decoder }: FeatureWriter,
+  columns: SourceColumns,
+  T: number,
+): {
+  readonly width: number;
+  readonly columns: Int32Array;
+  /** Of the first n positions, [n, width, C]. */
+  rows(step: Step, n: number): Tensor;
+} {
+  const byPosition = Array.from({ length: T }, (): { feature: number; activation: number; column: number }[] => []);
+  for (const each of columns.firing[from] ?? []) {
+    const column = columns.of({ kind: 'feature', layer: from, ...each });
+    if (column >= 0) byPosition[each.position]?.push({ ...each, column });
+  }
+  const width = Math.max(1, ...byPosition.map((each) => each.length));
+  const ids = new Uint32Array(T * width).fill(0xffffffff);
+  const activations = new Float32Array(T * width);
+  const places = new Int32Array(T * width).fill(-1);
+  for (const [t, features] of byPosition.entries())
+    for (const [i, { feature, activation, column }] of features.entries()) {
+      ids[t * width + i] = feature;
+      activations[t * width + i] = activation;
+      places[t * width + i] = column;
+    }
+  const C = decoder.shape[1] as number;
+  return {
+    width,
+    columns: places,
+    // Made anew in every step: rows of W_dec for all that fires are many times the rest together.
+    rows: (step, n) => {
+      const rows = gatherRows(step, decoder, fromData(step, ids.subarray(0, n * width), [n * width]));
+      const scales = fromData(step, activations.subarray(0, n * width), [n * width, 1]);
+      return reshape(mul(step, rows, scales), [n, width, C]);
+    },
   };
 }
 

@@ -17,7 +17,7 @@ import {
   type Tensor,
 } from '@limn/tensor';
 import type { HookedModel } from '@limn/hooks';
-import type { FrozenLayer, FrozenPrompt } from './frozen-prompt.js';
+import type { FrozenFeatures, FrozenLayer, FrozenPrompt } from './frozen-prompt.js';
 import type { BiasKind } from './graph-node.js';
 import { mlpInput, type StreamPlace } from './stream-place.js';
 import { throughNorm } from './through-norm.js';
@@ -94,9 +94,9 @@ export function checkTarget(target: GraphTarget, prompt: FrozenPrompt): void {
   within('position', target.position, prompt.length);
   if (target.kind === 'feature') {
     within('layer', target.layer, info.layers);
-    const dictionary = prompt.layers[target.layer]?.dictionary;
-    if (!dictionary) throw refuse(`is a feature of layer ${target.layer}, which has no dictionary here`);
-    within('feature', target.feature, dictionary.config.features);
+    const encoder = prompt.layers[target.layer]?.features?.encoder;
+    if (!encoder) throw refuse(`is a feature of layer ${target.layer}, which has no dictionary here`);
+    within('feature', target.feature, encoder.config.features);
   } else if (target.kind === 'logits') {
     if (target.up.length + target.down.length === 0) throw refuse('names no token');
     for (const token of [...target.up, ...target.down]) within('token', token, info.vocabulary);
@@ -139,7 +139,8 @@ function featureSeeds(
   layer: number,
   targets: readonly FeatureTarget[],
 ): Omit<Seeds, 'from'> {
-  const { dictionary, x, ln2 } = prompt.layers[layer] as FrozenLayer & Required<Pick<FrozenLayer, 'dictionary' | 'x'>>;
+  const { features, ln2 } = prompt.layers[layer] as FrozenLayer;
+  const { encoder, x } = features as FrozenFeatures;
   const B = targets.length;
   const ids = fromData(
     step,
@@ -147,11 +148,11 @@ function featureSeeds(
     [B],
     { label: 'features' },
   );
-  const rows = gatherRows(step, dictionary.tensor('wEnc'), ids);
-  const bEnc = dictionary.tensor('bEnc');
+  const rows = gatherRows(step, encoder.tensor('wEnc'), ids);
+  const bEnc = encoder.tensor('bEnc');
   const own = reshape(gatherRows(step, reshape(bEnc, [bEnc.size, 1]), ids), [B]);
   const read = dot(step, rows, atPositions(step, x, targets), { axes: 1 });
-  const normalised = dictionary.config.input === 'ln2.hook_normalized';
+  const normalised = encoder.config.input === 'ln2.hook_normalized';
   const { beta } = ln2.weights;
   return {
     vectors: normalised ? throughNorm(step, ln2.weights, rows, scalesAt(step, ln2.scale, targets)) : rows,

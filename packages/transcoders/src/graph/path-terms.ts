@@ -118,23 +118,23 @@ function termsOf(
   const ofRow = (values: Float32Array): Float32Array =>
     values.subarray((b * values.length) / P, ((b + 1) * values.length) / P);
   const total = (values: Float32Array): number => ofRow(values).reduce((sum, value) => sum + value, 0);
-  const features: PathTerm[][] = [];
+  // By the layer of the feature; what one of a cross-layer transcoder writes at several layers is one term.
+  const features = ofLayers.map((): Map<number, number> => new Map());
   const heads: PathTerm[][] = [];
   let [tcError, constants, skip] = [0, 0, 0];
   for (const [l, products] of ofLayers.entries()) {
     const { columns, perPosition } = (sources.layers[l] as LayerSources).mlp;
-    const fired: PathTerm[] = [];
     if (seesMlp(place, l)) {
       for (const [i, value] of ofRow(products.mlp).entries()) {
         const node = sources.nodes[columns[position * perPosition + i] as number];
-        if (node?.kind === 'feature')
-          fired.push({ node: { kind: 'feature', layer: l, feature: node.feature, position }, value });
-        else if (node?.kind === 'error') tcError += value;
+        if (node?.kind === 'feature') {
+          const fired = features[node.layer] as Map<number, number>;
+          fired.set(node.feature, (fired.get(node.feature) ?? 0) + value);
+        } else if (node?.kind === 'error') tcError += value;
         else if (node?.kind === 'skip') skip += value;
       }
       if (products.mlpConstants) constants += total(products.mlpConstants);
     }
-    features.push(fired);
     const looked: PathTerm[] = [];
     if (seesAttention(place, l)) {
       const pattern = patterns[l] as Float32Array;
@@ -149,7 +149,9 @@ function termsOf(
     heads.push(looked);
   }
   return {
-    features,
+    features: features.map((fired, layer) =>
+      Array.from(fired, ([feature, value]) => ({ node: { kind: 'feature', layer, feature, position }, value })),
+    ),
     heads,
     embedding: { node: { kind: 'embedding', position }, value: total(embedded) },
     tcError,

@@ -63,8 +63,8 @@ const keyOf = (node: GraphNode): string => {
 };
 
 /** Whether a layer's dictionary has a skip connection. */
-export const hasSkip = ({ dictionary }: FrozenLayer): boolean => dictionary?.config.skip === true;
-const readsNorm = ({ dictionary }: FrozenLayer): boolean => dictionary?.config.input === 'ln2.hook_normalized';
+export const hasSkip = ({ features }: FrozenLayer): boolean => features?.wSkip !== undefined;
+const readsNorm = ({ features }: FrozenLayer): boolean => features?.encoder.config.input === 'ln2.hook_normalized';
 /** Whether ln2's β reaches the stream through a skip connection that is passed through. */
 export const betaThroughSkip = (layer: FrozenLayer, skips: SkipTreatment): boolean =>
   skips === 'through' && hasSkip(layer) && readsNorm(layer) && layer.ln2.weights.beta !== undefined;
@@ -75,7 +75,7 @@ const SLOT_BIASES = ['b_Q', 'b_K'] as const;
 function biasesOf(layer: FrozenLayer, skips: SkipTreatment): BiasKind[] {
   return [
     ...attentionKinds(layer),
-    ...(layer.dictionary ? (['b_dec', 'b_enc'] as const) : []),
+    ...(layer.features ? (['b_dec', 'b_enc'] as const) : []),
     ...(betaThroughSkip(layer, skips) ? (['skip.beta'] as const) : []),
     ...(readsNorm(layer) && layer.ln2.weights.beta ? (['ln2.beta'] as const) : []),
   ];

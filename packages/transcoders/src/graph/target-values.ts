@@ -14,8 +14,8 @@ import {
   sum,
   type Tensor,
 } from '@limn/tensor';
-import type { Dictionary } from '../dictionary.js';
-import type { FrozenLayer, FrozenPrompt } from './frozen-prompt.js';
+import type { FeatureEncoder } from '../encoder.js';
+import type { FrozenFeatures, FrozenLayer, FrozenPrompt } from './frozen-prompt.js';
 import {
   placeOf,
   type DirectionTarget,
@@ -41,7 +41,7 @@ export function targetRequest(prompt: FrozenPrompt, targets: readonly GraphTarge
   for (const target of targets)
     switch (target.kind) {
       case 'feature':
-        capture.add(dictionaryOf(prompt, target.layer).reads);
+        capture.add(encoderOf(prompt, target.layer).reads);
         break;
       case 'logits':
         positions.add(target.position);
@@ -85,9 +85,7 @@ export async function targetValues(
     if (places.length === 0) continue;
     const list = places.map((i) => targets[i] as FeatureTarget);
     reading.push(
-      readFloats(step, preActivationsOf(step, dictionaryOf(prompt, layer), run, list)).then((found) =>
-        put(found, places),
-      ),
+      readFloats(step, preActivationsOf(step, encoderOf(prompt, layer), run, list)).then((found) => put(found, places)),
     );
   }
   for (const site of new Set(
@@ -111,8 +109,8 @@ export async function targetValues(
   return values;
 }
 
-const dictionaryOf = ({ layers }: FrozenPrompt, layer: number): Dictionary =>
-  (layers[layer] as FrozenLayer).dictionary as Dictionary;
+const encoderOf = ({ layers }: FrozenPrompt, layer: number): FeatureEncoder =>
+  ((layers[layer] as FrozenLayer).features as FrozenFeatures).encoder;
 
 const siteOf = (prompt: FrozenPrompt, target: DirectionTarget): HookName => {
   const { layer, at } = placeOf(target, prompt);
@@ -131,16 +129,16 @@ function productsAt(step: Step, x: Tensor, rows: Tensor, targets: readonly Graph
 }
 
 /** h of features of one layer, [B, targets]. */
-function preActivationsOf(step: Step, dictionary: Dictionary, run: Run, targets: readonly FeatureTarget[]): Tensor {
+function preActivationsOf(step: Step, encoder: FeatureEncoder, run: Run, targets: readonly FeatureTarget[]): Tensor {
   const ids = fromData(
     step,
     Uint32Array.from(targets, ({ feature }) => feature),
     [targets.length],
   );
-  const bEnc = dictionary.tensor('bEnc');
+  const bEnc = encoder.tensor('bEnc');
   const own = reshape(gatherRows(step, reshape(bEnc, [bEnc.size, 1]), ids), [targets.length]);
-  const rows = gatherRows(step, dictionary.tensor('wEnc'), ids);
-  return add(step, productsAt(step, run.at(dictionary.reads), rows, targets), own);
+  const rows = gatherRows(step, encoder.tensor('wEnc'), ids);
+  return add(step, productsAt(step, run.at(encoder.reads), rows, targets), own);
 }
 
 /** Σ ±(logit − mean logit) at the p-th of P positions whose logits the run has, [B, targets]. */
