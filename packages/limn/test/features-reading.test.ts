@@ -118,10 +118,8 @@ describe('limn features label', () => {
     const [file = ''] = readdirSync(runs.at('labelled')).filter((name) => name.includes('labels'));
     const place = { layer: 1, input: 'ln2.hook_normalized', features: 12 } as const;
     expect(FeatureLabels.parse(readFileSync(runs.at('labelled', file), 'utf8'), place).get(3)?.text).toBe('years');
-    const outcome = await runLimn([
-      ...['features', 'search', '--model', runs.model, '--transcoders', runs.at('labelled')],
-      ...['--label', 'YEAR', '--json'],
-    ]);
+    const where = ['--model', runs.model, '--transcoders', runs.at('labelled')];
+    const outcome = await runLimn(['features', 'search', ...where, '--label', 'YEAR', '--json']);
     expect((outcome.json() as unknown as Found).most).toMatchObject([{ layer: 1, feature: 3, label: 'years' }]);
     expect(await label('1:3', '--remove')).toMatchObject({ label: null, labels: 0 });
     expect((await label('1:3', 'x', '--remove')).error?.code).toBe('usage/feature-label');

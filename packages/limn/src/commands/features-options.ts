@@ -67,7 +67,7 @@ export interface ReadingOptions {
   readonly sae?: boolean;
 }
 
-export function withReadingOptions(command: Command): Command {
+export function withTextReading(command: Command): Command {
   return command
     .option(
       '--text <file>',
@@ -83,14 +83,18 @@ export function withReadingOptions(command: Command): Command {
       '--skip-positions <n>',
       'positions at the start of every sequence that are not read (default: as in training)',
       integerOption('--skip-positions', 0),
-    )
+    );
+}
+
+export function withReadingOptions(command: Command): Command {
+  return withTextReading(command)
     .option('--layers <list>', 'layers separated by commas, or all (default: all of the set)', layersOption)
     .option('--sae', 'the SAEs of a set, and not its transcoders');
 }
 
 /** The sequences that a command reads. @throws LimnError as `evaluationData` */
 export async function readSequences(
-  { text, context, sequences }: ReadingOptions,
+  { text, context, sequences }: Pick<ReadingOptions, 'text' | 'context' | 'sequences'>,
   model: OpenModel,
 ): Promise<NamedSequences> {
   const length = context ?? defaultContext(model);

@@ -6,6 +6,7 @@ import { addFeaturesEdgeCommand } from './features-edge.js';
 import { addFeaturesGraphCommand } from './features-graph.js';
 import { addFeaturesLabelCommand } from './features-label.js';
 import { addFeaturesPathsCommand } from './features-paths.js';
+import { addFeaturesRateCommand } from './features-rate.js';
 import { addFeaturesSearchCommand } from './features-search.js';
 
 export function addFeaturesCommand(program: Command, context: CommandContext): void {
@@ -18,4 +19,5 @@ export function addFeaturesCommand(program: Command, context: CommandContext): v
   addFeaturesDashboardsCommand(features, context);
   addFeaturesSearchCommand(features, context);
   addFeaturesLabelCommand(features, context);
+  addFeaturesRateCommand(features, context);
 }
