@@ -1,7 +1,7 @@
 // `limn transcode sweep`: sets of every setting, a frontier and a recommendation, in parts where memory is short, the same after a stop; and models run with a set in place.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as wait } from 'node:timers/promises';
-import { tokenBatch } from '@limn/hooks';
+import { scale, tokenBatch, type Intervention } from '@limn/hooks';
 import { dictionariesFromJson } from '@limn/report';
 import { openDictionarySet } from '@limn/transcoders';
 import { readFloats } from '@limn/tensor';
@@ -142,10 +142,7 @@ describe('--transcoders', () => {
     using loaded = await openSet(plain, set);
     const replaced = await withReplacedMlps(plain, { transcoders: set, replace: [1] });
     const tokens = tokenBatch([[1, 4, 7]], plain.hooked.info);
-    const logitsOf = async (
-      model: typeof plain.hooked,
-      interventions: readonly never[] | ReturnType<(typeof loaded.dictionaries)[number]['dictionary']['replacement']>[],
-    ) => {
+    const logitsOf = async (model: typeof plain.hooked, interventions: readonly Intervention[]) => {
       using step = gpu.step();
       return readFloats(step, model.run(step, { tokens }, { interventions, logits: 'last' }).logits);
     };
@@ -153,6 +150,12 @@ describe('--transcoders', () => {
     expect(await logitsOf(replaced.hooked, [])).toEqual(expected);
     expect(expected).not.toEqual(await logitsOf(plain.hooked, []));
     expect(replaced.hooked.info.processing).toMatch(/^MLPs of layers 1 by dictionaries [0-9a-f]{12}$/);
+    // What a caller edits, it edits in the model that is replaced already: here half of what the dictionary writes.
+    const halved = scale('blocks.1.hook_mlp_out', 0.5);
+    expect(await logitsOf(replaced.hooked, [halved])).toEqual(
+      await logitsOf(plain.hooked, [loaded.dictionaries[1]!.dictionary.replacement(), halved]),
+    );
+    expect(await logitsOf(replaced.hooked, [halved])).not.toEqual(expected);
     // A run that ends before the layer has nothing to replace.
     using step = gpu.step();
     expect(() => replaced.hooked.run(step, { tokens }, { stopAtLayer: 1 })).not.toThrow();

@@ -168,6 +168,7 @@ async function forModel(
       }),
     );
   }
+  console.endProgress();
   const dictionaries = await Promise.all(
     stored.map(async (each, i): Promise<ExportedDictionary> => {
       const { expected } = reports[i] as ConventionReport;

@@ -127,7 +127,18 @@ async function sweepOn(
   labelledOf(options, model);
   const data = await trainingData(model, dataRequest(options, model), seed);
   const stream = streamOf(options, model, data);
-  const asked = { settings, layers, ...common, ...stream.words, data: stream.options.data ?? null };
+  const { fingerprint, processing } = model.hooked.info;
+  const { heldOut, general } = data;
+  const asked = {
+    model: { fingerprint, processing },
+    settings,
+    layers,
+    ...common,
+    ...stream.words,
+    data: stream.options.data ?? null,
+    measured: [heldOut, general].map((each) => each && { name: each.name, sequences: each.sequences.length }),
+    interpretability: options.interpretability === true,
+  };
   const provenance = provenanceOf(gpu, model, context, {
     seed,
     prompts: data.heldOut.sequences.map((ids) => Array.from(ids)),
