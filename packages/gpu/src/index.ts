@@ -19,7 +19,7 @@ export {
   type KernelChoices,
 } from './choices.js';
 export { Counters, type CounterSnapshot } from './counters.js';
-export { awaitDevice, onDeviceWait } from './device-wait.js';
+export { awaitDevice, onDeviceWait, type DeviceWaitListener } from './device-wait.js';
 export type { Progress } from './engine.js';
 export {
   AbortedError,

@@ -67,8 +67,9 @@ const state = (globals[key] ??= {
   turn: Promise.resolve(),
 } satisfies DawnState) as DawnState;
 
-/** One for the process, whatever is opened. */
-const rests = new Rests(nodeClock());
+const clock = nodeClock();
+/** One for the thread, whatever is opened; none where it cannot rest. */
+const rests = clock && new Rests(clock);
 
 /** Timestamps are otherwise rounded to 100 µs. */
 const flags = ['disable-dawn-features=timestamp_quantization'];
@@ -92,7 +93,7 @@ export async function openNodeGpu(options: OpenNodeOptions = {}): Promise<Gpu> {
       hint: 'Check the environment variable LIMN_ADAPTER.',
     });
   const create = await loadDawn();
-  onDeviceWait((wait) => rests.during(wait));
+  if (rests) onDeviceWait((wait) => rests.during(wait));
   const dawn: Dawn = experimental
     ? { suffix: ' experimental', make: () => create(experimentalFlags) }
     : { suffix: '', make: () => create(flags) };

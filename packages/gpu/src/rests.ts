@@ -18,14 +18,20 @@ export interface RestClock {
   readonly nextTurn: (then: () => void) => void;
 }
 
-/** Node's own. */
-export function nodeClock(): RestClock {
-  const never = new Int32Array(new SharedArrayBuffer(4));
-  return {
-    now: () => performance.now(),
-    sleep: (milliseconds) => void Atomics.wait(never, 0, 0, milliseconds),
-    nextTurn: (then) => void setImmediate(then).unref(),
-  };
+/**
+ * Node's own, or undefined where a thread cannot sleep for so short a time: Windows' sleeps are whole milliseconds, shorter ones V8 passes
+ * spinning; and a window of Electron may neither wait nor, without isolation, share memory.
+ */
+export function nodeClock(platform: string = process.platform): RestClock | undefined {
+  if (platform === 'win32') return undefined;
+  try {
+    const never = new Int32Array(new SharedArrayBuffer(4));
+    const sleep = (milliseconds: number): void => void Atomics.wait(never, 0, 0, milliseconds);
+    sleep(0);
+    return { now: () => performance.now(), sleep, nextTurn: (then) => void setImmediate(then).unref() };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Lets the thread rest between turns of the event loop as long as something is awaited. */

@@ -1,6 +1,6 @@
 // Rests while a device is awaited: how long they are, when they end, and who is told of a wait.
 import { lentGpu } from '@limn/testing';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { awaitDevice, onDeviceWait } from '../src/index.js';
 import { nodeClock, Rests } from '../src/rests.js';
 
@@ -63,7 +63,7 @@ describe('Rests', () => {
   });
 
   it('sleeps on the clock of Node, and goes on in a later turn of its loop', async () => {
-    const { now, sleep, nextTurn } = nodeClock();
+    const { now, sleep, nextTurn } = nodeClock('linux')!;
     const start = now();
     sleep(5);
     // Timers of operating systems may be some microseconds early.
@@ -83,15 +83,52 @@ describe('Rests', () => {
     expect(order).toEqual(['this turn', 'turn']);
   });
 
+  it('is not to be had where threads cannot sleep so shortly, or not at all', () => {
+    expect(nodeClock('win32')).toBeUndefined();
+    // As in a window of Electron.
+    const refuses = vi.spyOn(Atomics, 'wait').mockImplementation(() => {
+      throw new TypeError('Atomics.wait cannot be called in this context');
+    });
+    expect(nodeClock('linux')).toBeUndefined();
+    refuses.mockRestore();
+    vi.stubGlobal('SharedArrayBuffer', undefined);
+    expect(nodeClock('linux')).toBeUndefined();
+    vi.unstubAllGlobals();
+    expect(nodeClock('linux')).toBeDefined();
+  });
+
+  it('begins its measure anew with each wait, so that short waits beside a long one are not lengthened', async () => {
+    const { state, clock, takeTurns } = handClock(0.1);
+    const rests = new Rests(clock);
+    // Of one Gpu that computes for long, or one that was lost and told nobody.
+    rests.during(new Promise(() => undefined));
+    takeTurns(100);
+    const before = state.slept.length;
+    expect(before).toBeGreaterThan(0);
+    for (let i = 0; i < 10; i++) {
+      const wait = Promise.resolve();
+      rests.during(wait);
+      takeTurns(5);
+      await wait;
+    }
+    expect(state.slept).toHaveLength(before);
+  });
+
   it('is told of what a Gpu awaits, and of what is awaited of its device', async () => {
     const gpu = await lentGpu();
     const told: Promise<unknown>[] = [];
-    onDeviceWait((wait) => told.push(wait));
-    await gpu.finished();
-    expect(told).toHaveLength(1);
-    const wait = gpu.device.queue.onSubmittedWorkDone();
-    expect(awaitDevice(wait)).toBe(wait);
-    await wait;
-    expect(told[1]).toBe(wait);
+    const before = onDeviceWait((wait) => told.push(wait));
+    // Who opened the device had Node's rests told.
+    expect(before).toBeDefined();
+    try {
+      await gpu.finished();
+      expect(told).toHaveLength(1);
+      const wait = gpu.device.queue.onSubmittedWorkDone();
+      expect(awaitDevice(wait)).toBe(wait);
+      await wait;
+      expect(told[1]).toBe(wait);
+    } finally {
+      onDeviceWait(before);
+    }
   });
 });
