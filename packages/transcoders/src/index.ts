@@ -18,6 +18,7 @@ export {
   type CrossLayerTensorName,
 } from './cross-layer/cross-layer-config.js';
 export { CrossLayerDictionary } from './cross-layer/cross-layer-dictionary.js';
+export { crossLayerSetOf } from './cross-layer/cross-layer-set-of.js';
 export { initialCrossLayerWeights, type InitialCrossLayerOptions } from './cross-layer/cross-layer-initial.js';
 export {
   recordCrossLayerStep,
@@ -84,6 +85,8 @@ export {
   FrozenPrompt,
   type Dictionaries,
   type Firing,
+  type FeatureWriter,
+  type FrozenFeatures,
   type FrozenLayer,
   type PromptFindings,
 } from './graph/frozen-prompt.js';

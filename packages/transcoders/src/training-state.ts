@@ -36,9 +36,6 @@ export interface SavedTrainingState {
   readonly threshold?: number;
 }
 
-/** Of a dictionary, what decides its state: a layer of a cross-layer transcoder has one too. */
-type CountedConfig = Pick<DictionaryConfig, 'features' | 'activation'>;
-
 /** The same on the GPU; owned by whoever trains. */
 export class DictionaryTrainingState implements Disposable {
   /** u32 [F] */
@@ -49,7 +46,7 @@ export class DictionaryTrainingState implements Disposable {
 
   private constructor(
     readonly gpu: Gpu,
-    { features, activation }: CountedConfig,
+    { features, activation }: Pick<DictionaryConfig, 'features' | 'activation'>,
     from: SavedTrainingState | undefined,
   ) {
     this.#rows = from?.rows ?? 0;
@@ -64,7 +61,11 @@ export class DictionaryTrainingState implements Disposable {
    * A state at the start, or the one that was saved.
    * @throws LimnError `data/dictionary-state` for a state of another dictionary; `gpu/…` when the GPU has no room
    */
-  static create(gpu: Gpu, config: CountedConfig, from?: SavedTrainingState): DictionaryTrainingState {
+  static create(
+    gpu: Gpu,
+    config: Pick<DictionaryConfig, 'features' | 'activation'>,
+    from?: SavedTrainingState,
+  ): DictionaryTrainingState {
     if (from) checkState(config, from);
     return new DictionaryTrainingState(gpu, config, from);
   }
@@ -153,7 +154,10 @@ export function leastPositive(step: Step, values: Tensor): Tensor {
   }
 }
 
-function checkState({ features, activation }: CountedConfig, state: SavedTrainingState): void {
+function checkState(
+  { features, activation }: Pick<DictionaryConfig, 'features' | 'activation'>,
+  state: SavedTrainingState,
+): void {
   const { rows, sinceFired, threshold } = state;
   const problem =
     sinceFired.length !== features

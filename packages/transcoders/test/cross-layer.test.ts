@@ -5,6 +5,7 @@ import { fromData, readFloats } from '@limn/tensor';
 import { expect, test, vi } from 'vitest';
 import {
   CrossLayerDictionary,
+  crossLayerSetOf,
   Dictionary,
   evaluateDictionaries,
   initialCrossLayerWeights,
@@ -178,17 +179,18 @@ test("circuit-tracer's folders are read a layer at a time, and written from what
   const { dictionary, weights } = randomCrossLayer(model, { activation });
   using own = dictionary;
   const { layers, features, width, input } = own.config;
-  const kept = await own.weights();
-  const set = {
-    config: { layers, features, width, input, activation: activation.kind },
-    read: async (layer: number) => kept[layer] as CrossLayerWeights,
-  };
+  const set = crossLayerSetOf(own.config, await own.weights());
   const written = await contentOf(writeCrossLayerSet(set, { model: 'toy', scan: 'none' }));
   using again = await CrossLayerDictionary.read(model.gpu, await openCrossLayerSet(filesOf(written)));
   expect(again.config).toMatchObject({ layers, features, width, input, activation: { kind: 'jump-relu' } });
   (await again.weights()).forEach(({ wDec, wEnc }, i) =>
     expect([wDec, wEnc]).toEqual([weights[i]?.wDec, weights[i]?.wEnc]),
   );
+  expect(
+    await refusal(() => crossLayerSetOf({ ...own.config, activation: { kind: 'top-k', k: 3 } }, weights)),
+  ).toMatchObject({
+    code: 'usage/dictionary-export',
+  });
 });
 
 test('first weights are those of the seed within their bounds; what does not fit is refused with a code', async () => {
