@@ -3,7 +3,7 @@ import { ablationSequences, pocketCorpus } from '@limn/pocket';
 import { drawInPasses } from '@limn/hooks';
 import { LimnError } from '@limn/gpu';
 import { tokenLabels, type LabelledSequence, type TokenSource } from '@limn/transcoders';
-import { splitHeldOut } from './held-out.js';
+import { splitHeldOut, type HeldOutSplit } from './held-out.js';
 import type { OpenModel } from './model-source.js';
 import { speaksPocket } from './task-source.js';
 import { tokenWindows } from './token-windows.js';
@@ -52,7 +52,8 @@ export const defaultContext = ({ hooked }: OpenModel): number => Math.min(128, h
 
 /**
  * The training data of a request; the order in which a text is read depends on `seed`.
- * @throws LimnError `usage/dictionary-data` for a model without a corpus of its own; `usage/dictionary-context`; `data/held-out`; as `tokenWindows`
+ * @throws LimnError `usage/dictionary-data` for a model without a corpus of its own; `usage/dictionary-context`; `data/text` for a text
+ * of which nothing can be held out; as `tokenWindows`
  */
 export async function trainingData(model: OpenModel, request: DataRequest, seed: number): Promise<TrainingData> {
   const { text, context, sequences: most } = request;
@@ -76,7 +77,7 @@ export async function trainingData(model: OpenModel, request: DataRequest, seed:
     };
   }
   const windows = await windowsOf(model, '--text', text, context);
-  const { trained, heldOut } = splitHeldOut(windows.sequences as Uint32Array[], HELD_OUT, context);
+  const { trained, heldOut } = heldOutOf(text, windows.sequences as Uint32Array[], context);
   const { sha256 } = windows;
   return {
     name: text,
@@ -88,6 +89,20 @@ export async function trainingData(model: OpenModel, request: DataRequest, seed:
     heldOut: { name: `${text}, the part held out`, sequences: evenly(heldOut, most) },
     ...(general ? { general } : {}),
   };
+}
+
+/** @throws LimnError `data/text` for a text that has nothing to hold out */
+function heldOutOf(file: string, sequences: readonly Uint32Array[], context: number): HeldOutSplit {
+  try {
+    return splitHeldOut(sequences, HELD_OUT, context);
+  } catch (cause) {
+    if (!(cause instanceof LimnError)) throw cause;
+    throw new LimnError('data/text', `--text ${file}, a tenth of which is held out: ${cause.message}`, {
+      details: { file, sequences: sequences.length },
+      hint: `give a longer text: at least some hundred sequences of ${context} tokens`,
+      cause,
+    });
+  }
 }
 
 /**

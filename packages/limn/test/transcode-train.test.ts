@@ -131,6 +131,8 @@ describe('limn transcode train', () => {
     expect(await code('--memory', '1KiB')).toEqual([3, 'memory/over-budget']);
     expect(await code('--interpretability')).toEqual([2, 'usage/dictionary-labels']);
     expect(await code('--text', runs.at('none.txt'))).toEqual([4, 'data/text']);
+    writeFileSync(runs.at('short.jsonl'), '[1, 2, 3]');
+    expect(await code('--text', runs.at('short.jsonl'))).toEqual([4, 'data/text']);
     writeFileSync(runs.at('some.txt'), 'some words');
     expect(await code('--text', runs.at('some.txt'))).toEqual([2, 'usage/no-tokenizer']);
     expect(
