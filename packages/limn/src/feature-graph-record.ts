@@ -91,7 +91,7 @@ const withOthers = ({ nodes }: AttributionGraph, pruned: PrunedGraph): Uint8Arra
 /** Features and errors, and edges, that a page has at most. */
 const [MOST_NODES, MOST_EDGES] = [1200, 60_000];
 
-/** The record: the graph as far as its page shows it, whose sliders begin where graph.json was cut. */
+/** The record: the graph as far as its page shows it. Its sliders begin at the thresholds of graph.json; shares of edges are of those here. */
 export function featureGraphRecord(
   found: FeatureGraphFindings,
   model: OpenModel,
