@@ -1,10 +1,11 @@
 // The arguments that the commands share: whole numbers, and the sizes of a GPT-2 with GPT-2 small's as defaults.
 import { namedSizes, type NewGpt2Config, type SizeName } from '@limn/gpt2';
+import { WrongArguments } from './command.mjs';
 
 /** The number that an argument says. Throws for anything but digits. */
 export function whole(text: string): number {
   if (/^\d+$/.test(text)) return Number(text);
-  throw new Error(`expected a whole number, got ${text}`);
+  throw new WrongArguments(`expected a whole number, got ${text}`);
 }
 
 /** For parseArgs. */
@@ -19,7 +20,7 @@ export const shapeOptions = {
 /** The arguments that say the sizes of one of GPT-2's models. Throws for other names. */
 export function namedShape(name: string): Record<keyof typeof shapeOptions, string> {
   const sizes = namedSizes[name as SizeName];
-  if (!sizes) throw new Error(`no shape is called ${name}; there are ${Object.keys(namedSizes).join(', ')}`);
+  if (!sizes) throw new WrongArguments(`no shape is called ${name}; there are ${Object.keys(namedSizes).join(', ')}`);
   const { vocabulary, maxPositions: positions, width, layers, heads } = sizes;
   const values = { vocabulary, positions, width, layers, heads };
   return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, String(value)])) as never;

@@ -1,8 +1,10 @@
 // Several stored runs of the benches beside one another, against the first.
-// npm run bench:compare -- results/lavapipe/bench.json other.json …
 import { readFileSync } from 'node:fs';
+import { command, WrongArguments } from './command.mjs';
 import { parseRecord, type BenchRecord } from './harness/record.mjs';
 import { sideBySide, type SideBySideRow } from './harness/side-by-side.mjs';
+
+const USAGE = 'npm run bench:compare -- FIRST.json SECOND.json …, such as bench/results/lavapipe/bench.json';
 
 const NAME = 52;
 const CELL = 34;
@@ -13,14 +15,11 @@ const line = ({ name, unit, cells }: SideBySideRow): string =>
     .map((cell) => (cell ? `${cell.text}  ${cell.note}${cell.clear ? ' !' : ''}` : '–').padEnd(CELL))
     .join(' ')}`.trimEnd();
 
-process.exitCode = compare(process.argv.slice(2));
+await command(USAGE, { allowPositionals: true, options: {} }, ({ positionals }) => compare(positionals));
 
 /** The exit code. */
 function compare(files: readonly string[]): number {
-  if (files.length < 2) {
-    console.log('npm run bench:compare -- FIRST.json SECOND.json …: give the files of at least two runs');
-    return 2;
-  }
+  if (files.length < 2) throw new WrongArguments('give the files of at least two runs');
   const records: BenchRecord[] = [];
   for (const file of files)
     try {

@@ -1,16 +1,29 @@
 // docs/performance.md from a stored run of the benches: where the time goes in each whole job, and what the limit is.
-// npm run performance [-- results/lavapipe/bench.json --out docs/performance.md]
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
+import { command, WrongArguments } from './command.mjs';
 import { performancePage } from './harness/performance-page.mjs';
 import { parseRecord } from './harness/record.mjs';
 import { RESULTS, save } from './result-file.mjs';
 
-const { values: options, positionals } = parseArgs({
-  options: { out: { type: 'string', default: path.resolve(import.meta.dirname, '../docs/performance.md') } },
-  allowPositionals: true,
+const USAGE = 'npm run performance [-- bench/results/lavapipe/bench.json --out docs/performance.md]';
+
+const options = {
+  out: { type: 'string', default: path.resolve(import.meta.dirname, '../docs/performance.md') },
+} as const;
+
+function pageOf(text: string, file: string): string {
+  try {
+    return performancePage(parseRecord(text));
+  } catch (error) {
+    throw new WrongArguments(`${file}: ${(error as Error).message}`);
+  }
+}
+
+await command(USAGE, { options, allowPositionals: true }, ({ values: { out }, positionals }) => {
+  const file = positionals[0] ?? path.join(RESULTS, 'lavapipe/bench.json');
+  const text = readFileSync(file, 'utf8');
+  save(out, pageOf(text, file));
+  console.log(`written to ${path.relative(process.cwd(), out)}`);
+  return 0;
 });
-const file = positionals[0] ?? path.join(RESULTS, 'lavapipe/bench.json');
-save(options.out, performancePage(parseRecord(readFileSync(file, 'utf8'))));
-console.log(`written to ${path.relative(process.cwd(), options.out)}`);

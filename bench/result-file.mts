@@ -1,5 +1,5 @@
 // Files in bench/results: one for each bench and adapter, replaced as a whole.
-import { mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, renameSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 /** Where a bench writes unless `--out` says otherwise: beside its sources, or where LIMN_RESULTS says when it runs without them. */
@@ -8,6 +8,12 @@ export const RESULTS = process.env['LIMN_RESULTS'] ?? path.join(import.meta.dirn
 /** 'lavapipe', 'swiftshader' or what else gave the adapter: what a result's file is named for. */
 export function adapterName(source: string, description: string): string {
   return /llvmpipe/.test(description) ? 'lavapipe' : source;
+}
+
+/** Makes a folder that results will go to. Throws where it cannot be written to. */
+export function makeFolder(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  accessSync(folder, constants.W_OK);
 }
 
 /** Writes beside the file first, so that a file is never half new. */

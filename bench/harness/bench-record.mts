@@ -1,10 +1,11 @@
 // A whole run in Node, from an open device to its record.
 import type { Gpu } from '@limn/gpu';
+import { WrongArguments } from '../command.mjs';
 import { adapterRecord } from './adapter.mjs';
 import { clocksOf, cpuClock } from './clock.mjs';
 import type { Peer } from './contender.mjs';
 import type { BenchShape } from './gpt2-small.mjs';
-import { isAsked } from './job.mjs';
+import { isAsked, unknownWord } from './job.mjs';
 import { kernelJobs } from './kernel-jobs.mjs';
 import { environmentRecord } from './node-results.mjs';
 import { RECORD_KIND, RECORD_VERSION, type BenchRecord } from './record.mjs';
@@ -32,19 +33,29 @@ export async function benchRecord(gpu: Gpu, request: BenchRequest): Promise<Benc
   const { only, filter, rounds, title, shape, peers = [], missing = [] } = request;
   const sections = only.split(',');
   const unknown = sections.find((section) => !(SECTIONS as readonly string[]).includes(section));
-  if (unknown !== undefined) throw new Error(`there is no section '${unknown}': --only takes ${SECTIONS.join(', ')}`);
-  if (rounds < 1) throw new Error('--rounds takes at least 1');
+  if (unknown !== undefined)
+    throw new WrongArguments(`there is no section '${unknown}': --only takes ${SECTIONS.join(', ')}`);
+  if (rounds < 1) throw new WrongArguments('--rounds takes at least 1');
+  const { jobs, dispose } = wholeJobs(title, shape);
+  const offered = [...kernelJobs(), ...jobs].filter(({ group }) => sections.includes(group));
+  const word = unknownWord(offered, filter);
+  if (word !== undefined && offered.length > 0)
+    throw new WrongArguments(
+      `no job has '${word}' in its name; there are:\n${offered.map(({ name }) => `  ${name}`).join('\n')}`,
+    );
+  const asked = offered.filter((job) => isAsked(job, filter));
   const adapter = adapterRecord(gpu);
   const cpu = cpuClock();
   const clocks = clocksOf(adapter, cpu);
   console.log(`${adapter.description || adapter.device} (${adapter.source}); ${rounds} rounds`);
   missing.forEach((line) => console.log(`not measured: ${line}`));
+  for (const { name } of asked.filter(({ devicesOnly }) => devicesOnly && adapter.isSoftware && filter !== ''))
+    console.log(`not measured: ${name}, which is too much for an adapter that computes on the CPU`);
   console.log(tableHead(clocks.own));
-  const { jobs, dispose } = wholeJobs(title, shape);
   try {
     const found = await runBench(gpu, {
       ceilings: sections.includes('ceilings'),
-      jobs: [...kernelJobs(), ...jobs].filter((job) => sections.includes(job.group) && isAsked(job, filter)),
+      jobs: asked,
       rounds,
       clocks,
       cpu,

@@ -28,6 +28,12 @@ export interface Job {
   check(result: Float32Array, by: 'limn' | 'peer'): string | Promise<string>;
 }
 
+const wordsOf = (words: string): string[] => words.split('|').map((word) => word.trim());
+
+/** The first of some words, 'matmul|softmax', that is in no job's name. */
+export const unknownWord = (jobs: readonly Pick<Job, 'name'>[], words: string): string | undefined =>
+  wordsOf(words).find((word) => !jobs.some(({ name }) => name.includes(word)));
+
 /** Whether a job's name has one of some words, 'matmul|softmax'; all names have none. */
-export const isAsked = ({ name }: Job, words: string): boolean =>
-  words.split('|').some((word) => name.includes(word.trim()));
+export const isAsked = ({ name }: Pick<Job, 'name'>, words: string): boolean =>
+  wordsOf(words).some((word) => name.includes(word));

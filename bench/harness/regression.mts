@@ -50,13 +50,22 @@ export function ratiosOf(record: BenchRecord, adapter: string, workBudgetFlops: 
   return { kind: RATIOS_KIND, version: 1, adapter, date: record.date, workBudgetFlops, ratios, counts };
 }
 
+const isTable = (value: unknown): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  Object.values(value).every((each) => typeof each === 'object' && each !== null);
+
 /** A kept file's text; throws an Error that says what is wrong with it. */
 export function parseRatios(text: string): KeptRatios {
-  const value = JSON.parse(text) as Partial<KeptRatios> | null;
+  let value: Partial<KeptRatios> | null;
+  try {
+    value = JSON.parse(text) as Partial<KeptRatios> | null;
+  } catch (error) {
+    throw new Error(`not JSON: ${(error as Error).message}`, { cause: error });
+  }
   if (value?.kind !== RATIOS_KIND || value.version !== 1)
     throw new Error(`not a file of kept ratios: its kind is ${JSON.stringify(value?.kind)}`);
-  if (typeof value.ratios !== 'object' || typeof value.counts !== 'object')
-    throw new Error('it has no ratios or no counts');
+  if (!isTable(value.ratios) || !isTable(value.counts)) throw new Error('it has no ratios or no counts');
   if (!((value.workBudgetFlops ?? 0) > 0)) throw new Error('it does not say how much work a submit was');
   return value as KeptRatios;
 }
@@ -64,8 +73,11 @@ export function parseRatios(text: string): KeptRatios {
 /** A ratio may fall by this share before it counts, and only if its quartiles leave those that were kept. */
 export const ALLOWANCE = 0.2;
 
-/** Everything in which a run differs from what was kept; jobs that it did not run are not held against it. */
-export function regressions(kept: KeptRatios, now: KeptRatios): Finding[] {
+/**
+ * Everything in which a run differs from what was kept. Jobs that it did not run are not held against it, unless it ran all that there
+ * are, `isWhole`.
+ */
+export function regressions(kept: KeptRatios, now: KeptRatios, isWhole = false): Finding[] {
   const findings: Finding[] = [];
   const shown = ({ median, low, high }: Pick<Timing, 'median' | 'low' | 'high'>): string =>
     `${median.toFixed(2)} (${low.toFixed(2)} to ${high.toFixed(2)})`;
@@ -90,5 +102,10 @@ export function regressions(kept: KeptRatios, now: KeptRatios): Finding[] {
       findings.push({ job, what, kept: held === undefined ? '–' : String(held), now: String(count), verdict });
     }
   }
+  const gone = isWhole ? Object.keys({ ...kept.ratios, ...kept.counts }).filter((job) => !now.counts[job]) : [];
+  for (const job of gone) findings.push({ job, what: 'the job', kept: 'there', now: 'gone', verdict: 'changed' });
+  for (const [job, beside] of Object.entries(now.ratios))
+    for (const what of Object.keys(kept.ratios[job] ?? {}).filter((each) => !beside[each]))
+      findings.push({ job, what, kept: 'there', now: 'gone', verdict: 'changed' });
   return findings;
 }

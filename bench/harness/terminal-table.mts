@@ -36,8 +36,14 @@ const besideLine = ({ name, time, ratio }: BesideRecord): string =>
 export const tableHead = (clock: string): string =>
   `${''.padEnd(NAME)} ${`${clock} time`.padStart(9)}  rates per ${clock === 'cpu' ? 'core' : 'device'}; neighbours: time and how many times longer (quartiles)`;
 
-/** What was to be reached, and whether it was. */
-export const reachLines = (rows: readonly Reached[]): string[] =>
-  rows.map(({ what, value, least, aim, unit, more, verdict }) => {
-    return `${what.padEnd(NAME + 4)} ${figure(value, unit).padStart(7)}  ${more ? 'at least' : 'at most'} ${figure(least, unit)}, aim ${figure(aim, unit)}: ${verdict}`;
-  });
+/** What was to be reached, and whether it was; of what was not measured only how much that is. */
+export function reachLines(rows: readonly Reached[]): string[] {
+  const measured = rows.filter(({ verdict }) => verdict !== 'not measured');
+  const left = rows.length - measured.length;
+  return [
+    ...measured.map(({ what, value, least, aim, unit, more, verdict }) => {
+      return `${what.padEnd(NAME + 12)} ${figure(value, unit).padStart(7)}  ${more ? 'at least' : 'at most'} ${figure(least, unit)}, aim ${figure(aim, unit)}: ${verdict}`;
+    }),
+    ...(left === 0 ? [] : [`${left} of ${rows.length} things to be reached were not measured by this run`]),
+  ];
+}

@@ -1,5 +1,6 @@
 // Other libraries that can do some of the benches' jobs: opened by name, where they are installed.
 import { withSoftwareVulkan } from '@limn/software-vulkan';
+import { WrongArguments } from '../command.mjs';
 import type { OpenPeer, Peer } from '../harness/contender.mjs';
 import { openJax } from './jax.mjs';
 import { openOnnxruntimeCpu, openOnnxruntimeWebgpu } from './onnxruntime.mjs';
@@ -30,7 +31,8 @@ export async function openPeers(
   source = process.env['LIMN_ADAPTER'],
 ): Promise<OpenedPeers> {
   const unknown = names.find((name) => !(name in openers));
-  if (unknown !== undefined) throw new Error(`no peer is called '${unknown}'; there are ${PEER_NAMES.join(', ')}`);
+  if (unknown !== undefined)
+    throw new WrongArguments(`no peer is called '${unknown}'; there are ${PEER_NAMES.join(', ')}`);
   const peers: Peer[] = [];
   const missing = new Set<string>();
   for (const name of new Set(names))
