@@ -26,6 +26,8 @@ export {
   type MethodChoice,
   type MethodSettings,
 } from './methods.js';
+export { openEdge, type EdgeSide, type OpenEdgeOptions, type OpenedEdge } from './opened-edge.js';
+export { causalCheck, FROZEN_TOLERANCE, type CausalCheck, type CheckedEffects } from './causal-check.js';
 export { IG_RULES, type IgRule } from '@limn/attribution';
 export { POCKET, openModel, type OpenModel, type OpenModelControls } from './model-source.js';
 export { TASK_NAMES, drawTaskPairs, taskSets, type DrawnPairs, type TaskModel } from './task-source.js';
