@@ -141,10 +141,13 @@ function otherRows(activations: readonly Float32Array[], fires: Uint32Array): nu
 }
 
 /** All 100 updates take software adapters half a minute. */
-const COUNT = process.env['LIMN_LONG'] === '1' ? updates : 4;
+const isLong = process.env['LIMN_LONG'] === '1';
+const COUNT = isLong ? updates : 3;
 
 describe.each(Object.entries(golden.runs))('%s', (name, run) => {
-  it(`follows PyTorch for ${COUNT} updates`, async () => {
+  it(`follows PyTorch for ${COUNT} updates`, async (context) => {
+    const isFirst = name === Object.keys(golden.runs)[1];
+    context.skip(!isLong && !isFirst, 'software adapters take seconds for each kind: with LIMN_LONG=1');
     const found = await follow(run, COUNT);
     const losses = floats(run.losses);
     const worst = Math.max(...found.losses.map((loss, update) => Math.abs(loss / (losses[update] as number) - 1)));

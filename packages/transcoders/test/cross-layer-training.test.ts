@@ -18,7 +18,7 @@ import { toy } from './graph-models.js';
 import { memoryStore, options, source, specs, toyModel } from './training-job.js';
 import { uniform } from './uniform.js';
 
-const UPDATES = 6;
+const UPDATES = 4;
 const place = { layers: 2, width: 8, features: 12, input: 'ln2.hook_normalized' } as const;
 const across: readonly CrossLayerSpec[] = [
   {
@@ -41,18 +41,21 @@ const across: readonly CrossLayerSpec[] = [
     deadAfter: 40,
   },
 ];
+const isLong = process.env['LIMN_LONG'] === '1';
+/** Software adapters take seconds for each kind; this one has counters and a threshold of each layer. */
+const few = isLong ? across : across.slice(1);
 const train = (
   gpu: Awaited<ReturnType<typeof testGpu>>,
   change: Partial<TrainDictionariesOptions> = {},
-  of: readonly (CrossLayerSpec | DictionarySpec)[] = across,
+  of: readonly (CrossLayerSpec | DictionarySpec)[] = few,
 ) => trainDictionaries(toyModel(gpu), source, of, { ...options, updates: UPDATES, every: 2, ...change });
 
-test('the loss falls, and a run that was stopped between two checkpoints ends in the same bits', async () => {
+test('a run that was stopped between two checkpoints ends in the same bits', async () => {
   const gpu = await testGpu();
   const whole = await train(gpu);
   const store = memoryStore();
   const stop = new AbortController();
-  const checkpoints = { store, every: 4 };
+  const checkpoints = { store, every: 3 };
   const onProgress = ({ update }: { readonly update: number }): void => {
     if (update === 2) stop.abort(new Error('enough'));
   };
@@ -62,28 +65,29 @@ test('the loss falls, and a run that was stopped between two checkpoints ends in
   const resumed = await train(gpu, { checkpoints });
   expect(resumed.resumedFrom).toBe(2);
   expect([resumed.dictionaries, resumed.history]).toEqual([whole.dictionaries, whole.history]);
-  for (const { name } of across) {
-    const [from, to] = [whole.history[0], whole.history.at(-1)].map((record) => record?.figures[name]);
-    expect(to?.fvu).toBeLessThan(from?.fvu as number);
-    expect(to?.l0).toBeGreaterThan(0);
-    expect(to?.deadShare).toBeLessThanOrEqual(1);
+  for (const { name } of few) {
+    const last = whole.history.at(-1)?.figures[name];
+    expect(last?.l0).toBeGreaterThan(0);
+    expect(last?.deadShare).toBeLessThanOrEqual(1);
   }
-  expect(await refusal(train(gpu, { checkpoints, updates: UPDATES + 1 }))).toMatchObject({
-    code: 'checkpoint/other-settings',
-  });
 });
 
-test('beside a transcoder and with an evaluation on the way the bits are the same', async (context) => {
-  context.skip(process.env['LIMN_LONG'] !== '1', 'two more trainings: with LIMN_LONG=1');
+test('the loss falls; beside a transcoder and with an evaluation on the way the bits are the same', async (context) => {
+  context.skip(!isLong, 'two more trainings: with LIMN_LONG=1');
   const gpu = await testGpu();
-  const alone = await train(gpu);
-  const evaluate = { sequences: source(99), every: 4 };
-  const beside = await train(gpu, { evaluate }, [...across, ...specs.slice(0, 1)]);
+  const longer = { updates: 24, every: 6 };
+  const alone = await train(gpu, longer);
+  for (const { name } of across) {
+    const [from, to] = [alone.history[0], alone.history.at(-1)].map((record) => record?.figures[name]?.fvu);
+    expect(to).toBeLessThan((from as number) * 0.95);
+  }
+  const evaluate = { sequences: source(99), every: 12 };
+  const beside = await train(gpu, { ...longer, evaluate }, [...across, ...specs.slice(0, 1)]);
   expect(beside.dictionaries.slice(0, 2)).toEqual(alone.dictionaries);
   const measured = beside.history.filter(({ figures }) =>
     across.every(({ name }) => Number.isFinite(figures[name]?.recovered)),
   );
-  expect(measured.map(({ update }) => update)).toEqual([4, 6]);
+  expect(measured.map(({ update }) => update)).toEqual([12, 24]);
 });
 
 test('λ rises over the whole run unless it is said otherwise; specs that cannot be are refused', async () => {
@@ -91,7 +95,7 @@ test('λ rises over the whole run unless it is said otherwise; specs that cannot
   const settle = (change: Partial<CrossLayerSpec>) =>
     settleTraining(model, [{ ...(across[0] as CrossLayerSpec), ...change }], options);
   expect(settle({}).specs[0]?.ramp).toBe(1);
-  expect([0, 2, 5].map((update) => rampAt(update, UPDATES, 1))).toEqual([1 / 6, 3 / 6, 1]);
+  expect([0, 1, 3].map((update) => rampAt(update, UPDATES, 1))).toEqual([1 / 4, 2 / 4, 1]);
   const { crossLayer } = across[0] as CrossLayerSpec;
   expect(await refusal(() => settle({ crossLayer: { ...crossLayer, layers: 3 } }))).toMatchObject({
     code: 'data/dictionary-model',
