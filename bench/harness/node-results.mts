@@ -18,6 +18,7 @@ export function environmentRecord(): EnvironmentRecord {
     platform: `${process.platform} ${process.arch}`,
     cores: os.availableParallelism(),
     limn: version,
+    restsLent: true,
   };
 }
 

@@ -30,6 +30,8 @@ export interface EnvironmentRecord {
   readonly cores: number;
   /** Of @limn/bench. */
   readonly limn: string;
+  /** Peers that wait through limn's Dawn rested while they waited, as limn does; absent of runs in which limn alone did. */
+  readonly restsLent?: true;
 }
 
 /** What the adapter can do at best. */

@@ -1,4 +1,5 @@
 // jax-js on its WebGPU backend: every job is one function that its jit compiles, a block of GPT-2 at a time.
+import { awaitDevice } from '@limn/gpu';
 import type { BlockWeights, Contender, DecodeSpec, JobSpec, OpenPeer, Peer, TrunkSpec } from '../harness/contender.mjs';
 import { defineNavigatorGpu } from './navigator-gpu.mjs';
 import { causalMask } from './onnx-model.mjs';
@@ -70,7 +71,7 @@ function contender(jax: Jax, name: string, spec: JobSpec): Contender {
       for (let i = 0; i < count; i++) {
         job.once().gpuBufferSync();
       }
-      await jax.getWebGPUDevice().queue.onSubmittedWorkDone();
+      await awaitDevice(jax.getWebGPUDevice().queue.onSubmittedWorkDone());
     },
     result: async () => Float32Array.from(await job.once().data()),
     dispose: () => job.dispose(),

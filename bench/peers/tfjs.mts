@@ -1,4 +1,5 @@
 // TensorFlow.js on its WebGPU backend. Its trunk of a single row never returned where it was tried, so it is given no decoding.
+import { awaitDevice } from '@limn/gpu';
 import type { BlockWeights, Contender, JobSpec, OpenPeer, Peer, TrunkSpec } from '../harness/contender.mjs';
 import { causalMask } from './onnx-model.mjs';
 import { defineNavigatorGpu } from './navigator-gpu.mjs';
@@ -61,7 +62,7 @@ function contender(tf: TensorFlow, name: string, job: Job): Contender {
       for (let i = 1; i < count; i++) tf.tidy(job.once).dispose();
       // Its commands run in the order in which they were given, so one number of the last result waits for all of them.
       const last = tf.tidy(() => tf.slice(job.once(), [0, 0], [1, 1]));
-      await last.data();
+      await awaitDevice(last.data());
       last.dispose();
     },
     async result() {

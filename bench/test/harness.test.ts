@@ -304,6 +304,15 @@ test('where the time goes: shares by purpose, the limit in the ceiling’s unit,
   expect(page).toContain('| GPT-2 small: blocks over 64 tokens | 60 % | 20 % | 10 % |  |  |  | 10 % |');
 });
 
+test('the page says of a run whether peers rested while they waited, as limn does', () => {
+  const { environment, ...others } = record([job('matmul', 10)]);
+  const before = performancePage({ environment, ...others });
+  const since = performancePage({ environment: { ...environment, restsLent: true }, ...others });
+  expect(before).toContain('their figures hold it');
+  expect(since).toContain('their figures do not hold it');
+  for (const page of [before, since]) expect(page).not.toContain('@LENT');
+});
+
 test('folders are named for the adapter', () => {
   expect(adapterSlug(adapter)).toBe('acme-anvil-9000');
   expect(adapterSlug({ ...adapter, device: 'llvmpipe (LLVM 15)', description: '' })).toBe('lavapipe');
