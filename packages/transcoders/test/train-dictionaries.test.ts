@@ -147,7 +147,15 @@ test('a process that is killed with SIGKILL leaves a checkpoint that ends in the
 
 test('memory and settings are refused before any work', async () => {
   const { bytesLive } = gpu.counters;
-  expect(await refusal(trainIn(gpu, undefined, { memoryBytes: 20_000 }))).toMatchObject({ code: 'memory/over-budget' });
+  let claims = 0;
+  const claimed = Object.assign(memoryStore(), {
+    claim: async () => {
+      claims++;
+      return async () => void claims--;
+    },
+  });
+  expect(await refusal(trainIn(gpu, claimed, { memoryBytes: 20_000 }))).toMatchObject({ code: 'memory/over-budget' });
+  expect(claims).toBe(0);
   expect(await refusal(trainIn(gpu, undefined, { updates: 0 }))).toMatchObject({ code: 'usage/dictionary-training' });
   const twice = [specs[0], specs[0]] as typeof specs;
   expect(await refusal(trainIn(gpu, undefined, {}, twice))).toMatchObject({ details: { option: 'names' } });

@@ -72,11 +72,14 @@ export async function trainDictionaries<Spec extends TrainingSpec>(
 ): Promise<TrainedDictionaries<Spec>> {
   const settings = settleTraining(model, specs, options);
   const release = await options.checkpoints?.store.claim?.();
-  const run = new TrainingRun(model, source, settings, options);
   try {
-    return await run.toTheEnd(specs);
+    const run = new TrainingRun(model, source, settings, options);
+    try {
+      return await run.toTheEnd(specs);
+    } finally {
+      await run.dispose();
+    }
   } finally {
-    await run.dispose();
     await release?.();
   }
 }
