@@ -207,12 +207,12 @@ export {
   type ScoredTokens,
   type TokenScore,
 } from './reading/dashboard.js';
+export { DASHBOARDS_FORMAT, readDashboards, writeDashboards } from './reading/dashboard-file.js';
 export { FeatureDashboards } from './reading/dashboard-set.js';
 export { dashboardBytes, featureDashboards, type DashboardOptions } from './reading/feature-dashboards.js';
 export { type FeatureOrigin, type FeatureOwner, type HeadPlace } from './reading/feature-owner.js';
 export { deEmbedding, featureLogits, type FeatureTokensOptions } from './reading/feature-logits.js';
 export { type VocabularyScores } from './reading/vocabulary-scores.js';
-export { DASHBOARDS_FORMAT, readDashboards, writeDashboards } from './reading/dashboard-file.js';
 export {
   searchFeatures,
   searchFeatureWeights,
@@ -240,8 +240,6 @@ export {
   type StudySource,
 } from './reading/blind-study.js';
 export { RATINGS, scoreRatings, type ItemRating, type Rating, type SourceRatings } from './reading/score-ratings.js';
-export { wilsonShare, type CountedShare } from './reading/wilson.js';
-export { steerFeatures, type FeatureSetting } from './steer-features.js';
 export {
   blindStudyToText,
   parseBlindStudy,
@@ -252,3 +250,5 @@ export {
   STUDY_KEY_FORMAT,
   studyKeyToText,
 } from './reading/study-files.js';
+export { wilsonShare, type CountedShare } from './reading/wilson.js';
+export { steerFeatures, type FeatureSetting } from './steer-features.js';
