@@ -31,6 +31,7 @@ export interface FeatureEncoder {
   readonly config: Pick<DictionaryConfig, 'layer' | 'input' | 'inputWidth' | 'features' | 'activation'>;
   /** The site that is read. */
   readonly reads: HookName;
+  /** W_enc [F, I] or b_enc [F]. */
   tensor(name: 'wEnc' | 'bEnc'): Tensor;
   /** h [N, F] of x [N, I]. */
   preActivations(step: Step, x: Tensor): Tensor;
