@@ -8,7 +8,8 @@ export interface Beside {
   readonly name: string;
   /** Its own work, where the ratio shall be one of speeds: time per flop over time per flop. Absent: time over time. */
   readonly work?: Work;
-  open(gpu: Gpu): Promise<Contender>;
+  /** With its work, where only the device decides it. */
+  open(gpu: Gpu): Promise<Contender & { readonly work?: Work }>;
 }
 
 export interface Job {

@@ -1,6 +1,7 @@
 // Products of matrices as jobs: squares, awkward sizes, single rows, and the shapes of GPT-2. Runs in Node and in browsers.
 import type { Gpu } from '@limn/gpu';
 import { keep, matmul, persistent, rowBlocks, toF16, unembed, type MatmulOptions, type Tensor } from '@limn/tensor';
+import { arithmeticBeside } from './arithmetic-beside.mjs';
 import type { Contender, MatmulSpec } from './contender.mjs';
 import type { Beside, Job } from './job.mjs';
 import { limnContender } from './limn-contender.mjs';
@@ -121,14 +122,14 @@ const unembedding = (product: Product): Job =>
 export function matmulJobs(): Job[] {
   const fc: Product = { m: 64, n: 3072, k: 768 };
   return [
-    job('matmul 512 × 512 × 512', square(512)),
-    job('matmul 1024 × 1024 × 1024', square(1024)),
+    job('matmul 512 × 512 × 512', square(512), { beside: arithmeticBeside }),
+    job('matmul 1024 × 1024 × 1024', square(1024), { beside: arithmeticBeside }),
     job(
       'matmul 499 × 503 × 509',
       { m: 499, n: 503, k: 509 },
       { beside: [beside('512 × 512 × 512, per flop', square(512))] },
     ),
-    job('matmul 4096 × 4096 × 4096', square(4096), { devicesOnly: true }),
+    job('matmul 4096 × 4096 × 4096', square(4096), { devicesOnly: true, beside: arithmeticBeside }),
     job('matvec 1 × 1024 × 1024', { m: 1, n: 1024, k: 1024 }),
     job('matmul 64 × 3072 × 768', fc),
     job(

@@ -35,8 +35,10 @@ export async function runJob(gpu: Gpu, job: Job, options: RunJobOptions): Promis
   const opponents: Opponent[] = [];
   try {
     const checked = await job.check(await ours.result(), 'limn');
-    for (const beside of job.beside ?? [])
-      opponents.push({ kind: 'own', name: beside.name, contender: await beside.open(gpu), work: beside.work });
+    for (const beside of job.beside ?? []) {
+      const contender = await beside.open(gpu);
+      opponents.push({ kind: 'own', name: beside.name, contender, work: beside.work ?? contender.work });
+    }
     opponents.push(...(await openPeers(job, options)));
     const all = await measure([ours, ...opponents.map(({ contender }) => contender)], {
       rounds,
