@@ -1,45 +1,15 @@
 // Pages of features, graphs and dictionaries in Chromium: nothing hostile runs, nothing is fetched, and everything answers to pointer and keys.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { findChromium } from '@limn/tooling/chromium';
-import type { Browser, Download, Page } from 'playwright';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readFileSync } from 'node:fs';
+import type { Download, Page } from 'playwright';
+import { expect, test } from 'vitest';
 import { dictionariesPage, featureGraphPage, featuresPage } from '../src/index.js';
+import { browserPages, executablePath, reason } from './browser-pages.js';
 import { dictionariesSample } from './dictionaries-sample.js';
 import { featuresSample } from './features-sample.js';
 import { graphSample } from './graph-sample.js';
 import { hostileTexts } from './hostile-texts.js';
 
-const executablePath = findChromium();
-const reason = 'no Chromium found; set CHROME_PATH to one';
-const folder = mkdtempSync(join(tmpdir(), 'limn-report-'));
-let browser: Browser | undefined;
-
-beforeAll(async () => {
-  if (!executablePath) return;
-  const { chromium } = await import('playwright');
-  browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-});
-afterAll(async () => {
-  await browser?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-async function open(html: string, width = 1280): Promise<{ page: Page; troubles: string[] }> {
-  const file = join(folder, 'page.html');
-  writeFileSync(file, html);
-  if (!browser) throw new Error(reason);
-  const page = await browser.newPage({ viewport: { width, height: 900 } });
-  const troubles: string[] = [];
-  page.on('console', (message) => troubles.push(message.text()));
-  page.on('pageerror', (error) => troubles.push(error.message));
-  page.on('dialog', (dialog) => troubles.push(dialog.message()));
-  page.on('request', (request) => /^(file|blob):/.test(request.url()) || troubles.push(request.url()));
-  await page.goto(pathToFileURL(file).href);
-  return { page, troubles };
-}
+const open = browserPages(['file:', 'blob:']);
 
 /** What a button gives to be saved. */
 async function saved(page: Page, button: string): Promise<unknown> {

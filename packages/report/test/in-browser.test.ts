@@ -1,45 +1,13 @@
 // The page in Chromium: nothing hostile runs, nothing is fetched, and the controls work with keys and pointer.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { findChromium } from '@limn/tooling/chromium';
-import type { Browser, Page } from 'playwright';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { renderComparison, renderReport, steeringPage } from '../src/index.js';
+import { browserPages, executablePath, reason } from './browser-pages.js';
 import { comparisonSample } from './comparison-sample.js';
 import { hostileTexts } from './hostile-texts.js';
 import { sample } from './sample.js';
 import { steeringSample } from './steering-sample.js';
 
-const executablePath = findChromium();
-const reason = 'no Chromium found; set CHROME_PATH to one';
-const folder = mkdtempSync(join(tmpdir(), 'limn-report-'));
-let browser: Browser | undefined;
-
-beforeAll(async () => {
-  if (!executablePath) return;
-  const { chromium } = await import('playwright');
-  browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-});
-afterAll(async () => {
-  await browser?.close();
-  rmSync(folder, { recursive: true, force: true });
-});
-
-async function open(html: string, width = 1280): Promise<{ page: Page; troubles: string[] }> {
-  const file = join(folder, 'page.html');
-  writeFileSync(file, html);
-  if (!browser) throw new Error(reason);
-  const page = await browser.newPage({ viewport: { width, height: 900 } });
-  const troubles: string[] = [];
-  page.on('console', (message) => troubles.push(message.text()));
-  page.on('pageerror', (error) => troubles.push(error.message));
-  page.on('dialog', (dialog) => troubles.push(dialog.message()));
-  page.on('request', (request) => request.url().startsWith('file:') || troubles.push(request.url()));
-  await page.goto(pathToFileURL(file).href);
-  return { page, troubles };
-}
+const open = browserPages(['file:']);
 
 test('hostile text runs nothing and is shown as text', async (context) => {
   if (!executablePath) return context.skip(reason);
