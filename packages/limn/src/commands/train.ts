@@ -7,7 +7,7 @@ import type { Command } from 'commander';
 import { commandLine } from '../command-line.js';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
-import { MOST_LOSSES, onNewDevices } from '../new-devices.js';
+import { notedLosses, onNewDevices } from '../new-devices.js';
 import {
   integerOption,
   nameOption,
@@ -118,18 +118,12 @@ async function trainIn(
   options: TrainOptions,
   context: CommandContext,
 ): Promise<void> {
-  const { console, signal } = context;
+  const { console } = context;
   if (folder.started) console.note(`going on from the checkpoint in ${folder.path}`);
   const result = await onNewDevices(
     () => openDevice(context, { work: { folder: folder.path, started: folder.started } }),
     ({ gpu }) => trainOn(gpu, job, folder, options, context),
-    {
-      signal,
-      onLoss: (error, losses) =>
-        console.note(
-          `${error.message}; going on from the last checkpoint on a new device (${losses} of ${MOST_LOSSES})`,
-        ),
-    },
+    notedLosses(context),
   );
   tell(folder, result, context);
 }

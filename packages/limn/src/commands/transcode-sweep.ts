@@ -18,7 +18,7 @@ import {
 import { measuredOf, nameIn, neuronFigures, trainRange, type Sweep } from '../dictionary-sweep.js';
 import { openGivenModel } from '../given-model.js';
 import { tableLines } from '../measured-dictionaries.js';
-import { MOST_LOSSES, onNewDevices } from '../new-devices.js';
+import { notedLosses, onNewDevices } from '../new-devices.js';
 import { provenanceOf } from '../provenance.js';
 import { recommend } from '../recommended-setting.js';
 import { integerOption, nameOption, numberOption, partOption } from '../shared-options.js';
@@ -75,7 +75,6 @@ const listOption =
 const weightsOption = (text: string): number[] => text.split(',').map((part) => numberOption('--l1')(part.trim()));
 
 async function run(options: TranscodeSweepOptions, context: CommandContext): Promise<void> {
-  const { console, signal } = context;
   const { activation, k, l0, l1, targetL0, targetRecovered } = options;
   expectSparsity(activation, {
     k: l0 ? '--l0' : k ? '--k' : undefined,
@@ -93,13 +92,7 @@ async function run(options: TranscodeSweepOptions, context: CommandContext): Pro
     await onNewDevices(
       () => openDevice(context, { work: { folder: folder.path, started: folder.earlier !== undefined } }),
       ({ gpu }) => sweepOn(gpu, folder, options, context),
-      {
-        signal,
-        onLoss: (error, losses) =>
-          console.note(
-            `${error.message}; going on from the last checkpoint on a new device (${losses} of ${MOST_LOSSES})`,
-          ),
-      },
+      notedLosses(context),
     );
   } finally {
     await folder.release();

@@ -21,7 +21,7 @@ import {
 } from '../dictionary-settings.js';
 import { openGivenModel } from '../given-model.js';
 import { allTogether, describeMeasured, measureDictionaries } from '../measured-dictionaries.js';
-import { MOST_LOSSES, onNewDevices } from '../new-devices.js';
+import { notedLosses, onNewDevices } from '../new-devices.js';
 import { integerOption, nameOption } from '../shared-options.js';
 import { describeSet, loadedOn, membersOf, progressOf, streamOf, endOf } from '../trained-set.js';
 import { provenanceOf } from '../provenance.js';
@@ -66,20 +66,14 @@ export function addTranscodeTrainCommand(transcode: Command, context: CommandCon
 async function run(options: TranscodeTrainOptions, context: CommandContext): Promise<void> {
   const { activation, k, l1 } = options;
   expectSparsity(activation, { k: k === undefined ? undefined : '--k', l1: l1 === undefined ? undefined : '--l1' });
-  const { console, signal } = context;
+  const { console } = context;
   const folder = await openDictionaryRun(options.out, options.resume, RUN);
   try {
     if (folder.started) console.note(`going on from the checkpoint in ${folder.path}`);
     await onNewDevices(
       () => openDevice(context, { work: { folder: folder.path, started: folder.started } }),
       ({ gpu }) => trainOn(gpu, folder, options, context),
-      {
-        signal,
-        onLoss: (error, losses) =>
-          console.note(
-            `${error.message}; going on from the last checkpoint on a new device (${losses} of ${MOST_LOSSES})`,
-          ),
-      },
+      notedLosses(context),
     );
   } finally {
     await folder.release();
