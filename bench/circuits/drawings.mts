@@ -3,6 +3,7 @@ import { scaleLinear, scaleLog } from 'd3-scale';
 import { area, line } from 'd3-shape';
 import { correlations } from './correlations.mjs';
 import { interval, intervalText } from '../interval.mjs';
+import { OKABE_ITO, svgDocument, tenth } from '../svg-document.mjs';
 import { STUDY_METHODS, type Study, type StudyMethod } from './study.mjs';
 import { SAME_ALGORITHM } from './tasks.mjs';
 
@@ -16,28 +17,14 @@ export function studyDrawings(study: Study): Record<string, string> {
   return drawings;
 }
 
-const tenth = (value: number): number => Math.round(value * 10) / 10;
-
-/** Colours that stay apart for colour-blind readers (Okabe and Ito), on either paper. */
 const INK: Readonly<Record<StudyMethod, string>> = {
-  eap: '#e69f00',
-  'clean-corrupted': '#cc79a7',
-  'eap-ig-inputs': '#0072b2',
-  'eap-ig-activations': '#56b4e9',
-  'information-flow': '#009e73',
+  eap: OKABE_ITO.orange,
+  'clean-corrupted': OKABE_ITO.purple,
+  'eap-ig-inputs': OKABE_ITO.blue,
+  'eap-ig-activations': OKABE_ITO.sky,
+  'information-flow': OKABE_ITO.green,
   exact: 'var(--ink)',
 };
-
-const STYLE = `svg{--paper:#fffdf9;--ink:#221d16;--soft:#6b6252;--rule:#ddd3c0;font:12px ui-sans-serif,system-ui,'Segoe UI','Liberation Sans',sans-serif}
-@media(prefers-color-scheme:dark){svg{--paper:#1d1f26;--ink:#ece6d9;--soft:#a9a08f;--rule:#383a44}}
-.paper{fill:var(--paper)}text{fill:var(--ink)}.soft{fill:var(--soft)}.title{font-size:15px;font-weight:600}.end{text-anchor:end}.mid{text-anchor:middle}.rule{stroke:var(--rule);fill:none}.level{stroke:var(--soft);stroke-dasharray:3 3;fill:none}`;
-
-function svgDocument(width: number, height: number, title: string, body: string): string {
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img"><title>${title}</title><style>${STYLE}</style><rect class="paper" width="100%" height="100%"/>
-${body}
-</svg>
-`;
-}
 
 const PANEL = { width: 250, height: 200, left: 34, right: 12, top: 26, floor: 164, columns: 4, head: 64 };
 
@@ -123,7 +110,7 @@ function overlapDrawing(study: Study): string {
     .sort((a, b) => Number(shares(a.task, a.circuit)) - Number(shares(b.task, b.circuit)))
     .map(({ task, circuit, faithfulness, edgeIou }) => {
       const same = shares(task, circuit);
-      return `<circle cx="${tenth(across(edgeIou ?? 0))}" cy="${tenth(upward(faithfulness ?? 0))}" r="${same ? 5 : 3}" fill="${same ? '#d55e00' : '#0072b2'}" opacity="${same ? 0.9 : 0.45}"><title>circuit of ${circuit} on pairs of ${task}</title></circle>`;
+      return `<circle cx="${tenth(across(edgeIou ?? 0))}" cy="${tenth(upward(faithfulness ?? 0))}" r="${same ? 5 : 3}" fill="${same ? OKABE_ITO.vermilion : OKABE_ITO.blue}" opacity="${same ? 0.9 : 0.45}"><title>circuit of ${circuit} on pairs of ${task}</title></circle>`;
     });
   const levels = upward
     .ticks(6)
@@ -140,7 +127,7 @@ function overlapDrawing(study: Study): string {
     height,
     `Faithfulness of one task's circuit on another task's pairs against the edges that the two tasks' circuits share; Pearson's r over the six tasks ${r}.`,
     `<text class="title" x="16" y="24">Does overlap predict transfer? Over the six tasks, r = ${r}</text>
-<circle cx="22" cy="42" r="3" fill="#0072b2"/><text x="32" y="46">two tasks</text><circle cx="112" cy="42" r="5" fill="#d55e00"/><text x="124" y="46">two tasks that share an algorithm by construction</text>
+<circle cx="22" cy="42" r="3" fill="${OKABE_ITO.blue}"/><text x="32" y="46">two tasks</text><circle cx="112" cy="42" r="5" fill="${OKABE_ITO.vermilion}"/><text x="124" y="46">two tasks that share an algorithm by construction</text>
 ${levels.join('')}${marks.join('')}
 <text class="soft mid" x="${(left + width - right) / 2}" y="${floor + 40}">IoU of the two circuits' edges</text>
 <text class="soft mid" transform="translate(14 ${(top + floor) / 2}) rotate(-90)">faithfulness on the other task's pairs</text>
