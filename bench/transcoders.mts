@@ -1,6 +1,7 @@
 // Transcoders and SAEs of pocket's MLPs at several sparsities and seeds, beside raw neurons: trained from one stream, evaluated, and scored
-// against what the corpus knows about its tokens; each kind, sparsity and seed as a set. Goes on where it stopped: training from its checkpoint in --out.
-// npm run transcoders -- --out DIR [--updates 800 --rows 1024 --k 4 … --seed 0 … --features 512 --rate 0.002 --skip 0 --evaluate 256 --score 512]
+// against what the corpus knows about its tokens; writes docs/transcoders.md and its drawing, and each kind, sparsity and seed as a set into --work.
+// Training goes on where it stopped, from its checkpoint in --work.
+// npm run transcoders -- --work DIR [--out DIR --page FILE --updates 800 --rows 1024 --k 4 … --seed 0 … --features 512 --rate 0.002 --skip 0 --evaluate 256 --score 512]
 import { mkdirSync } from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
@@ -17,13 +18,18 @@ import {
 } from '@limn/transcoders';
 import { openModel, POCKET, version } from 'limn';
 import { whole } from './arguments.mjs';
-import { adapterName, save } from './result-file.mjs';
-import { jointOf, nameOf, specOf, studied, type SharedSettings } from './transcoders/specs.mjs';
+import { adapterName, RESULTS, save } from './result-file.mjs';
+import { jointOf, nameOf, neuronsName, specOf, studied, type SharedSettings } from './transcoders/specs.mjs';
+import { frontiersDrawing, FRONTIERS } from './transcoders/drawing.mjs';
+import { transcodersMarkdown } from './transcoders/markdown.mjs';
+import { compactStudy } from './transcoders/study.mjs';
 import { writeSets } from './transcoders/write-sets.mjs';
 
 const { values: options } = parseArgs({
   options: {
-    out: { type: 'string' },
+    work: { type: 'string' },
+    out: { type: 'string', default: RESULTS },
+    page: { type: 'string', default: path.join(import.meta.dirname, '../docs/transcoders.md') },
     updates: { type: 'string', default: '800' },
     rows: { type: 'string', default: '1024' },
     k: { type: 'string', multiple: true, default: ['2', '4', '8', '16', '32'] },
@@ -39,10 +45,10 @@ const { values: options } = parseArgs({
     skip: { type: 'string', default: '0' },
   },
 });
-if (options.out === undefined) throw new Error('--out DIR says where checkpoints and the result go');
+if (options.work === undefined) throw new Error('--work DIR says where checkpoints and sets go');
 if (options.activation !== 'top-k' && options.activation !== 'batch-top-k')
   throw new Error(`--activation is top-k or batch-top-k, not ${options.activation}`);
-const { out } = options;
+const { work } = options;
 const sparsities = options.k.map(whole);
 const seeds = options.seed.map(whole);
 /** Positions at the start of every sequence that are neither trained on nor replaced. */
@@ -86,7 +92,7 @@ const timed = async <T,>(what: string, work: () => Promise<T>): Promise<T> => {
   return result;
 };
 
-const checkpoints = path.join(out, 'training');
+const checkpoints = path.join(work, 'training');
 mkdirSync(checkpoints, { recursive: true });
 const started = performance.now();
 const trained = await timed('training', () =>
@@ -122,7 +128,6 @@ const labelled = places(1000, whole(options.score)).map(([batch, row]) => {
   const { tokens, tags } = heldOut.sequence(batch, row);
   return { tokens, labels: tokenLabels(tokens, tags) };
 });
-const neuronsName = (layer: number, k: number): string => `neurons, layer ${layer}, k ${k}`;
 const interpretability = await timed('interpretability', () =>
   interpretabilityScores(
     model,
@@ -148,7 +153,7 @@ const interpretability = await timed('interpretability', () =>
 
 const description = adapter.description || adapter.device;
 const settings = { updates, rowsPerUpdate, skip, tokens: updates * rowsPerUpdate, sparsities, seeds, ...shared };
-await writeSets(path.join(out, 'sets'), all, trained, evaluation.dictionaries, {
+await writeSets(path.join(work, 'sets'), all, trained, evaluation.dictionaries, {
   model: model.info,
   training: settings,
   data: { corpus: "pocket's", seed: TRAINING_SEED },
@@ -156,24 +161,27 @@ await writeSets(path.join(out, 'sets'), all, trained, evaluation.dictionaries, {
   adapter: description,
   command: `npm run transcoders -- ${process.argv
     .slice(2)
-    .map((word) => (word === out ? 'DIR' : word))
+    .map((word) => ([work, options.out].includes(word) ? 'DIR' : word === options.page ? 'FILE' : word))
     .join(' ')}`,
 });
-const file = path.join(out, `transcoders-${adapterName(source, description)}.json`);
-const result = {
-  study: 'limn.transcoders',
-  version: 1,
-  limn: version,
-  adapter: description,
-  model: { name: POCKET, weightsSha256: model.info.fingerprint },
-  settings,
-  seconds,
-  history: trained.history,
+const file = path.join(options.out, `transcoders-${adapterName(source, description)}.json`);
+const study = compactStudy(
+  {
+    study: 'limn.transcoders',
+    version: 1,
+    limn: version,
+    adapter: description,
+    model: { name: POCKET, weightsSha256: model.info.fingerprint, width: model.info.width },
+    settings,
+    seconds,
+  },
   evaluation,
   interpretability,
-};
-save(file, `${JSON.stringify(result, undefined, 1)}\n`);
-console.log(`written to ${file}`);
+);
+save(file, `${JSON.stringify(study, undefined, 1)}\n`);
+save(options.page, transcodersMarkdown(study));
+save(path.join(path.dirname(options.page), FRONTIERS), frontiersDrawing(study));
+console.log(`written to ${path.relative(process.cwd(), file)} and ${path.relative(process.cwd(), options.page)}`);
 for (const { name, l0, fvu, deadShare, recovered, layer } of evaluation.dictionaries) {
   const cost = evaluation.layers.find(({ layers }) => layers[0] === layer)?.cost ?? Number.NaN;
   console.log(

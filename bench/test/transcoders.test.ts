@@ -3,7 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
+import { transcodersMarkdown } from '../transcoders/markdown.mjs';
 import { jointOf, nameOf, studied } from '../transcoders/specs.mjs';
+import type { TranscoderStudy } from '../transcoders/study.mjs';
 
 const argv = process.argv;
 afterEach(() => {
@@ -33,8 +35,12 @@ test('the command trains, measures, writes its result and its sets, and does not
       process.argv = [
         process.execPath,
         'bench/transcoders.mts',
+        '--work',
+        out,
         '--out',
         out,
+        '--page',
+        path.join(out, 'page.md'),
         ...sizes,
         '--evaluate',
         '16',
@@ -46,14 +52,11 @@ test('the command trains, measures, writes its result and its sets, and does not
     const [file] = ['lavapipe', 'swiftshader', 'system']
       .map((name) => path.join(out, `transcoders-${name}.json`))
       .filter(existsSync);
-    const result = JSON.parse(readFileSync(file as string, 'utf8')) as {
-      readonly history: readonly unknown[];
-      readonly evaluation: { readonly dictionaries: readonly { readonly l0: number }[] };
-      readonly interpretability: { readonly sources: readonly unknown[] };
-    };
+    const study = JSON.parse(readFileSync(file as string, 'utf8')) as TranscoderStudy;
     // Six dictionaries; of three layers the neurons too.
-    expect(result.evaluation.dictionaries.map(({ l0 }) => l0 <= 4)).toEqual(Array.from({ length: 6 }, () => true));
-    expect([result.history.length, result.interpretability.sources.length]).toEqual([1, 9]);
+    expect(study.evaluation.dictionaries.map(({ l0 }) => l0 <= 4)).toEqual(Array.from({ length: 6 }, () => true));
+    expect(study.interpretability.sources).toHaveLength(9);
+    expect(readFileSync(path.join(out, 'page.md'), 'utf8')).toBe(transcodersMarkdown(study));
     const set = readFileSync(path.join(out, 'sets/sae-k4-seed0/config.json'), 'utf8');
     expect(set).not.toContain(out);
     expect(JSON.parse(set)).toMatchObject({ dictionaries: [{}, {}, {}] });

@@ -27,6 +27,9 @@ export interface SharedSettings {
   readonly auxiliary: number;
 }
 
+/** What the k largest neurons of a layer are called. */
+export const neuronsName = (layer: number, k: number): string => `neurons, layer ${layer}, k ${k}`;
+
 export const nameOf = ({ kind, layer, k, seed }: StudiedDictionary): string =>
   `${kind}, layer ${layer}, k ${k}, seed ${seed}`;
 
