@@ -12,6 +12,7 @@ import {
 } from '@limn/gpt2';
 import { LimnError } from '@limn/gpu';
 import type { DictionaryFile, DictionaryFiles } from '@limn/transcoders';
+import { setFolder } from './set-folder.js';
 
 /** Folders below the topmost beyond which it is no folder of dictionaries. */
 const MOST_FOLDERS = 1000;
@@ -74,28 +75,29 @@ export function dictionaryFiles(label: string, folders: ReadonlyMap<string, Mode
 }
 
 /**
- * A folder on disk and those directly below it.
+ * A folder on disk, or the set that comes with pocket, and the folders directly below it.
  * @throws LimnError `files/not-found`; `files/read` for a place that cannot be listed, or with more than a thousand folders
  */
-export async function openDictionaryFolder(folder: string): Promise<DictionaryFiles> {
+export async function openDictionaryFolder(name: string): Promise<DictionaryFiles> {
+  const folder = setFolder(name);
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
-    throw new LimnError('files/not-found', `${folder} is not a folder that can be listed`, {
-      details: { folder },
+    throw new LimnError('files/not-found', `${name} is not a folder that can be listed`, {
+      details: { folder: name },
       cause,
     });
   });
-  const below = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const below = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
   if (below.length > MOST_FOLDERS)
     throw new LimnError(
       'files/read',
-      `${folder} has ${below.length} folders; a folder of dictionaries has at most ${MOST_FOLDERS}`,
+      `${name} has ${below.length} folders; a folder of dictionaries has at most ${MOST_FOLDERS}`,
       {
-        details: { folder, folders: below.length },
+        details: { folder: name, folders: below.length },
       },
     );
   return dictionaryFiles(
-    folder,
-    new Map([['', openFolder(folder)], ...below.map((name) => [name, openFolder(path.join(folder, name))] as const)]),
+    name,
+    new Map([['', openFolder(folder)], ...below.map((each) => [each, openFolder(path.join(folder, each))] as const)]),
   );
 }
 

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { LimnError } from '@limn/gpu';
 import { FeatureLabels, type Dictionary, type LabelledPlace } from '@limn/transcoders';
 import type { OpenSet } from './dictionary-set.js';
+import { setFolder } from './set-folder.js';
 
 /**
  * The transcoders of a set. SAEs, which may lie beside them, read the MLP's output and are left out.
@@ -21,12 +22,16 @@ export function transcodersOf({ dictionaries, folder }: OpenSet): readonly Dicti
   });
 }
 
+/** Where the labels of one dictionary of a set lie. */
+export const labelsFile = (set: string, place: LabelledPlace): string =>
+  path.join(setFolder(set), FeatureLabels.fileName(place));
+
 /**
  * The labels that lie in a folder for one of its dictionaries; empty where there is no file.
  * @throws LimnError `data/feature-labels` for a file that cannot be read or is of another dictionary
  */
 export async function readLabels(folder: string, place: LabelledPlace): Promise<FeatureLabels> {
-  const file = path.join(folder, FeatureLabels.fileName(place));
+  const file = labelsFile(folder, place);
   if (!existsSync(file)) return new FeatureLabels(place);
   let text: string;
   try {

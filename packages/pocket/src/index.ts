@@ -4,7 +4,7 @@ export type { CorpusOptions, PlacedDocument, TaggedSequence } from './corpus.js'
 export { RECIPE, tokensOf } from './recipe.js';
 export type { OptimizerGroup, PocketConfig, Recipe } from './recipe.js';
 export { configJson, modelFiles, tokenizerConfigJson, tokenizerJson } from './tokenizer.js';
-export { modelFolder } from './model-folder.js';
+export { modelFolder, transcodersFolder } from './model-folder.js';
 export { ablationFigures, ablationSequences, figurePrompts, pocketFigures, requirements } from './figures.js';
 export type {
   AblationFigures,

@@ -1,6 +1,11 @@
-// Where the committed model folder lies: a file: URL under Node, the address beside the module in a browser.
+// Where the committed folders lie: a file: URL under Node, the address beside the module in a browser.
 
 /** The folder that holds config.json, model.safetensors and the tokenizer files; ends in '/'. */
 export function modelFolder(): URL {
   return new URL('../model/', import.meta.url);
+}
+
+/** The folder of the transcoders of its MLPs: a set in limn's format with its card; ends in '/'. */
+export function transcodersFolder(): URL {
+  return new URL('../transcoders/', import.meta.url);
 }

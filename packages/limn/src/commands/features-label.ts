@@ -1,13 +1,12 @@
 // `limn features label`: what a feature stands for, written down beside its dictionary; or read, or taken away.
-import path from 'node:path';
 import { LimnError } from '@limn/gpu';
 import { writeAtomically } from '@limn/gpt2/node';
-import { FeatureLabels, openDictionarySet, type DictionaryConfig } from '@limn/transcoders';
+import { openDictionarySet, type DictionaryConfig } from '@limn/transcoders';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDictionaryFolder } from '../dictionary-files.js';
 import { featureOption } from '../feature-choice.js';
-import { readLabels } from '../set-transcoders.js';
+import { labelsFile, readLabels } from '../set-transcoders.js';
 import { withSharedOptions, type SharedOptions } from '../shared-options.js';
 
 interface FeaturesLabelOptions extends SharedOptions {
@@ -48,7 +47,7 @@ async function run(
       details: { layer, feature, features: config.features },
     });
   const labels = await readLabels(transcoders, config);
-  const file = path.join(transcoders, FeatureLabels.fileName(config));
+  const file = labelsFile(transcoders, config);
   if (text !== undefined)
     labels.set(feature, {
       text,

@@ -25,7 +25,10 @@ export interface PromptFeatureOptions extends SetOptions, PromptOptions {
 export function withSetOptions(command: Command): Command {
   return withWeightOptions(withSharedOptions(command))
     .requiredOption('--model <name>', 'the model that the set was trained on: a folder, an id of the hub, or `pocket`')
-    .requiredOption('--transcoders <dir>', 'a set in limn’s format: of `limn transcode train`, `sweep` or `convert`');
+    .requiredOption(
+      '--transcoders <dir>',
+      'a set in limn’s format, of `limn transcode train`, `sweep` or `convert`; `pocket`: the one that comes with pocket',
+    );
 }
 
 export function withPromptFeatureOptions(command: Command): Command {

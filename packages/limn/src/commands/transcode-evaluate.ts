@@ -35,7 +35,10 @@ export function addTranscodeEvaluateCommand(transcode: Command, context: Command
       'measure a set: L0, FVU, dead features, loss and KL with MLPs replaced, beside what ablating them costs',
     )
     .requiredOption('--model <name>', 'the model that it was trained on')
-    .requiredOption('--transcoders <dir>', 'a set in limn’s format: of `limn transcode train`, `sweep` or `convert`')
+    .requiredOption(
+      '--transcoders <dir>',
+      'a set in limn’s format, of `limn transcode train`, `sweep` or `convert`; `pocket`: the one that comes with pocket',
+    )
     .option(
       '--together <layers>',
       'layers replaced at once, separated by commas (default: all of the set)',
