@@ -27,6 +27,8 @@ export {
   type MethodSettings,
 } from './methods.js';
 export { openEdge, type EdgeSide, type OpenEdgeOptions, type OpenedEdge } from './opened-edge.js';
+export { openSet, type OpenSet } from './dictionary-set.js';
+export { transcodersOf } from './set-transcoders.js';
 export { causalCheck, FROZEN_TOLERANCE, type CausalCheck, type CheckedEffects } from './causal-check.js';
 export { IG_RULES, type IgRule } from '@limn/attribution';
 export { POCKET, openModel, type OpenModel, type OpenModelControls } from './model-source.js';
