@@ -8,6 +8,7 @@ import { RECIPE, ablationFigures, modelFolder, pocketFigures, requirements } fro
 import { openModel, POCKET, version } from 'limn';
 import { cardMarkdown, type Card } from './card/markdown.mjs';
 import { corpusLossOf, logitsAfterOf } from './card/model-figures.mjs';
+import { withBlock } from './marked-block.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -37,20 +38,12 @@ const card: Card = {
 writeFileSync(`${options.out}/figures.json`, `${JSON.stringify(card, undefined, 1)}\n`);
 const readme = `${options.out}/README.md`;
 const markdown = cardMarkdown(card);
-writeFileSync(readme, withFigures(existsSync(readme) ? readFileSync(readme, 'utf8') : '# pocket\n', markdown));
+writeFileSync(
+  readme,
+  withBlock(existsSync(readme) ? readFileSync(readme, 'utf8') : '# pocket\n', 'npm run card', markdown),
+);
 console.log(`\n${markdown}\nwritten to ${readme} and figures.json`);
 const missed = card.requirements.filter(({ met }) => !met);
 if (missed.length > 0) console.log(`${missed.length} of ${card.requirements.length} requirements are missed`);
 model[Symbol.dispose]();
 gpu.dispose();
-
-/** Replaces what stands between the two marks, or adds both at the end. */
-function withFigures(text: string, figuresText: string): string {
-  const [open, close] = ['<!-- figures: npm run card -->', '<!-- end of figures -->'];
-  const block = `${open}\n\n${figuresText.trim()}\n\n${close}`;
-  const start = text.indexOf(open);
-  const end = text.indexOf(close);
-  return start < 0 || end < start
-    ? `${text.trimEnd()}\n\n${block}\n`
-    : text.slice(0, start) + block + text.slice(end + close.length);
-}

@@ -1,0 +1,83 @@
+// What the card of pocket's transcoders says beside what `limn transcode train` writes: what was asked of the set, and SAEs and neurons at its sparsity.
+import type { DictionariesRecord, DictionaryPoint } from '@limn/report';
+import { markdownTable, mean, shown } from '../markdown-table.mjs';
+import { neuronScores, ofDictionaries, ofNeurons, scoresOf } from './cells.mjs';
+import { claims } from './markdown.mjs';
+import type { TranscoderStudy } from './study.mjs';
+
+/** What is asked of a layer whose mean-ablation costs at least so many nats. */
+const ASKED = { cost: 0.2, recovered: 0.95, l0: 16, dead: 0.2, expansion: 8 } as const;
+
+/** The block in Markdown. */
+export function setCard(record: DictionariesRecord, study: TranscoderStudy): string {
+  const points = record.points.filter(({ source }) => source === 'transcoder');
+  const k = Math.max(...study.settings.sparsities.filter((each) => each <= ASKED.l0));
+  return `## Against what was asked
+
+Of layers whose mean-ablation costs at least ${ASKED.cost} nats: CE recovered ≥ ${ASKED.recovered} at L0 ≤ ${ASKED.l0}, dead features ≤ ${100 * ASKED.dead} %, width ≥ ${ASKED.expansion}·d.
+
+${markdownTable(
+  ['layer', 'ablation costs', 'L0', 'CE recovered', 'dead', 'width', 'met'],
+  points.map((point) => askedRow(record, study, point)),
+)}
+
+## Beside SAEs and neurons
+
+From the study of ${study.settings.sparsities.length} sparsities and ${study.settings.seeds.length} seeds, [docs/transcoders.md](../../../docs/transcoders.md), of dictionaries that saw ${study.settings.tokens.toLocaleString('en')} tokens each; here at L0 = ${k},
+means over seeds. F1: mean over live features of the best F1 with what the corpus knows about a token, less the same with permuted labels.
+
+${markdownTable(
+  ['layer', ...['CE', 'KL', 'F1'].flatMap((what) => [`${what}, transcoder`, `${what}, SAE`, `${what}, neurons`])],
+  points.map(({ layer }) => besideRow(study, layer, k)),
+)}
+
+${claims(study)}`;
+}
+
+function askedRow(record: DictionariesRecord, { model }: TranscoderStudy, point: DictionaryPoint): string[] {
+  const { layer, l0, recovered, deadShare = 0, features = 0 } = point;
+  const cost = record.layers.find(({ layers }) => layers[0] === layer)?.cost ?? 0;
+  const share = recovered.mean.loss ?? 0;
+  const met =
+    cost < ASKED.cost ||
+    (share >= ASKED.recovered &&
+      l0 <= ASKED.l0 &&
+      deadShare <= ASKED.dead &&
+      features >= ASKED.expansion * model.width);
+  return [
+    String(layer),
+    shown(cost, 3),
+    shown(l0, 1),
+    shown(share, 3),
+    `${shown(100 * deadShare, 0)} %`,
+    `${shown(features / model.width, 0)}·d`,
+    cost < ASKED.cost ? 'not asked' : met ? 'yes' : 'no',
+  ];
+}
+
+function besideRow(study: TranscoderStudy, layer: number, k: number): string[] {
+  const place = { layer, k };
+  const three = (value: Parameters<typeof ofDictionaries>[3], neurons: number, digits: number): string[] => [
+    shown(mean(ofDictionaries(study, 'transcoder', place, value)), digits),
+    shown(mean(ofDictionaries(study, 'sae', place, value)), digits),
+    shown(neurons, digits),
+  ];
+  const read = (kind: 'transcoder' | 'sae'): string =>
+    shown(mean(scoresOf(study, kind, place).map(({ aboveNull }) => aboveNull.mean)), 3);
+  return [
+    String(layer),
+    ...three(
+      ({ recovered }) => recovered.mean.loss,
+      ofNeurons(study, place, ({ recovered }) => recovered.mean.loss),
+      3,
+    ),
+    ...three(
+      ({ divergence }) => divergence,
+      ofNeurons(study, place, ({ divergence }) => divergence),
+      4,
+    ),
+    read('transcoder'),
+    read('sae'),
+    shown(neuronScores(study, place).aboveNull.mean, 3),
+  ];
+}
