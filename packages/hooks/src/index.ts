@@ -54,7 +54,30 @@ export {
   type ShortOuterName,
 } from './short-names.js';
 export * from './sites.js';
+export {
+  inFolder,
+  splitName,
+  type NamedTensor,
+  type StoredFiles,
+  type StoredTensor,
+  type StoredTensors,
+  type WrittenFile,
+} from './stored-files.js';
 export { TextStream, type TextPart } from './text-stream.js';
 export * from './token-batch.js';
+export {
+  PickleDict,
+  PickleGlobal,
+  PickleList,
+  PickleObject,
+  PickleTuple,
+  plainValue,
+  TorchStorage,
+  TorchTensor,
+  type PickleValue,
+} from './torch-file/pickle-values.js';
+export { readTorchFile, type TorchFile } from './torch-file/torch-file.js';
+export { TorchObject, TorchTuple, writeTorchFile, type TorchWritable } from './torch-file/torch-write.js';
+export { type RangedFile } from './torch-file/torch-zip.js';
 export { type TokenLogProbability } from './token-sampler.js';
 export * from './top-tokens.js';

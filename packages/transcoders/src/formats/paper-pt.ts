@@ -1,16 +1,25 @@
 // The `.pt` files of arXiv 2406.11944: {"cfg", "state_dict"} with W_enc [d_in, F], W_dec [F, d_out], b_dec as the input's bias and b_dec_out as the output's.
-import { blockHook, CheckedFields } from '@limn/hooks';
+import {
+  blockHook,
+  CheckedFields,
+  PickleDict,
+  PickleObject,
+  plainValue,
+  readTorchFile,
+  TorchObject,
+  TorchTensor,
+  writeTorchFile,
+  type PickleValue,
+  type TorchFile,
+} from '@limn/hooks';
 import { checkConfig, type DictionaryConfig } from '../dictionary-config.js';
 import { cannotExport } from './cannot-export.js';
 import { splitName, type DictionaryFile, type DictionaryFiles } from './dictionary-files.js';
 import { isReadable, placeOf } from './hook-places.js';
 import { foldPreBias, transposed, unfoldPreBias } from './orientation.js';
-import { PickleDict, PickleObject, plainValue, TorchTensor, type PickleValue } from './pickle-values.js';
 import { firstNonFinite } from './read-tensors.js';
 import { MOST_WIDTH } from './saelens-config.js';
 import type { DictionaryProvenance, LoadedDictionary, StoredDictionary } from './stored-dictionary.js';
-import { readTorchFile, type TorchFile } from './torch-file.js';
-import { TorchObject, writeTorchFile } from './torch-write.js';
 
 /** How often each feature fired, in files of their own. */
 const SPARSITY = '_log_feature_sparsity.pt';

@@ -1,6 +1,6 @@
 // Pickles spelt out opcode by opcode, and zips around them: what torch would never write, for the reader to refuse.
-import { storedZip } from '../src/formats/stored-zip.js';
-import { readTorchFile, type TorchFile } from '../src/formats/torch-file.js';
+import { storedZip } from '../src/torch-file/stored-zip.js';
+import { readTorchFile, type TorchFile } from '../src/torch-file/torch-file.js';
 
 const ascii = (text: string): number[] => Array.from(text, (sign) => sign.charCodeAt(0));
 const u32 = (value: number): number[] => [0, 8, 16, 24].map((bits) => (value >>> bits) & 0xff);

@@ -1,5 +1,5 @@
 // Writes a `.pt` as torch.save does: a pickle of protocol 2 and f32 storages, stored in a zip, each storage at a multiple of 64 bytes.
-import type { NamedTensor } from './dictionary-files.js';
+import type { NamedTensor } from '../stored-files.js';
 import { joined, storedZip } from './stored-zip.js';
 
 /** An object of a Python class, by its attributes. */
@@ -11,9 +11,22 @@ export class TorchObject {
   ) {}
 }
 
-/** What can be written: plain values, dicts, tensors of f32 and objects. */
+/** A tuple. */
+export class TorchTuple {
+  constructor(readonly items: readonly TorchWritable[]) {}
+}
+
+/** What can be written: plain values, lists, tuples, dicts, tensors of f32 and objects. */
 export type TorchWritable =
-  null | boolean | number | string | NamedTensor | TorchObject | ReadonlyMap<string, TorchWritable>;
+  | null
+  | boolean
+  | number
+  | string
+  | NamedTensor
+  | TorchObject
+  | TorchTuple
+  | readonly TorchWritable[]
+  | ReadonlyMap<string, TorchWritable>;
 
 const FOLDER = 'archive';
 
@@ -57,6 +70,16 @@ class PickleWriter {
       this.bytes(0x81);
       this.#dict(value.state);
       this.#op('b');
+    } else if (value instanceof TorchTuple) {
+      this.#op('(');
+      for (const item of value.items) this.value(item);
+      this.#op('t');
+    } else if (isList(value)) {
+      this.#op(']');
+      for (const item of value) {
+        this.value(item);
+        this.#op('a');
+      }
     } else if (isTensor(value)) this.#tensor(value);
     else this.#dict(value);
   }
@@ -121,3 +144,4 @@ class PickleWriter {
 }
 
 const isTensor = (value: NamedTensor | ReadonlyMap<string, TorchWritable>): value is NamedTensor => 'data' in value;
+const isList = (value: object): value is readonly TorchWritable[] => Array.isArray(value);

@@ -1,19 +1,19 @@
 // Files of PyTorch are read number by number; what is not a state_dict, or lies about its size, is refused at once, and nothing in a file is ever run.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { refusal } from '@limn/testing';
 import { expect, test } from 'vitest';
-import { openPaperFile, readPaperSparsity, reconstructOnHost } from '../src/formats/index.js';
-import { PickleDict, plainValue, TorchTensor } from '../src/formats/pickle-values.js';
-import { storedZip } from '../src/formats/stored-zip.js';
-import { TorchObject, writeTorchFile } from '../src/formats/torch-write.js';
-import { filesOf, golden } from './golden-files.js';
+import { PickleDict, plainValue, TorchTensor } from '../src/torch-file/pickle-values.js';
+import { storedZip } from '../src/torch-file/stored-zip.js';
+import { TorchObject, TorchTuple, writeTorchFile, type TorchWritable } from '../src/torch-file/torch-write.js';
 import { op, pickle, readBytes, tensor, torchBytes } from './pickles.js';
 
-const bytesOf = (name: string): Uint8Array => readFileSync(golden('torch', name));
-const expected = JSON.parse(readFileSync(golden('torch', 'expected.json'), 'utf8')) as Record<
-  'transcoder' | 'sae' | 'dtypes',
+const golden = (name: string): string => join(import.meta.dirname, 'golden', 'torch', name);
+const bytesOf = (name: string): Uint8Array => readFileSync(golden(name));
+const expected = JSON.parse(readFileSync(golden('expected.json'), 'utf8')) as Record<
+  'run' | 'dtypes',
   Record<string, number[]>
-> & { readonly logSparsity: number[] };
+>;
 
 const codeOf = async (bytes: Uint8Array): Promise<string> => (await refusal(() => readBytes(bytes))).code;
 
@@ -23,79 +23,39 @@ test("every dtype, strides and a scalar of torch's come out as torch has them", 
   for (const [name, value] of (root as PickleDict).entries)
     found[String(name)] = [...(await read(value as TorchTensor))];
   expect(found).toEqual(expected.dtypes);
-  const sae = (await readBytes(bytesOf('sae.pt'))).root as PickleDict;
-  const transposed = (sae.get('state_dict') as PickleDict).get('W_enc') as TorchTensor;
-  expect(transposed.strides).toEqual([1, 3]);
+  const shared = await readBytes(bytesOf('shared.pt'));
+  const [turned, W] = ['turned', 'W'].map((name) => (shared.root as PickleDict).get(name) as TorchTensor);
+  expect(turned!.strides).toEqual([1, 3]);
+  const [across, along] = [await shared.read(turned!), await shared.read(W!)];
+  expect(across).toEqual(along.map((_, at) => along[(at % 5) * 3 + Math.floor(at / 5)] as number));
   const linear = (await readBytes(bytesOf('linear.pt'))).root;
   expect(plainValue(linear)).toEqual({ weight: 'tensor [3, 2]', bias: 'tensor [3]' });
 });
 
-test("the paper's transcoder: h = (x − b_dec)·W_enc + b_enc, ŷ = a·W_dec + b_dec_out; its config is a record", async () => {
-  const stored = await openPaperFile(filesOf({ 'tc.pt': bytesOf('transcoder.pt') }), 'tc.pt');
-  expect(stored.config).toMatchObject({ layer: 8, input: 'ln2.hook_normalized', inputWidth: 3, features: 5 });
-  expect(stored.provenance).toMatchObject({
-    model: 'gpt2-small',
-    expects: { gain: 'folded', output: 'centred', preBias: 'subtracted', bos: true },
-    training: {
-      l1_coefficient: 1.4e-4,
-      lr: 4e-4,
-      big: String(2n ** 70n),
-      names: ['a', 'é', ''],
-      use_ghost_grads: [true],
+test('an object of a class that nobody here has is a record of its attributes', async () => {
+  const { root } = await readBytes(bytesOf('run.pt'));
+  expect(plainValue(root)).toMatchObject({
+    cfg: {
+      class: 'settings.Run',
+      state: {
+        name: 'a run',
+        rate: 4e-4,
+        big: String(2n ** 70n),
+        nothing: null,
+        flags: [true, false],
+        names: ['a', 'é', ''],
+        device: { class: 'torch.device', args: ['cpu'] },
+        dtype: 'torch.float32',
+      },
     },
+    state_dict: { W: 'tensor [3, 5]', b: 'tensor [5]', V: 'tensor [5, 3]' },
   });
-  const { weights } = await stored.read();
-  checkFormula(weights, expected.transcoder, expected.transcoder.b_dec_out as number[]);
-});
-
-test("the paper's SAE, with parameters, a shared storage and a device in its config", async () => {
-  const stored = await openPaperFile(filesOf({ 'sae.pt': bytesOf('sae.pt') }), 'sae.pt');
-  expect(stored.config).toMatchObject({ layer: 2, input: 'hook_mlp_out' });
-  expect(stored.provenance.training).toMatchObject({
-    device: { class: 'torch.device', args: ['cpu'] },
-    dtype: 'torch.float32',
-  });
-  checkFormula((await stored.read()).weights, expected.sae, expected.sae.b_dec as number[]);
-});
-
-function checkFormula(
-  weights: Parameters<typeof reconstructOnHost>[1],
-  { W_enc, b_enc, W_dec, b_dec }: Record<string, number[]>,
-  outputBias: readonly number[],
-): void {
-  const x = [0.3, -1.2, 2];
-  const y = [...outputBias];
-  for (let f = 0; f < 5; f++) {
-    let h = b_enc![f] as number;
-    x.forEach((value, i) => (h += (value - b_dec![i]!) * W_enc![i * 5 + f]!));
-    y.forEach((_, o) => (y[o] = y[o]! + Math.max(h, 0) * W_dec![f * 3 + o]!));
-  }
-  const config = {
-    layer: 0,
-    input: 'ln2.hook_normalized',
-    inputWidth: 3,
-    outputWidth: 3,
-    features: 5,
-    activation: { kind: 'relu' },
-    skip: false,
-  } as const;
-  reconstructOnHost(config, weights, Float32Array.from(x)).forEach((value, o) => expect(value).toBeCloseTo(y[o]!, 5));
-}
-
-test('how often features fired, by itself and under freqs', async () => {
-  const files = filesOf({
-    'a.pt': bytesOf('log-sparsity.pt'),
-    'b.pt': bytesOf('freqs.pt'),
-    'c.pt': bytesOf('linear.pt'),
-  });
-  for (const name of ['a.pt', 'b.pt'])
-    expect([...(await readPaperSparsity(files, name))]).toEqual(expected.logSparsity);
-  expect((await refusal(() => readPaperSparsity(files, 'c.pt'))).code).toBe('data/dictionary-pt');
 });
 
 test('what is written comes back', async () => {
   const data = Float32Array.of(1.5, -0, 1e-45, 3.4e38);
-  const value = new Map<string, TorchObject | number | null | boolean | { shape: number[]; data: Float32Array }>([
+  const W = { shape: [2, 2], data };
+  const value = new Map<string, TorchWritable>([
     [
       'cfg',
       new TorchObject(
@@ -109,7 +69,8 @@ test('what is written comes back', async () => {
     ],
     ['none', null],
     ['flag', true],
-    ['W', { shape: [2, 2], data }],
+    ['W', W],
+    ['pairs', [new TorchTuple([W, W]), new TorchTuple([]), []]],
   ]);
   const { root, read } = await readBytes(writeTorchFile(value));
   expect(plainValue(root)).toEqual({
@@ -117,6 +78,7 @@ test('what is written comes back', async () => {
     none: null,
     flag: true,
     W: 'tensor [2, 2]',
+    pairs: [['tensor [2, 2]', 'tensor [2, 2]'], [], []],
   });
   expect(await read((root as PickleDict).get('W') as TorchTensor)).toEqual(data);
 });
@@ -329,7 +291,7 @@ test('a member whose own header says something else is refused when it is read',
 });
 
 test('every cut of a file of torch is refused, and no byte of one can be changed without a code or the same result', async () => {
-  const bytes = bytesOf('transcoder.pt');
+  const bytes = bytesOf('run.pt');
   for (let length = 0; length < bytes.length; length += 7)
     expect(await codeOf(bytes.subarray(0, length))).toMatch(/^data\/torch-/);
   // Every 11th byte, each with another mask: pickle, headers, directory and storages.
@@ -341,7 +303,7 @@ test('every cut of a file of torch is refused, and no byte of one can be changed
         const state = (root as PickleDict).get('state_dict') as PickleDict;
         for (const [name, value] of state.entries) {
           const numbers = [...(await read(value as TorchTensor))];
-          expect(numbers).toEqual(expected.transcoder[String(name)]);
+          expect(numbers).toEqual(expected.run[String(name)]);
         }
         return 'the same';
       })
@@ -351,63 +313,17 @@ test('every cut of a file of torch is refused, and no byte of one can be changed
 });
 
 test('a pickle of torch with any of its bytes changed is read or refused, at once', async () => {
-  const whole = bytesOf('transcoder.pt');
+  const whole = bytesOf('run.pt');
   const from = whole.indexOf(0x80);
-  const data = whole.subarray(from, from + 1039);
+  const data = whole.subarray(from, from + 571);
   const codes = new Set<string>();
   for (let at = 0; at < data.length; at += 2) {
     const spoilt = Uint8Array.from(data);
     spoilt[at] = (spoilt[at] as number) ^ (1 << (at % 7)) ^ 0x80;
-    await readBytes(torchBytes(spoilt, 60, 20, 60, 12, 12)).catch((error: { code?: string; message: string }) => {
+    await readBytes(torchBytes(spoilt, 60, 20, 60)).catch((error: { code?: string; message: string }) => {
       expect(error.code ?? error.message).toMatch(/^data\/torch-/);
       codes.add(error.code as string);
     });
   }
   expect(codes.size).toBeGreaterThan(4);
-});
-
-test('a state_dict of other tensors, shapes, places or classes is refused', async () => {
-  const base: Record<string, string | number | boolean> = {
-    hook_point: 'blocks.1.ln2.hook_normalized',
-    out_hook_point: 'blocks.1.hook_mlp_out',
-    is_transcoder: true,
-    d_in: 2,
-    d_sae: 3,
-  };
-  const shapes = { W_enc: [2, 3], b_enc: [3], W_dec: [3, 2], b_dec: [2], b_dec_out: [2] };
-  const file = (cfg: object, tensors: Record<string, number[]>) => {
-    const state = Object.entries(tensors).map(([name, shape]) => {
-      return [name, { shape, data: new Float32Array(shape.reduce((product, n) => product * n, 1)) }] as const;
-    });
-    const object = new TorchObject('sae_training.config.Other', new Map(Object.entries({ ...base, ...cfg })));
-    const root = new Map<string, TorchObject | Map<string, { shape: number[]; data: Float32Array }>>([
-      ['cfg', object],
-      ['state_dict', new Map(state)],
-    ]);
-    return openPaperFile(filesOf({ 'a.pt': writeTorchFile(root) }), 'a.pt');
-  };
-  expect((await file({}, shapes)).config.features).toBe(3);
-  const wrong: [object, Record<string, number[]>][] = [
-    [{ d_sae: 4 }, shapes],
-    [{ d_in: 1e300 }, shapes],
-    [{ is_transcoder: 'yes' }, shapes],
-    [{ is_transcoder: false }, shapes],
-    [{ hook_point: 'blocks.1.attn.hook_z' }, shapes],
-    [{ out_hook_point: 'blocks.2.hook_mlp_out' }, shapes],
-    [{}, { ...shapes, W_dec: [2, 3] }],
-    [{}, { ...shapes, more: [1] }],
-    [{}, Object.fromEntries(Object.entries(shapes).slice(1))],
-  ];
-  for (const [cfg, tensors] of wrong) expect((await refusal(() => file(cfg, tensors))).code).toBe('data/dictionary-pt');
-  for (const root of [
-    3,
-    new Map([['cfg', 1]]),
-    new Map([
-      ['cfg', 1],
-      ['state_dict', 2],
-    ]),
-  ]) {
-    const files = filesOf({ 'a.pt': writeTorchFile(root) });
-    expect((await refusal(() => openPaperFile(files, 'a.pt'))).code).toBe('data/dictionary-pt');
-  }
 });
