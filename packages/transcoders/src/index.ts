@@ -171,6 +171,7 @@ export {
   type ScorePlace,
   type ScoreTerm,
 } from './graph/score-attribution.js';
+export { scoreTable, type ScoreTable } from './graph/score-table.js';
 export { type StreamPlace } from './graph/stream-place.js';
 export { type FrozenNorm } from './graph/through-norm.js';
 export {
@@ -181,6 +182,7 @@ export {
 } from './training/checkpoint-store.js';
 export * from './formats/index.js';
 export { trainDictionaries, type TrainedDictionaries, type TrainedWeights } from './training/train-dictionaries.js';
+export { traineeBytes } from './training/trainee-bytes.js';
 export {
   type CrossLayerSpec,
   type DictionarySpec,

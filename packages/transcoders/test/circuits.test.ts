@@ -17,6 +17,7 @@ import {
   headNorms,
   pathGraph,
   pathNodeName,
+  scoreTable,
   scoreTerm,
   searchPaths,
   strongest,
@@ -32,6 +33,21 @@ import { uniform } from './uniform.js';
 
 const TOKENS = [3, 1, 4, 1];
 const PROMPT = [...TOKENS, 5];
+
+/** Where a head looks from a position, as the run had it. */
+async function patternRow(
+  prompt: FrozenPrompt,
+  { layer, head, query }: { readonly layer: number; readonly head: number; readonly query: number },
+): Promise<Float32Array> {
+  const step = prompt.model.gpu.step();
+  try {
+    const T = prompt.length;
+    const all = await readFloats(step, prompt.layers[layer]!.pattern);
+    return all.slice((head * T + query) * T, (head * T + query + 1) * T);
+  } finally {
+    step.dispose();
+  }
+}
 
 const withSkip = (model: HookedModel): Dictionaries =>
   [0, 1].map((layer) => randomDictionary(model, layer, { skip: layer === 0 }));
@@ -239,7 +255,7 @@ test.each([
 test.each([
   ['gpt2', tinyGpt2],
   ['toy', toy],
-] as const)('a score is the sum over pairs of what both positions are made of: %s', async (_, open) => {
+] as const)('a score is the sum over pairs of what both positions are made of: %s', async (name, open) => {
   const model = await open();
   const dictionaries = [0, 1].map((layer) => randomDictionary(model, layer));
   using prompt = await FrozenPrompt.of(model, dictionaries, PROMPT);
@@ -254,6 +270,21 @@ test.each([
     const [first, second] = strongestTerms(found, 2) as [ScoreTerm, ScoreTerm?];
     expect(Math.abs(first.value)).toBeGreaterThanOrEqual(Math.abs(second?.value ?? 0));
     expect(first.value).toBe(scoreTerm(found, first.query, first.key));
+    // A table of a few sources has the rest in its last row and column, so that it sums to the score, too.
+    const table = scoreTable(found, 3);
+    // Without positions and biases a token alone makes the first layer's queries and keys.
+    const sources = name === 'toy' && place.layer === 0 ? 1 : 3;
+    expect([table.queries.length, table.keys.length]).toEqual([sources, sources]);
+    expect(table.values[0]?.[0]).toBeCloseTo(scoreTerm(found, table.queries[0]!, table.keys[0]!), 5);
+    expect(table.values.flat().reduce((total, value) => total + value, 0)).toBeCloseTo(sum, 4);
+    expect(table.values.map((row) => row.length)).toEqual(Array.from({ length: sources + 1 }, () => sources + 1));
+    // The scores of the query are those whose softmax is the pattern.
+    expect(found.scores).toHaveLength(place.query + 1);
+    expect(found.scores[place.key]).toBe(found.score);
+    const exp = found.scores.map((value) => Math.exp(value - found.score));
+    const pattern = await patternRow(prompt, place);
+    for (const [key, value] of exp.entries())
+      expect(value / exp.reduce((all, each) => all + each, 0)).toBeCloseTo(pattern[key]!, 5);
     // Nothing behind the query's position, or the key's, takes part.
     for (const [s, node] of found.nodes.entries()) {
       if (!('position' in node)) continue;

@@ -75,6 +75,8 @@ export interface GraphJsonView {
   readonly pinnedIds?: readonly string[];
   /** A label and the ids that belong to it. */
   readonly supernodes?: readonly (readonly string[])[];
+  /** `{layer}_{feature}_{ctx_idx}` of a node, with the number that the file has for the feature, and its label; in some files the text of such a list. */
+  readonly clerps?: readonly (readonly string[])[] | string;
   readonly linkType?: string;
   readonly clickedId?: string | null;
   readonly sg_pos?: string;

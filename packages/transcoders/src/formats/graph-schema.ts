@@ -54,6 +54,8 @@ export const GRAPH_SCHEMA: JsonSchema = {
         pinnedIds: texts,
         // A label and the ids that belong to it.
         supernodes: { type: 'array', items: { ...texts, minItems: 1 } },
+        // What a reader calls a node: the viewer's name of it and the label.
+        clerps: { type: ['array', 'string'], items: texts },
         linkType: text,
         clickedId: { type: ['string', 'null'] },
         sg_pos: text,

@@ -23,6 +23,7 @@ export {
   type CrossLayerConfig,
   type CrossLayerSet,
   type CrossLayerWeights,
+  type StoredCrossLayer,
 } from './cross-layer-set.js';
 export {
   type DictionaryFile,
@@ -33,6 +34,7 @@ export {
 } from './dictionary-files.js';
 export { exportGraph, graphLinks, type ExportedGraph, type GraphExport, type GraphLink } from './export-graph.js';
 export { checkFeatureJson, type FeatureExample, type FeatureJson } from './feature-json.js';
+export { fileGraph, fileInfluence, type FileGraph, type FileNode } from './file-graph.js';
 export { openFeatureStore, writeFeatureStore, type FeatureStore } from './feature-store.js';
 export {
   checkGraphJson,
@@ -51,14 +53,14 @@ export {
   openDictionarySet,
   writeDictionarySet,
   type DictionarySet,
-  type SetDescription,
   type SetMember,
-  type SetModel,
 } from './limn-set.js';
-export { openDictionaries } from './open-dictionaries.js';
+export { CROSS_LAYER_SET_FORMAT, type CrossLayerMember } from './limn-cross-layer.js';
+export { openCrossLayer, openDictionaries } from './open-dictionaries.js';
 export { centredInput, centredOutput, readWithGain, readWithoutGain, type Gain } from './orientation.js';
 export { openPaperFile, openPaperFiles, readPaperSparsity, writePaperFile } from './paper-pt.js';
 export { openSaeLens, writeSaeLens, type SaeLensExport } from './saelens.js';
+export { type SetDescription, type SetEntry, type SetModel } from './set-fields.js';
 export { openSparsify, writeSparsify } from './sparsify.js';
 export {
   DICTIONARY_FORMATS,

@@ -18,7 +18,7 @@ export interface InfluenceGraph {
 const LEAST_SUM = 1e-10;
 
 /** What a node of an attribution graph is to influence: tokens and positions are inputs, a skip that is a source explains as little as an error. */
-export function roleOf({ kind }: GraphNode): Role {
+export function roleOf({ kind }: Pick<GraphNode, 'kind'>): Role {
   switch (kind) {
     case 'feature':
     case 'output':

@@ -23,6 +23,8 @@ export interface ScoreAttribution {
   readonly nodes: readonly GraphNode[];
   /** The head's score before the softmax, as the model computes it. */
   readonly score: number;
+  /** The scores of the same query for all keys up to it, [query + 1]: their softmax is where the head looks. */
+  readonly scores: Float32Array;
   /** q of every source [sources, K]: what it brings to the head's query. Σ is the query. */
   readonly query: Float32Array;
   /** M·k of every source [sources, K]: what it brings to the head's key, seen by a query. */
@@ -65,7 +67,7 @@ export async function attributeScore(
   const sources = await graphSources(prompt, { skips, slotBiases: true, signal });
   try {
     const { weights } = await edgesInto(prompt, sources, [...targets('q', query), ...targets('k', key)], options);
-    const { form, score } = await bilinearForm(prompt, { layer, head, query, key });
+    const { form, score, scores } = await bilinearForm(prompt, { layer, head, query, key });
     const S = sources.nodes.length;
     const queries = new Float32Array(S * K);
     const keys = new Float32Array(S * K);
@@ -84,7 +86,7 @@ export async function attributeScore(
         `The terms of the score of head ${head} in layer ${layer} sum to ${score + residual}, but it is ${score}.`,
         { details: { layer, head, query, key, score, residual, tolerance } },
       );
-    return { nodes: sources.nodes, score, query: queries, key: keys, headWidth: K, residual };
+    return { nodes: sources.nodes, score, scores, query: queries, key: keys, headWidth: K, residual };
   } finally {
     sources.dispose();
   }
@@ -134,11 +136,11 @@ function largestTerm(queries: Float32Array, keys: Float32Array, K: number): numb
   return norm(queries) * norm(keys);
 }
 
-/** M [k, q] with score = Σ q_a·M[b, a]·k_b, and the score itself: one layer of one run with a row per unit vector of the key, and one row as it is. */
+/** M [k, q] with score = Σ q_a·M[b, a]·k_b, and the query's scores: one layer of one run with a row per unit vector of the key, and one row as it is. */
 async function bilinearForm(
   prompt: FrozenPrompt,
   { layer, head, query, key }: ScorePlace,
-): Promise<{ readonly form: Float32Array; readonly score: number }> {
+): Promise<{ readonly form: Float32Array; readonly score: number; readonly scores: Float32Array }> {
   const { model, length: T } = prompt;
   const { heads: H, headWidth: K, width: C } = model.info;
   const rows = K + 1;
@@ -175,7 +177,9 @@ async function bilinearForm(
       const from = ((b * T + query) * H + head) * K;
       form.set(all.subarray(from, from + K), b * K);
     }
-    return { form, score: values[((K * H + head) * T + query) * T + key] as number };
+    const own = ((K * H + head) * T + query) * T;
+    const found = values.slice(own, own + query + 1);
+    return { form, score: found[key] as number, scores: found };
   } finally {
     step.dispose();
   }
