@@ -42,6 +42,9 @@ export interface DictionaryConfig {
   readonly skip: boolean;
 }
 
+/** Whether features have thresholds of their own, kept as log θ. */
+export const hasThreshold = ({ kind }: DictionaryActivation): boolean => kind === 'jump-relu' || kind === 'batch-top-k';
+
 /**
  * The config, once every number in it has been looked at.
  * @throws LimnError `usage/dictionary-config`

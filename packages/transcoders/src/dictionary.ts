@@ -2,7 +2,8 @@
 import { LimnError, type Gpu, type Step } from '@limn/gpu';
 import { blockHook, intervene, replaceMlp, type Extent, type HookName, type Intervention } from '@limn/hooks';
 import { add, concat, matmul, persistent, reshape, sparseDecode, Tensor, type SparseCodes } from '@limn/tensor';
-import { checkConfig, type DictionaryConfig } from './dictionary-config.js';
+import { checkTensors } from './checked-tensors.js';
+import { checkConfig, hasThreshold, type DictionaryConfig } from './dictionary-config.js';
 import {
   activationsOf,
   denseOf,
@@ -39,13 +40,12 @@ export type DictionaryTensorName = keyof DictionaryWeights;
 /** Shapes of the tensors that a dictionary of this config has, in the order in which they are kept. */
 export function dictionaryShapes(config: DictionaryConfig): ReadonlyMap<DictionaryTensorName, readonly number[]> {
   const { features: F, inputWidth: I, outputWidth: O, activation, skip } = config;
-  const hasThreshold = activation.kind === 'jump-relu' || activation.kind === 'batch-top-k';
   return new Map<DictionaryTensorName, readonly number[]>([
     ['wEnc', [F, I]],
     ['bEnc', [F]],
     ['wDec', [F, O]],
     ['bDec', [O]],
-    ...(hasThreshold ? ([['logThreshold', [F]]] as const) : []),
+    ...(hasThreshold(activation) ? ([['logThreshold', [F]]] as const) : []),
     ...(skip ? ([['wSkip', [I, O]]] as const) : []),
   ]);
 }
@@ -76,13 +76,18 @@ export class Dictionary implements FeatureEncoder, Disposable {
    * `memory/…` and `gpu/…` when the GPU has no room
    */
   static create(gpu: Gpu, config: DictionaryConfig, weights: DictionaryWeights): Dictionary {
-    checkWeights(checkConfig(config), weights);
+    const shapes = dictionaryShapes(checkConfig(config));
+    checkTensors({ ...weights }, { shapes, of: 'a dictionary', layer: config.layer });
     return new Dictionary(gpu, config, weights);
   }
 
   /** One of the tensors that every dictionary has. */
   tensor(name: 'wEnc' | 'bEnc' | 'wDec' | 'bDec'): Tensor {
     return this.parameters.get(name) as Tensor;
+  }
+
+  get decoders(): readonly Tensor[] {
+    return [this.tensor('wDec')];
   }
 
   get #encoder(): EncoderTensors {
@@ -185,21 +190,4 @@ export class Dictionary implements FeatureEncoder, Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-function checkWeights(config: DictionaryConfig, weights: DictionaryWeights): void {
-  const shapes = dictionaryShapes(config);
-  const refuse = (name: string, problem: string): LimnError =>
-    new LimnError('data/dictionary-weights', `${name} ${problem}.`, { details: { name, layer: config.layer } });
-  for (const [name, shape] of shapes) {
-    const data = weights[name];
-    const size = shape.reduce((product, n) => product * n, 1);
-    if (!data) throw refuse(name, 'is missing');
-    if (data.length !== size)
-      throw refuse(name, `has ${data.length} numbers; a dictionary of this config takes [${shape.join(', ')}]`);
-    const odd = data.findIndex((value) => !Number.isFinite(value));
-    if (odd >= 0) throw refuse(name, `holds ${data[odd]} at ${odd}; every number must be finite`);
-  }
-  for (const name of Object.keys(weights) as DictionaryTensorName[])
-    if (weights[name] && !shapes.has(name)) throw refuse(name, 'does not belong to a dictionary of this config');
 }

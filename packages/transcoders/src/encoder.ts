@@ -33,6 +33,8 @@ export interface FeatureEncoder {
   readonly reads: HookName;
   /** W_enc [F, I] or b_enc [F]. */
   tensor(name: 'wEnc' | 'bEnc'): Tensor;
+  /** What its features write at `hook_mlp_out` of its own layer and, of a cross-layer transcoder, of each layer behind it: [F, C] each. */
+  readonly decoders?: readonly Tensor[];
   /** h [N, F] of x [N, I]. */
   preActivations(step: Step, x: Tensor): Tensor;
   /** a [N, F] of x [N, I], dense and on the tape. */

@@ -186,9 +186,8 @@ test("circuit-tracer's folders are read a layer at a time, and written from what
   (await again.weights()).forEach(({ wDec, wEnc }, i) =>
     expect([wDec, wEnc]).toEqual([weights[i]?.wDec, weights[i]?.wEnc]),
   );
-  expect(
-    await refusal(() => crossLayerSetOf({ ...own.config, activation: { kind: 'top-k', k: 3 } }, weights)),
-  ).toMatchObject({
+  const few = crossLayerSetOf({ ...own.config, activation: { kind: 'top-k', k: 3 } }, weights);
+  expect(await refusal(() => contentOf(writeCrossLayerSet(few, { model: 'toy', scan: 'none' })))).toMatchObject({
     code: 'usage/dictionary-export',
   });
 });

@@ -117,7 +117,7 @@ test('a cross-layer set gives what circuit-tracer gives, and comes back to the b
     features: 5,
     width: 3,
     input: 'hook_resid_mid',
-    activation: 'jump-relu',
+    activation: { kind: 'jump-relu' },
   });
   const y = Array.from({ length: layers }, () => new Float32Array(X.length));
   for (let i = 0; i < layers; i++) {
@@ -367,6 +367,7 @@ test('tensors that nobody asked for, of other shapes or not finite are refused',
 
 test.each([
   ['format', 'limn-dictionaries/2'],
+  ['format', 'limn-dictionaries/3'],
   ['model', { ...MODEL, layers: 0 }],
   ['dictionaries', {}],
   ['dictionaries', [{ file: '../../other.safetensors' }]],

@@ -1,7 +1,13 @@
 // The shape of a cross-layer transcoder: features of every layer, each of which reads there and writes at all layers from there on.
 import { LimnError } from '@limn/gpu';
 import type { ModelInfo } from '@limn/hooks';
-import { checkConfig, checkFits, type DictionaryActivation, type DictionaryConfig } from '../dictionary-config.js';
+import {
+  checkConfig,
+  checkFits,
+  hasThreshold,
+  type DictionaryActivation,
+  type DictionaryConfig,
+} from '../dictionary-config.js';
 
 /** Everything of a cross-layer transcoder but its numbers. */
 export interface CrossLayerDictionaryConfig {
@@ -33,12 +39,11 @@ export function crossLayerShapes(
   config: CrossLayerDictionaryConfig,
 ): ReadonlyMap<CrossLayerTensorName, readonly number[]> {
   const { layers: L, features: F, width: d, activation } = config;
-  const hasThreshold = activation.kind === 'jump-relu' || activation.kind === 'batch-top-k';
   return new Map(
     Array.from({ length: L }, (_, i): (readonly [CrossLayerTensorName, readonly number[]])[] => [
       [`wEnc.${i}`, [F, d]],
       [`bEnc.${i}`, [F]],
-      ...(hasThreshold ? ([[`logThreshold.${i}`, [F]]] as const) : []),
+      ...(hasThreshold(activation) ? ([[`logThreshold.${i}`, [F]]] as const) : []),
       ...Array.from({ length: L - i }, (_, to) => [`wDec.${i}.${i + to}`, [F, d]] as const),
       [`bDec.${i}`, [d]],
     ]).flat(),

@@ -1,33 +1,23 @@
 // A cross-layer transcoder on the GPU: a_i = φ(x_i·W_enc,iᵀ + b_enc,i) at each layer, ŷ_l = Σ_{i ≤ l} a_i·W_dec,i→l + b_dec,l.
 import type { Gpu, Step } from '@limn/gpu';
-import { blockHook, intervene, type Extent, type HookName, type Intervention } from '@limn/hooks';
+import { blockHook, intervene, type Extent, type Intervention } from '@limn/hooks';
 import { add, concat, matmul, reshape, sparseDecode, type Tensor } from '@limn/tensor';
-import {
-  activationsOf,
-  denseOf,
-  preActivationsOf,
-  type Activations,
-  type EncodeOptions,
-  type EncoderTensors,
-  type FeatureEncoder,
-} from '../encoder.js';
+import type { Activations, EncodeOptions, FeatureEncoder } from '../encoder.js';
 import type { CrossLayerSet, CrossLayerWeights } from '../formats/cross-layer-set.js';
 import { partsOf, rowRange, rowsPerBinding } from '../row-parts.js';
 import {
   checkCrossLayerConfig,
-  layerConfig,
   type CrossLayerDictionaryConfig,
   type CrossLayerTensorName,
 } from './cross-layer-config.js';
+import { LayerEncoder } from './layer-encoder.js';
 import { putLayer, takeLayer, type CrossLayerTensors } from './layer-tensors.js';
-
-/** ε of the straight-through gradients of a set that was read: nothing else depends on it. */
-const READ_BANDWIDTH = 1;
+import { OncePerRun } from './once-per-run.js';
 
 /** A cross-layer transcoder whose tensors are parameters: targets of `gradients` in training, constants elsewhere. */
 export class CrossLayerDictionary implements Disposable {
   /** By layer: what its features read with. */
-  readonly encoders: readonly FeatureEncoder[];
+  readonly encoders: readonly LayerEncoder[];
 
   private constructor(
     readonly gpu: Gpu,
@@ -35,7 +25,7 @@ export class CrossLayerDictionary implements Disposable {
     /** By name; those of `crossLayerShapes`. */
     readonly parameters: ReadonlyMap<CrossLayerTensorName, Tensor>,
   ) {
-    this.encoders = Array.from({ length: config.layers }, (_, i) => new LayerEncoder(this, i));
+    this.encoders = Array.from({ length: config.layers }, (_, i) => new LayerEncoder(gpu, config, i, parameters));
   }
 
   /**
@@ -61,17 +51,11 @@ export class CrossLayerDictionary implements Disposable {
 
   /**
    * Of a set, a layer at a time, so that the host holds one layer's numbers.
-   * @throws LimnError as `create`; `data/dictionary-circuit-tracer`; what the source of the files throws
+   * @throws LimnError as `create`; as the format of the set; what the source of the files throws
    */
   static async read(gpu: Gpu, set: CrossLayerSet): Promise<CrossLayerDictionary> {
     const { layers, features, width, input, activation } = set.config;
-    const config = checkCrossLayerConfig({
-      layers,
-      features,
-      width,
-      input,
-      activation: activation === 'relu' ? { kind: activation } : { kind: activation, bandwidth: READ_BANDWIDTH },
-    });
+    const config = checkCrossLayerConfig({ layers, features, width, input, activation });
     const made: CrossLayerTensors = new Map();
     try {
       for (let i = 0; i < layers; i++) putLayer(gpu, config, i, await set.read(i), made);
@@ -89,7 +73,7 @@ export class CrossLayerDictionary implements Disposable {
 
   /** All that features of a layer write: at that layer, and at each behind it. */
   decoders(from: number): readonly Tensor[] {
-    return Array.from({ length: this.config.layers - from }, (_, to) => this.decoder(from, from + to));
+    return (this.encoders[from] as LayerEncoder).decoders;
   }
 
   /** b_dec [d] of a layer. */
@@ -135,20 +119,15 @@ export class CrossLayerDictionary implements Disposable {
    */
   replacement(extent: Extent = {}): readonly Intervention[] {
     const { features, width, layers } = this.config;
-    const ofRun = new WeakMap<Step, Map<number, Encoded>>();
+    const ofRun = new OncePerRun<readonly Activations[]>();
     /** A layer is encoded once a run, whichever layers behind it ask. */
-    const encoded = (step: Step, i: number, x: Tensor): readonly Activations[] => {
-      const known = ofRun.get(step) ?? new Map<number, Encoded>();
-      ofRun.set(step, known);
-      const found = known.get(i);
-      if (found?.x === x) return found.parts;
-      const rows = reshape(x, [x.size / width, width]);
-      const parts = this.parts(x.size / width).map(([start, count]) =>
-        (this.encoders[i] as FeatureEncoder).activations(step, rowRange(step, rows, start, count)),
-      );
-      known.set(i, { x, parts });
-      return parts;
-    };
+    const encoded = (step: Step, i: number, x: Tensor): readonly Activations[] =>
+      ofRun.of(step, i, x, () => {
+        const rows = reshape(x, [x.size / width, width]);
+        return this.parts(x.size / width).map(([start, count]) =>
+          (this.encoders[i] as FeatureEncoder).activations(step, rowRange(step, rows, start, count)),
+        );
+      });
     return Array.from({ length: layers }, (_, l) => {
       const reads = this.encoders.slice(0, l + 1).map((encoder) => encoder.reads);
       return intervene(
@@ -191,51 +170,6 @@ export class CrossLayerDictionary implements Disposable {
   /** As `dispose`. */
   [Symbol.dispose](): void {
     this.dispose();
-  }
-}
-
-/** A layer of a run, encoded: by parts of its rows. */
-interface Encoded {
-  readonly x: Tensor;
-  readonly parts: readonly Activations[];
-}
-
-/** See `CrossLayerDictionary.encoders`. */
-class LayerEncoder implements FeatureEncoder {
-  readonly config: FeatureEncoder['config'];
-  readonly reads: HookName;
-
-  constructor(
-    private readonly owner: CrossLayerDictionary,
-    private readonly layer: number,
-  ) {
-    this.config = layerConfig(owner.config, layer);
-    this.reads = blockHook(layer, owner.config.input);
-  }
-
-  get gpu(): Gpu {
-    return this.owner.gpu;
-  }
-
-  tensor(name: 'wEnc' | 'bEnc'): Tensor {
-    return this.owner.parameters.get(`${name}.${this.layer}`) as Tensor;
-  }
-
-  preActivations(step: Step, x: Tensor): Tensor {
-    return preActivationsOf(step, this.#tensors, x);
-  }
-
-  encode(step: Step, x: Tensor, options: EncodeOptions = {}): Tensor {
-    return denseOf(step, this.activations(step, x, options));
-  }
-
-  activations(step: Step, x: Tensor, options: EncodeOptions = {}): Activations {
-    return activationsOf(step, this.#tensors, this.config.activation, x, options);
-  }
-
-  get #tensors(): EncoderTensors {
-    const logThreshold = this.owner.parameters.get(`logThreshold.${this.layer}`);
-    return { wEnc: this.tensor('wEnc'), bEnc: this.tensor('bEnc'), logThreshold };
   }
 }
 

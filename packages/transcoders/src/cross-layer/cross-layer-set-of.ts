@@ -1,20 +1,11 @@
-// A cross-layer transcoder as circuit-tracer's sets have it: an activation that each feature decides by itself.
-import { cannotExport } from '../formats/cannot-export.js';
+// A cross-layer transcoder on the host as what is written, a layer at a time.
 import type { CrossLayerSet, CrossLayerWeights } from '../formats/cross-layer-set.js';
 import type { CrossLayerDictionaryConfig } from './cross-layer-config.js';
 
-/**
- * What `writeCrossLayerSet` writes; `batch-top-k` is `jump-relu` with the threshold that was learnt.
- * @throws LimnError `usage/dictionary-export` for `top-k`, in which features compete
- */
+/** What `writeCrossLayerSet` and `writeDictionarySet` write, of numbers that are on the host already. */
 export function crossLayerSetOf(
-  { layers, features, width, input, activation }: CrossLayerDictionaryConfig,
+  config: CrossLayerDictionaryConfig,
   weights: readonly CrossLayerWeights[],
 ): CrossLayerSet {
-  if (activation.kind === 'top-k')
-    throw cannotExport("circuit-tracer's cross-layer set", activation.kind, 'relu, jump-relu and batch-top-k');
-  return {
-    config: { layers, features, width, input, activation: activation.kind === 'relu' ? 'relu' : 'jump-relu' },
-    read: async (layer) => weights[layer] as CrossLayerWeights,
-  };
+  return { config, read: async (layer) => weights[layer] as CrossLayerWeights };
 }

@@ -1,6 +1,8 @@
 // The tensors of a cross-layer transcoder: from the numbers of a layer, which hold its decoders side by side, and back.
 import { LimnError, type Gpu } from '@limn/gpu';
 import { persistent, type Tensor } from '@limn/tensor';
+import { checkTensors } from '../checked-tensors.js';
+import { hasThreshold } from '../dictionary-config.js';
 import type { CrossLayerWeights } from '../formats/cross-layer-set.js';
 import { logThresholds, thresholds } from '../formats/thresholds.js';
 import type { CrossLayerDictionaryConfig, CrossLayerTensorName } from './cross-layer-config.js';
@@ -65,38 +67,38 @@ export async function takeLayer(
   };
 }
 
+/** Shapes of a layer's numbers as they are kept on the host. */
+export function layerShapes(
+  { layers: L, features: F, width: d, activation }: CrossLayerDictionaryConfig,
+  i: number,
+): ReadonlyMap<LayerTensorName, readonly number[]> {
+  return new Map<LayerTensorName, readonly number[]>([
+    ['wEnc', [F, d]],
+    ['bEnc', [F]],
+    ...(hasThreshold(activation) ? ([['threshold', [F]]] as const) : []),
+    ['wDec', [F, L - i, d]],
+    ['bDec', [d]],
+  ]);
+}
+
+/** Names of a layer's tensors on the host. */
+export type LayerTensorName = Exclude<keyof CrossLayerWeights, 'layer'>;
+
 function checkedLayer(
   config: CrossLayerDictionaryConfig,
   i: number,
   weights: CrossLayerWeights | undefined,
 ): CrossLayerWeights {
-  const { layers: L, features: F, width: d, activation } = config;
-  const refuse = (name: string, problem: string): LimnError =>
-    new LimnError('data/dictionary-weights', `${name} of layer ${i} ${problem}.`, { details: { name, layer: i } });
-  if (!weights) throw refuse('The part', 'is missing');
-  if (weights.layer !== i) throw refuse('The part', `says it is that of layer ${weights.layer}`);
-  const hasThreshold = activation.kind === 'jump-relu' || activation.kind === 'batch-top-k';
-  const shapes = {
-    wEnc: [F, d],
-    bEnc: [F],
-    bDec: [d],
-    wDec: [F, L - i, d],
-    ...(hasThreshold ? { threshold: [F] } : {}),
-  } as const;
-  for (const [name, shape] of Object.entries(shapes)) {
-    const data = weights[name as keyof typeof shapes];
-    const size = shape.reduce((product, n) => product * n, 1);
-    if (!data) throw refuse(name, 'is missing');
-    if (data.length !== size)
-      throw refuse(
-        name,
-        `has ${data.length} numbers; a cross-layer transcoder of this config takes [${shape.join(', ')}]`,
-      );
-    const odd = data.findIndex((value) => !Number.isFinite(value) || (name === 'threshold' && value < 0));
-    if (odd >= 0)
-      throw refuse(name, `holds ${data[odd]} at ${odd}; every number must be finite, and no threshold negative`);
-  }
-  if (weights.threshold && !hasThreshold)
-    throw refuse('threshold', 'does not belong to a cross-layer transcoder of this config');
+  const problem =
+    weights === undefined
+      ? 'is missing'
+      : weights.layer === i
+        ? undefined
+        : `says it is that of layer ${weights.layer}`;
+  if (weights === undefined || problem !== undefined)
+    throw new LimnError('data/dictionary-weights', `The part of layer ${i} ${problem}.`, { details: { layer: i } });
+  const { layer, ...tensors } = weights;
+  const shapes = layerShapes(config, i);
+  checkTensors(tensors, { shapes, of: 'a cross-layer transcoder', layer, notNegative: ['threshold'] });
   return weights;
 }

@@ -4,6 +4,7 @@ import { CheckedFields } from '@limn/hooks';
 import { parseDocument } from 'yaml';
 import type { ReadableSite } from '../dictionary-config.js';
 import { isReadable, siteOf } from './hook-places.js';
+import type { DictionaryConvention } from './stored-dictionary.js';
 
 /** What a config.yaml says. */
 export interface CircuitTracerConfig {
@@ -20,6 +21,14 @@ export interface CircuitTracerConfig {
   /** The name under which feature pages are found. */
   readonly scan?: string;
 }
+
+/** circuit-tracer takes models as they are published, puts a special token first and leaves that position out. */
+export const CIRCUIT_TRACER_EXPECTS: DictionaryConvention = {
+  gain: 'kept',
+  output: 'plain',
+  preBias: 'none',
+  bos: true,
+};
 
 /** The fields of a circuit-tracer folder. */
 export const circuitTracerFields = new CheckedFields(

@@ -3,6 +3,7 @@ import { checkConfig, type DictionaryActivation } from '../dictionary-config.js'
 import type { DictionaryWeights } from '../dictionary.js';
 import { cannotExport } from './cannot-export.js';
 import {
+  CIRCUIT_TRACER_EXPECTS,
   circuitTracerConfigText,
   circuitTracerFields,
   MOST_YAML_BYTES,
@@ -92,8 +93,7 @@ async function openLayer(
     reads,
     writes,
     ...(model === undefined ? {} : { model }),
-    // circuit-tracer takes models as they are published, puts a special token first and leaves that position out.
-    expects: { gain: 'kept', output: 'plain', preBias: 'none', bos: true },
+    expects: CIRCUIT_TRACER_EXPECTS,
     notes: [
       ...(flipped ? ['W_dec lay as [d, F] and was transposed.'] : []),
       ...(F === d && transposedDecoder === undefined ? ['F = d: that W_dec lies as [F, d] is taken for granted.'] : []),

@@ -1,6 +1,10 @@
 // Cross-layer transcoders as circuit-tracer keeps them: features of layer i read there and write at every layer from i on.
-import type { ReadableSite } from '../dictionary-config.js';
+import { sizeOf } from '../checked-tensors.js';
+import type { CrossLayerDictionaryConfig } from '../cross-layer/cross-layer-config.js';
+import { hasThreshold } from '../dictionary-config.js';
+import { cannotExport } from './cannot-export.js';
 import {
+  CIRCUIT_TRACER_EXPECTS,
   circuitTracerConfigText,
   circuitTracerFields,
   MOST_YAML_BYTES,
@@ -8,22 +12,17 @@ import {
 } from './circuit-tracer-config.js';
 import { type DictionaryFile, type DictionaryFiles } from './dictionary-files.js';
 import { TensorReader } from './read-tensors.js';
+import type { DictionaryProvenance } from './stored-dictionary.js';
 import { checkedThresholds } from './thresholds.js';
 
-/** The shape of a cross-layer transcoder. */
-export interface CrossLayerConfig {
-  /** L */
-  readonly layers: number;
-  /** F: features of each layer. */
-  readonly features: number;
-  /** d: width of what is read and written. */
-  readonly width: number;
-  readonly input: ReadableSite;
-  /** a = max(h, 0), or h·1[h > θ]. */
-  readonly activation: 'relu' | 'jump-relu';
+/** The shape of a cross-layer transcoder, with what its folder calls the model and the pages of its features. */
+export interface CrossLayerConfig extends CrossLayerDictionaryConfig {
   readonly model?: string;
   readonly scan?: string;
 }
+
+/** ε of the straight-through gradients of a set that was read: nothing else depends on it. */
+const READ_BANDWIDTH = 1;
 
 /**
  * The part of a cross-layer transcoder that reads at layer i: a_i = φ(x_i·W_encᵀ + b_enc). What is written at layer l is
@@ -47,8 +46,14 @@ export interface CrossLayerWeights {
 /** A cross-layer transcoder of which a layer at a time is read: the decoders of GPT-2 small with 10,000 features a layer are 2.4 GB. */
 export interface CrossLayerSet {
   readonly config: CrossLayerConfig;
-  /** @throws LimnError `data/dictionary-circuit-tracer`; what the source of the files throws */
+  /** The numbers of a layer. @throws LimnError as the format of the set; what the source of the files throws */
   read(layer: number): Promise<CrossLayerWeights>;
+}
+
+/** A set of a folder, of which only the config was read. */
+export interface StoredCrossLayer extends CrossLayerSet {
+  readonly provenance: DictionaryProvenance;
+  readonly figures?: Readonly<Record<string, unknown>>;
 }
 
 const ENCODER = /^W_enc_(0|[1-9]\d{0,4})\.safetensors$/;
@@ -57,9 +62,11 @@ const ENCODER = /^W_enc_(0|[1-9]\d{0,4})\.safetensors$/;
  * Opens a folder of W_enc_{i}.safetensors {W_enc_i, b_enc_i, b_dec_i, threshold_i} and W_dec_{i}.safetensors {W_dec_i [F, L − i, d]}.
  * @throws LimnError `data/dictionary-circuit-tracer`; what the source of the files throws
  */
-export async function openCrossLayerSet(files: DictionaryFiles): Promise<CrossLayerSet> {
+export async function openCrossLayerSet(files: DictionaryFiles): Promise<StoredCrossLayer> {
   const fields = circuitTracerFields;
-  const { kind, input, model, scan } = readCircuitTracerConfig(await files.text('config.yaml', MOST_YAML_BYTES));
+  const { kind, input, reads, writes, model, scan } = readCircuitTracerConfig(
+    await files.text('config.yaml', MOST_YAML_BYTES),
+  );
   fields.oneOf(kind, 'model_kind', ['cross_layer_transcoder']);
   const names = await files.names();
   const found = new Set(
@@ -79,12 +86,22 @@ export async function openCrossLayerSet(files: DictionaryFiles): Promise<CrossLa
     features,
     width,
     input,
-    activation: jump ? 'jump-relu' : 'relu',
+    activation: jump ? { kind: 'jump-relu', bandwidth: READ_BANDWIDTH } : { kind: 'relu' },
     ...(model === undefined ? {} : { model }),
     ...(scan === undefined ? {} : { scan }),
   };
+  const provenance: DictionaryProvenance = {
+    format: 'circuit-tracer',
+    file: 'config.yaml',
+    reads,
+    writes,
+    ...(model === undefined ? {} : { model }),
+    expects: CIRCUIT_TRACER_EXPECTS,
+    notes: jump ? [`The files have no bandwidth; ${READ_BANDWIDTH} is taken, which only further training reads.`] : [],
+  };
   return {
     config,
+    provenance,
     read: async (layer) => {
       fields.whole(layer, 'layer', 0, layers - 1);
       const encoder = await encoderOf(files, layer);
@@ -114,14 +131,18 @@ export async function openCrossLayerSet(files: DictionaryFiles): Promise<CrossLa
 }
 
 /**
- * The files of a cross-layer transcoder, one after the other; `openCrossLayerSet` gives every number back to the bit.
- * @throws LimnError `data/dictionary-circuit-tracer` for weights that are not of its shape
+ * The files of a cross-layer transcoder, one after the other; `openCrossLayerSet` gives every number back to the bit. `batch-top-k` goes out
+ * as `jump-relu` with the threshold that was learnt.
+ * @throws LimnError `usage/dictionary-export` for `top-k`, in which features compete; `data/dictionary-circuit-tracer` for weights that are not
+ * of its shape
  */
 export async function* writeCrossLayerSet(
   { config, read }: CrossLayerSet,
   { model, scan }: { readonly model: string; readonly scan: string },
 ): AsyncGenerator<DictionaryFile> {
   const { layers, features, width, input, activation } = config;
+  if (activation.kind === 'top-k')
+    throw cannotExport("circuit-tracer's cross-layer set", activation.kind, 'relu, jump-relu and batch-top-k');
   yield {
     name: 'config.yaml',
     text: circuitTracerConfigText({
@@ -135,7 +156,7 @@ export async function* writeCrossLayerSet(
   for (let i = 0; i < layers; i++) {
     const { wEnc, bEnc, bDec, wDec, threshold } = await read(i);
     const tensor = (name: string, data: Float32Array | undefined, shape: readonly number[]) => {
-      const size = shape.reduce((product, n) => product * n, 1);
+      const size = sizeOf(shape);
       if (data?.length === size) return { shape, data };
       throw circuitTracerFields.refuse(name, data && `${data.length} numbers`, `${size}: [${shape.join(', ')}]`);
     };
@@ -143,7 +164,7 @@ export async function* writeCrossLayerSet(
       [`W_enc_${i}`, tensor(`W_enc_${i}`, wEnc, [features, width])],
       [`b_enc_${i}`, tensor(`b_enc_${i}`, bEnc, [features])],
       [`b_dec_${i}`, tensor(`b_dec_${i}`, bDec, [width])],
-      ...(activation === 'jump-relu'
+      ...(hasThreshold(activation)
         ? ([[`threshold_${i}`, tensor(`threshold_${i}`, threshold, [features])]] as const)
         : []),
     ]);

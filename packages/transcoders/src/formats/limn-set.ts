@@ -1,54 +1,46 @@
 // limn's own format: a folder with config.json, which says everything but the numbers, and a safetensors file for each dictionary.
-import { blockHook, CheckedFields, tryParseHookName, type ModelInfo } from '@limn/hooks';
-import { checkConfig, READABLE_SITES, type DictionaryActivation, type DictionaryConfig } from '../dictionary-config.js';
+import { blockHook, tryParseHookName } from '@limn/hooks';
+import { checkConfig, READABLE_SITES, type DictionaryConfig } from '../dictionary-config.js';
 import { dictionaryShapes, type DictionaryTensorName, type DictionaryWeights } from '../dictionary.js';
 import { MOST_CONFIG_BYTES, type DictionaryFile, type DictionaryFiles } from './dictionary-files.js';
-import { firstNonFinite, TensorReader } from './read-tensors.js';
+import {
+  CROSS_LAYER_KIND,
+  CROSS_LAYER_SET_FORMAT,
+  crossLayerFiles,
+  openCrossLayerMember,
+  type CrossLayerMember,
+} from './limn-cross-layer.js';
+import { TensorReader } from './read-tensors.js';
 import { MOST_WIDTH } from './saelens-config.js';
-import type {
-  DictionaryConvention,
-  DictionaryProvenance,
-  LoadedDictionary,
-  StoredDictionary,
-} from './stored-dictionary.js';
+import {
+  checkActivation,
+  describedBy,
+  entryJson,
+  entryOf,
+  setConfig,
+  setFields as fields,
+  setTensors,
+  type SetDescription,
+  type SetEntry,
+  type SetModel,
+} from './set-fields.js';
+import type { StoredCrossLayer } from './cross-layer-set.js';
+import type { DictionaryProvenance, LoadedDictionary, StoredDictionary } from './stored-dictionary.js';
 
-/** The name of the format and of its one version. */
+/** The name of the format, and its version for dictionaries of one layer each; `CROSS_LAYER_SET_FORMAT` is the other. */
 export const DICTIONARY_SET_FORMAT = 'limn-dictionaries/1';
 
-/** The model that a set was trained on: `model.info` will do. */
-export type SetModel = Pick<
-  ModelInfo,
-  'architecture' | 'layers' | 'width' | 'vocabulary' | 'processing' | 'fingerprint'
->;
-
-/** What a set says of itself; all but the model may be unknown, and what is `object` here is any JSON. */
-export interface SetDescription {
-  readonly model: SetModel;
-  /** Settings of the training, the same for all of its dictionaries, its seed among them. */
-  readonly training?: object;
-  /** What was trained on: `sha256`, and what else is to be said of it. */
-  readonly data?: object;
-  readonly versions?: Readonly<Record<string, string>>;
-  /** The GPU, in words. */
-  readonly adapter?: string;
-  readonly command?: string;
-}
-
 /** One dictionary of a set to be written. */
-export interface SetMember {
+export interface SetMember extends SetEntry {
   readonly config: DictionaryConfig;
   /** The numbers, or how to get them when their file's turn comes. */
   readonly weights: DictionaryWeights | (() => Promise<DictionaryWeights>);
-  readonly expects?: Partial<DictionaryConvention>;
-  /** What was measured: L0, FVU, …. */
-  readonly figures?: object;
-  /** Settings of the training that are this dictionary's own. */
-  readonly training?: object;
 }
 
-/** A set that was read. */
+/** A set that was read: dictionaries of one layer each, or a cross-layer transcoder and none of these. */
 export interface DictionarySet {
   readonly description: SetDescription;
+  readonly crossLayer?: StoredCrossLayer;
   readonly dictionaries: readonly (StoredDictionary & { readonly figures?: Readonly<Record<string, unknown>> })[];
 }
 
@@ -60,14 +52,6 @@ const TENSOR_NAMES: Readonly<Record<DictionaryTensorName, string>> = {
   logThreshold: 'log_threshold',
   wSkip: 'W_skip',
 };
-const MOST_LAYERS = 10_000;
-const ORIGIN = ['training', 'data', 'versions', 'adapter', 'command'] as const;
-
-const fields = new CheckedFields(
-  'data/dictionary-set',
-  'The dictionary set',
-  'Give a folder that limn wrote: config.json and the safetensors files that it names.',
-);
 
 /** The file of a dictionary in its set. */
 const fileOf = ({ layer, input }: DictionaryConfig): string => `blocks.${layer}.${input}.safetensors`;
@@ -78,11 +62,15 @@ const fileOf = ({ layer, input }: DictionaryConfig): string => `blocks.${layer}.
  * `usage/dictionary-config`; what getting the numbers throws
  */
 export async function* writeDictionarySet(
-  members: readonly SetMember[],
-  { model, ...origin }: SetDescription,
+  members: readonly SetMember[] | CrossLayerMember,
+  description: SetDescription,
 ): AsyncGenerator<DictionaryFile> {
+  if ('crossLayer' in members) {
+    yield* crossLayerFiles(members, description);
+    return;
+  }
   const names = new Set<string>();
-  const dictionaries = members.map(({ config, expects, figures, training }) => {
+  const dictionaries = members.map(({ config, ...entry }) => {
     const file = fileOf(checkConfig(config));
     if (names.has(file)) throw fields.refuse('dictionaries', file, 'one dictionary for each place');
     names.add(file);
@@ -96,41 +84,17 @@ export async function* writeDictionarySet(
       features,
       activation,
       skip,
-      ...(expects && { expects }),
-      ...(figures && { figures }),
-      ...(training && { training }),
+      ...entryJson(entry),
     };
   });
-  const { architecture, layers, width, vocabulary, processing, fingerprint } = model;
-  const config = {
-    format: DICTIONARY_SET_FORMAT,
-    model: { architecture, layers, width, vocabulary, processing, fingerprint },
-    ...origin,
-    dictionaries,
-  };
-  yield { name: 'config.json', text: `${JSON.stringify(config, undefined, 2)}\n` };
-  for (const { config: each, weights } of members) {
+  yield setConfig(DICTIONARY_SET_FORMAT, description, { dictionaries });
+  for (const { config, weights } of members) {
+    const name = fileOf(config);
     const held = typeof weights === 'function' ? await weights() : weights;
-    const tensors = new Map(
-      Array.from(dictionaryShapes(each), ([name, shape]) => {
-        const data = held[name];
-        const size = shape.reduce((product, n) => product * n, 1);
-        if (data?.length !== size)
-          throw fields.refuse(
-            `${fileOf(each)} ${TENSOR_NAMES[name]}`,
-            data && `${data.length} numbers`,
-            `${size} numbers`,
-          );
-        const odd = firstNonFinite(data);
-        if (odd >= 0)
-          throw fields.refuse(`${fileOf(each)} ${TENSOR_NAMES[name]}[${odd}]`, data[odd], 'a finite number');
-        return [TENSOR_NAMES[name], { shape, data }] as const;
-      }),
-    );
     yield {
-      name: fileOf(each),
-      tensors,
-      metadata: { format: DICTIONARY_SET_FORMAT, reads: blockHook(each.layer, each.input) },
+      name,
+      tensors: setTensors(name, dictionaryShapes(config), TENSOR_NAMES, held),
+      metadata: { format: DICTIONARY_SET_FORMAT, reads: blockHook(config.layer, config.input) },
     };
   }
 }
@@ -142,9 +106,13 @@ export async function* writeDictionarySet(
  */
 export async function openDictionarySet(files: DictionaryFiles): Promise<DictionarySet> {
   const config = fields.parse(await files.text('config.json', MOST_CONFIG_BYTES));
-  fields.oneOf(config.format, 'format', [DICTIONARY_SET_FORMAT]);
-  const model = checkModel(config.model);
-  const description = { model, ...originOf(config) };
+  const format = fields.oneOf(config.format, 'format', [DICTIONARY_SET_FORMAT, CROSS_LAYER_SET_FORMAT]);
+  const description = describedBy(config);
+  const { model } = description;
+  if (format === CROSS_LAYER_SET_FORMAT) {
+    fields.oneOf(config.kind, 'kind', [CROSS_LAYER_KIND]);
+    return { description, dictionaries: [], crossLayer: await openCrossLayerMember(files, config, description) };
+  }
   const list = fields.list(config.dictionaries, 'dictionaries');
   const names = await files.names();
   const seen = new Set<string>();
@@ -177,14 +145,14 @@ async function openMember(
   const shapes = dictionaryShapes(config);
   for (const [name, shape] of shapes) tensors.expect(TENSOR_NAMES[name], shape);
   tensors.refuseOthers();
-  const own = entry.training === undefined ? undefined : fields.record(entry.training, `${at}.training`);
+  const { expects, figures, training: own } = entryOf(entry, at);
   const provenance: DictionaryProvenance = {
     format: 'limn',
     file,
     model: model.fingerprint,
     reads: String(entry.reads),
     writes: String(entry.writes),
-    expects: entry.expects === undefined ? {} : expectation(entry.expects, `${at}.expects`),
+    expects,
     notes: [],
     ...(common || own ? { training: { ...common, ...own } } : {}),
   };
@@ -193,7 +161,6 @@ async function openMember(
     for (const [name, shape] of shapes) weights[name] = await tensors.read(TENSOR_NAMES[name], shape);
     return { config, provenance, weights: weights as unknown as DictionaryWeights };
   };
-  const figures = entry.figures === undefined ? undefined : fields.record(entry.figures, `${at}.figures`);
   return { config, provenance, read, ...(figures && { figures }) };
 }
 
@@ -219,40 +186,4 @@ function checkEntry(entry: Readonly<Record<string, unknown>>, at: string, model:
     skip: fields.flag(entry.skip, `${at}.skip`),
   };
   return fields.within(at, entry, () => checkConfig(config));
-}
-
-function checkActivation(given: unknown, at: string): DictionaryActivation {
-  const { kind: named, k, bandwidth } = fields.record(given, at);
-  const kind = fields.oneOf(named, `${at}.kind`, ['relu', 'top-k', 'batch-top-k', 'jump-relu']);
-  if (kind === 'relu') return { kind };
-  if (kind === 'jump-relu') return { kind, bandwidth: fields.finite(bandwidth, `${at}.bandwidth`) };
-  return { kind, k: fields.whole(k, `${at}.k`, 1, MOST_WIDTH) };
-}
-
-function expectation(given: unknown, at: string): Partial<DictionaryConvention> {
-  const { gain, output, preBias, bos } = fields.record(given, at);
-  return {
-    ...(gain === undefined ? {} : { gain: fields.oneOf(gain, `${at}.gain`, ['kept', 'folded']) }),
-    ...(output === undefined ? {} : { output: fields.oneOf(output, `${at}.output`, ['plain', 'centred']) }),
-    ...(preBias === undefined ? {} : { preBias: fields.oneOf(preBias, `${at}.preBias`, ['none', 'subtracted']) }),
-    ...(bos === undefined ? {} : { bos: fields.flag(bos, `${at}.bos`) }),
-  };
-}
-
-function checkModel(given: unknown): SetModel {
-  const model = fields.record(given, 'model');
-  for (const name of ['architecture', 'processing', 'fingerprint'] as const) fields.text(model[name], `model.${name}`);
-  fields.whole(model.layers, 'model.layers', 1, MOST_LAYERS);
-  for (const name of ['width', 'vocabulary'] as const) fields.whole(model[name], `model.${name}`, 1, MOST_WIDTH);
-  return model as unknown as SetModel;
-}
-
-function originOf(config: Readonly<Record<string, unknown>>): Omit<SetDescription, 'model'> {
-  const origin: Record<string, unknown> = {};
-  for (const name of ORIGIN) {
-    const value = config[name];
-    if (value === undefined) continue;
-    origin[name] = name === 'adapter' || name === 'command' ? fields.text(value, name) : fields.record(value, name);
-  }
-  return origin as Omit<SetDescription, 'model'>;
 }

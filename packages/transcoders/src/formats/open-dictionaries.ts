@@ -2,6 +2,7 @@
 import { LimnError, shownValue } from '@limn/gpu';
 import { MOST_YAML_BYTES, readCircuitTracerConfig } from './circuit-tracer-config.js';
 import { openCircuitTracerSet, type CircuitTracerOptions } from './circuit-tracer-set.js';
+import { openCrossLayerSet, type StoredCrossLayer } from './cross-layer-set.js';
 import { MOST_CONFIG_BYTES, splitName, type DictionaryFiles } from './dictionary-files.js';
 import { DICTIONARY_SET_FORMAT, openDictionarySet } from './limn-set.js';
 import { openPaperFiles } from './paper-pt.js';
@@ -12,7 +13,7 @@ import type { StoredDictionary } from './stored-dictionary.js';
 /**
  * The dictionaries of a folder. Which format it is, its files say: a config.json of limn, a config.yaml of circuit-tracer,
  * sae_weights.safetensors of SAELens, sae.safetensors of sparsify, `.pt` of the paper.
- * @throws LimnError `data/dictionary-unknown` for none of them, or more than one, and for a cross-layer transcoder (`openCrossLayerSet`
+ * @throws LimnError `data/dictionary-unknown` for none of them, or more than one, and for a cross-layer transcoder (`openCrossLayer`
  * reads it); `data/dictionary-set`, `data/dictionary-saelens`, `data/dictionary-circuit-tracer`, `data/dictionary-sparsify`,
  * `data/dictionary-pt`, `data/torch-…`; `usage/dictionary-config`; what the source of the files throws
  */
@@ -23,9 +24,7 @@ export async function openDictionaries(
   const names = await files.names();
   const bases = new Set(names.map((name) => splitName(name).base));
   const found = [
-    ...((await isOwn(files, names))
-      ? [{ of: 'limn', open: async () => (await openDictionarySet(files)).dictionaries }]
-      : []),
+    ...((await isOwn(files, names)) ? [{ of: 'limn', open: () => openOwn(files) }] : []),
     ...(names.includes('config.yaml') ? [{ of: 'circuit-tracer', open: () => openSet(files, options) }] : []),
     ...(bases.has('sae_weights.safetensors') ? [{ of: 'SAELens', open: () => openSaeLens(files) }] : []),
     ...(bases.has('sae.safetensors') ? [{ of: 'sparsify', open: () => openSparsify(files) }] : []),
@@ -54,15 +53,32 @@ async function isOwn(files: DictionaryFiles, names: readonly string[]): Promise<
   return text.includes(`"${DICTIONARY_SET_FORMAT.split('/')[0]}/`);
 }
 
+/**
+ * The cross-layer transcoder of a folder of limn or of circuit-tracer; undefined where the folder holds none.
+ * @throws LimnError `data/dictionary-set`, `data/dictionary-circuit-tracer`, `usage/dictionary-config`; what the source of the files throws
+ */
+export async function openCrossLayer(files: DictionaryFiles): Promise<StoredCrossLayer | undefined> {
+  const names = await files.names();
+  if (await isOwn(files, names)) return (await openDictionarySet(files)).crossLayer;
+  if (!names.includes('config.yaml')) return undefined;
+  const { kind } = readCircuitTracerConfig(await files.text('config.yaml', MOST_YAML_BYTES));
+  return kind === 'cross_layer_transcoder' ? openCrossLayerSet(files) : undefined;
+}
+
+async function openOwn(files: DictionaryFiles): Promise<readonly StoredDictionary[]> {
+  const { dictionaries, crossLayer } = await openDictionarySet(files);
+  if (crossLayer) throw notOfOneLayer(files);
+  return dictionaries;
+}
+
 async function openSet(files: DictionaryFiles, options: CircuitTracerOptions): Promise<StoredDictionary[]> {
   const { kind } = readCircuitTracerConfig(await files.text('config.yaml', MOST_YAML_BYTES));
   if (kind === 'transcoder_set') return openCircuitTracerSet(files, options);
-  throw new LimnError(
-    'data/dictionary-unknown',
-    `${files.label} holds a cross-layer transcoder, not one for each layer.`,
-    {
-      details: { label: files.label, found: [kind] },
-      hint: 'Open it with openCrossLayerSet.',
-    },
-  );
+  throw notOfOneLayer(files);
 }
+
+const notOfOneLayer = ({ label }: DictionaryFiles): LimnError =>
+  new LimnError('data/dictionary-unknown', `${label} holds a cross-layer transcoder, not one for each layer.`, {
+    details: { label, found: ['cross-layer'] },
+    hint: 'Open it with openCrossLayer.',
+  });
