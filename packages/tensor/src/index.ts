@@ -41,6 +41,7 @@ export { layernorm, type LayernormOptions } from './ops/layernorm.js';
 export { chooseRowKernel, rowKernelCandidates, type RowKernelName, type RowShape } from './ops/choose-rows.js';
 export { affine, layernormParts, layernormScale, normalize, type LayernormParts } from './ops/layernorm-parts.js';
 export { logSoftmax, logSumExp, softmax, type SoftmaxKernel } from './ops/log-softmax.js';
+export { lowRankByTask, lowRankDown, lowRankUp, type LowRankUpOptions } from './ops/low-rank.js';
 export { matmul, type MatmulOptions } from './ops/matmul.js';
 export {
   chooseMatmul,
@@ -83,6 +84,7 @@ export { encodeTopK, type EncodeTopKOptions } from './ops/sparse-encode.js';
 export { type SelectionKernel } from './ops/sparse-select.js';
 export { selectTopK, type SelectTopKOptions } from './ops/sparse-top-k.js';
 export { slotFold, slotPullback, type FoldedSlots, type SlotFoldOptions } from './ops/slot-pullback.js';
+export { TASK_RUN, taskRows, type RowTasks, type TaskRows } from './ops/task-rows.js';
 export { MAX_TOP_K, topK } from './ops/top-k.js';
 export { abs, exp, log, reciprocal, relu, rsqrt, sigmoid, sqrt, square, tanh, type UnaryName } from './ops/unary.js';
 export { unembed } from './ops/unembed.js';

@@ -33,6 +33,7 @@ export * as referenceGather from './reference/gather.js';
 export * as referenceGelu from './reference/gelu.js';
 export * as referenceJumpRelu from './reference/jump-relu.js';
 export * as referenceLayernorm from './reference/layernorm.js';
+export * as referenceLowRank from './reference/low-rank.js';
 export * as referenceMatmul from './reference/matmul.js';
 export * as referenceMovement from './reference/movement.js';
 export * as referenceReduce from './reference/reduce.js';
