@@ -1,6 +1,6 @@
 // One tensor's entry in a safetensors header: {dtype, shape, data_offsets}, checked with exact integers before anything is allocated.
 import type { LimnError } from '@limn/gpu';
-import type { JsonLimits, ScannedJson } from './scan-json.js';
+import type { JsonLimits, ScannedJson } from '@limn/hooks';
 
 /** Bits per element of every dtype the format knows. */
 const dtypeBits = new Map(

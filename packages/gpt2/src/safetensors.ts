@@ -1,8 +1,8 @@
 // The header of a safetensors file, read with every check that its specification asks for before anything is allocated.
 import { LimnError } from '@limn/gpu';
+import { JsonScanError, scanJson, type ScannedJson } from '@limn/hooks';
 import { shortFile, type ModelFiles } from './files.js';
 import { headerLimits, isJsonObject, readEntry, type Complaint, type SafetensorsEntry } from './safetensors-entry.js';
-import { JsonScanError, scanJson, type ScannedJson } from './scan-json.js';
 
 const maxHeaderBytes = 100_000_000;
 const scanCodes = { syntax: 'not-json', 'duplicate-key': 'duplicate-key', limit: 'limit' } as const;

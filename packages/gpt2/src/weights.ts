@@ -1,10 +1,10 @@
 // Reads the weights of a Hugging Face GPT-2 folder: one file or shards, any prefix, tied or untied, checked and fingerprinted.
 import { LimnError, sha256, shownValue } from '@limn/gpu';
+import { JsonScanError, scanJson, type ScannedJson } from '@limn/hooks';
 import type { Gpt2Config } from './config.js';
 import { missingFile, readSmall, type ModelFiles } from './files.js';
 import { headerLimits, type SafetensorsEntry } from './safetensors-entry.js';
 import { readSafetensorsHeader } from './safetensors.js';
-import { JsonScanError, scanJson, type ScannedJson } from './scan-json.js';
 import { readTensorF32, sameValues } from './tensor-values.js';
 import { canonicalName, isLinearWeight, isMaskBuffer, weightShapes, type HostTensor } from './weight-names.js';
 

@@ -1,11 +1,11 @@
 // The safetensors reader and writer: round trips, cut and changing files, and conversions. What is refused: safetensors-hostile.test.ts.
+import { JsonScanError, scanJson } from '@limn/hooks';
 import { refusal } from '@limn/testing';
 import { describe, expect, test } from 'vitest';
 import { memoryFiles, type ModelFiles } from '../src/files.js';
 import type { SafetensorsEntry } from '../src/safetensors-entry.js';
 import { writeSafetensors } from '../src/safetensors-write.js';
 import { readSafetensorsHeader } from '../src/safetensors.js';
-import { JsonScanError, scanJson } from '../src/scan-json.js';
 import { chunkBytes, readTensorF32, sameValues, widenBf16, widenF16 } from '../src/tensor-values.js';
 import { fileOf } from './hostile/bytes.js';
 

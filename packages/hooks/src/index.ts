@@ -63,6 +63,7 @@ export {
   type StoredTensors,
   type WrittenFile,
 } from './stored-files.js';
+export { JsonScanError, scanJson, type JsonLimits, type ScannedJson } from './scan-json.js';
 export { TextStream, type TextPart } from './text-stream.js';
 export * from './token-batch.js';
 export {
