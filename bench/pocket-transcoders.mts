@@ -6,7 +6,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { transcodersFolder } from '@limn/pocket';
-import { dictionariesFromJson } from '@limn/report';
+import { dictionariesFromJson, type DictionariesRecord } from '@limn/report';
 import { withBlock } from './marked-block.mjs';
 import { RESULTS, save } from './result-file.mjs';
 import { setCard } from './transcoders/set-card.mjs';
@@ -35,23 +35,55 @@ const { values: options } = parseArgs({
 });
 const { work, out, study, card } = options;
 
+/** SAEs that saw as much, of which only the figures are kept. */
+const SAE_RESULT = 'sae-result.json';
+
 if (!card) {
-  if (work === undefined) throw new Error('--work DIR says where checkpoints and the report go');
+  if (work === undefined) throw new Error('--work DIR says where checkpoints and reports go');
+  const [set, saes] = [
+    trainedIn(path.join(work, 'transcoder'), 'transcoder'),
+    trainedIn(path.join(work, 'sae'), 'sae'),
+  ];
+  mkdirSync(out, { recursive: true });
+  for (const name of readdirSync(set))
+    if (/^(config\.json|result\.json|README\.md|.*\.safetensors)$/.test(name))
+      copyFileSync(path.join(set, name), path.join(out, name));
+  copyFileSync(path.join(saes, 'result.json'), path.join(out, SAE_RESULT));
+}
+const recordOf = (name: string): DictionariesRecord => dictionariesFromJson(readFileSync(path.join(out, name), 'utf8'));
+const readme = path.join(out, 'README.md');
+const kinds = JSON.parse(readFileSync(study, 'utf8')) as TranscoderStudy;
+const block = setCard(recordOf('result.json'), recordOf(SAE_RESULT), kinds);
+save(readme, withBlock(readFileSync(readme, 'utf8'), 'npm run pocket:transcoders', block));
+console.log(`written to ${path.relative(process.cwd(), out)}`);
+
+/** The folder, with a finished training of one kind in it. */
+function trainedIn(folder: string, kind: 'transcoder' | 'sae'): string {
+  const about = path.join(folder, 'training.json');
+  const state = existsSync(about)
+    ? (JSON.parse(readFileSync(about, 'utf8')) as { readonly state: string }).state
+    : 'none';
+  if (state === 'finished') return folder;
   const words = Object.entries(TRAINING).flatMap(([name, value]) => [`--${name}`, value]);
-  const resume = existsSync(path.join(work, 'training.json')) ? ['--resume'] : [];
+  const resume = state === 'none' ? [] : ['--resume'];
   const limn = path.join(import.meta.dirname, '../packages/limn/bin/limn.js');
   execFileSync(
     process.execPath,
-    [limn, 'transcode', 'train', '--model', 'pocket', ...words, '--interpretability', '--out', work, ...resume],
+    [
+      limn,
+      'transcode',
+      'train',
+      '--model',
+      'pocket',
+      '--kind',
+      kind,
+      ...words,
+      '--interpretability',
+      '--out',
+      folder,
+      ...resume,
+    ],
     { stdio: 'inherit' },
   );
-  mkdirSync(out, { recursive: true });
-  for (const name of readdirSync(work))
-    if (/^(config\.json|result\.json|README\.md|.*\.safetensors)$/.test(name))
-      copyFileSync(path.join(work, name), path.join(out, name));
+  return folder;
 }
-const readme = path.join(out, 'README.md');
-const record = dictionariesFromJson(readFileSync(path.join(out, 'result.json'), 'utf8'));
-const kinds = JSON.parse(readFileSync(study, 'utf8')) as TranscoderStudy;
-save(readme, withBlock(readFileSync(readme, 'utf8'), 'npm run pocket:transcoders', setCard(record, kinds)));
-console.log(`written to ${path.relative(process.cwd(), out)}`);

@@ -9,7 +9,7 @@ import type { TranscoderStudy } from './study.mjs';
 const ASKED = { cost: 0.2, recovered: 0.95, l0: 16, dead: 0.2, expansion: 8 } as const;
 
 /** The block in Markdown. */
-export function setCard(record: DictionariesRecord, study: TranscoderStudy): string {
+export function setCard(record: DictionariesRecord, saes: DictionariesRecord, study: TranscoderStudy): string {
   const points = record.points.filter(({ source }) => source === 'transcoder');
   const k = Math.max(...study.settings.sparsities.filter((each) => each <= ASKED.l0));
   return `## Against what was asked
@@ -21,10 +21,20 @@ ${markdownTable(
   points.map((point) => askedRow(record, study, point)),
 )}
 
-## Beside SAEs and neurons
+## Beside SAEs that saw as much
+
+SAEs of the same k, width, rate and seed, trained on the same tokens (their figures are in \`sae-result.json\`). F1: mean over live features of the
+best F1 with what the corpus knows about a token, less the same with permuted labels, with its 95 % interval over features.
+
+${markdownTable(
+  ['layer', ...['FVU', 'CE', 'KL', 'dead', 'F1'].flatMap((what) => [what, `${what}, SAE`])],
+  points.map((point) => alikeRow(point, saes)),
+)}
+
+## Beside SAEs and neurons at several sparsities
 
 From the study of ${study.settings.sparsities.length} sparsities and ${study.settings.seeds.length} seeds, [docs/transcoders.md](../../../docs/transcoders.md), of dictionaries that saw ${study.settings.tokens.toLocaleString('en')} tokens each; here at L0 = ${k},
-means over seeds. F1: mean over live features of the best F1 with what the corpus knows about a token, less the same with permuted labels.
+means over seeds.
 
 ${markdownTable(
   ['layer', ...['CE', 'KL', 'F1'].flatMap((what) => [`${what}, transcoder`, `${what}, SAE`, `${what}, neurons`])],
@@ -52,6 +62,24 @@ function askedRow(record: DictionariesRecord, { model }: TranscoderStudy, point:
     `${shown(100 * deadShare, 0)} %`,
     `${shown(features / model.width, 0)}·d`,
     cost < ASKED.cost ? 'not asked' : met ? 'yes' : 'no',
+  ];
+}
+
+function alikeRow(point: DictionaryPoint, saes: DictionariesRecord): string[] {
+  const sae = saes.points.find(({ source, layer }) => source === 'sae' && layer === point.layer);
+  if (sae === undefined) throw new Error(`there is no SAE of layer ${point.layer}`);
+  const both = (cell: (of: DictionaryPoint) => string): string[] => [cell(point), cell(sae)];
+  return [
+    String(point.layer),
+    ...both(({ fvu }) => shown(fvu, 4)),
+    ...both(({ recovered }) => shown(recovered.mean.loss ?? Number.NaN, 4)),
+    ...both(({ divergence }) => shown(divergence, 5)),
+    ...both(({ deadShare = 0 }) => `${shown(100 * deadShare, 0)} %`),
+    ...both(({ interpretability: scored }) =>
+      scored === undefined
+        ? '–'
+        : `${shown(scored.aboveNull.mean, 3)} (${shown(scored.aboveNull.low, 3)} to ${shown(scored.aboveNull.high, 3)})`,
+    ),
   ];
 }
 
