@@ -1,4 +1,4 @@
-// What of a prompt is explained: a token's logit, a difference of two, or a feature; by words of a command line.
+// What of a prompt is explained: a token's logit, a difference of two or of as many on either side, or a feature; by words of a command line.
 import { LimnError } from '@limn/gpu';
 import { topTokens } from '@limn/hooks';
 import { logitDifferenceOutput, logitOutput, type FrozenPrompt, type GraphOutput } from '@limn/transcoders';
@@ -8,10 +8,10 @@ import type { OpenModel } from './model-source.js';
 /** One `--target`, before there is a model. */
 export type TargetRequest =
   | { readonly kind: 'logit'; readonly token: string }
-  | { readonly kind: 'diff'; readonly up: string; readonly down: string }
+  | { readonly kind: 'diff'; readonly up: readonly string[]; readonly down: readonly string[] }
   | { readonly kind: 'feature'; readonly layer: number; readonly feature: number; readonly position: number };
 
-const FORMS = `logit:" Paris", diff:" Paris"," Rome" or feature:LAYER:FEATURE:POSITION`;
+const FORMS = `logit:" Paris", diff:" Paris"," Rome", diff:" is"+" was"," are"+" were" or feature:LAYER:FEATURE:POSITION`;
 
 /**
  * `--target`, which may be given several times. Quotes around a token are taken off.
@@ -36,9 +36,28 @@ export function targetOption(text: string, before: readonly TargetRequest[] = []
 
 const logitOf = (rest: string): TargetRequest => ({ kind: 'logit', token: unquoted(rest) });
 
+const QUOTED = String.raw`"(?:[^"\\]|\\.)*"`;
+const LIST = String.raw`${QUOTED}(?:\+${QUOTED})*`;
+const DIFFERENCE = new RegExp(`^(${LIST}|[^,]+),(${LIST}|.+)$`, 's');
+
+/** As many tokens on either side: the sum of more would move with all logits. */
 function diffOf(rest: string): TargetRequest | undefined {
-  const [, up, down] = /^("(?:[^"\\]|\\.)*"|[^,]+),("(?:[^"\\]|\\.)*"|.+)$/s.exec(rest) ?? [];
-  return up === undefined || down === undefined ? undefined : { kind: 'diff', up: unquoted(up), down: unquoted(down) };
+  const [, up, down] = DIFFERENCE.exec(rest) ?? [];
+  if (up === undefined || down === undefined) return undefined;
+  const [rise, fall] = [listed(up), listed(down)];
+  if (rise.length !== fall.length)
+    throw new LimnError('usage/feature-target', `--target diff:${rest}: ${rise.length} tokens against ${fall.length}`, {
+      details: { option: '--target', up: rise.length, down: fall.length },
+      hint: 'give as many on either side',
+    });
+  return { kind: 'diff', up: rise, down: fall };
+}
+
+/** Tokens joined by +: in quotes, or ids; any other text is one token. */
+function listed(text: string): string[] {
+  if (/^\d+(?:\+\d+)+$/.test(text)) return text.split('+');
+  if (!new RegExp(`^${LIST}$`, 's').test(text)) return [unquoted(text)];
+  return (text.match(new RegExp(QUOTED, 'gs')) ?? []).map(unquoted);
 }
 
 function featureOf(rest: string): TargetRequest | undefined {
@@ -109,10 +128,11 @@ export function outputsOf(
       const all = topTokens(prompt.host.logits, prompt.model.info.vocabulary);
       return { ...logitOutput(id, last), probability: all.find((each) => each.id === id)?.probability ?? 0 };
     }
-    const [up, down] = [token(request.up), token(request.down)];
+    const [up, down] = [request.up.map(token), request.down.map(token)];
+    const names = (ids: readonly number[]): string => ids.map(model.show).join(' + ');
     return {
-      ...logitDifferenceOutput([up], [down], last),
-      label: `${model.show(up)} − ${model.show(down)}`,
+      ...logitDifferenceOutput(up, down, last),
+      label: up.length === 1 ? `${names(up)} − ${names(down)}` : `(${names(up)}) − (${names(down)})`,
     };
   });
 }

@@ -29,7 +29,13 @@ export {
 export { openEdge, type EdgeSide, type OpenEdgeOptions, type OpenedEdge } from './opened-edge.js';
 export { openSet, type OpenSet } from './dictionary-set.js';
 export { transcodersOf } from './set-transcoders.js';
-export { causalCheck, FROZEN_TOLERANCE, type CausalCheck, type CheckedEffects } from './causal-check.js';
+export {
+  causalCheck,
+  FROZEN_TOLERANCE,
+  strongestFeatures,
+  type CausalCheck,
+  type CheckedEffects,
+} from './causal-check.js';
 export { IG_RULES, type IgRule } from '@limn/attribution';
 export { POCKET, openModel, type OpenModel, type OpenModelControls } from './model-source.js';
 export { TASK_NAMES, drawTaskPairs, taskSets, type DrawnPairs, type TaskModel } from './task-source.js';

@@ -102,12 +102,17 @@ describe('limn features graph', () => {
 it('targets are tokens with their spaces, in quotes or without', () => {
   expect(targetOption('logit:" Paris"')).toEqual([{ kind: 'logit', token: ' Paris' }]);
   expect(targetOption('logit: Paris')).toEqual([{ kind: 'logit', token: ' Paris' }]);
-  expect(targetOption('diff: he, she')).toEqual([{ kind: 'diff', up: ' he', down: ' she' }]);
+  expect(targetOption('diff: he, she')).toEqual([{ kind: 'diff', up: [' he'], down: [' she'] }]);
   expect(targetOption('diff:",","."', [{ kind: 'logit', token: 'x' }])).toEqual([
     { kind: 'logit', token: 'x' },
-    { kind: 'diff', up: ',', down: '.' },
+    { kind: 'diff', up: [','], down: ['.'] },
   ]);
+  expect(targetOption('diff:" is"+"+"," are"+"\\"+,"')).toEqual([
+    { kind: 'diff', up: [' is', '+'], down: [' are', '"+,'] },
+  ]);
+  expect(targetOption('diff:8+9,5+6')).toEqual([{ kind: 'diff', up: ['8', '9'], down: ['5', '6'] }]);
+  expect(targetOption('diff:a+b,c')).toEqual([{ kind: 'diff', up: ['a+b'], down: ['c'] }]);
   expect(targetOption('feature:8:89:9')).toEqual([{ kind: 'feature', layer: 8, feature: 89, position: 9 }]);
-  for (const text of ['diff:a', 'feature:1:2', 'logit:', 'token:a'])
+  for (const text of ['diff:a', 'diff:"a"+"b","c"', 'feature:1:2', 'logit:', 'token:a'])
     expect(() => targetOption(text)).toThrow(expect.objectContaining({ code: 'usage/feature-target' }));
 });

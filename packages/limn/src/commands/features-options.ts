@@ -38,7 +38,7 @@ export function withPromptFeatureOptions(command: Command): Command {
     .option('--no-bos', 'put no BOS in front of --prompt')
     .option(
       '--target <what>',
-      'what is explained: logit:" Paris", diff:" Paris"," Rome" or feature:LAYER:FEATURE:POSITION; behind --tokens, tokens may be ids (default: the likeliest next tokens)',
+      'what is explained: logit:" Paris", diff:" Paris"," Rome", with as many tokens on either side diff:" is"+" was"," are"+" were", or feature:LAYER:FEATURE:POSITION; behind --tokens, tokens may be ids (default: the likeliest next tokens)',
       targetOption,
     );
 }
@@ -48,7 +48,7 @@ export function targetText(target: TargetRequest): string {
   if (target.kind === 'feature') return `feature:${target.layer}:${target.feature}:${target.position}`;
   return target.kind === 'logit'
     ? `logit:${JSON.stringify(target.token)}`
-    : `diff:${JSON.stringify(target.up)},${JSON.stringify(target.down)}`;
+    : `diff:${[target.up, target.down].map((side) => side.map((token) => JSON.stringify(token)).join('+')).join(',')}`;
 }
 
 /** What of these options decides the numbers of a result. */
