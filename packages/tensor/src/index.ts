@@ -81,6 +81,7 @@ export { type SparseCodes, type SparseSelection } from './ops/sparse-codes.js';
 export { sparseDecode } from './ops/sparse-decode.js';
 export { activeCounts, sparseToDense } from './ops/sparse-dense.js';
 export { encodeTopK, type EncodeTopKOptions } from './ops/sparse-encode.js';
+export { encodeTopKEach, type EncodeSelection } from './ops/encode-each.js';
 export { type SelectionKernel } from './ops/sparse-select.js';
 export { selectTopK, type SelectTopKOptions } from './ops/sparse-top-k.js';
 export { slotFold, slotPullback, type FoldedSlots, type SlotFoldOptions } from './ops/slot-pullback.js';

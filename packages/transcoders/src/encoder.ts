@@ -1,7 +1,17 @@
 // The half of a dictionary that reads: h = x·W_encᵀ + b_enc, a = φ(h).
 import type { Gpu, Step } from '@limn/gpu';
 import type { HookName } from '@limn/hooks';
-import { detach, encodeTopK, jumpRelu, matmul, relu, sparseToDense, type SparseCodes, type Tensor } from '@limn/tensor';
+import {
+  detach,
+  encodeTopK,
+  jumpRelu,
+  matmul,
+  relu,
+  sparseToDense,
+  type EncodeSelection,
+  type SparseCodes,
+  type Tensor,
+} from '@limn/tensor';
 import type { DictionaryActivation, DictionaryConfig } from './dictionary-config.js';
 
 /** How rows are encoded. */
@@ -48,6 +58,12 @@ export function preActivationsOf(step: Step, { wEnc, bEnc }: EncoderTensors, x: 
   return matmul(step, x, wEnc, { transposeB: true, bias: bEnc, label: 'pre-activations' });
 }
 
+/** Which pre-activations fire, where the activation itself keeps few: of `top-k`, and of `batch-top-k` in training. */
+export function selectionOf(activation: DictionaryActivation, training: boolean): EncodeSelection | undefined {
+  if (activation.kind === 'top-k') return { k: activation.k, over: 'row' };
+  return activation.kind === 'batch-top-k' && training ? { k: activation.k, over: 'batch' } : undefined;
+}
+
 /**
  * Activations of x [N, I], on the tape: as codes where the activation itself keeps few (`top-k`, and `batch-top-k` in training), so that
  * no [N, F] is ever held; else h and a [N, F].
@@ -60,10 +76,8 @@ export function activationsOf(
   { training = false }: EncodeOptions = {},
 ): Activations {
   const { wEnc, bEnc, logThreshold } = tensors;
-  if (activation.kind === 'top-k' || (activation.kind === 'batch-top-k' && training)) {
-    const over = activation.kind === 'top-k' ? 'row' : 'batch';
-    return { codes: encodeTopK(step, x, wEnc, bEnc, { k: activation.k, over }) };
-  }
+  const selection = selectionOf(activation, training);
+  if (selection) return { codes: encodeTopK(step, x, wEnc, bEnc, selection) };
   const h = preActivationsOf(step, tensors, x);
   if (activation.kind === 'relu') return { h, a: relu(step, h) };
   return activation.kind === 'jump-relu'

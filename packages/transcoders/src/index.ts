@@ -183,6 +183,7 @@ export {
 export * from './formats/index.js';
 export { trainDictionaries, type TrainedDictionaries, type TrainedWeights } from './training/train-dictionaries.js';
 export { traineeBytes } from './training/trainee-bytes.js';
+export { planTraining, type TrainingPlan } from './training/training-plan.js';
 export {
   type CrossLayerSpec,
   type DictionarySpec,

@@ -4,7 +4,6 @@ import {
   detach,
   div,
   dot,
-  encodeTopK,
   exp,
   fill,
   mul,
@@ -14,6 +13,8 @@ import {
   sub,
   sum,
   sumAll,
+  type EncodeSelection,
+  type SparseCodes,
   type Tensor,
 } from '@limn/tensor';
 import { rowErrors } from './reconstruction.js';
@@ -29,14 +30,12 @@ export interface AuxiliaryTerm {
 
 /** What AuxK looks at. */
 export interface AuxiliaryView {
-  /** [N, I] */
-  readonly x: Tensor;
+  /** The k_aux largest positive pre-activations of dead features of each row. */
+  readonly codes: SparseCodes;
   /** [N, O] */
   readonly y: Tensor;
   /** [N, O], whose residual is taken as given. */
   readonly yHat: Tensor;
-  readonly wEnc: Tensor;
-  readonly bEnc: Tensor;
   readonly wDec: Tensor;
   readonly dead: DeadFeatures;
   /** Σ‖y − ȳ‖² of the whole batch, [1]. */
@@ -50,14 +49,18 @@ export interface DeadFeatures {
   readonly count: Tensor;
 }
 
+/** Which pre-activations AuxK's codes are: the `most` largest positive of each row's dead features. */
+export const deadSelection = (features: number, most: number, dead: DeadFeatures): EncodeSelection => ({
+  k: Math.min(most, features),
+  allowed: dead.mask,
+});
+
 /**
  * min(dead / k_aux, 1) · Σ ‖ê − e‖² / Σ ‖y − ȳ‖² as [1], on the tape: e = y − ŷ is taken as given, ê = a_aux·W_dec with the k_aux
  * largest positive dead pre-activations of each row. No bias is added: e has the mean that b_dec leaves it.
  */
 export function auxiliaryLoss(step: Step, most: number, view: AuxiliaryView): Tensor {
-  const { x, y, yHat, wEnc, bEnc, wDec, dead, variance } = view;
-  const k = Math.min(most, wDec.shape[0] as number);
-  const codes = encodeTopK(step, x, wEnc, bEnc, { k, allowed: dead.mask });
+  const { codes, y, yHat, wDec, dead, variance } = view;
   const errors = rowErrors(step, sparseDecode(step, codes, wDec), sub(step, y, detach(yHat)));
   const share = div(step, filledShare(step, dead.count, most), variance);
   return mul(step, sumAll(step, errors), share);

@@ -2,7 +2,7 @@
 import type { Gpu, Step } from '@limn/gpu';
 import { blockHook, type HookName } from '@limn/hooks';
 import { scale, sumAll, type Tensor } from '@limn/tensor';
-import { crossLayerShapes, layerConfig, trainedCrossLayerNames } from '../cross-layer/cross-layer-config.js';
+import { layerConfig, trainedCrossLayerNames } from '../cross-layer/cross-layer-config.js';
 import { CrossLayerDictionary } from '../cross-layer/cross-layer-dictionary.js';
 import { initialCrossLayerWeights } from '../cross-layer/cross-layer-initial.js';
 import { recordCrossLayerStep } from '../cross-layer/cross-layer-step.js';
@@ -10,13 +10,8 @@ import type { CrossLayerWeights } from '../formats/cross-layer-set.js';
 import type { DictionaryLoss } from '../losses/dictionary-loss.js';
 import type { DictionaryTrainingState } from '../training-state.js';
 import { scaledMeans, scalesOf, type RunStatistics } from './data-scales.js';
-import { bytesOf } from './trainee-bytes.js';
 import type { SettledCrossLayerSpec } from './train-options.js';
 import type { Loaded, RecordedUpdate, TraineeKind } from './trainee.js';
-
-/** GPU bytes of a cross-layer transcoder under training: weights, two moments of what is trained, and the counters. */
-export const crossLayerBytes = ({ crossLayer: config }: SettledCrossLayerSpec): number =>
-  bytesOf(crossLayerShapes(config), trainedCrossLayerNames(config)) + 4 * config.layers * config.features;
 
 /** One cross-layer transcoder. */
 export class CrossLayerKind implements TraineeKind<readonly CrossLayerWeights[]> {

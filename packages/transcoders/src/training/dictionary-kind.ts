@@ -2,19 +2,14 @@
 import type { Gpu, Step } from '@limn/gpu';
 import { blockHook, type HookName } from '@limn/hooks';
 import type { Tensor } from '@limn/tensor';
-import { Dictionary, dictionaryShapes, type DictionaryWeights } from '../dictionary.js';
+import { Dictionary, type DictionaryWeights } from '../dictionary.js';
 import { initialWeights } from '../initial-weights.js';
 import type { DictionaryLoss } from '../losses/dictionary-loss.js';
 import type { DictionaryTrainingState } from '../training-state.js';
 import { recordDictionaryStep, trainedNames } from '../training-step.js';
 import { scaledMeans, scalesOf, unscaled, type RunStatistics } from './data-scales.js';
-import { bytesOf } from './trainee-bytes.js';
 import type { SettledDictionarySpec } from './train-options.js';
 import type { Loaded, RecordedUpdate, TraineeKind } from './trainee.js';
-
-/** GPU bytes of a dictionary under training: weights, two moments of what is trained, and the counters. */
-export const dictionaryBytes = ({ config }: SettledDictionarySpec): number =>
-  bytesOf(dictionaryShapes(config), trainedNames(config)) + 4 * config.features;
 
 /** One dictionary. */
 export class DictionaryKind implements TraineeKind<DictionaryWeights> {

@@ -10,24 +10,21 @@ import {
 } from '../evaluation/evaluate-dictionaries.js';
 import type { CrossLayerWeights } from '../formats/cross-layer-set.js';
 import { ActivationStream } from './activation-stream.js';
-import { CrossLayerKind, crossLayerBytes } from './cross-layer-kind.js';
 import { siteStatistics, type RunStatistics, type SiteStatistics } from './data-scales.js';
-import { DictionaryKind, dictionaryBytes } from './dictionary-kind.js';
 import { rampAt, rateAt } from './schedules.js';
-import { keptCount, type TokenSource } from './token-source.js';
+import type { TokenSource } from './token-source.js';
 import {
   featuresOf,
-  isCrossLayer,
   sitesOf,
   settleTraining,
   type CrossLayerSpec,
   type DictionarySpec,
-  type SettledSpec,
   type TrainDictionariesOptions,
   type TrainingSettings,
   type TrainingSpec,
 } from './train-options.js';
 import { Trainee } from './trainee.js';
+import { traineeBytes } from './trainee-bytes.js';
 import {
   diverged,
   identityOf,
@@ -37,6 +34,7 @@ import {
   type RunState,
 } from './training-checkpoint.js';
 import { recordOf, type TrainingRecord } from './training-record.js';
+import { chunkOf, kindOf } from './training-plan.js';
 import { groupUpdates } from './update-groups.js';
 
 /** What comes of a spec: the weights of a dictionary, or those of each layer of a cross-layer transcoder. */
@@ -52,9 +50,6 @@ export interface TrainedDictionaries<Spec extends TrainingSpec = DictionarySpec>
   /** The update it was resumed from; 0 for a fresh start. */
   readonly resumedFrom: number;
 }
-
-/** Updates whose rows a chunk holds, unless the caller says otherwise. */
-const UPDATES_PER_CHUNK = 16;
 
 /**
  * Trains every spec, dictionaries and cross-layer transcoders, on the same rows in the same order, plain Adam, all of them in each update. The same call gives the same bits, whatever
@@ -105,14 +100,11 @@ class TrainingRun {
   ) {
     const { specs, rowsPerUpdate, skip, seed, memoryBytes, mostRowsPerSourceBatch } = settings;
     this.#sites = sitesOf(specs);
-    const perBatch = mostRowsPerSourceBatch ?? keptCount(source(0), skip);
-    const batchesPerChunk =
-      settings.batchesPerChunk ?? Math.max(1, Math.ceil((UPDATES_PER_CHUNK * rowsPerUpdate) / Math.max(1, perBatch)));
     const weights = specs.reduce((sum, spec) => sum + traineeBytes(spec), 0);
     this.#stream = new ActivationStream(model, source, this.#sites, {
       seed,
       rowsPerBatch: rowsPerUpdate,
-      batchesPerChunk,
+      batchesPerChunk: chunkOf(source, settings).batchesPerChunk,
       skip,
       memoryBytes: memoryBytes - weights,
       ...(mostRowsPerSourceBatch === null ? {} : { mostRowsPerSourceBatch }),
@@ -139,10 +131,7 @@ class TrainingRun {
     const saveEvery = checkpoints?.every ?? 500;
     this.#statistics = await siteStatistics(this.#stream, settings.scaled);
     for (const spec of settled) {
-      const kind = isCrossLayer(spec)
-        ? new CrossLayerKind(gpu, spec, this.#statistics)
-        : new DictionaryKind(gpu, spec, this.#statistics);
-      this.#trainees.push(Trainee.create(gpu, kind, settings.betas));
+      this.#trainees.push(Trainee.create(gpu, kindOf(gpu, spec, this.#statistics), settings.betas));
     }
     const named = settled.map((spec) => ({ name: spec.name, features: featuresOf(spec) }));
     const places = new Uint32Array(settings.rowsPerUpdate);
@@ -288,7 +277,3 @@ class TrainingRun {
     }
   }
 }
-
-/** GPU bytes of weights, moments and counters. */
-const traineeBytes = (spec: SettledSpec): number =>
-  isCrossLayer(spec) ? crossLayerBytes(spec) : dictionaryBytes(spec);

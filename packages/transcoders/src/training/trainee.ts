@@ -144,3 +144,13 @@ export function statesOf(
     throw error;
   }
 }
+
+/** Counters at which every feature is dead: then a step has all of its parts. */
+export function deadStatesOf(gpu: Gpu, kind: TraineeKind): readonly DictionaryTrainingState[] {
+  const rows = kind.spec.deadAfter;
+  return statesOf(
+    gpu,
+    kind,
+    kind.counted.map(({ features }) => ({ rows, sinceFired: new Uint32Array(features), threshold: 0 })),
+  );
+}

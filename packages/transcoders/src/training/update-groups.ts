@@ -3,7 +3,7 @@ import type { Step } from '@limn/gpu';
 import { recordWithin, type HookedModel, type HookName } from '@limn/hooks';
 import type { Tensor } from '@limn/tensor';
 import type { DictionaryTrainingState } from '../training-state.js';
-import { statesOf, type Trainee } from './trainee.js';
+import { deadStatesOf, type Trainee } from './trainee.js';
 
 /** Groups of trainees, and the programs that their updates run, sorted. */
 export interface UpdateGroups {
@@ -24,18 +24,7 @@ export function groupUpdates(
 ): UpdateGroups {
   const kernels = new Set<string>();
   const groups: Trainee[][] = [];
-  /** Counters at which every feature is dead: then a step has all of its parts. */
-  const counters = new Map(
-    trainees.map((trainee) => {
-      const { kind, spec } = trainee;
-      const saved = kind.counted.map(({ features }) => ({
-        rows: spec.deadAfter,
-        sinceFired: new Uint32Array(features),
-        threshold: 0,
-      }));
-      return [trainee, statesOf(model.gpu, kind, saved)];
-    }),
-  );
+  const counters = new Map(trainees.map((trainee) => [trainee, deadStatesOf(model.gpu, trainee.kind)]));
   try {
     for (let first = 0; first < trainees.length;) {
       const { step, recorded } = recordWithin({
