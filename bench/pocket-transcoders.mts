@@ -45,10 +45,13 @@ if (!card) {
     trainedIn(path.join(work, 'sae'), 'sae'),
   ];
   mkdirSync(out, { recursive: true });
-  for (const name of readdirSync(set))
-    if (/^(config\.json|result\.json|README\.md|.*\.safetensors)$/.test(name))
-      copyFileSync(path.join(set, name), path.join(out, name));
-  copyFileSync(path.join(saes, 'result.json'), path.join(out, SAE_RESULT));
+  const words = (name: string, from: string): string =>
+    readFileSync(path.join(from, name), 'utf8').replaceAll(`--out ${from}`, '--out DIR');
+  for (const name of readdirSync(set)) {
+    if (name.endsWith('.safetensors')) copyFileSync(path.join(set, name), path.join(out, name));
+    if (['config.json', 'result.json', 'README.md'].includes(name)) save(path.join(out, name), words(name, set));
+  }
+  save(path.join(out, SAE_RESULT), words('result.json', saes));
 }
 const recordOf = (name: string): DictionariesRecord => dictionariesFromJson(readFileSync(path.join(out, name), 'utf8'));
 const readme = path.join(out, 'README.md');
