@@ -6,8 +6,18 @@ import { parsePattern, type PatternPart } from './parse-pattern.js';
 /** Characters of an expression, and of a name: far beyond those of any model. */
 export const MOST_PATTERN = 1000;
 const MOST_NAME = 512;
-/** Steps of one match. An expression for a model's layers takes some hundreds. */
-const MOST_STEPS = 500_000;
+/** Steps of all matches of one choice: an expression for a model's layers takes some hundreds for each name. */
+const MOST_STEPS = 1_000_000;
+
+/** What is left of the steps that expressions of one file may take together. */
+export class PatternSteps {
+  #left = MOST_STEPS;
+
+  /** Takes some; false when there are not so many. */
+  take(count: number): boolean {
+    return (this.#left -= count) >= 0;
+  }
+}
 
 /**
  * An expression of a config. It has Python's sets, groups, repeats, alternatives, anchors and looks around; back-references, flags and
@@ -17,7 +27,10 @@ export class NamePattern {
   readonly #root: PatternPart;
 
   /** @throws LimnError `data/peft-pattern` */
-  constructor(readonly source: string) {
+  constructor(
+    readonly source: string,
+    readonly steps = new PatternSteps(),
+  ) {
     if (source.length > MOST_PATTERN)
       throw badPattern(source, `it has ${source.length} characters; at most ${MOST_PATTERN} are read`);
     this.#root = parsePattern(source, (what) => badPattern(source, what));
@@ -29,23 +42,25 @@ export class NamePattern {
    */
   matches(name: string): boolean {
     if (name.length > MOST_NAME) throw badPattern(this.source, `a name has more than ${MOST_NAME} characters`);
-    return new Matching(name, (what) => badPattern(this.source, what)).ends(this.#root, 0).includes(name.length);
+    const spend = (count: number): void => {
+      if (!this.steps.take(count)) throw badPattern(this.source, `it takes more than ${MOST_STEPS} steps`);
+    };
+    return new Matching(name, spend).ends(this.#root, 0).includes(name.length);
   }
 }
 
 /** One name on its way through an expression. */
 class Matching {
   readonly #known = new Map<PatternPart, (readonly number[] | undefined)[]>();
-  #steps = 0;
 
   constructor(
     readonly name: string,
-    readonly bad: (what: string) => Error,
+    readonly spend: (steps: number) => void,
   ) {}
 
   /** Where a part that begins at a position can end, in ascending order. */
   ends(part: PatternPart, at: number): readonly number[] {
-    if (++this.#steps > MOST_STEPS) throw this.bad(`it takes more than ${MOST_STEPS} steps`);
+    this.spend(1);
     const known = this.#known.get(part) ?? [];
     this.#known.set(part, known);
     return (known[at] ??= this.#find(part, at));
@@ -60,7 +75,7 @@ class Matching {
       case 'sequence':
         return part.parts.reduce<readonly number[]>((reached, next) => this.#from(next, reached), [at]);
       case 'choice':
-        return union(part.parts.map((each) => this.ends(each, at)));
+        return this.#union(part.parts.map((each) => this.ends(each, at)));
       case 'look':
         return this.#looks(part, at) === part.holds ? [at] : [];
       case 'repeat':
@@ -69,7 +84,14 @@ class Matching {
   }
 
   #from(part: PatternPart, reached: readonly number[]): readonly number[] {
-    return union(reached.map((at) => this.ends(part, at)));
+    return this.#union(reached.map((at) => this.ends(part, at)));
+  }
+
+  #union(sets: readonly (readonly number[])[]): readonly number[] {
+    if (sets.length === 1) return sets[0] as readonly number[];
+    const all = sets.flat();
+    this.spend(all.length);
+    return [...new Set(all)].sort((x, y) => x - y);
   }
 
   /** Positions never decrease, so paths of more than n + 1 repeats stay somewhere: more of them reach nothing new. */
@@ -97,10 +119,6 @@ class Matching {
     const isWord = (i: number): boolean => /\w/.test(this.name[i] ?? '');
     return (isWord(at - 1) !== isWord(at)) === (where === 'boundary');
   }
-}
-
-function union(sets: readonly (readonly number[])[]): readonly number[] {
-  return sets.length === 1 ? (sets[0] as readonly number[]) : [...new Set(sets.flat())].sort((x, y) => x - y);
 }
 
 function badPattern(source: string, what: string): LimnError {

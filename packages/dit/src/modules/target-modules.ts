@@ -1,5 +1,5 @@
 // Which linear maps an adapter is for, by the rules of PEFT's configs: suffixes of module names, one expression, or all of them; without some, in some layers.
-import { NamePattern } from './name-pattern.js';
+import { MOST_PATTERN, NamePattern, PatternSteps } from './name-pattern.js';
 
 /** A choice of modules, as PEFT's `target_modules` and what goes with it. */
 export interface ModuleChoice {
@@ -29,9 +29,11 @@ export function moduleChooser({
   layers = [],
   layersPattern = [],
 }: ModuleChoice): (name: string) => boolean {
-  const targeted = typeof targets === 'string' ? expression(targets) : suffixes(targets);
-  const excluded = typeof exclude === 'string' ? expression(exclude) : suffixes(exclude);
-  const inLayers = typeof targets === 'string' || layers.length === 0 ? () => true : layerTest(layers, layersPattern);
+  const steps = new PatternSteps();
+  const targeted = typeof targets === 'string' ? expression(targets, steps) : suffixes(targets);
+  const excluded = typeof exclude === 'string' ? expression(exclude, steps) : suffixes(exclude);
+  const inLayers =
+    typeof targets === 'string' || layers.length === 0 ? () => true : layerTest(layers, layersPattern, steps);
   return (name) => !excluded(name) && targeted(name) && inLayers(name);
 }
 
@@ -41,15 +43,16 @@ export function moduleChooser({
  * @throws LimnError `data/peft-pattern`, also where it is asked
  */
 export function patternedValue(patterns: ReadonlyMap<string, number>): (name: string) => number | undefined {
-  const known = Array.from(patterns, ([key, value]) => ({ matches: ending(key), value }));
+  const steps = new PatternSteps();
+  const known = Array.from(patterns, ([key, value]) => ({ matches: ending(key, steps), value }));
   return (name) => known.find(({ matches }) => matches(name))?.value;
 }
 
 /** An expression for the whole name, or 'all-linear': of names of linear maps, all. */
-function expression(source: string): (name: string) => boolean {
+function expression(source: string, steps: PatternSteps): (name: string) => boolean {
   if (source === '') return () => false;
   if (source.toLowerCase() === ALL_LINEAR) return () => true;
-  const pattern = new NamePattern(source);
+  const pattern = new NamePattern(source, steps);
   return (name) => pattern.matches(name);
 }
 
@@ -57,14 +60,26 @@ function suffixes(names: readonly string[]): (name: string) => boolean {
   return (name) => names.some((each) => name === each || name.endsWith(`.${each}`));
 }
 
-function ending(key: string): (name: string) => boolean {
-  const pattern = new NamePattern(`(?:.*\\.)?(?:${key})`);
+/** An expression for the end of a name, behind a dot or from its start. Names as they are, whose dots stand for any sign, need no walk. */
+function ending(key: string, steps: PatternSteps): (name: string) => boolean {
+  if (key.length <= MOST_PATTERN && /^\^?[\w.]+$/.test(key)) {
+    const plain = new RegExp(`(?:^|\\.)(?:${key})$`);
+    return (name) => plain.test(name);
+  }
+  const pattern = new NamePattern(`(?:.*\\.)?(?:${key})`, steps);
   return (name) => pattern.matches(name);
 }
 
 /** The layer is the first number between dots whose front a pattern matches. */
-function layerTest(layers: readonly number[], patterns: readonly string[]): (name: string) => boolean {
-  const fronts = patterns.length === 0 ? [(front: string) => front.includes('.')] : patterns.map(ending);
+function layerTest(
+  layers: readonly number[],
+  patterns: readonly string[],
+  steps: PatternSteps,
+): (name: string) => boolean {
+  const fronts =
+    patterns.length === 0
+      ? [(front: string) => front.includes('.')]
+      : patterns.map((pattern) => ending(pattern, steps));
   return (name) => {
     const parts = name.split('.');
     for (const isFront of fronts) {
