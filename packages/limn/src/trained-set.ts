@@ -1,5 +1,5 @@
 // From options to a training of dictionaries, and from what was trained to a set: streams, progress lines, members with their figures.
-import { LimnError, type Gpu } from '@limn/gpu';
+import { formatBytes, LimnError, type Gpu } from '@limn/gpu';
 import type { Provenance } from '@limn/report';
 import {
   Dictionary,
@@ -9,6 +9,7 @@ import {
   type SetDescription,
   type SetMember,
   type TrainDictionariesOptions,
+  type TrainingPlan,
   type TrainingRecord,
 } from '@limn/transcoders';
 import type { TranscodeOptions } from './commands/transcode-options.js';
@@ -83,6 +84,10 @@ export function streamOf(
     words: { tokens: updates * batch, rowsPerUpdate: batch, skip },
   };
 }
+
+/** What a training takes of the GPU beside the model, in a line. */
+export const describeTrainingPlan = ({ trainees, rows, update, memoryBytes }: TrainingPlan): string =>
+  `training takes ${formatBytes(trainees + rows + update)} of GPU memory beside the model: ${formatBytes(trainees)} of weights and moments, ${formatBytes(rows)} of rows, ${formatBytes(update)} for an update; the budget is ${formatBytes(memoryBytes)}`;
 
 /** Dictionaries that a progress line shows one by one. */
 const SHOWN = 3;

@@ -4,7 +4,7 @@ import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { dictionariesFromJson } from '@limn/report';
-import { openDictionarySet } from '@limn/transcoders';
+import { openDictionarySet, type TrainingPlan } from '@limn/transcoders';
 import { describe, expect, it } from 'vitest';
 import { openDictionaryFolder } from '../src/dictionary-files.js';
 import { packed } from '../src/token-windows.js';
@@ -121,6 +121,40 @@ describe('limn transcode train', () => {
     );
   });
 
+  it('says with --plan what it would take, to the byte that --memory needs, and writes nothing', async () => {
+    const asked = runs.words('planned', '--k', '4');
+    const outcome = await runLimn([...asked, '--plan']);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { trainees, rows, update, memoryBytes } = outcome.json()['plan'] as TrainingPlan;
+    // Two layers of 24 features for a width of 8: matrices and biases three times over, and a counter a feature.
+    expect(trainees).toBe(2 * 4 * (3 * (2 * 24 * 8 + 24 + 8) + 24));
+    expect(memoryBytes).toBe(2 ** 31);
+    const needed = trainees + rows + update;
+    const [exit, code, message] = await failed([...asked, '--plan', '--memory', String(needed - 1)]);
+    expect([exit, code]).toEqual([3, 'memory/over-budget']);
+    expect(message).toContain('of weights and moments');
+    const said = await runLimn([...asked.filter((word) => word !== '--json'), '--plan', '--memory', String(needed)]);
+    expect([said.exitCode, said.stdout]).toEqual([0, expect.stringContaining('training takes')]);
+    expect(existsSync(runs.at('planned'))).toBe(false);
+  });
+
+  it('trains on processed weights: provenance and set say so, and the set opens for no other processing', async () => {
+    const processing = ['--processing', 'transformer-lens'];
+    const few = ['--layers', '1', '--tokens', '64'];
+    const outcome = await runLimn(runs.words('processed', ...runs.relu, ...few, ...processing));
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    const { provenance } = outcome.json() as unknown as { provenance: { model: { weightProcessing: string } } };
+    const { description } = await openDictionarySet(await openDictionaryFolder(runs.at('processed')));
+    expect(description.model.processing).toBe(provenance.model.weightProcessing);
+    expect(provenance.model.weightProcessing).toContain('foldLayerNorm');
+    expect(readFileSync(runs.at('processed', 'README.md'), 'utf8')).toContain(provenance.model.weightProcessing);
+    const places = ['--model', runs.model, '--transcoders', runs.at('processed'), '--text', runs.text, '--json'];
+    const evaluate = ['transcode', 'evaluate', ...places];
+    expect((await failed(evaluate)).slice(0, 2)).toEqual([4, 'data/dictionary-foreign']);
+    const again = await runLimn([...evaluate, ...processing]);
+    expect(again.exitCode, again.stderr).toBe(0);
+  });
+
   it('refuses what does not fit, with exit codes, and writes nothing', async () => {
     const code = async (...more: string[]) => (await failed(runs.words('refused', ...more))).slice(0, 2);
     expect(await code('--l1', '0.1')).toEqual([2, 'usage/dictionary-sparsity']);
@@ -129,6 +163,9 @@ describe('limn transcode train', () => {
     expect(await code('--k', '25')).toEqual([2, 'usage/dictionary-config']);
     expect(await code('--context', '6')).toEqual([2, 'usage/dictionary-context']);
     expect(await code('--memory', '1KiB')).toEqual([3, 'memory/over-budget']);
+    expect(await code('--plan', '--memory', '1KiB')).toEqual([3, 'memory/over-budget']);
+    expect(await code('--memory-budget', '1KiB')).toEqual([3, 'load/over-budget']);
+    expect(await code('--processing', 'foldNothing')).toEqual([2, 'usage/unknown-processing']);
     expect(await code('--interpretability')).toEqual([2, 'usage/dictionary-labels']);
     expect(await code('--text', runs.at('none.txt'))).toEqual([4, 'data/text']);
     writeFileSync(runs.at('short.jsonl'), '[1, 2, 3]');

@@ -19,6 +19,7 @@ import {
   withSharedOptions,
   type SharedOptions,
 } from '../shared-options.js';
+import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 import { layersOption } from './layers-option.js';
 import { weightOption } from './steer-options.js';
 
@@ -35,7 +36,7 @@ export interface TextOptions {
 }
 
 /** How dictionaries are trained. */
-export interface TranscodeOptions extends SharedOptions, TextOptions {
+export interface TranscodeOptions extends SharedOptions, TextOptions, WeightOptions {
   readonly model: string;
   readonly out: string;
   readonly layers: readonly number[] | 'all';
@@ -94,7 +95,7 @@ export const labelledOf = (
 ): readonly LabelledSequence[] | undefined => (interpretability ? labelledSequences(model, LABELLED) : undefined);
 
 export function withTranscodeOptions(command: Command): Command {
-  return withInterpretability(withTextOptions(withSharedOptions(command)))
+  return withInterpretability(withTextOptions(withWeightOptions(withSharedOptions(command))))
     .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
     .requiredOption('--out <dir>', 'folder for checkpoints and, at the end, what was learnt')
     .option('--layers <list>', 'layers separated by commas, or all', layersOption, 'all')

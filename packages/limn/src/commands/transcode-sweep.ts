@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { trainingData } from '../dictionary-data.js';
+import { dictionaryProvenance } from '../dictionary-provenance.js';
 import { dictionariesRecord, type MeasuredSetting } from '../dictionary-record.js';
 import { openDictionaryRun, type DictionaryRun } from '../dictionary-run.js';
 import {
@@ -19,7 +20,6 @@ import { measuredOf, nameIn, neuronFigures, trainRange, type Sweep } from '../di
 import { openGivenModel } from '../given-model.js';
 import { tableLines } from '../measured-dictionaries.js';
 import { notedLosses, onNewDevices } from '../new-devices.js';
-import { provenanceOf } from '../provenance.js';
 import { recommend } from '../recommended-setting.js';
 import { integerOption, nameOption, numberOption, partOption } from '../shared-options.js';
 import { streamOf } from '../trained-set.js';
@@ -106,7 +106,7 @@ async function sweepOn(
   context: CommandContext,
 ): Promise<void> {
   const { console, signal } = context;
-  using model = await openGivenModel(gpu, options.model, {}, context);
+  using model = await openGivenModel(gpu, options.model, options, context);
   const { kind: kinds, seed, seeds, targetL0, targetRecovered } = options;
   const common = commonSettings(options, model);
   const sparsities = [...new Set(options.l0 ?? options.k ?? options.l1 ?? SPARSITIES)].sort((a, b) => a - b);
@@ -132,18 +132,13 @@ async function sweepOn(
     measured: [heldOut, general].map((each) => each && { name: each.name, sequences: each.sequences.length }),
     interpretability: options.interpretability === true,
   };
-  const provenance = provenanceOf(gpu, model, context, {
+  const provenance = dictionaryProvenance(gpu, model, context, {
     seed,
-    prompts: data.heldOut.sequences.map((ids) => Array.from(ids)),
-    prependBos: null,
-    options: {
-      ...common,
-      ...stream.words,
-      kinds: kinds.join(','),
-      sparsities: sparsities.join(','),
-      seeds,
-      layers: layers.join(','),
-    },
+    data,
+    stream,
+    common,
+    layers,
+    asked: { kinds: kinds.join(','), sparsities: sparsities.join(','), seeds },
   });
   const about = { command: RUN.command, asked, data: stream.data, provenance };
   expectAsked(folder, asked);

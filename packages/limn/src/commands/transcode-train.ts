@@ -1,12 +1,19 @@
 // `limn transcode train`: trains a dictionary for each layer from one stream of activations, measures them, and writes the set with its model card.
 import type { Gpu } from '@limn/gpu';
 import { dictionariesPage, dictionariesToJson } from '@limn/report';
-import { trainDictionaries, type TrainedDictionaries } from '@limn/transcoders';
+import {
+  planTraining,
+  trainDictionaries,
+  type DictionarySpec,
+  type TrainedDictionaries,
+  type TrainingPlan,
+} from '@limn/transcoders';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { dictionaryCard } from '../dictionary-card.js';
-import { trainingData } from '../dictionary-data.js';
+import { trainingData, type TrainingData } from '../dictionary-data.js';
+import { dictionaryProvenance } from '../dictionary-provenance.js';
 import { dictionariesRecord } from '../dictionary-record.js';
 import { openDictionaryRun, type DictionaryRun } from '../dictionary-run.js';
 import {
@@ -16,15 +23,25 @@ import {
   placeName,
   settingName,
   specOf,
+  type CommonSettings,
   type DictionaryKind,
   type DictionarySetting,
 } from '../dictionary-settings.js';
 import { openGivenModel } from '../given-model.js';
 import { allTogether, describeMeasured, measureDictionaries } from '../measured-dictionaries.js';
+import type { OpenModel } from '../model-source.js';
 import { notedLosses, onNewDevices } from '../new-devices.js';
 import { integerOption, nameOption } from '../shared-options.js';
-import { describeSet, loadedOn, membersOf, progressOf, streamOf, endOf } from '../trained-set.js';
-import { provenanceOf } from '../provenance.js';
+import {
+  describeSet,
+  describeTrainingPlan,
+  loadedOn,
+  membersOf,
+  progressOf,
+  streamOf,
+  endOf,
+  type TrainingStream,
+} from '../trained-set.js';
 import { expectSparsity } from './transcode-sparsity.js';
 import {
   commonSettings,
@@ -39,6 +56,7 @@ interface TranscodeTrainOptions extends TranscodeOptions {
   readonly kind: DictionaryKind;
   readonly k?: number;
   readonly l1?: number;
+  readonly plan: boolean;
 }
 
 const RUN = { schema: 'limn.dictionaries', command: 'limn transcode train' } as const;
@@ -60,6 +78,7 @@ export function addTranscodeTrainCommand(transcode: Command, context: CommandCon
       integerOption('--k', 1),
     )
     .option('--l1 <λ>', 'of relu: weight of Σ a; of jump-relu: of the number of features', weightOption('--l1'))
+    .option('--plan', 'say what the training would take of the GPU, or that --memory is too little, and end', false)
     .action((options: TranscodeTrainOptions) => run(options, context));
 }
 
@@ -67,6 +86,7 @@ async function run(options: TranscodeTrainOptions, context: CommandContext): Pro
   const { activation, k, l1 } = options;
   expectSparsity(activation, { k: k === undefined ? undefined : '--k', l1: l1 === undefined ? undefined : '--l1' });
   const { console } = context;
+  if (options.plan) return planOnly(options, context);
   const folder = await openDictionaryRun(options.out, options.resume, RUN);
   try {
     if (folder.started) console.note(`going on from the checkpoint in ${folder.path}`);
@@ -80,6 +100,45 @@ async function run(options: TranscodeTrainOptions, context: CommandContext): Pro
   }
 }
 
+/** What is trained, on what, for a model. */
+interface Asked {
+  readonly common: CommonSettings;
+  readonly setting: DictionarySetting;
+  readonly specs: readonly DictionarySpec[];
+  readonly labelled: ReturnType<typeof labelledOf>;
+  readonly data: TrainingData;
+  readonly stream: TrainingStream;
+}
+
+async function askedOf(options: TranscodeTrainOptions, model: OpenModel): Promise<Asked> {
+  const { info } = model.hooked;
+  const { kind, seed } = options;
+  const common = commonSettings(options, model);
+  const setting: DictionarySetting = {
+    kind,
+    sparsity: (hasK(common.activation) ? (options.k ?? 16) : options.l1) as number,
+    seed,
+  };
+  const specs = layersOf(options.layers, info).map((layer) =>
+    specOf(info, { layer, name: placeName(layer, kind === 'sae') }, setting, common),
+  );
+  const labelled = labelledOf(options, model);
+  const data = await trainingData(model, dataRequest(options, model), seed);
+  return { common, setting, specs, labelled, data, stream: streamOf(options, model, data) };
+}
+
+/** @throws LimnError `memory/over-budget` */
+const planOf = ({ specs, data, stream }: Asked, { hooked }: OpenModel): TrainingPlan =>
+  planTraining(hooked, data.source, specs, stream.options);
+
+async function planOnly(options: TranscodeTrainOptions, context: CommandContext): Promise<void> {
+  using device = await openDevice(context);
+  using model = await openGivenModel(device.gpu, options.model, options, context);
+  const plan = planOf(await askedOf(options, model), model);
+  context.console.say(describeTrainingPlan(plan));
+  context.console.result({ ok: true, command: 'transcode train', plan });
+}
+
 async function trainOn(
   gpu: Gpu,
   folder: DictionaryRun,
@@ -87,26 +146,18 @@ async function trainOn(
   context: CommandContext,
 ): Promise<void> {
   const { console, signal } = context;
-  using model = await openGivenModel(gpu, options.model, {}, context);
-  const { hooked } = model;
+  using model = await openGivenModel(gpu, options.model, options, context);
   const { kind, seed, tokens } = options;
-  const common = commonSettings(options, model);
-  const setting: DictionarySetting = {
-    kind,
-    sparsity: (hasK(common.activation) ? (options.k ?? 16) : options.l1) as number,
+  const asked = await askedOf(options, model);
+  const { common, setting, specs, labelled, data, stream } = asked;
+  console.note(describeTrainingPlan(planOf(asked, model)));
+  const provenance = dictionaryProvenance(gpu, model, context, {
     seed,
-  };
-  const specs = layersOf(options.layers, hooked.info).map((layer) =>
-    specOf(hooked.info, { layer, name: placeName(layer, kind === 'sae') }, setting, common),
-  );
-  const labelled = labelledOf(options, model);
-  const data = await trainingData(model, dataRequest(options, model), seed);
-  const stream = streamOf(options, model, data);
-  const provenance = provenanceOf(gpu, model, context, {
-    seed,
-    prompts: data.heldOut.sequences.map((ids) => Array.from(ids)),
-    prependBos: null,
-    options: { ...setting, ...common, ...stream.words, layers: specs.map(({ config }) => config.layer).join(',') },
+    data,
+    stream,
+    common,
+    layers: specs.map(({ config }) => config.layer),
+    asked: { ...setting },
   });
   const about = {
     command: RUN.command,
@@ -116,7 +167,7 @@ async function trainOn(
   };
   let trained: TrainedDictionaries;
   try {
-    trained = await trainDictionaries(hooked, data.source, specs, {
+    trained = await trainDictionaries(model.hooked, data.source, specs, {
       ...stream.options,
       signal,
       checkpoints: { store: folder.announced(about), every: options.checkpointEvery, allowDrift: options.allowDrift },
@@ -128,7 +179,7 @@ async function trainOn(
   }
   using set = loadedOn(gpu, trained.dictionaries);
   const measured = await measureDictionaries({
-    model: hooked,
+    model: model.hooked,
     dictionaries: set.dictionaries,
     own: data.heldOut,
     general: data.general,
