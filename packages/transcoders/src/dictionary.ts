@@ -86,13 +86,18 @@ export class Dictionary implements FeatureEncoder, Disposable {
     return this.parameters.get(name) as Tensor;
   }
 
+  /** log θ [F], where features have thresholds. */
+  get logThreshold(): Tensor | undefined {
+    return this.parameters.get('logThreshold');
+  }
+
   get decoders(): readonly Tensor[] {
     return [this.tensor('wDec')];
   }
 
   get #encoder(): EncoderTensors {
     const [wEnc, bEnc] = [this.tensor('wEnc'), this.tensor('bEnc')];
-    return { wEnc, bEnc, logThreshold: this.parameters.get('logThreshold') };
+    return { wEnc, bEnc, logThreshold: this.logThreshold };
   }
 
   /** The site it reads. */

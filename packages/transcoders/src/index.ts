@@ -19,6 +19,7 @@ export {
 } from './cross-layer/cross-layer-config.js';
 export { CrossLayerDictionary } from './cross-layer/cross-layer-dictionary.js';
 export { crossLayerSetOf } from './cross-layer/cross-layer-set-of.js';
+export { type LayerEncoder } from './cross-layer/layer-encoder.js';
 export { initialCrossLayerWeights, type InitialCrossLayerOptions } from './cross-layer/cross-layer-initial.js';
 export {
   recordCrossLayerStep,

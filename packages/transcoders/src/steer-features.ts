@@ -1,8 +1,18 @@
 // Steering by features: y += Σ_f (v_f − a_f)·W_dec[f] at the MLP's output, so that what the dictionary does not explain stays as it is.
 import { LimnError } from '@limn/gpu';
-import { blockHook, describeExtent, extentOf, type Extent, type Intervention, type Json } from '@limn/hooks';
+import {
+  blockHook,
+  describeExtent,
+  extentOf,
+  type Extent,
+  type Intervention,
+  type InterventionContext,
+  type Json,
+} from '@limn/hooks';
 import { add, fromData, gatherRows, matmul, mul, reshape, type Tensor } from '@limn/tensor';
-import type { Dictionary } from './dictionary.js';
+import type { LayerEncoder } from './cross-layer/layer-encoder.js';
+import { OncePerRun } from './cross-layer/once-per-run.js';
+import { Dictionary } from './dictionary.js';
 import { selectedActivations } from './reading/selected-activations.js';
 
 /** A feature, what its activation becomes, and where. */
@@ -20,54 +30,82 @@ export interface FeatureSetting {
  * Features set to values, or scaled, wherever the run goes: y + Σ_f (v_f − a_f)·W_dec[f] at `hook_mlp_out`, with a_f what the feature is
  * at that token in that run (an SAE's: of the output as earlier interventions left it). Behind `dictionary.replacement()` it is decoding
  * with those features clamped; by itself it leaves the error of the dictionary in the stream. On the tape, so that gradients pass.
+ *
+ * Features of a cross-layer transcoder are those of one of its `encoders`, and write at that layer and all behind it: there is an
+ * intervention for each, y_l + Σ_f (v_f − a_f)·W_dec,l[f], in runs that start at or before what they read.
  * @throws LimnError `usage/steer-features` for features that are not there, settings without exactly one of value and factor, positions
  * that are none, and one feature set twice at a position
  */
 export function steerFeatures(
   dictionary: Dictionary,
   settings: readonly FeatureSetting[],
+  extent?: Omit<Extent, 'positions'>,
+): Intervention;
+export function steerFeatures(
+  encoder: LayerEncoder,
+  settings: readonly FeatureSetting[],
+  extent?: Omit<Extent, 'positions'>,
+): readonly Intervention[];
+export function steerFeatures(
+  owner: Dictionary | LayerEncoder,
+  settings: readonly FeatureSetting[],
   extent: Omit<Extent, 'positions'> = {},
-): Intervention {
-  const { layer, input, inputWidth: I, features: F } = dictionary.config;
+): Intervention | readonly Intervention[] {
+  const { layer, input, features: F } = owner.config;
   checkSettings(settings, F);
   const features = Uint32Array.from(settings, ({ feature }) => feature);
   const everywhere = settings.some(({ positions }) => positions === undefined);
   const all = [...new Set(settings.flatMap(({ positions = [] }) => positions))].sort((a, b) => a - b);
   const where = extentOf(everywhere ? extent : { ...extent, positions: all });
-  const at = blockHook(layer, 'hook_mlp_out');
   const isSae = input === 'hook_mlp_out';
-  const n = settings.length;
-  const spec = {
-    kind: 'steer-features',
-    options: { at, settings: settings.map(settingJson), ...(where as Record<string, Json>) },
-  };
-  return Object.freeze<Intervention>({
-    at,
-    ...where,
-    ...(isSae ? {} : { reads: Object.freeze([dictionary.reads]) }),
-    spec: Object.freeze(spec),
-    label: `${settings.map(inWords).join(', ')} of ${at}${describeExtent(where)}`,
-    apply: (y, ctx) => {
-      const { step } = ctx;
-      const x = isSae ? y : ctx.at(dictionary.reads);
-      const N = x.size / I;
-      const a = selectedActivations(step, dictionary, reshape(x, [N, I]), features);
-      // v − a = a·slope + offset, and 0 where nothing is set.
-      const slope = new Float32Array(N * n);
-      const offset = new Float32Array(N * n);
-      settings.forEach(({ value, factor, positions }, i) => {
-        ctx.positions.forEach((position, row) => {
-          if (position < 0 || (positions && !positions.includes(position))) return;
-          slope[row * n + i] = factor === undefined ? -1 : factor - 1;
-          offset[row * n + i] = value ?? 0;
-        });
-      });
-      const on = (data: Float32Array): Tensor => fromData(step, data, [N, n], { label: 'settings of features' });
-      const change = add(step, mul(step, a, on(slope)), on(offset));
-      const rows = gatherRows(step, dictionary.tensor('wDec'), fromData(step, features, [n], { label: 'features' }));
-      return add(step, y, reshape(matmul(step, change, rows, { label: 'steered features' }), y.shape));
-    },
+  const changes = new OncePerRun<Tensor>();
+  const interventions = owner.decoders.map((decoder, behind): Intervention => {
+    const at = blockHook(layer + behind, 'hook_mlp_out');
+    const options = { at, settings: settings.map(settingJson), ...(where as Record<string, Json>) };
+    return Object.freeze<Intervention>({
+      at,
+      ...where,
+      ...(isSae ? {} : { reads: Object.freeze([owner.reads]) }),
+      spec: Object.freeze({
+        kind: 'steer-features',
+        options: owner instanceof Dictionary ? options : { ...options, from: layer },
+      }),
+      label: `${settings.map(inWords).join(', ')} of ${owner instanceof Dictionary ? '' : `layer ${layer} at `}${at}${describeExtent(where)}`,
+      apply: (y, ctx) => {
+        const { step } = ctx;
+        const x = isSae ? y : ctx.at(owner.reads);
+        const change = changes.of(step, layer, x, () => changeOf(owner, settings, features, x, ctx));
+        const rows = gatherRows(step, decoder, fromData(step, features, [features.length], { label: 'features' }));
+        return add(step, y, reshape(matmul(step, change, rows, { label: 'steered features' }), y.shape));
+      },
+    });
   });
+  return owner instanceof Dictionary ? (interventions[0] as Intervention) : interventions;
+}
+
+/** v − a [N, n] of the features that are set, 0 where they are not. */
+function changeOf(
+  owner: Dictionary | LayerEncoder,
+  settings: readonly FeatureSetting[],
+  features: Uint32Array,
+  x: Tensor,
+  { step, positions: at }: Pick<InterventionContext, 'step' | 'positions'>,
+): Tensor {
+  const I = owner.config.inputWidth;
+  const [N, n] = [x.size / I, settings.length];
+  const a = selectedActivations(step, owner, reshape(x, [N, I]), features);
+  // v − a = a·slope + offset.
+  const slope = new Float32Array(N * n);
+  const offset = new Float32Array(N * n);
+  settings.forEach(({ value, factor, positions }, i) => {
+    at.forEach((position, row) => {
+      if (position < 0 || (positions && !positions.includes(position))) return;
+      slope[row * n + i] = factor === undefined ? -1 : factor - 1;
+      offset[row * n + i] = value ?? 0;
+    });
+  });
+  const on = (data: Float32Array): Tensor => fromData(step, data, [N, n], { label: 'settings of features' });
+  return add(step, mul(step, a, on(slope)), on(offset));
 }
 
 const settingJson = ({ feature, value, factor, positions }: FeatureSetting): Json => ({

@@ -213,7 +213,7 @@ test('neurons and models of other kinds have dashboards; the toy of parallel blo
   using dictionary = randomDictionary(other, 1);
   const own = await featureDashboards(other, dictionary, sequences);
   expect(own.of(0)?.deEmbedding?.most.length).toBe(10);
-  // A layer of a cross-layer transcoder: what it writes is no single row.
+  // An encoder that does not say what it writes.
   const { gpu, config, reads } = dictionary;
   const encoder: FeatureEncoder = {
     gpu,

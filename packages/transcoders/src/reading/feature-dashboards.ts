@@ -3,7 +3,7 @@ import { LimnError } from '@limn/gpu';
 import type { HookedModel, RunControls } from '@limn/hooks';
 import { FeatureDashboards } from './dashboard-set.js';
 import { ExampleWindows } from './example-windows.js';
-import { checkFeatures, originOf, writesOnce, type FeatureOrigin, type FeatureOwner } from './feature-owner.js';
+import { checkFeatures, isWriter, originOf, type FeatureOrigin, type FeatureOwner } from './feature-owner.js';
 import { featureLogits, deEmbedding } from './feature-logits.js';
 import { FeatureTally } from './feature-tally.js';
 import { FiringPasses } from './firing-blocks.js';
@@ -122,7 +122,7 @@ async function weightsOf(
   options: RunControls & { readonly count: number },
 ): Promise<{ readonly logits?: FeatureWeights; readonly deEmbedding?: FeatureWeights }> {
   return {
-    ...(writesOnce(owner) ? { logits: await featureLogits(model, owner, features, options) } : {}),
+    ...(isWriter(owner) ? { logits: await featureLogits(model, owner, features, options) } : {}),
     ...(kind === 'sae' ? {} : { deEmbedding: await deEmbedding(model, owner, features, options) }),
   };
 }

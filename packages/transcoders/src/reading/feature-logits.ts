@@ -25,8 +25,9 @@ export interface FeatureTokensOptions extends RunControls {
 /**
  * Logits that each feature raises and lowers by what it writes, (C(W_dec[f])∘γ)·W_Uᵀ less the mean over the vocabulary, which softmax does
  * not see; C takes the mean off where ln_final does, and γ is ln_final's (1 in a model whose weights were folded). At a prompt an
- * activation a adds a/s times this, but for what other layers make of it. No bias is in it.
- * @throws LimnError `usage/feature-directions` for a cross-layer transcoder, `usage/features`, `usage/feature-tokens`,
+ * activation a adds a/s times this, but for what other layers make of it. No bias is in it. A feature of a cross-layer transcoder (one of
+ * `CrossLayerDictionary.encoders`) writes at its own layer and all behind it: W_dec[f] is Σ_l W_dec,l[f], which is all of its direct path.
+ * @throws LimnError `usage/feature-directions` for an encoder without `decoders`, `usage/features`, `usage/feature-tokens`,
  * `data/dictionary-model`, `hooks/unknown-site`, `usage/batch-size`, `usage/memory`, `gpu/…`; AbortedError
  */
 export async function featureLogits(

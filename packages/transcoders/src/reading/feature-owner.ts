@@ -1,7 +1,7 @@
 // Whose features are read: a dictionary's, a layer's of a cross-layer transcoder, or an MLP's neurons, of each token the k that write most.
 import { LimnError, type Step } from '@limn/gpu';
 import { blockHook, linearMap, type HookedModel, type HookName } from '@limn/hooks';
-import { fromData, gatherRows, matmul, mean, mul, permute, sub, type Tensor } from '@limn/tensor';
+import { add, fromData, gatherRows, matmul, mean, mul, permute, sub, type Tensor } from '@limn/tensor';
 import { checkFits } from '../dictionary-config.js';
 import { Dictionary } from '../dictionary.js';
 import type { FeatureEncoder } from '../encoder.js';
@@ -64,21 +64,29 @@ export function checkFeatures({ features: F, kind, layer }: FeatureOrigin, given
   );
 }
 
-/** Whether what a feature writes is one row. */
-export const writesOnce = (owner: FeatureOwner): owner is Dictionary | NeuronBaseline =>
-  isNeurons(owner) || owner instanceof Dictionary;
+/** Whether it is known what its features write. */
+export const isWriter = (owner: FeatureOwner): boolean => isNeurons(owner) || owner.decoders !== undefined;
 
-/** What features write into the stream, rows [n, C]: of W_dec, or of W_out. */
+/** What features write into the stream, rows [n, C]: of W_dec, in all layers together, or of W_out. */
 export function writtenRows(step: Step, model: HookedModel, owner: FeatureOwner, features: Uint32Array): Tensor {
   const ids = fromData(step, features, [features.length], { label: 'features' });
-  return gatherRows(step, writers(step, model, owner), ids);
+  return total(
+    step,
+    decodersOf(step, model, owner).map((decoder) => gatherRows(step, decoder, ids)),
+  );
 }
 
-/** W_dec [F, C], or W_out [M, C]. */
-export function writers(step: Step, model: HookedModel, owner: FeatureOwner): Tensor {
-  if (!writesOnce(owner)) throw cannotRead(owner, 'features of a cross-layer transcoder write into several layers');
-  return isNeurons(owner) ? neuronMap(step, model, owner, 'written') : owner.tensor('wDec');
+/** The same of all features: W_dec [F, C], Σ_l W_dec,l [F, C] of a cross-layer transcoder's layer, or W_out [M, C]. */
+export const writers = (step: Step, model: HookedModel, owner: FeatureOwner): Tensor =>
+  total(step, decodersOf(step, model, owner));
+
+function decodersOf(step: Step, model: HookedModel, owner: FeatureOwner): readonly Tensor[] {
+  if (isNeurons(owner)) return [neuronMap(step, model, owner, 'written')];
+  if (owner.decoders) return owner.decoders;
+  throw cannotRead(owner, 'this encoder names no decoders, and what its features write is not known');
 }
+
+const total = (step: Step, parts: readonly Tensor[]): Tensor => parts.reduce((sum, part) => add(step, sum, part));
 
 /**
  * What features read of the stream but for 1/s, rows [n, C]: C(w∘γ) of encoder rows behind a normalisation, w itself of those that read

@@ -58,7 +58,8 @@ export function searchFeatures(dashboards: Iterable<FeatureDashboard>, query: Fe
 export interface WeightQuery {
   /**
    * - `reads`: W_enc·(γ∘) mean of the tokens' embeddings, what `deEmbedding` gives;
-   * - `writes`: mean logit of the tokens less that of `against`, or less the mean logit: what `featureLogits` gives.
+   * - `writes`: mean logit of the tokens less that of `against`, or less the mean logit: what `featureLogits` gives, of a cross-layer
+   *   transcoder's features over all the layers that they write at.
    */
   readonly by: 'reads' | 'writes';
   readonly tokens: readonly number[];
@@ -71,7 +72,7 @@ export interface WeightQuery {
 /**
  * Searches all features of an owner by its weights: no text is needed. `most` promote or read the tokens, `least` suppress them or are
  * held back by them.
- * @throws LimnError `usage/feature-query`, `usage/feature-directions` for what an SAE reads, `usage/features`, `data/dictionary-model`, `tokens/…`,
+ * @throws LimnError `usage/feature-query`, `usage/feature-directions` for what an SAE reads and an encoder without `decoders` writes, `usage/features`, `data/dictionary-model`, `tokens/…`,
  * `hooks/unknown-site`, `gpu/…`; AbortedError
  */
 export async function searchFeatureWeights(

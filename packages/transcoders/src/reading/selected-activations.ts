@@ -1,14 +1,18 @@
 // Activations of a few features of an encoder, without those of all the others where each fires by itself.
 import type { Step } from '@limn/gpu';
 import { fromData, gatherRows, reshape, sparseDecode, type Tensor } from '@limn/tensor';
-import type { Dictionary } from '../dictionary.js';
-import { activationsOf } from '../encoder.js';
+import { activationsOf, type FeatureEncoder } from '../encoder.js';
 
 /** a [N, n] of n features at x [N, I], on the tape. Under `top-k` all features compete, as ever. */
-export function selectedActivations(step: Step, dictionary: Dictionary, x: Tensor, features: Uint32Array): Tensor {
-  const { activation, features: F } = dictionary.config;
+export function selectedActivations(
+  step: Step,
+  encoder: FeatureEncoder & { readonly logThreshold?: Tensor | undefined },
+  x: Tensor,
+  features: Uint32Array,
+): Tensor {
+  const { activation, features: F } = encoder.config;
   const n = features.length;
-  const { codes } = activation.kind === 'top-k' ? dictionary.activations(step, x) : {};
+  const { codes } = activation.kind === 'top-k' ? encoder.activations(step, x) : {};
   if (codes) {
     // Codes times unit columns.
     const columns = new Float32Array(F * n);
@@ -17,10 +21,10 @@ export function selectedActivations(step: Step, dictionary: Dictionary, x: Tenso
   }
   const ids = fromData(step, features, [n], { label: 'features' });
   const ofEach = (column: Tensor): Tensor => reshape(gatherRows(step, reshape(column, [F, 1]), ids), [n]);
-  const logThreshold = dictionary.parameters.get('logThreshold');
+  const { logThreshold } = encoder;
   const tensors = {
-    wEnc: gatherRows(step, dictionary.tensor('wEnc'), ids),
-    bEnc: ofEach(dictionary.tensor('bEnc')),
+    wEnc: gatherRows(step, encoder.tensor('wEnc'), ids),
+    bEnc: ofEach(encoder.tensor('bEnc')),
     logThreshold: logThreshold && ofEach(logThreshold),
   };
   return activationsOf(step, tensors, activation, x).a as Tensor;
