@@ -4,11 +4,10 @@
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { describePlan, loadGpt2 } from '@limn/gpt2';
-import { defaultLimits } from '@limn/gpu';
-import { openNodeGpu } from '@limn/gpu/node';
 import { tokenBatch } from '@limn/hooks';
 import { randomU32, readFloats } from '@limn/tensor';
 import { namedShape, shapeOf, shapeOptions } from './arguments.mjs';
+import { openAtDefaultLimits } from './default-limits.mjs';
 import { randomFiles } from './random-files.mjs';
 import { adapterName, RESULTS, save } from './result-file.mjs';
 
@@ -32,11 +31,7 @@ const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(2)} Gi
 /** Most bytes of memory that this process has had at once; on a software adapter the GPU's are among them. */
 const peakHost = (): number => 1024 * process.resourceUsage().maxRSS;
 
-const gpu = await openNodeGpu({ limits: 'default', label: 'large shape' });
-for (const [name, value] of Object.entries(defaultLimits)) {
-  const got = gpu.capabilities.limits[name as keyof typeof defaultLimits];
-  if (got !== value) throw new Error(`the device was to have WebGPU's default ${name} = ${value}, it has ${got}`);
-}
+const gpu = await openAtDefaultLimits('large shape');
 const { adapter, source } = gpu.capabilities;
 const description = adapter.description || adapter.device;
 console.log(`${name} in ${weights} on ${description} (${source}), every limit at WebGPU's default`);

@@ -1,7 +1,9 @@
-// docs/performance.md from a stored run of the benches: where the time goes in each whole job, and what the limit is.
-import { readFileSync } from 'node:fs';
+// docs/performance.md from a stored run of the benches, and the updates of dictionaries stored beside it: where the time goes in each whole job, and what the limit is.
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { command, WrongArguments } from './command.mjs';
+import { recordFile, type UpdateRecord } from './dictionary-update/record.mjs';
+import { FORMS } from './dictionary-update/spec.mjs';
 import { performancePage } from './harness/performance-page.mjs';
 import { parseRecord } from './harness/record.mjs';
 import { RESULTS, save } from './result-file.mjs';
@@ -12,9 +14,17 @@ const options = {
   out: { type: 'string', default: path.resolve(import.meta.dirname, '../docs/performance.md') },
 } as const;
 
+/** Updates of dictionaries that were measured on the adapter whose results lie in `folder`. */
+function updatesOf(folder: string): UpdateRecord[] {
+  return FORMS.flatMap((form) => {
+    const file = path.join(path.dirname(folder), recordFile(form, path.basename(folder), false));
+    return existsSync(file) ? [JSON.parse(readFileSync(file, 'utf8')) as UpdateRecord] : [];
+  });
+}
+
 function pageOf(text: string, file: string): string {
   try {
-    return performancePage(parseRecord(text));
+    return performancePage(parseRecord(text), updatesOf(path.dirname(file)));
   } catch (error) {
     throw new WrongArguments(`${file}: ${(error as Error).message}`);
   }

@@ -5,10 +5,10 @@ import { parseArgs } from 'node:util';
 import { buildGraph, eapIgInputs, logitDiff, type Pair } from '@limn/attribution';
 import { randomGpt2, type Gpt2 } from '@limn/gpt2';
 import { defaultLimits, formatBytes, type Gpu } from '@limn/gpu';
-import { openNodeGpu } from '@limn/gpu/node';
 import { tokenBatch } from '@limn/hooks';
 import { gradients, readFloats } from '@limn/tensor';
 import { isGpt2Small, shapeName, shapeOf, shapeOptions } from './arguments.mjs';
+import { openAtDefaultLimits } from './default-limits.mjs';
 import { randomPairs } from './random-pairs.mjs';
 import { adapterName, RESULTS, save } from './result-file.mjs';
 
@@ -28,11 +28,7 @@ const seconds = async <T,>(work: () => Promise<T>): Promise<[T, number]> => {
   return [await work(), (performance.now() - start) / 1000];
 };
 
-const gpu = await openNodeGpu({ limits: 'default', label: 'shapes' });
-for (const [name, value] of Object.entries(defaultLimits)) {
-  const got = gpu.capabilities.limits[name as keyof typeof defaultLimits];
-  if (got !== value) throw new Error(`the device was to have WebGPU's default ${name} = ${value}, it has ${got}`);
-}
+const gpu = await openAtDefaultLimits('shapes');
 const { adapter, source } = gpu.capabilities;
 const description = adapter.description || adapter.device;
 say(

@@ -1,4 +1,6 @@
 // docs/performance.md: what a run of the benches says about whole jobs, in tables, with what is known about the reasons.
+import { updateMarkdown } from '../dictionary-update/markdown.mjs';
+import type { UpdateRecord } from '../dictionary-update/record.mjs';
 import { markdownTable } from '../markdown-table.mjs';
 import { adapterTitle, type BenchRecord, type JobRecord } from './record.mjs';
 import { reachMarkdown } from './reach-markdown.mjs';
@@ -6,8 +8,8 @@ import { reachTable } from './reach.mjs';
 import { limitOf, PURPOSES, sharesOf } from './shares.mjs';
 import { digits, duration, percent, rate, times } from './text.mjs';
 
-/** The page. */
-export function performancePage(record: BenchRecord): string {
+/** The page; with updates of dictionaries, where some were measured on the same adapter. */
+export function performancePage(record: BenchRecord, updates: readonly UpdateRecord[] = []): string {
   const whole = record.jobs.filter(({ group }) => group === 'jobs');
   return `# Where the time goes
 
@@ -58,7 +60,7 @@ ${whole
 
 ${kernelsPart(record)}
 
-## What is to be reached
+${updates.length > 0 ? `${updateMarkdown(updates)}\n` : ''}## What is to be reached
 
 ${reachMarkdown(reachTable(record))}
 

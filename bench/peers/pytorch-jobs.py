@@ -14,6 +14,8 @@ import time
 try:
     import torch
     from torch.nn import functional as F
+
+    from dictionary_update import dictionary_update
 except ImportError as error:
     print(json.dumps({"error": str(error)}), flush=True)
     sys.exit(0)
@@ -71,6 +73,8 @@ def job(spec, arrays):
         return lambda: torch.softmax(arrays["x"], -1)
     if kind == "gelu":
         return lambda: F.gelu(arrays["x"], approximate="tanh")
+    if kind == "dictionary update":
+        return dictionary_update(spec, arrays)
     return blocks(spec, arrays)
 
 
@@ -109,7 +113,7 @@ def serve():
                 finish()
                 answer({"ok": True, "cpuMilliseconds": 1e3 * (time.process_time() - start)})
             elif request["do"] == "result":
-                result = jobs[number]().cpu().contiguous()
+                result = jobs[number]().detach().cpu().contiguous()
                 answer({"ok": True, "length": result.numel()}, result.numpy().tobytes())
             else:
                 del jobs[number]

@@ -1,14 +1,23 @@
 // PyTorch, where Python has it: a child process does the jobs and says how much CPU time each run took there.
 import path from 'node:path';
-import type { Contender, JobSpec, OpenPeer, Peer } from '../harness/contender.mjs';
+import type { DictionaryUpdateSpec } from '../dictionary-update/spec.mjs';
+import type { Contender, JobSpec, Peer } from '../harness/contender.mjs';
 import { ChildConversation, type Answer } from './child-conversation.mjs';
 
 /** A float32 array by name, with its shape. */
 type NamedArray = readonly [name: string, shape: readonly number[], values: Float32Array];
 
+/** What PyTorch can do beside what other peers can. */
+type PytorchSpec = JobSpec | DictionaryUpdateSpec;
+
+/** PyTorch; an update goes on from the one before, and its result is the loss, FVU and L0 of one more. */
+export interface Pytorch extends Peer {
+  prepare(spec: PytorchSpec): Promise<Contender>;
+}
+
 /** Opens PyTorch in `python`: PYTHON from the environment, else python3. */
 export const openPytorch =
-  (python = process.env['PYTHON'] || 'python3'): OpenPeer =>
+  (python = process.env['PYTHON'] || 'python3'): (() => Promise<Pytorch | { readonly missing: string }>) =>
   async () => {
     const child = new ChildConversation(python, [path.join(import.meta.dirname, 'pytorch-jobs.py')]);
     let hello: Answer;
@@ -23,7 +32,7 @@ export const openPytorch =
     }
     const name = `pytorch ${String(hello['device'])} ${String(hello['version'])}`;
     let jobs = 0;
-    const peer: Peer = {
+    const peer: Pytorch = {
       name,
       prepare: (spec) => contender(child, name, jobs++, spec),
       close: () => child.end(),
@@ -31,7 +40,7 @@ export const openPytorch =
     return peer;
   };
 
-async function contender(child: ChildConversation, name: string, id: number, spec: JobSpec): Promise<Contender> {
+async function contender(child: ChildConversation, name: string, id: number, spec: PytorchSpec): Promise<Contender> {
   const { sizes, arrays } = described(spec);
   const request = { do: 'prepare', id, spec: sizes, arrays: arrays.map(([array, shape]) => [array, shape]) };
   await child.ask(
@@ -54,7 +63,7 @@ async function contender(child: ChildConversation, name: string, id: number, spe
 }
 
 /** A job without its numbers, and its numbers. */
-function described(spec: JobSpec): {
+function described(spec: PytorchSpec): {
   readonly sizes: Readonly<Record<string, unknown>>;
   readonly arrays: NamedArray[];
 } {
@@ -88,6 +97,26 @@ function described(spec: JobSpec): {
         arrays.push([`${i}.keys`, shape, spec.keys[i]!], [`${i}.values`, shape, spec.values[i]!]);
       });
       return { sizes: { kind, heads, width, layers: blocks.length }, arrays };
+    }
+    case 'dictionary update': {
+      const { rate, deadAfter, config, loss, sizes, x, y, wEnc, bEnc, wDec, bDec, sinceFired } = spec;
+      const { tokens, width, features } = sizes;
+      const { auxiliary, sparsity } = loss;
+      const form =
+        config.activation.kind === 'top-k' ? { k: config.activation.k, auxiliary } : { l1: sparsity?.weight };
+      return {
+        sizes: { kind, rate, deadAfter, ...form },
+        arrays: [
+          ['x', [tokens, width], x],
+          ['y', [tokens, width], y],
+          ['wEnc', [features, width], wEnc],
+          ['bEnc', [features], bEnc],
+          ['wDec', [features, width], wDec],
+          ['bDec', [width], bDec],
+          // Whole numbers up to 2²⁴ are themselves in float32.
+          ['sinceFired', [features], Float32Array.from(sinceFired)],
+        ],
+      };
     }
     default:
       return {
