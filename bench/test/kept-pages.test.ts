@@ -2,13 +2,17 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { transcodersFolder } from '@limn/pocket';
+import { dictionariesFromJson, type DictionariesRecord } from '@limn/report';
 import { biasMarkdown } from '../bias/markdown.mjs';
 import { studyDrawings } from '../circuits/drawings.mjs';
 import { studyMarkdown } from '../circuits/markdown.mjs';
+import { withBlock } from '../marked-block.mjs';
 import { RESULTS } from '../result-file.mjs';
 import { steeringMarkdown } from '../steering/markdown.mjs';
 import { frontiersDrawing, FRONTIERS } from '../transcoders/drawing.mjs';
 import { transcodersMarkdown } from '../transcoders/markdown.mjs';
+import { setCard } from '../transcoders/set-card.mjs';
 import { verdict } from '../transcoders/verdict.mjs';
 
 const docs = path.join(import.meta.dirname, '../../docs');
@@ -28,6 +32,12 @@ describe('pages and drawings are what the stored results give', () => {
     const study = stored<Parameters<typeof transcodersMarkdown>[0]>('transcoders');
     expect(page('transcoders.md')).toBe(transcodersMarkdown(study));
     expect(page(FRONTIERS)).toBe(frontiersDrawing(study));
+  });
+  test("the card of pocket's transcoders", () => {
+    const kept = (name: string): string => readFileSync(new URL(name, transcodersFolder()), 'utf8');
+    const [set, saes] = ['result.json', 'sae-result.json'].map((name) => dictionariesFromJson(kept(name)));
+    const block = setCard(set as DictionariesRecord, saes as DictionariesRecord, stored('transcoders'));
+    expect(withBlock(kept('README.md'), 'npm run pocket:transcoders', block)).toBe(kept('README.md'));
   });
 });
 

@@ -50,6 +50,10 @@ ${markdownTable(
 ## What holds here
 
 ${claims(study)}
+
+One model, of ${layersOf(study).length} layers and width ${study.model.width}, whose corpus has few kinds of sentences: none of this says how it is in larger models. The SAE rebuilds
+the MLP's output from itself, the transcoder from what the MLP reads. Every dictionary saw the same tokens, fewer than it could use: [the set that
+comes with pocket](../packages/pocket/transcoders/README.md) saw more and leaves less, and its card puts an SAE that saw as many beside it.
 `;
 }
 
@@ -166,9 +170,5 @@ export function claims(study: TranscoderStudy): string {
   the SAE's. ${holds(saes)}
 - **Transcoders are more faithful than the raw neurons at equal L0** (which the paper does not ask). By KL the transcoder is ${words(neurons)}. ${holds(neurons)}
 - **Features of transcoders are about as easy to read as those of SAEs** (the paper had people rate them). By F1 above permuted labels the transcoder is ${words(readSaes)}.
-- **Features are easier to read than neurons.** By the same measure the transcoder is ${words(readNeurons)}. ${holds(readNeurons)}
-
-One model, of ${layersOf(study).length} layers and width ${study.model.width}, whose corpus has few kinds of sentences: none of this says how it is in larger models. The SAE rebuilds
-the MLP's output from itself, the transcoder from what the MLP reads. Every dictionary saw the same tokens, fewer than it could use: [the set that
-comes with pocket](../packages/pocket/transcoders/README.md) saw more and leaves less, and its card puts an SAE that saw as many beside it.`;
+- **Features are easier to read than neurons.** By the same measure the transcoder is ${words(readNeurons)}. ${holds(readNeurons)}`;
 }
