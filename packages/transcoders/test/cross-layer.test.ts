@@ -132,8 +132,9 @@ test('one that writes at its own layers alone is measured as the transcoders tha
   const [{ layers, ...joint }] = found.crossLayer as [(typeof found.crossLayer)[number]];
   expect(joint).toEqual(found.together[0]);
   expect(layers).toHaveLength(L);
-  for (const [l, { fvu, ...firings }] of layers.entries()) {
-    expect(found.dictionaries[l]).toMatchObject(firings);
+  // In one MLP's place it reads and writes what the layer's own transcoder does.
+  for (const [l, { fvu, ...others }] of layers.entries()) {
+    expect(found.dictionaries[l]).toMatchObject(others);
     expect(fvu).toBeCloseTo(found.dictionaries[l]?.fvu as number, 6);
   }
   for (const single of singles) single.dictionary.dispose();

@@ -64,11 +64,12 @@ export interface JointFigures extends ReplacementFigures {
   readonly ablations: Ablations;
 }
 
-/** One layer of a cross-layer transcoder, on what the original model reads there and before: without the errors of other layers. */
-export interface CrossLayerLayerFigures extends FiringFigures {
+/**
+ * One layer of a cross-layer transcoder, by what the original model reads there and before, without the errors of other layers: L0, FVU, and
+ * what predictions lose where it stands in this layer's MLP's place alone.
+ */
+export interface CrossLayerLayerFigures extends RebuiltFigures, FiringFigures {
   readonly layer: number;
-  /** Σ ‖y − ŷ‖² / Σ ‖y − ȳ‖², ȳ the mean over all tokens. */
-  readonly fvu: number;
 }
 
 /** Of a cross-layer transcoder in the place of all MLPs at once. */
@@ -181,6 +182,9 @@ export async function evaluateDictionaries(
         firstLayer: Math.min(...layersOf(members)),
         interventions: members.map((dictionary) => dictionary.replacement(extent)),
       })),
+      ...crossLayer.flatMap(({ dictionary }) =>
+        dictionary.replacement(extent).map((own): Case => ({ firstLayer: 0, interventions: [own] })),
+      ),
       ...crossLayer.map(({ dictionary }): Case => ({
         firstLayer: 0,
         interventions: dictionary.replacement(extent),
@@ -210,8 +214,10 @@ export async function evaluateDictionaries(
     });
     const fvuOf = ({ residuals }: CaseSums, i: number, layer: number): number =>
       (residuals[i] as number) / (variance.get(layer) as number);
+    const alone = (sums: CaseSums, layer: number): ReplacementFigures =>
+      replacementFigures(fidelityOf(sums, predictions), ablations[layers.indexOf(layer)] as Ablations, loss);
     const rebuilt = (sums: CaseSums, layer: number): RebuiltFigures => ({
-      ...replacementFigures(fidelityOf(sums, predictions), ablations[layers.indexOf(layer)] as Ablations, loss),
+      ...alone(sums, layer),
       fvu: fvuOf(sums, 0, layer),
     });
     /** Of the i-th of the joint replacements and the cross-layer transcoders behind them. */
@@ -221,32 +227,38 @@ export async function evaluateDictionaries(
     };
     const firingsOf = ({ fired }: CaseSums, i: number): FiringFigures =>
       firingFigures(fired[i] as Float64Array, tokens);
+    const dictionaryFigures = take(dictionaries.length).map((sums, i): DictionaryFigures => {
+      const { name, dictionary } = dictionaries[i] as NamedDictionary;
+      const { layer } = dictionary.config;
+      return { name, layer, ...rebuilt(sums, layer), ...firingsOf(sums, 0) };
+    });
+    const neuronFigures = take(neurons.length).map((sums, i): NeuronFigures => {
+      const baseline = neurons[i] as NeuronBaseline;
+      return { ...baseline, ...rebuilt(sums, baseline.layer), l0: baseline.k };
+    });
+    const jointFigures = take(joint.length).map((sums, i) => jointly((joint[i] as JointReplacement).name, sums, i));
+    const eachAlone = crossLayer.map(({ dictionary }) => take(dictionary.config.layers));
+    const crossLayerFigures = take(crossLayer.length).map((sums, i): CrossLayerFigures => {
+      const { name, dictionary } = crossLayer[i] as NamedCrossLayer;
+      return {
+        ...jointly(name, sums, joint.length + i),
+        layers: layersAcross(dictionary).map((layer) => ({
+          layer,
+          ...alone(eachAlone[i]?.[layer] as CaseSums, layer),
+          fvu: fvuOf(sums, layer, layer),
+          ...firingsOf(sums, layer),
+        })),
+      };
+    });
     return {
       predictions,
       tokens,
       loss,
       layers: ablations.slice(0, layers.length),
-      dictionaries: take(dictionaries.length).map((sums, i) => {
-        const { name, dictionary } = dictionaries[i] as NamedDictionary;
-        const { layer } = dictionary.config;
-        return { name, layer, ...rebuilt(sums, layer), ...firingsOf(sums, 0) };
-      }),
-      neurons: take(neurons.length).map((sums, i) => {
-        const baseline = neurons[i] as NeuronBaseline;
-        return { ...baseline, ...rebuilt(sums, baseline.layer), l0: baseline.k };
-      }),
-      together: take(joint.length).map((sums, i) => jointly((joint[i] as JointReplacement).name, sums, i)),
-      crossLayer: take(crossLayer.length).map((sums, i) => {
-        const { name, dictionary } = crossLayer[i] as NamedCrossLayer;
-        return {
-          ...jointly(name, sums, joint.length + i),
-          layers: layersAcross(dictionary).map((layer) => ({
-            layer,
-            fvu: fvuOf(sums, layer, layer),
-            ...firingsOf(sums, layer),
-          })),
-        };
-      }),
+      dictionaries: dictionaryFigures,
+      neurons: neuronFigures,
+      together: jointFigures,
+      crossLayer: crossLayerFigures,
     };
   } finally {
     for (const resource of resources) resource[Symbol.dispose]();

@@ -5,7 +5,10 @@ import type { DictionaryConfig } from '../dictionary-config.js';
 import { Dictionary, type DictionaryWeights } from '../dictionary.js';
 import { reconstructOnHost } from './host-reconstruction.js';
 import { centredInput, foldPreBias, lessRowMeans, readWithGain, unfoldPreBias, type Gain } from './orientation.js';
-import type { DictionaryConvention, LoadedDictionary } from './stored-dictionary.js';
+import type { DictionaryConvention, DictionaryProvenance, LoadedDictionary } from './stored-dictionary.js';
+
+/** FVU from which nothing is said to fit. */
+const MOST_FVU = 0.9;
 
 /** Activations of the model as it is published, at the places that the dictionary reads and writes; rows of first tokens left out. */
 export interface ConventionRows {
@@ -67,7 +70,7 @@ export async function checkConvention(
   options: ConventionOptions = {},
 ): Promise<ConventionReport> {
   const { config, provenance } = dictionary;
-  const { gain, expects = provenance.expects, reconstruct = reconstructOnHost, most = 0.9, margin = 0.8 } = options;
+  const { gain, expects = provenance.expects, reconstruct = reconstructOnHost } = options;
   checkRows(config, rowSets);
   const candidates: ConventionFit[] = [];
   for (const { weights, outputs, ...convention } of variants(dictionary, gain))
@@ -75,10 +78,23 @@ export async function checkConvention(
       const predicted = await reconstruct(config, weights, x);
       for (const output of outputs) {
         const target = output === 'centred' ? lessRowMeans(y, config.outputWidth) : y;
-        candidates.push({ ...convention, output, bos, fvu: unexplained(target, predicted, config.outputWidth) });
+        const fvu = fvuOf([spreadOf(target, predicted, config.outputWidth)]);
+        candidates.push({ ...convention, output, bos, fvu });
       }
     }
-  candidates.sort((a, b) => a.fvu - b.fvu);
+  return reportOf(candidates, expects, options);
+}
+
+/** By which measure a candidate fits. */
+export type ConventionMargins = Pick<ConventionOptions, 'most' | 'margin'>;
+
+/** What candidates say, of whom there is at least one. */
+export function reportOf(
+  found: readonly ConventionFit[],
+  expects: Partial<DictionaryConvention>,
+  { most = MOST_FVU, margin = 0.8 }: ConventionMargins,
+): ConventionReport {
+  const candidates = [...found].sort((a, b) => a.fvu - b.fvu);
   const best = candidates[0] as ConventionFit;
   const agrees = (candidate: ConventionFit): boolean =>
     (['gain', 'output', 'preBias', 'bos'] as const).every(
@@ -100,11 +116,18 @@ export async function requireConvention(
   rowSets: readonly ConventionRows[],
   options: ConventionOptions = {},
 ): Promise<ConventionReport> {
-  const report = await checkConvention(dictionary, rowSets, options);
+  return required(await checkConvention(dictionary, rowSets, options), dictionary.provenance, options);
+}
+
+/** The report, if the expected convention fits. @throws LimnError `data/dictionary-convention` */
+export function required(
+  report: ConventionReport,
+  { file }: Pick<DictionaryProvenance, 'file'>,
+  { most = MOST_FVU }: ConventionMargins,
+): ConventionReport {
   if (report.fits) return report;
   const { best, expected, candidates } = report;
-  const { file } = dictionary.provenance;
-  const nothing = best === expected || best.fvu >= (options.most ?? 0.9);
+  const nothing = best === expected || best.fvu >= most;
   throw new LimnError(
     'data/dictionary-convention',
     nothing
@@ -186,8 +209,14 @@ function withPreBias(
   return { ...weights, bEnc: change(weights.wEnc, weights.bEnc, preBias.values) };
 }
 
-/** Σ‖y − ŷ‖²/Σ‖y − ȳ‖²; infinite where y does not vary. */
-function unexplained(y: Float32Array, predicted: Float32Array, width: number): number {
+/** Σ‖y − ŷ‖² and Σ‖y − ȳ‖². */
+export interface Spread {
+  readonly left: number;
+  readonly all: number;
+}
+
+/** Of y [N, width] and what was made in its place. */
+export function spreadOf(y: Float32Array, predicted: Float32Array, width: number): Spread {
   const rows = y.length / width;
   let [left, all] = [0, 0];
   for (let i = 0; i < width; i++) {
@@ -198,7 +227,13 @@ function unexplained(y: Float32Array, predicted: Float32Array, width: number): n
       all += ((y[at] as number) - mean) ** 2;
     }
   }
-  return Number.isFinite(left / all) ? left / all : Number.POSITIVE_INFINITY;
+  return { left, all };
+}
+
+/** The share that is left of all of them; infinite where nothing varies. */
+export function fvuOf(spreads: readonly Spread[]): number {
+  const fvu = spreads.reduce((sum, { left }) => sum + left, 0) / spreads.reduce((sum, { all }) => sum + all, 0);
+  return Number.isFinite(fvu) ? fvu : Number.POSITIVE_INFINITY;
 }
 
 function checkRows({ inputWidth, outputWidth }: DictionaryConfig, rowSets: readonly ConventionRows[]): void {

@@ -12,11 +12,18 @@ export {
   gpuReconstruction,
   requireConvention,
   type ConventionFit,
+  type ConventionMargins,
   type ConventionOptions,
   type ConventionReport,
   type ConventionRows,
   type Reconstruct,
 } from './convention.js';
+export {
+  conformedAcross,
+  requireCrossLayerConvention,
+  type CrossLayerConventionOptions,
+  type CrossLayerConventionRows,
+} from './cross-layer-convention.js';
 export {
   openCrossLayerSet,
   writeCrossLayerSet,
