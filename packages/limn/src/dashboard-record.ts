@@ -3,7 +3,7 @@ import type { FeaturesRecord, Provenance } from '@limn/report';
 import {
   featurePage,
   withoutText,
-  type Dictionary,
+  type FeatureEncoder,
   type FeatureDashboard,
   type FeatureDashboards,
   type FeatureJson,
@@ -12,7 +12,7 @@ import {
 
 /** Dashboards of some features of one dictionary. */
 export interface ReadFeatures {
-  readonly dictionary: Dictionary;
+  readonly dictionary: FeatureEncoder;
   readonly dashboards: FeatureDashboards;
   /** Numbers of those that were chosen. */
   readonly chosen: readonly number[];

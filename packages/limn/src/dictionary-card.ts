@@ -1,5 +1,5 @@
 // The model card of a set: README.md with what it is, what it was trained on and what was measured, nothing else.
-import type { DictionarySpec, SetDescription } from '@limn/transcoders';
+import type { SetDescription, TrainingSpec } from '@limn/transcoders';
 import {
   FIGURE_HEADINGS,
   figureRows,
@@ -12,7 +12,7 @@ import {
 export interface CardRequest {
   readonly title: string;
   readonly description: SetDescription;
-  readonly specs: readonly DictionarySpec[];
+  readonly specs: readonly TrainingSpec[];
   /** Tokens trained on. */
   readonly tokens: number;
   readonly data: { readonly name: string; readonly sha256?: string | undefined };
@@ -66,18 +66,23 @@ export function dictionaryCard(request: CardRequest): string {
   ].join('\n');
 }
 
-function settings({ config, loss, rate, initial }: DictionarySpec): string[] {
-  const { input, features, activation, skip } = config;
-  const { reconstruction, sparsity, auxiliary } = loss;
+function settings(spec: TrainingSpec): string[] {
+  const { loss, rate } = spec;
+  const across = 'crossLayer' in spec;
+  const { input, features, activation } = across ? spec.crossLayer : spec.config;
+  const { reconstruction, sparsity, preActivation, auxiliary } = loss;
   const terms = [
     `reconstruction ${reconstruction}`,
     ...(sparsity ? [`${sparsity.weight} · ${sparsity.kind}`] : []),
+    ...(preActivation ? [`${preActivation.weight} · pre-activations of dead features`] : []),
     ...(auxiliary ? [`${auxiliary.weight} · AuxK of ${auxiliary.features}`] : []),
   ];
   return [
-    `reads ${input}, writes hook_mlp_out, ${features} features${skip ? ', with a skip connection' : ''}`,
+    across
+      ? `a cross-layer transcoder: ${features} features of each layer, which read ${input} there and write hook_mlp_out of that layer and all behind it`
+      : `reads ${input}, writes hook_mlp_out, ${features} features${spec.config.skip ? ', with a skip connection' : ''}`,
     `activation ${activation.kind}${'k' in activation ? `, k ${activation.k}` : ''}`,
-    `loss: ${terms.join(', ')}; Adam, rate ${rate?.toPrecision(3) ?? '1e-3'}, first weights ${initial ?? 'paper'}`,
+    `loss: ${terms.join(', ')}; Adam, rate ${rate?.toPrecision(3) ?? '1e-3'}, first weights ${across ? 'uniform' : (spec.initial ?? 'paper')}`,
   ];
 }
 

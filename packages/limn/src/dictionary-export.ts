@@ -94,3 +94,23 @@ export async function* exportFiles(
     }
   }
 }
+
+/** The refusal of a conversion that only the model decides: `usage/dictionary-convert`. */
+export function needsModel(why: string, what: string): LimnError {
+  return new LimnError('usage/dictionary-convert', `--model is needed: ${why}`, { hint: `add --model with ${what}` });
+}
+
+/** What other tools call the model, and a set of its features. */
+export function exportNames(
+  stored: readonly Pick<StoredDictionary, 'provenance'>[],
+  given: string | undefined,
+  modelName: string | undefined,
+): { readonly model: string; readonly scan: string } {
+  // What limn's own sets say of their model is a digest of its weights.
+  const told = stored.find(({ provenance: { format, model } }) => format !== 'limn' && model !== undefined);
+  const model = given ?? told?.provenance.model ?? modelName;
+  if (model !== undefined) return { model, scan: `${model.replaceAll(/[^A-Za-z0-9._-]+/g, '-')}-limn` };
+  throw new LimnError('usage/dictionary-convert', 'nothing says what other tools call the model', {
+    hint: 'add --name, for example --name gpt2',
+  });
+}

@@ -1,13 +1,13 @@
 // Measured dictionaries as the record that reports are made of.
 import type { DictionariesRecord, DictionaryPoint, Provenance } from '@limn/report';
 import type { NeuronFigures, RebuiltFigures, Recovered, ReplacementFigures } from '@limn/transcoders';
-import type { DictionaryKind } from './dictionary-settings.js';
-import type { MeasuredDictionaries } from './measured-dictionaries.js';
+import type { TrainedKind } from './dictionary-settings.js';
+import { atOnce, eachLayer, type MeasuredDictionaries } from './measured-dictionaries.js';
 
 /** One setting that was measured. */
 export interface MeasuredSetting {
   readonly name: string;
-  readonly kind: DictionaryKind;
+  readonly kind: TrainedKind;
   /** 'k = 16' */
   readonly setting: string;
   readonly seed: number;
@@ -25,7 +25,12 @@ export interface RecordRequest {
   readonly recommended?: { readonly name: string; readonly rule: string };
 }
 
-const SOURCES = { transcoder: 'transcoder', sae: 'sae', skip: 'skip-transcoder' } as const;
+const SOURCES = {
+  transcoder: 'transcoder',
+  sae: 'sae',
+  skip: 'skip-transcoder',
+  'cross-layer': 'cross-layer-transcoder',
+} as const;
 
 /** A point for every dictionary; with one setting they are called by their layers. */
 export function dictionariesRecord(request: RecordRequest): DictionariesRecord {
@@ -45,7 +50,7 @@ export function dictionariesRecord(request: RecordRequest): DictionariesRecord {
     corpus: own.name,
     points: [
       ...settings.flatMap(({ name, kind, setting, seed, features, measured }) =>
-        measured.own.figures.dictionaries.map((each): DictionaryPoint => {
+        eachLayer(measured.own.figures).map((each): DictionaryPoint => {
           const { layer, l0, deadShare, live } = each;
           return {
             name: alone ? each.name : `${name}, layer ${layer}`,
@@ -73,7 +78,7 @@ export function dictionariesRecord(request: RecordRequest): DictionariesRecord {
       })),
     ],
     together: settings.flatMap(({ name, measured }) =>
-      measured.own.figures.together.map((each) => ({
+      atOnce(measured.own.figures).map((each) => ({
         name: alone ? each.name : `${name}, ${each.name}`,
         ...replacement(each),
         ablations: each.ablations,

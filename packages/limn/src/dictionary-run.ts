@@ -4,7 +4,13 @@ import path from 'node:path';
 import type { CheckpointStore } from '@limn/gpt2';
 import { CHECKPOINT_FILES, folderCheckpoints, writeAtomically } from '@limn/gpt2/node';
 import { LimnError } from '@limn/gpu';
-import { writeDictionarySet, type DictionaryFile, type SetDescription, type SetMember } from '@limn/transcoders';
+import {
+  writeDictionarySet,
+  type CrossLayerMember,
+  type DictionaryFile,
+  type SetDescription,
+  type SetMember,
+} from '@limn/transcoders';
 import { claimFolder, type ClaimedFolder } from './claimed-folder.js';
 import { saveDictionaryFiles } from './dictionary-files.js';
 import { makeFolder } from './make-folder.js';
@@ -29,7 +35,11 @@ export interface DictionaryRun extends ClaimedFolder {
   /** A file that may be there. */
   readText(name: string): string | undefined;
   /** Writes a set into the folder or one below it; without its config.json it is none, which comes last. */
-  writeSet(folder: string, members: readonly SetMember[], description: SetDescription): Promise<void>;
+  writeSet(
+    folder: string,
+    members: readonly SetMember[] | CrossLayerMember,
+    description: SetDescription,
+  ): Promise<void>;
   /** Whether there is a whole set. */
   hasSet(folder: string): boolean;
   /** Removes the checkpoints of the run, or of a part with the folder. */

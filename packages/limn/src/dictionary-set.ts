@@ -1,14 +1,16 @@
 // A set of dictionaries that limn wrote, opened for the model it belongs to.
 import { LimnError } from '@limn/gpu';
 import {
+  CrossLayerDictionary,
   Dictionary,
   DICTIONARY_SET_FORMAT,
   openDictionarySet,
   type DictionarySet,
+  type NamedCrossLayer,
   type NamedDictionary,
 } from '@limn/transcoders';
 import { openDictionaryFolder } from './dictionary-files.js';
-import { placeName } from './dictionary-settings.js';
+import { CROSS_LAYER_NAME, placeName } from './dictionary-settings.js';
 import type { OpenModel } from './model-source.js';
 
 /** Dictionaries on the GPU; disposing frees them. */
@@ -17,6 +19,8 @@ export interface OpenSet {
   readonly set: DictionarySet;
   /** One a layer and site, in the order of the set, each by `placeName`. */
   readonly dictionaries: readonly NamedDictionary[];
+  /** Of a set that is a cross-layer transcoder, which has no dictionaries. */
+  readonly crossLayer?: NamedCrossLayer;
   [Symbol.dispose](): void;
 }
 
@@ -42,11 +46,17 @@ export async function openSet(
         hint: 'open the model that it was trained on, with the same --processing; `limn transcode convert --model` measures whether it fits another',
       },
     );
-  const missing = layers?.find((layer) => !set.dictionaries.some(({ config }) => config.layer === layer));
+  const present = layersIn(set);
+  const missing = layers?.find((layer) => !present.includes(layer));
   if (missing !== undefined)
     throw new LimnError('usage/dictionary-layer', `${folder} has no dictionary of layer ${missing}`, {
-      details: { missing, layers: set.dictionaries.map(({ config }) => config.layer) },
+      details: { missing, layers: present },
     });
+  if (set.crossLayer) {
+    const dictionary = await CrossLayerDictionary.read(hooked.gpu, set.crossLayer);
+    const crossLayer = { name: CROSS_LAYER_NAME, dictionary };
+    return { folder, set, dictionaries: [], crossLayer, [Symbol.dispose]: () => dictionary.dispose() };
+  }
   const dictionaries: NamedDictionary[] = [];
   const dispose = (): void => {
     for (const { dictionary } of dictionaries) dictionary.dispose();
@@ -67,7 +77,30 @@ export async function openSet(
   return { folder, set, dictionaries, [Symbol.dispose]: dispose };
 }
 
-async function ownSet(folder: string): Promise<DictionarySet> {
+/** The layers of a set, as often as they are there. */
+const layersIn = ({ dictionaries, crossLayer }: DictionarySet): readonly number[] =>
+  crossLayer
+    ? Array.from({ length: crossLayer.config.layers }, (_, layer) => layer)
+    : dictionaries.map(({ config }) => config.layer);
+
+/**
+ * Refuses a set that is a cross-layer transcoder where a layer's MLP is taken apart by itself.
+ * @throws LimnError `usage/dictionary-cross-layer`, with what can be done instead
+ */
+export function expectOfOneLayer(
+  { crossLayer, folder }: { readonly crossLayer?: unknown; readonly folder: string },
+  hint: string,
+): void {
+  if (crossLayer === undefined) return;
+  throw new LimnError(
+    'usage/dictionary-cross-layer',
+    `${folder} is a cross-layer transcoder: what it puts in the place of an MLP is made of features of every layer up to it`,
+    { details: { folder }, hint },
+  );
+}
+
+/** What a folder says of its set; numbers stay where they are. @throws LimnError as `openSet` but for its model and the GPU */
+export async function ownSet(folder: string): Promise<DictionarySet> {
   const files = await openDictionaryFolder(folder);
   if ((await files.names()).includes('config.json')) return openDictionarySet(files);
   throw new LimnError('data/dictionary-foreign', `${folder} has no config.json: it is no set in limn's format`, {

@@ -2,6 +2,7 @@
 import { LimnError } from '@limn/gpu';
 import type { ModelInfo } from '@limn/hooks';
 import type {
+  CrossLayerSpec,
   DictionaryActivation,
   DictionaryConfig,
   DictionaryLoss,
@@ -13,6 +14,10 @@ import type {
 /** A transcoder reads what the MLP reads; an SAE what it writes; a skip transcoder has x·W_skip beside its features. */
 export const DICTIONARY_KINDS = ['transcoder', 'sae', 'skip'] as const;
 export type DictionaryKind = (typeof DICTIONARY_KINDS)[number];
+
+/** What `limn transcode train` trains: a dictionary for each layer, or a cross-layer transcoder, whose features write at every layer from their own on. */
+export const TRAINED_KINDS = [...DICTIONARY_KINDS, 'cross-layer'] as const;
+export type TrainedKind = (typeof TRAINED_KINDS)[number];
 
 export const ACTIVATIONS = ['top-k', 'batch-top-k', 'relu', 'jump-relu'] as const;
 export type ActivationName = (typeof ACTIVATIONS)[number];
@@ -34,7 +39,7 @@ export interface CommonSettings {
 
 /** One setting: a dictionary for each layer. */
 export interface DictionarySetting {
-  readonly kind: DictionaryKind;
+  readonly kind: TrainedKind;
   /** k of top-k and batch-top-k, λ of the others. */
   readonly sparsity: number;
   readonly seed: number;
@@ -91,6 +96,45 @@ export function specOf(
   };
 }
 
+/**
+ * The cross-layer transcoder of a setting. λ weighs Σ ‖d‖·a of relu and Σ tanh(‖d‖·a) of jump-relu, ‖d‖ the length of all that a feature
+ * writes: its decoders are of no fixed length.
+ * @throws LimnError `usage/dictionary-cross-layer` for first weights that it has not got
+ */
+export function crossLayerSpecOf(
+  { width, layers }: Pick<ModelInfo, 'width' | 'layers'>,
+  { sparsity, seed }: Pick<DictionarySetting, 'sparsity' | 'seed'>,
+  common: CommonSettings,
+): CrossLayerSpec {
+  const { activation, features, rate, reconstruction, initial, deadAfter } = common;
+  if (initial !== undefined)
+    throw new LimnError(
+      'usage/dictionary-cross-layer',
+      `--initial ${initial}: a cross-layer transcoder starts from weights of its own`,
+      { details: { initial }, hint: 'leave --initial out' },
+    );
+  const term = activation === 'relu' ? ({ kind: 'l1-decoder' } as const) : ({ kind: 'tanh', steepness: 1 } as const);
+  return {
+    name: CROSS_LAYER_NAME,
+    crossLayer: {
+      layers,
+      width,
+      features,
+      input: 'ln2.hook_normalized',
+      activation: activationOf(sparsity, common),
+    },
+    loss: hasK(activation)
+      ? lossOf(sparsity, width, common)
+      : { reconstruction, sparsity: { ...term, weight: sparsity }, preActivation: { weight: PRE_ACTIVATION } },
+    rate,
+    seed: seed * 1000,
+    ...(deadAfter === undefined ? {} : { deadAfter }),
+  };
+}
+
+/** What the loss against dead features weighs beside λ, where there is no AuxK. */
+const PRE_ACTIVATION = 3e-6;
+
 function activationOf(sparsity: number, { activation, bandwidth }: CommonSettings): DictionaryActivation {
   if (activation === 'relu') return { kind: 'relu' };
   return activation === 'jump-relu' ? { kind: activation, bandwidth } : { kind: activation, k: sparsity };
@@ -107,6 +151,9 @@ function lossOf(
   if (auxiliary === 0) return { reconstruction };
   return { reconstruction, auxiliary: { features: Math.max(1, Math.floor(width / 2)), weight: auxiliary } };
 }
+
+/** What a cross-layer transcoder is called where no file says it. */
+export const CROSS_LAYER_NAME = 'all layers';
 
 /** What a dictionary is called where no file says it: by its place. */
 export const placeName = (layer: number, isSae: boolean): string => `layer ${layer}${isSae ? ', SAE' : ''}`;

@@ -1,6 +1,6 @@
 // Which dictionaries of a set, and which of their features, are read.
 import { LimnError } from '@limn/gpu';
-import type { Dictionary } from '@limn/transcoders';
+import type { FeatureEncoder } from '@limn/transcoders';
 import type { OpenSet } from './dictionary-set.js';
 
 /** A feature by its layer. */
@@ -31,22 +31,23 @@ export function featureOption(text: string): FeaturePlace {
 export const featuresOption = (text: string): FeaturePlace[] => text.split(',').map(featureOption);
 
 /**
- * The dictionaries of a set that a choice means, by layer.
+ * The dictionaries of a set that a choice means, or the layers of a cross-layer transcoder, by layer.
  * @throws LimnError `usage/dictionary-layer` for a layer that the set has none of, or more than one
  */
 export function chosenDictionaries(
-  { dictionaries, folder }: Pick<OpenSet, 'dictionaries' | 'folder'>,
+  { dictionaries, crossLayer, folder }: Pick<OpenSet, 'dictionaries' | 'crossLayer' | 'folder'>,
   { sae = false, layers = 'all' }: DictionaryChoice,
-): Dictionary[] {
+): FeatureEncoder[] {
   const kind = sae ? 'SAE' : 'transcoder';
-  const own = dictionaries
-    .map(({ dictionary }) => dictionary)
+  const all: readonly FeatureEncoder[] =
+    crossLayer?.dictionary.encoders ?? dictionaries.map(({ dictionary }) => dictionary);
+  const own = all
     .filter(({ config }) => (config.input === 'hook_mlp_out') === sae)
     .sort((a, b) => a.config.layer - b.config.layer);
   const refuse = (problem: string): LimnError =>
     new LimnError('usage/dictionary-layer', `${folder} has ${problem}`, {
       details: { folder, sae, layers: own.map(({ config }) => config.layer) },
-      ...(own.length === 0 && dictionaries.length > 0 ? { hint: `${sae ? 'leave out' : 'add'} --sae` } : {}),
+      ...(own.length === 0 && all.length > 0 ? { hint: `${sae ? 'leave out' : 'add'} --sae` } : {}),
     });
   const twice = own.find(({ config }, i) => own[i + 1]?.config.layer === config.layer);
   if (twice) throw refuse(`two ${kind}s of layer ${twice.config.layer}`);

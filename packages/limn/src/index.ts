@@ -28,7 +28,7 @@ export {
 } from './methods.js';
 export { openEdge, type EdgeSide, type OpenEdgeOptions, type OpenedEdge } from './opened-edge.js';
 export { openSet, type OpenSet } from './dictionary-set.js';
-export { transcodersOf } from './set-transcoders.js';
+export { explainersOf, transcodersOf } from './set-transcoders.js';
 export {
   causalCheck,
   FROZEN_TOLERANCE,

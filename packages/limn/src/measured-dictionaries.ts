@@ -4,20 +4,25 @@ import {
   evaluateDictionaries,
   interpretabilityScores,
   type DictionaryEvaluation,
+  type DictionaryFigures,
   type InterpretabilityScores,
+  type JointFigures,
   type JointReplacement,
   type LabelledSequence,
+  type NamedCrossLayer,
   type NamedDictionary,
   type NeuronBaseline,
   type ReplacementFigures,
 } from '@limn/transcoders';
 import type { NamedSequences } from './dictionary-data.js';
+import { placeName } from './dictionary-settings.js';
 import type { ProgressEvent } from './console.js';
 
 /** What is measured, and how. */
 export interface MeasureRequest extends Pick<RunControls, 'signal' | 'memoryBytes'> {
   readonly model: HookedModel;
   readonly dictionaries: readonly NamedDictionary[];
+  readonly crossLayer?: readonly NamedCrossLayer[];
   readonly own: NamedSequences;
   readonly general?: NamedSequences | undefined;
   readonly skip: number;
@@ -57,7 +62,7 @@ export interface MeasuredDictionaries {
 
 /** @throws LimnError as `evaluateDictionaries` and `interpretabilityScores`; AbortedError */
 export async function measureDictionaries(request: MeasureRequest): Promise<MeasuredDictionaries> {
-  const { model, dictionaries, skip, together, neurons, signal, memoryBytes, onProgress } = request;
+  const { model, dictionaries, crossLayer, skip, together, neurons, signal, memoryBytes, onProgress } = request;
   const measure = async ({ name, sha256, sequences }: NamedSequences): Promise<MeasuredText> => ({
     name,
     ...(sha256 === undefined ? {} : { sha256 }),
@@ -66,6 +71,7 @@ export async function measureDictionaries(request: MeasureRequest): Promise<Meas
       skip,
       together,
       neurons,
+      crossLayer,
       signal,
       memoryBytes,
       onProgress: (progress) => onProgress({ phase: `measuring on ${name}`, ...progress }),
@@ -85,12 +91,25 @@ export async function measureDictionaries(request: MeasureRequest): Promise<Meas
     : {};
   if (request.general === undefined) return { own, ...scored };
   const general = await measure(request.general);
-  const gaps = own.figures.dictionaries.map(({ name, layer, fvu }, i): TextGap => {
-    const other = general.figures.dictionaries[i]?.fvu ?? Number.NaN;
+  const others = eachLayer(general.figures);
+  const gaps = eachLayer(own.figures).map(({ name, layer, fvu }, i): TextGap => {
+    const other = others[i]?.fvu ?? Number.NaN;
     return { name, layer, fvu, general: other, gap: fvu - other };
   });
   return { own, general, gaps, ...scored };
 }
+
+/** What was measured of one MLP each: dictionaries, and the layers of cross-layer transcoders by their places. */
+export const eachLayer = ({ dictionaries, crossLayer }: DictionaryEvaluation): readonly DictionaryFigures[] => [
+  ...dictionaries,
+  ...crossLayer.flatMap(({ layers }) => layers.map((each) => ({ name: placeName(each.layer, false), ...each }))),
+];
+
+/** What was measured of several MLPs replaced at once. */
+export const atOnce = ({ together, crossLayer }: DictionaryEvaluation): readonly JointFigures[] => [
+  ...together,
+  ...crossLayer,
+];
 
 /** Replaces every layer that has a dictionary; nothing where there is but one, or two of a layer. */
 export function allTogether(dictionaries: readonly NamedDictionary[]): readonly JointReplacement[] {
@@ -116,9 +135,10 @@ export const FIGURE_HEADINGS = [
 
 /** A row for each dictionary and each joint replacement. */
 export function figureRows(
-  { dictionaries, together, layers }: DictionaryEvaluation,
+  evaluation: DictionaryEvaluation,
   features: (name: string) => number | undefined,
 ): string[][] {
+  const { layers } = evaluation;
   const cost = (layer: number): number => layers.find((each) => each.layers[0] === layer)?.cost ?? Number.NaN;
   const fidelity = ({ loss, recovered, divergence, agreement }: ReplacementFigures): string[] => [
     loss.toFixed(4),
@@ -128,7 +148,7 @@ export function figureRows(
     percent(agreement),
   ];
   return [
-    ...dictionaries.map((each) => [
+    ...eachLayer(evaluation).map((each) => [
       each.name,
       String(features(each.name) ?? ''),
       each.l0.toFixed(1),
@@ -137,7 +157,7 @@ export function figureRows(
       ...fidelity(each),
       cost(each.layer).toFixed(3),
     ]),
-    ...together.map((each) => [each.name, '', '', '', '', ...fidelity(each), each.ablations.cost.toFixed(3)]),
+    ...atOnce(evaluation).map((each) => [each.name, '', '', '', '', ...fidelity(each), each.ablations.cost.toFixed(3)]),
   ];
 }
 

@@ -3,15 +3,40 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { LimnError } from '@limn/gpu';
-import { FeatureLabels, type Dictionary, type LabelledPlace } from '@limn/transcoders';
-import type { OpenSet } from './dictionary-set.js';
+import {
+  CrossLayerDictionary,
+  FeatureLabels,
+  type Dictionaries,
+  type Dictionary,
+  type DictionarySet,
+  type LabelledPlace,
+} from '@limn/transcoders';
+import { expectOfOneLayer, type OpenSet } from './dictionary-set.js';
+import { featuresIn } from './trained-set.js';
 import { setFolder } from './set-folder.js';
+
+/** Features of a set's dictionaries by their names, and of each layer of a cross-layer transcoder. */
+export const featuresOfSet =
+  ({ dictionaries, crossLayer }: OpenSet): ((name: string) => number | undefined) =>
+  (name) =>
+    featuresIn(dictionaries)(name) ?? crossLayer?.dictionary.config.features;
+
+/**
+ * What of a set explains MLPs: its transcoders, or the cross-layer transcoder that it is.
+ * @throws LimnError as `transcodersOf`
+ */
+export const explainersOf = (set: OpenSet): Dictionaries => set.crossLayer?.dictionary ?? transcodersOf(set);
 
 /**
  * The transcoders of a set. SAEs, which may lie beside them, read the MLP's output and are left out.
- * @throws LimnError `usage/graph-dictionary` where there is none
+ * @throws LimnError `usage/graph-dictionary` where there is none; `usage/dictionary-cross-layer`
  */
-export function transcodersOf({ dictionaries, folder }: OpenSet): readonly Dictionary[] {
+export function transcodersOf(set: OpenSet): readonly Dictionary[] {
+  const { dictionaries, folder } = set;
+  expectOfOneLayer(
+    set,
+    'see what its features bring to a prompt with `limn features graph`, or take a set of transcoders',
+  );
   const found = dictionaries.flatMap(({ dictionary }) =>
     dictionary.config.input === 'hook_mlp_out' ? [] : [dictionary],
   );
@@ -45,14 +70,23 @@ export async function readLabels(folder: string, place: LabelledPlace): Promise<
   return FeatureLabels.parse(text, place);
 }
 
+/** The places that labels of a set are of: its dictionaries', or every layer's of a cross-layer transcoder. */
+export const placesOfSet = ({ dictionaries, crossLayer }: DictionarySet): readonly LabelledPlace[] =>
+  crossLayer
+    ? Array.from({ length: crossLayer.config.layers }, (_, layer) => ({ ...crossLayer.config, layer }))
+    : dictionaries.map(({ config }) => config);
+
+const placesOf = (dictionaries: Dictionaries): readonly LabelledPlace[] =>
+  (dictionaries instanceof CrossLayerDictionary ? dictionaries.encoders : dictionaries).map(({ config }) => config);
+
 /** The label of a feature by its layer, '' where it has none. @throws LimnError as `readLabels` */
 export async function labelsOf(
   folder: string,
-  dictionaries: readonly Dictionary[],
+  dictionaries: Dictionaries,
 ): Promise<(layer: number, feature: number) => string> {
   const byLayer = new Map(
     await Promise.all(
-      dictionaries.map(async ({ config }) => [config.layer, await readLabels(folder, config)] as const),
+      placesOf(dictionaries).map(async (place) => [place.layer, await readLabels(folder, place)] as const),
     ),
   );
   return (layer, feature) => byLayer.get(layer)?.get(feature)?.text ?? '';

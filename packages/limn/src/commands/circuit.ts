@@ -15,6 +15,7 @@ import { findCircuit } from '../pipeline.js';
 import { provenanceOf } from '../provenance.js';
 import { scoreCircuitShards } from '../scoring.js';
 import { folderShards, removeShards, shardedWork, shardFolderOf } from '../shard-folder.js';
+import { expectMlpsAlone } from '../replaced-model.js';
 import type { PartOf } from '../shared-options.js';
 import { otherTasks, taskSets } from '../task-source.js';
 import { SHARD_SIZE, expectFitting, withCircuitOptions, type CircuitOptions } from './circuit-options.js';
@@ -29,6 +30,7 @@ async function run(options: CircuitOptions, context: CommandContext): Promise<vo
   const method = chooseMethod(options.method, options);
   const output = openOutputFolder(options.out, CIRCUIT_FILES);
   try {
+    await expectMlpsAlone(options);
     const resumable = options.resume || options.shard;
     using device = await openDevice(context, resumable ? { work: shardedWork(options.out) } : {});
     using model = await openGivenModel(device.gpu, options.model, options, context);

@@ -13,7 +13,7 @@ import { openGivenModel } from '../given-model.js';
 import { openOutputFolder } from '../output.js';
 import { expectPrompt, promptBos, promptIds } from '../prompt-ids.js';
 import { provenanceOf } from '../provenance.js';
-import { labelsOf, transcodersOf } from '../set-transcoders.js';
+import { explainersOf, labelsOf } from '../set-transcoders.js';
 import { bytesOption, integerOption, partOption } from '../shared-options.js';
 import {
   promptSettings,
@@ -73,7 +73,7 @@ async function run(options: FeaturesGraphOptions, context: CommandContext): Prom
     using device = await openDevice(context);
     using model = await openGivenModel(device.gpu, options.model, weightsOnly(options), context);
     using set = await openSet(model, options.transcoders);
-    const dictionaries = transcodersOf(set);
+    const dictionaries = explainersOf(set);
     const ids = promptIds(options, model);
     using prompt = await FrozenPrompt.of(model.hooked, dictionaries, ids, { signal });
     const outputs =

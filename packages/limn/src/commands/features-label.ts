@@ -1,12 +1,12 @@
 // `limn features label`: what a feature stands for, written down beside its dictionary; or read, or taken away.
 import { LimnError } from '@limn/gpu';
 import { writeAtomically } from '@limn/gpt2/node';
-import { openDictionarySet, type DictionaryConfig } from '@limn/transcoders';
+import { openDictionarySet, type LabelledPlace } from '@limn/transcoders';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDictionaryFolder } from '../dictionary-files.js';
 import { featureOption } from '../feature-choice.js';
-import { labelsFile, readLabels } from '../set-transcoders.js';
+import { labelsFile, placesOfSet, readLabels } from '../set-transcoders.js';
 import { withSharedOptions, type SharedOptions } from '../shared-options.js';
 
 interface FeaturesLabelOptions extends SharedOptions {
@@ -78,16 +78,15 @@ async function run(
 }
 
 /** @throws LimnError `usage/dictionary-layer`; as `openDictionarySet` */
-async function placeOf(folder: string, layer: number, sae: boolean): Promise<DictionaryConfig> {
-  const { dictionaries } = await openDictionarySet(await openDictionaryFolder(folder));
-  const found = dictionaries.filter(
-    ({ config }) => config.layer === layer && (config.input === 'hook_mlp_out') === sae,
-  );
-  if (found.length === 1) return (found[0] as (typeof found)[number]).config;
+async function placeOf(folder: string, layer: number, sae: boolean): Promise<LabelledPlace> {
+  const places = placesOfSet(await openDictionarySet(await openDictionaryFolder(folder)));
+  const found = places.filter((place) => place.layer === layer && (place.input === 'hook_mlp_out') === sae);
+  const [only] = found;
+  if (only && found.length === 1) return only;
   const kind = sae ? 'SAE' : 'transcoder';
   throw new LimnError(
     'usage/dictionary-layer',
     `${folder} has ${found.length === 0 ? `no ${kind}` : `${found.length} ${kind}s`} of layer ${layer}`,
-    { details: { layer, layers: dictionaries.map(({ config }) => config.layer) } },
+    { details: { layer, layers: places.map((place) => place.layer) } },
   );
 }

@@ -31,7 +31,7 @@ import {
   splitEdges,
 } from '../prompt-paths.js';
 import { provenanceOf } from '../provenance.js';
-import { transcodersOf } from '../set-transcoders.js';
+import { explainersOf } from '../set-transcoders.js';
 import { integerOption, nameOption } from '../shared-options.js';
 import {
   promptSettings,
@@ -105,7 +105,7 @@ async function run(options: FeaturesPathsOptions, context: CommandContext): Prom
   using model = await openGivenModel(device.gpu, options.model, weightsOnly(options), context);
   using set = await openSet(model, options.transcoders);
   const ids = promptIds(options, model);
-  using prompt = await FrozenPrompt.of(model.hooked, transcodersOf(set), ids, { signal });
+  using prompt = await FrozenPrompt.of(model.hooked, explainersOf(set), ids, { signal });
   const outputs = outputsOf(options.target, prompt, model, { ids: options.tokens !== undefined });
   const output = onlyOne(outputs) ?? (logitOutputs(prompt, { most: 1 })[0] as GraphOutput);
   const { target } = output;

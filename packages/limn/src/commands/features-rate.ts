@@ -14,6 +14,7 @@ import { named } from '../circuit-request.js';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { openSet, type OpenSet } from '../dictionary-set.js';
+import { placeName } from '../dictionary-settings.js';
 import { openGivenModel } from '../given-model.js';
 import { openOutputFolder, type OutputLayout } from '../output.js';
 import { provenanceOf } from '../provenance.js';
@@ -107,7 +108,9 @@ async function draw(options: BlindOptions, context: CommandContext): Promise<voi
     for (const folder of folders) {
       const set = await openSet(model, folder, [layer]);
       sets.push(set);
-      for (const { name, dictionary } of set.dictionaries)
+      const across = set.crossLayer?.dictionary.encoders[layer];
+      const ofLayer = across ? [{ name: placeName(layer, false), dictionary: across }] : set.dictionaries;
+      for (const { name, dictionary } of ofLayer)
         owners.push({ name: `${path.basename(path.resolve(folder))} ${name}`, owner: dictionary, skip: skipOf(set) });
     }
     const skip = options.skipPositions ?? Math.max(...owners.map((each) => each.skip));

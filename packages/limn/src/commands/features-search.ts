@@ -5,7 +5,7 @@ import {
   searchFeatures,
   searchFeatureWeights,
   type Connection,
-  type Dictionary,
+  type FeatureEncoder,
 } from '@limn/transcoders';
 import type { Command } from 'commander';
 import { named } from '../circuit-request.js';
@@ -145,7 +145,7 @@ async function searched(
     model,
     dictionaries,
     skip,
-  }: { readonly model: OpenModel; readonly dictionaries: readonly Dictionary[]; readonly skip: number },
+  }: { readonly model: OpenModel; readonly dictionaries: readonly FeatureEncoder[]; readonly skip: number },
   { console, signal }: CommandContext,
 ): Promise<{ readonly most: readonly Found[]; readonly least?: readonly Found[] }> {
   const id = (option: string, text: string): number => tokenOf(option, text, model);

@@ -1,9 +1,9 @@
 // `limn transcode convert`: dictionaries from one tool's format to another's; with a model, only once their FVU shows that they mean what is taken for granted.
 import { blockHook, type HookName } from '@limn/hooks';
-import { LimnError } from '@limn/gpu';
 import {
   conformed,
   gpuReconstruction,
+  openCrossLayer,
   requireConvention,
   writeDictionarySet,
   type ConventionReport,
@@ -12,37 +12,43 @@ import {
   type Gain,
   type LoadedDictionary,
   type SetMember,
+  type StoredCrossLayer,
   type StoredDictionary,
 } from '@limn/transcoders';
 import type { Command } from 'commander';
 import { commandLine } from '../command-line.js';
 import type { CommandContext } from '../context.js';
 import { captureRows, gainOf, rowsFor } from '../convention-rows.js';
+import {
+  convertCrossLayer,
+  convertedDescription,
+  isOfCrossLayer,
+  type ConversionOptions,
+} from '../cross-layer-conversion.js';
 import { openDevice } from '../device.js';
 import { evaluationData } from '../dictionary-data.js';
 import {
   exportFiles,
+  exportNames,
   FOLDER_FORMATS,
   meantBy,
+  needsModel,
   openFormat,
   type ExportedDictionary,
   type FolderFormat,
 } from '../dictionary-export.js';
 import { openDictionaryFolder, saveDictionaryFiles } from '../dictionary-files.js';
-import { placeName } from '../dictionary-settings.js';
+import { CROSS_LAYER_NAME, placeName } from '../dictionary-settings.js';
 import { openGivenModel } from '../given-model.js';
 import type { OpenModel } from '../model-source.js';
 import { openOutputFolder } from '../output.js';
 import { nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { version } from '../version.js';
-import { dataRequest, withTextOptions, type TextOptions } from './transcode-options.js';
+import { dataRequest, withTextOptions } from './transcode-options.js';
 
-interface TranscodeConvertOptions extends SharedOptions, TextOptions {
+interface TranscodeConvertOptions extends SharedOptions, ConversionOptions {
   readonly from?: FolderFormat;
-  readonly to: FolderFormat;
   readonly out: string;
-  readonly model?: string;
-  readonly name?: string;
 }
 
 /** What was converted, beside the files. */
@@ -51,7 +57,7 @@ const ABOUT = 'conversion.json';
 export function addTranscodeConvertCommand(transcode: Command, context: CommandContext): void {
   withTextOptions(withSharedOptions(transcode.command('convert')))
     .description(
-      'bring dictionaries from one tool’s format to another’s; with --model measure first under which convention they fit it, and refuse where that is not what the files say',
+      'bring dictionaries, or a cross-layer transcoder, from one tool’s format to another’s; with --model measure first under which convention they fit it, and refuse where that is not what the files say',
     )
     .argument('<dir>', 'folder of dictionaries')
     .option(
@@ -70,11 +76,15 @@ async function run(folder: string, options: TranscodeConvertOptions, context: Co
   const { console } = context;
   const output = openOutputFolder(options.out, { entries: [], mark: ABOUT });
   try {
-    const stored = await openFormat(await openDictionaryFolder(folder), options.from);
-    const reports =
-      options.model === undefined
-        ? await withoutModel(stored, options, output.draft, context)
-        : await forModel(stored, options.model, options, output.draft, context);
+    const files = await openDictionaryFolder(folder);
+    const across = isOfCrossLayer(options.from) ? await openCrossLayer(files) : undefined;
+    const each = across ? [] : await openFormat(files, options.from);
+    const reports = across
+      ? [await convertCrossLayer(across, options, output.draft, context)]
+      : options.model === undefined
+        ? await withoutModel(each, options, output.draft, context)
+        : await forModel(each, options.model, options, output.draft, context);
+    const stored: readonly (StoredDictionary | StoredCrossLayer)[] = across ? [across] : each;
     const about = {
       from: folder,
       to: options.to,
@@ -91,10 +101,12 @@ async function run(folder: string, options: TranscodeConvertOptions, context: Co
     for (const [i, { config, provenance }] of stored.entries()) {
       const report = reports[i];
       const fits = report ? `: FVU ${report.expected.fvu.toFixed(3)} under ${wordsOf(report.expected)}` : '';
-      console.say(`${placeName(config.layer, config.input === 'hook_mlp_out')}, ${provenance.file}${fits}`);
+      const place = 'layer' in config ? placeName(config.layer, config.input === 'hook_mlp_out') : CROSS_LAYER_NAME;
+      console.say(`${place}, ${provenance.file}${fits}`);
       for (const note of provenance.notes) console.say(`  ${note}`);
     }
-    console.say(`written to ${output.path}: ${stored.length} dictionaries in the format ${options.to}`);
+    const what = across ? 'a cross-layer transcoder' : `${stored.length} dictionaries`;
+    console.say(`written to ${output.path}: ${what} in the format ${options.to}`);
     console.result({ ok: true, command: 'transcode convert', out: output.path, ...about, ...origin });
   } finally {
     output.discard();
@@ -129,12 +141,8 @@ async function withoutModel(
     read: () => each.read(),
     bos: each.provenance.expects.bos ?? true,
   }));
-  await saveDictionaryFiles(draft, exportFiles(to, dictionaries, names(stored, name, undefined)));
+  await saveDictionaryFiles(draft, exportFiles(to, dictionaries, exportNames(stored, name, undefined)));
   return [];
-}
-
-function needsModel(why: string, what: string): LimnError {
-  return new LimnError('usage/dictionary-convert', `--model is needed: ${why}`, { hint: `add --model with ${what}` });
 }
 
 async function forModel(
@@ -179,7 +187,7 @@ async function forModel(
   const files =
     options.to === 'limn'
       ? ownFiles(dictionaries, reports, model, own.name, context)
-      : exportFiles(options.to, dictionaries, names(stored, options.name, modelName));
+      : exportFiles(options.to, dictionaries, exportNames(stored, options.name, modelName));
   await saveDictionaryFiles(draft, files);
   return reports;
 }
@@ -195,9 +203,8 @@ function ownFiles(
   reports: readonly ConventionReport[],
   model: OpenModel,
   measuredOn: string,
-  { words, env }: CommandContext,
+  context: CommandContext,
 ): AsyncGenerator<DictionaryFile> {
-  const { hooked } = model;
   const members = dictionaries.map(({ stored, read }, i): SetMember => {
     const { fvu, output, bos } = (reports[i] as ConventionReport).expected;
     const { format, file, training } = stored.provenance;
@@ -209,25 +216,5 @@ function ownFiles(
       training: { ...training, convertedFrom: { format, file } },
     };
   });
-  return writeDictionarySet(members, {
-    model: hooked.info,
-    versions: { limn: version, node: process.versions.node },
-    adapter: hooked.gpu.capabilities.adapter.description,
-    command: commandLine(words, env),
-  });
-}
-
-/** What other tools call the model, and a set of its features. */
-function names(
-  stored: readonly StoredDictionary[],
-  given: string | undefined,
-  modelName: string | undefined,
-): { readonly model: string; readonly scan: string } {
-  // What limn's own sets say of their model is a digest of its weights.
-  const told = stored.find(({ provenance: { format, model } }) => format !== 'limn' && model !== undefined);
-  const model = given ?? told?.provenance.model ?? modelName;
-  if (model !== undefined) return { model, scan: `${model.replaceAll(/[^A-Za-z0-9._-]+/g, '-')}-limn` };
-  throw new LimnError('usage/dictionary-convert', 'nothing says what other tools call the model', {
-    hint: 'add --name, for example --name gpt2',
-  });
+  return writeDictionarySet(members, convertedDescription(model, context));
 }

@@ -5,12 +5,12 @@ import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { evaluationData } from '../dictionary-data.js';
-import { openSet, type OpenSet } from '../dictionary-set.js';
+import { expectOfOneLayer, openSet, type OpenSet } from '../dictionary-set.js';
+import { featuresOfSet } from '../set-transcoders.js';
 import { openGivenModel } from '../given-model.js';
 import { allTogether, describeMeasured, measureDictionaries } from '../measured-dictionaries.js';
 import { provenanceOf } from '../provenance.js';
 import { bytesOption, integerOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
-import { featuresIn } from '../trained-set.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 import { layersOption } from './layers-option.js';
 import {
@@ -64,12 +64,15 @@ async function run(options: TranscodeEvaluateOptions, context: CommandContext): 
   using device = await openDevice(context);
   using model = await openGivenModel(device.gpu, options.model, others, context);
   using set = await openSet(model, transcoders);
+  if (options.interpretability)
+    expectOfOneLayer(set, 'leave --interpretability out: it scores dictionaries of one layer each');
   const labelled = labelledOf(options, model);
   const { own, general } = await evaluationData(model, dataRequest(options, model));
   const skip = options.skipPositions ?? skipOf(set);
   const measured = await measureDictionaries({
     model: model.hooked,
     dictionaries: set.dictionaries,
+    crossLayer: set.crossLayer ? [set.crossLayer] : [],
     own,
     general,
     skip,
@@ -79,7 +82,7 @@ async function run(options: TranscodeEvaluateOptions, context: CommandContext): 
     memoryBytes: options.memory,
     onProgress: console.progress,
   });
-  for (const line of describeMeasured(measured, featuresIn(set.dictionaries))) console.say(line);
+  for (const line of describeMeasured(measured, featuresOfSet(set))) console.say(line);
   console.result({
     ok: true,
     command: 'transcode evaluate',
@@ -100,11 +103,13 @@ export function skipOf({ set }: OpenSet): number {
   return Number.isSafeInteger(skip) && (skip as number) >= 0 ? (skip as number) : 0;
 }
 
-/** @throws LimnError `usage/dictionary-layer` */
+/** @throws LimnError `usage/dictionary-layer`, `usage/dictionary-cross-layer` */
 function togetherOf(
-  { dictionaries, folder }: OpenSet,
+  { dictionaries, crossLayer, folder }: OpenSet,
   layers: readonly number[] | 'all' = 'all',
 ): readonly JointReplacement[] {
+  if (layers !== 'all')
+    expectOfOneLayer({ crossLayer, folder }, 'leave --together out: all its layers are measured at once');
   if (layers === 'all') return allTogether(dictionaries);
   const of = (layer: number) => dictionaries.filter(({ dictionary }) => dictionary.config.layer === layer);
   const odd = layers.find((layer) => of(layer).length !== 1);

@@ -1,12 +1,12 @@
-// `limn transcode train`: trains a dictionary for each layer from one stream of activations, measures them, and writes the set with its model card.
-import type { Gpu } from '@limn/gpu';
+// `limn transcode train`: trains a dictionary for each layer, or a cross-layer transcoder, from one stream of activations, measures them, and writes the set with its model card.
+import { LimnError, type Gpu } from '@limn/gpu';
 import { dictionariesPage, dictionariesToJson } from '@limn/report';
 import {
   planTraining,
   trainDictionaries,
-  type DictionarySpec,
   type TrainedDictionaries,
   type TrainingPlan,
+  type TrainingSpec,
 } from '@limn/transcoders';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
@@ -17,31 +17,24 @@ import { dictionaryProvenance } from '../dictionary-provenance.js';
 import { dictionariesRecord } from '../dictionary-record.js';
 import { openDictionaryRun, type DictionaryRun } from '../dictionary-run.js';
 import {
-  DICTIONARY_KINDS,
+  crossLayerSpecOf,
   hasK,
   layersOf,
   placeName,
   settingName,
   specOf,
+  TRAINED_KINDS,
   type CommonSettings,
-  type DictionaryKind,
   type DictionarySetting,
+  type TrainedKind,
 } from '../dictionary-settings.js';
 import { openGivenModel } from '../given-model.js';
 import { allTogether, describeMeasured, measureDictionaries } from '../measured-dictionaries.js';
 import type { OpenModel } from '../model-source.js';
 import { notedLosses, onNewDevices } from '../new-devices.js';
 import { integerOption, nameOption } from '../shared-options.js';
-import {
-  describeSet,
-  describeTrainingPlan,
-  loadedOn,
-  membersOf,
-  progressOf,
-  streamOf,
-  endOf,
-  type TrainingStream,
-} from '../trained-set.js';
+import { describeSet, describeTrainingPlan, progressOf, streamOf, endOf, type TrainingStream } from '../trained-set.js';
+import { loadedSetOn, setOf, trainedApart } from '../trained-cross-layer.js';
 import { expectSparsity } from './transcode-sparsity.js';
 import {
   commonSettings,
@@ -53,7 +46,7 @@ import {
 import { weightOption } from './steer-options.js';
 
 interface TranscodeTrainOptions extends TranscodeOptions {
-  readonly kind: DictionaryKind;
+  readonly kind: TrainedKind;
   readonly k?: number;
   readonly l1?: number;
   readonly plan: boolean;
@@ -64,12 +57,12 @@ const RUN = { schema: 'limn.dictionaries', command: 'limn transcode train' } as 
 export function addTranscodeTrainCommand(transcode: Command, context: CommandContext): void {
   withTranscodeOptions(transcode.command('train'))
     .description(
-      'train a dictionary for each layer from one stream of activations; writes a set in limn’s format, a model card, result.json and report.html',
+      'train a dictionary for each layer, or with --kind cross-layer one for all, from one stream of activations; writes a set in limn’s format, a model card, result.json and report.html',
     )
     .option(
       '--kind <name>',
-      'transcoder: MLP in to MLP out; sae: MLP out to itself; skip: a transcoder with x·W_skip beside its features',
-      nameOption('--kind', 'kind', DICTIONARY_KINDS),
+      'transcoder: MLP in to MLP out; sae: MLP out to itself; skip: a transcoder with x·W_skip beside its features; cross-layer: one for all MLPs, whose features read at their layer and write there and at every layer behind it',
+      nameOption('--kind', 'kind', TRAINED_KINDS),
       'transcoder',
     )
     .option(
@@ -77,7 +70,11 @@ export function addTranscodeTrainCommand(transcode: Command, context: CommandCon
       'of top-k and batch-top-k: features that fire for a token (default: 16)',
       integerOption('--k', 1),
     )
-    .option('--l1 <λ>', 'of relu: weight of Σ a; of jump-relu: of the number of features', weightOption('--l1'))
+    .option(
+      '--l1 <λ>',
+      'of relu: weight of Σ a; of jump-relu: of the number of features; of a cross-layer transcoder: of Σ ‖d‖·a, and of Σ tanh(‖d‖·a)',
+      weightOption('--l1'),
+    )
     .option('--plan', 'say what the training would take of the GPU, or that --memory is too little, and end', false)
     .action((options: TranscodeTrainOptions) => run(options, context));
 }
@@ -85,6 +82,7 @@ export function addTranscodeTrainCommand(transcode: Command, context: CommandCon
 async function run(options: TranscodeTrainOptions, context: CommandContext): Promise<void> {
   const { activation, k, l1 } = options;
   expectSparsity(activation, { k: k === undefined ? undefined : '--k', l1: l1 === undefined ? undefined : '--l1' });
+  if (options.kind === 'cross-layer') expectAllLayers(options);
   const { console } = context;
   if (options.plan) return planOnly(options, context);
   const folder = await openDictionaryRun(options.out, options.resume, RUN);
@@ -100,11 +98,26 @@ async function run(options: TranscodeTrainOptions, context: CommandContext): Pro
   }
 }
 
+/** @throws LimnError `usage/dictionary-cross-layer` for what only dictionaries of one layer have */
+function expectAllLayers({ layers, interpretability }: TranscodeTrainOptions): void {
+  const problem =
+    layers !== 'all'
+      ? `--layers ${layers.join(',')}: a cross-layer transcoder is trained for all layers`
+      : interpretability
+        ? '--interpretability scores dictionaries of one layer each'
+        : undefined;
+  if (problem !== undefined)
+    throw new LimnError('usage/dictionary-cross-layer', problem, {
+      hint: 'leave it out, or train --kind transcoder',
+    });
+}
+
 /** What is trained, on what, for a model. */
 interface Asked {
   readonly common: CommonSettings;
   readonly setting: DictionarySetting;
-  readonly specs: readonly DictionarySpec[];
+  readonly specs: readonly TrainingSpec[];
+  readonly layers: readonly number[];
   readonly labelled: ReturnType<typeof labelledOf>;
   readonly data: TrainingData;
   readonly stream: TrainingStream;
@@ -119,12 +132,14 @@ async function askedOf(options: TranscodeTrainOptions, model: OpenModel): Promis
     sparsity: (hasK(common.activation) ? (options.k ?? 16) : options.l1) as number,
     seed,
   };
-  const specs = layersOf(options.layers, info).map((layer) =>
-    specOf(info, { layer, name: placeName(layer, kind === 'sae') }, setting, common),
-  );
+  const layers = layersOf(options.layers, info);
+  const specs =
+    kind === 'cross-layer'
+      ? [crossLayerSpecOf(info, setting, common)]
+      : layers.map((layer) => specOf(info, { layer, name: placeName(layer, kind === 'sae') }, setting, common));
   const labelled = labelledOf(options, model);
   const data = await trainingData(model, dataRequest(options, model), seed);
-  return { common, setting, specs, labelled, data, stream: streamOf(options, model, data) };
+  return { common, setting, specs, layers, labelled, data, stream: streamOf(options, model, data) };
 }
 
 /** @throws LimnError `memory/over-budget` */
@@ -149,14 +164,14 @@ async function trainOn(
   using model = await openGivenModel(gpu, options.model, options, context);
   const { kind, seed, tokens } = options;
   const asked = await askedOf(options, model);
-  const { common, setting, specs, labelled, data, stream } = asked;
+  const { common, setting, specs, layers, labelled, data, stream } = asked;
   console.note(describeTrainingPlan(planOf(asked, model)));
   const provenance = dictionaryProvenance(gpu, model, context, {
     seed,
     data,
     stream,
     common,
-    layers: specs.map(({ config }) => config.layer),
+    layers,
     asked: { ...setting },
   });
   const about = {
@@ -165,7 +180,7 @@ async function trainOn(
     data: stream.data,
     provenance,
   };
-  let trained: TrainedDictionaries;
+  let trained: TrainedDictionaries<TrainingSpec>;
   try {
     trained = await trainDictionaries(model.hooked, data.source, specs, {
       ...stream.options,
@@ -177,10 +192,12 @@ async function trainOn(
   } catch (error) {
     throw endOf(error, signal, folder);
   }
-  using set = loadedOn(gpu, trained.dictionaries);
+  const apart = trainedApart(trained);
+  using set = loadedSetOn(gpu, apart);
   const measured = await measureDictionaries({
     model: model.hooked,
     dictionaries: set.dictionaries,
+    crossLayer: set.crossLayer,
     own: data.heldOut,
     general: data.general,
     skip: stream.options.skip,
@@ -191,11 +208,11 @@ async function trainOn(
     onProgress: console.progress,
   });
   const description = describeSet(model, provenance, { ...stream, common });
-  await folder.writeSet('.', membersOf(trained.dictionaries, measured), description);
+  await folder.writeSet('.', setOf(apart, measured), description);
   await folder.writeText(
     'README.md',
     dictionaryCard({
-      title: `${about.setting}, layers ${specs.map(({ config }) => config.layer).join(', ')}`,
+      title: `${about.setting}, layers ${layers.join(', ')}`,
       description,
       specs,
       tokens: stream.tokens,
