@@ -62,5 +62,12 @@ ${records
     return `- ${formOf(record)}: ${parts.join(', ')}`;
   })
   .join('\n')}
+
+${REASONS}
 `;
 }
+
+/** What profiles and kernels tell of it; no figure of the runs above. */
+const REASONS = `The encoder's product is made once, for the features that fire and for AuxK's. On lavapipe PyTorch is faster for two reasons: its product runs
+through the CPU's widest vector units, lavapipe's through code that loads number by number; and AuxK has half the width of entries for each token,
+twelve times k here, whose rows limn's sparse kernels (\`sparse_decode\`, \`sparse_dot\`, \`sparse_feature_sums\`) gather with a load for every multiply-add. GPUs were not measured.`;
