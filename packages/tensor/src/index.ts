@@ -41,7 +41,7 @@ export { layernorm, type LayernormOptions } from './ops/layernorm.js';
 export { chooseRowKernel, rowKernelCandidates, type RowKernelName, type RowShape } from './ops/choose-rows.js';
 export { affine, layernormParts, layernormScale, normalize, type LayernormParts } from './ops/layernorm-parts.js';
 export { logSoftmax, logSumExp, softmax, type SoftmaxKernel } from './ops/log-softmax.js';
-export { lowRankByTask, lowRankDown, lowRankUp, type LowRankUpOptions } from './ops/low-rank.js';
+export { lowRank, lowRankByTask, lowRankDown, lowRankUp, type LowRankUpOptions } from './ops/low-rank.js';
 export { matmul, type MatmulOptions } from './ops/matmul.js';
 export {
   chooseMatmul,
@@ -102,7 +102,13 @@ export { tunable, type OpenTrial, type Trial, type TrialRules, type TunableDecis
 export { tuneKernels, type TuneOptions, type TuneProgress, type Tuning } from './tuning/tune.js';
 export { adamw, AdamW, type AdamWStepOptions } from './optim/adamw.js';
 export type { AdamWMoments, AdamWState } from './optim/adamw-state.js';
-export { type AdamWGroup, type AdamWOptions, type AdamWParameter, type Proximal } from './optim/adamw-groups.js';
+export {
+  type AdamWGroup,
+  type AdamWOptions,
+  type AdamWParameter,
+  type AdamWTasks,
+  type Proximal,
+} from './optim/adamw-groups.js';
 export {
   fillNormal,
   fillUniform,

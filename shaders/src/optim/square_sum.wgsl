@@ -1,12 +1,14 @@
-// y[offset + c] = Σ_{c·chunk ≤ j < (c+1)·chunk, j < size} x[start + j]²
+// y[r · y_row + offset + c] = Σ_{c·chunk ≤ j < (c+1)·chunk, j < size} x[start + r · size + j]², r < rows
 // uses: reduce
-// x [start + size or more]
-// y [offset + ⌈size / chunk⌉ or more]
+// x [start + rows · size or more]
+// y [(rows − 1) · y_row + offset + ⌈size / chunk⌉ or more]
 struct Params {
+  rows: u32,
   start: u32,
   size: u32,
   chunk: u32,
   offset: u32,
+  y_row: u32,
 }
 
 override WG: u32 = 64u;
@@ -21,18 +23,21 @@ fn square_sum(
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let part = group.y * groups.x + group.x;
-  let first = part * params.chunk;
-  if (first >= params.size) {
+  let number = group.y * groups.x + group.x;
+  let chunks = (params.size + params.chunk - 1u) / params.chunk;
+  let row = number / chunks;
+  if (row >= params.rows) {
     return;
   }
-  let end = params.start + min(first + params.chunk, params.size);
+  let part = number % chunks;
+  let first = params.start + row * params.size + part * params.chunk;
+  let end = min(first + params.chunk, params.start + (row + 1u) * params.size);
   var total = 0.0;
-  for (var j = params.start + first + lane; j < end; j += WG) {
+  for (var j = first + lane; j < end; j += WG) {
     total += x[j] * x[j];
   }
   total = workgroup_sum(total, lane);
   if (lane == 0u) {
-    y[params.offset + part] = total;
+    y[row * params.y_row + params.offset + part] = total;
   }
 }

@@ -3,7 +3,9 @@ import { LimnError, type Step } from '@limn/gpu';
 import { defineOp } from '../define-op.js';
 import { expectRank, expectShape, shapeError, showShape } from '../shape.js';
 import { expectDType, type Tensor } from '../tensor.js';
+import { scale } from './arithmetic.js';
 import { downPlace, intoRank, outOfRank, sumsByTask, upPlace } from './low-rank-kernels.js';
+import { matmul } from './matmul.js';
 import { MAX_BINDING_BYTES } from './row-blocks.js';
 import { TASK_RUN, type TaskRows } from './task-rows.js';
 
@@ -173,4 +175,27 @@ export function lowRankByTask(
   options: LowRankUpOptions = {},
 ): Tensor {
   return lowRankUp(step, lowRankDown(step, x, a, rows), b, rows, options);
+}
+
+/**
+ * y = base + scale · (x Aᵀ) Bᵀ with one pair of factors for all rows, A [r, in] and B [out, r]; x [..., in], base [..., out] or none. Two products of
+ * matrices, which for one task of many rows or a high rank are the quicker way; sums over rows are cut by their number. Gradients for x, A, B and base.
+ * @throws LimnError `tensor/dtype`, `tensor/shape`
+ */
+export function lowRank(
+  step: Step,
+  x: Tensor,
+  a: Tensor,
+  b: Tensor,
+  options: { readonly scale?: number; readonly base?: Tensor } = {},
+): Tensor {
+  const { scale: factor = 1, base } = options;
+  for (const [name, tensor] of [
+    ['A', a],
+    ['B', b],
+  ] as const)
+    expectRank('lowRank', name, tensor.shape, 2);
+  const codes = matmul(step, x, a, { transposeB: true, label: 'low-rank codes' });
+  const scaled = factor === 1 ? codes : scale(step, codes, factor);
+  return matmul(step, scaled, b, { transposeB: true, label: 'low-rank term', ...(base ? { residual: base } : {}) });
 }

@@ -24,6 +24,16 @@ export interface Proximal {
   readonly floor?: number;
 }
 
+/** Rows along the first axis of a group's parameters that train each for itself: hundreds of adapters in one stack. */
+export interface AdamWTasks {
+  /** Rows of every parameter of the group. */
+  readonly count: number;
+  /** Rate of each, in place of the group's. A task of rate 0 is left as it is: parameters, moments and count. */
+  readonly rates?: Float32Array;
+  /** Decay of each, in place of the group's. */
+  readonly weightDecays?: Float32Array;
+}
+
 /** Parameters with a schedule of their own: step count, rate, decay and clipping belong to the group. */
 export interface AdamWGroup {
   /** Unique within the optimiser; 'group 0', 'group 1', … by default. */
@@ -36,8 +46,10 @@ export interface AdamWGroup {
   readonly epsilon?: number;
   /** Decoupled decay; 0 by default. */
   readonly weightDecay?: number;
-  /** The group's gradient is scaled down to this Euclidean norm. */
+  /** The group's gradient, or that of each of its tasks, is scaled down to this Euclidean norm. */
   readonly clipNorm?: number;
+  /** Every row is a task with a rate, a step count and a gradient norm of its own. */
+  readonly tasks?: AdamWTasks;
   /** None by default. */
   readonly proximal?: Proximal;
 }
@@ -72,10 +84,20 @@ export interface Slot extends Place {
 export interface Group {
   readonly name: string;
   readonly slots: readonly Slot[];
-  readonly settings: Required<Omit<AdamWGroup, 'name' | 'params' | 'clipNorm' | 'proximal'>>;
+  readonly settings: Required<Omit<AdamWGroup, 'name' | 'params' | 'clipNorm' | 'proximal' | 'tasks'>>;
   readonly proximal: Required<Proximal> | undefined;
   readonly clipNorm: number | undefined;
+  /** With the updates that each has had. */
+  readonly tasks: TaskState | undefined;
   count: number;
+}
+
+/** Tasks of a group while it trains. */
+export interface TaskState {
+  readonly rates: Float32Array;
+  readonly weightDecays: Float32Array;
+  /** Updates of each. */
+  readonly counts: number[];
 }
 
 /** Checks groups and makes their moments. Throws 'tensor/optimiser'. */
@@ -108,8 +130,15 @@ export function slotGroups(
     },
     proximal: group.proximal && { l1: 0, rowL2: 0, floor: 1e-3, ...group.proximal },
     clipNorm: group.clipNorm,
+    tasks: group.tasks && {
+      rates: group.tasks.rates?.slice() ?? new Float32Array(group.tasks.count).fill(group.rate),
+      weightDecays:
+        group.tasks.weightDecays?.slice() ?? new Float32Array(group.tasks.count).fill(group.weightDecay ?? 0),
+      counts: Array.from({ length: group.tasks.count }, () => 0),
+    },
     count: 0,
   }));
+  for (const group of placed) checkTasks(group);
   distinct(
     placed.map((group) => group.name),
     'groups',
@@ -169,6 +198,12 @@ function checkSettings(group: AdamWGroup, options: AdamWOptions): void {
       'Give l1 ≥ 0, rowL2 ≥ 0 and floor > 0.',
       { l1, rowL2, floor },
     );
+  if (group.tasks && (group.proximal || options.clipNorm !== undefined))
+    throw optimiserError(
+      group.proximal ? 'a group by task has a proximal penalty' : 'tasks would be clipped by a norm of all together',
+      group.proximal ? 'Leave one of the two out.' : 'Give the group a clipNorm, which is that of each task.',
+      {},
+    );
   if (clipNorm !== undefined && options.clipNorm !== undefined)
     throw optimiserError(
       'both the optimiser and a group have a clipNorm',
@@ -181,6 +216,37 @@ function checkSettings(group: AdamWGroup, options: AdamWOptions): void {
   for (const limit of [clipNorm, options.clipNorm])
     if (limit !== undefined && !(limit > 0))
       throw optimiserError(`clipNorm is ${limit}`, 'Give a positive norm, or leave it out.', { clipNorm: limit });
+}
+
+/** Rates that may be used: one a task, none negative. */
+export function checkTaskNumbers(what: string, values: Float32Array, count: number): void {
+  const wrong = values.find((value) => !(Number.isFinite(value) && value >= 0));
+  if (values.length === count && wrong === undefined) return;
+  throw optimiserError(
+    `${what} are ${wrong === undefined ? `${values.length} numbers for ${count} tasks` : `${wrong} among others`}`,
+    'Give one finite number from 0 for every task.',
+    { what, given: values.length, count, wrong },
+  );
+}
+
+function checkTasks({
+  slots,
+  tasks,
+}: {
+  readonly slots: readonly Place[];
+  readonly tasks: TaskState | undefined;
+}): void {
+  if (!tasks) return;
+  const count = tasks.counts.length;
+  checkTaskNumbers('rates', tasks.rates, count);
+  checkTaskNumbers('weightDecays', tasks.weightDecays, count);
+  const other = slots.find(({ size, rowWidth }) => size !== count * rowWidth);
+  if (!other) return;
+  throw optimiserError(
+    `'${other.name}' has ${other.size / other.rowWidth} rows for ${count} tasks`,
+    'Give a group by task parameters with one row for every task.',
+    { name: other.name, rows: other.size / other.rowWidth, count },
+  );
 }
 
 function placeOf({ name, tensor, rows }: AdamWParameter, tensors: Tensor[]): Place {

@@ -10,6 +10,8 @@ export interface AdamWState {
     readonly name: string;
     /** Updates so far. */
     readonly count: number;
+    /** Those of each task, in a group by task. */
+    readonly taskCounts?: readonly number[];
     readonly params: readonly { readonly name: string; readonly first: Float32Array; readonly second: Float32Array }[];
   }[];
 }
@@ -20,6 +22,8 @@ export interface AdamWMoments {
     readonly name: string;
     /** Updates so far. */
     readonly count: number;
+    /** Those of each task, in a group by task. */
+    readonly taskCounts?: readonly number[];
     readonly params: readonly {
       readonly name: string;
       /** Elements of each moment. */
@@ -35,6 +39,7 @@ export interface AdamWMoments {
 /** Names and sizes of a state's groups. */
 type Sizes = readonly {
   readonly name: string;
+  readonly taskCounts?: readonly number[] | undefined;
   readonly params: readonly { readonly name: string; readonly size: number }[];
 }[];
 
@@ -44,9 +49,10 @@ const cure = 'Load it into an optimiser built like the one that saved it.';
 export function momentsOf(gpu: Gpu, groups: readonly Group[]): AdamWMoments {
   const read = (tensor: Tensor) => () => gpu.read(tensor.storage, 'f32');
   return {
-    groups: groups.map(({ name, count, slots }) => ({
+    groups: groups.map(({ name, count, tasks, slots }) => ({
       name,
       count,
+      ...(tasks ? { taskCounts: [...tasks.counts] } : {}),
       params: slots.map((slot) => ({
         name: slot.name,
         size: slot.size,
@@ -60,11 +66,11 @@ export function momentsOf(gpu: Gpu, groups: readonly Group[]): AdamWMoments {
 /** All of it on the host. */
 export async function stateOf(gpu: Gpu, groups: readonly Group[]): Promise<AdamWState> {
   const read: AdamWState['groups'][number][] = [];
-  for (const { name, count, params } of momentsOf(gpu, groups).groups) {
+  for (const { params, ...counts } of momentsOf(gpu, groups).groups) {
     const moments: AdamWState['groups'][number]['params'][number][] = [];
     for (const each of params)
       moments.push({ name: each.name, first: await each.first(), second: await each.second() });
-    read.push({ name, count, params: moments });
+    read.push({ ...counts, params: moments });
   }
   return { version: 1, groups: read };
 }
@@ -73,15 +79,16 @@ export async function stateOf(gpu: Gpu, groups: readonly Group[]): Promise<AdamW
 export function loadState(gpu: Gpu, own: readonly Group[], state: AdamWState): void {
   const sizes = state.groups.map((group) => ({
     name: group.name,
+    taskCounts: group.taskCounts,
     params: group.params.map(({ name, first, second }) => ({
       name,
       size: first.length === second.length ? first.length : Number.NaN,
     })),
   }));
   expectAlike(own, sizes, state.version);
-  state.groups.forEach(({ count, params }, index) => {
+  state.groups.forEach(({ count, taskCounts, params }, index) => {
     const group = own[index] as Group;
-    group.count = count;
+    takeCounts(group, count, taskCounts);
     params.forEach(({ first, second }, place) => {
       const slot = group.slots[place] as Slot;
       gpu.write(slot.first.storage, first);
@@ -93,7 +100,7 @@ export function loadState(gpu: Gpu, own: readonly Group[], state: AdamWState): v
 /** The same, one moment on the host at a time; throws 'tensor/optimiser' for other groups before anything is read. */
 export async function loadMoments(gpu: Gpu, own: readonly Group[], { groups }: AdamWMoments): Promise<void> {
   expectAlike(own, groups, 1);
-  for (const [index, { count, params }] of groups.entries()) {
+  for (const [index, { count, taskCounts, params }] of groups.entries()) {
     const group = own[index] as Group;
     for (const [place, each] of params.entries()) {
       const slot = group.slots[place] as Slot;
@@ -110,17 +117,25 @@ export async function loadMoments(gpu: Gpu, own: readonly Group[], { groups }: A
         await gpu.finished();
       }
     }
-    group.count = count;
+    takeCounts(group, count, taskCounts);
   }
+}
+
+function takeCounts(group: Group, count: number, taskCounts: readonly number[] = []): void {
+  group.count = count;
+  group.tasks?.counts.splice(0, taskCounts.length, ...taskCounts);
 }
 
 /** Throws unless a state's groups and parameters are the optimiser's own, in name, size and order. */
 function expectAlike(groups: readonly Group[], given: Sizes, version: number): void {
   const shapeOf = (all: Sizes): string =>
     all
-      .map((group) => `${group.name}: ${group.params.map((each) => `${each.name} (${each.size})`).join(', ')}`)
+      .map(
+        (group) =>
+          `${group.name}${group.taskCounts ? ` of ${group.taskCounts.length} tasks` : ''}: ${group.params.map((each) => `${each.name} (${each.size})`).join(', ')}`,
+      )
       .join('; ');
-  const own = shapeOf(groups.map((group) => ({ name: group.name, params: group.slots })));
+  const own = shapeOf(groups.map(({ name, tasks, slots }) => ({ name, taskCounts: tasks?.counts, params: slots })));
   const saved = shapeOf(given);
   if (version !== 1 || own !== saved)
     throw optimiserError('the state belongs to other groups or parameters', cure, { own, given: saved, version });

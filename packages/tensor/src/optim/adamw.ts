@@ -12,6 +12,7 @@ import {
   type Group,
   type Slot,
 } from './adamw-groups.js';
+import { checkTaskRates, updateByTask } from './adamw-tasks.js';
 import { loadMoments, loadState, momentsOf, stateOf, type AdamWMoments, type AdamWState } from './adamw-state.js';
 
 /** Settings of one update. */
@@ -20,6 +21,8 @@ export interface AdamWStepOptions {
   readonly rateScale?: number | readonly number[];
   /** Names of the groups to update, all by default; the others keep their count and moments. */
   readonly groups?: readonly string[];
+  /** By name of a group by task: the rate of each of its tasks in this update. A task of rate 0 is left as it is: parameters, moments and count. */
+  readonly taskRates?: Readonly<Record<string, Float32Array>>;
 }
 
 /** Elements of a gradient whose squares one workgroup sums. */
@@ -31,12 +34,12 @@ const updateKernel = defineKernel(shaders.adamw, { grid: perElement, work: updat
 const updateKernel4 = defineKernel(shaders.adamw4, { grid: perFour, work: updateWork });
 const squareSumKernel = defineKernel(shaders.squareSum, {
   ...perRow,
-  grid: (u) => groupsOf(Math.ceil(u.size / u.chunk)),
-  work: (u) => 2 * u.size,
+  grid: (u) => groupsOf(u.rows * Math.ceil(u.size / u.chunk)),
+  work: (u) => 2 * u.rows * u.size,
 });
 const l1Kernel = defineKernel(shaders.proximalL1, { grid: perElement, work: (u) => 8 * u.size });
 const rowL2Kernel = defineKernel(shaders.proximalGroup, { ...perRow, work: (u) => 6 * u.rows * u.width });
-const clipKernel = defineKernel(shaders.clipFactor, { ...perRow, grid: () => [1, 1, 1], work: (u) => u.count });
+const clipKernel = defineKernel(shaders.clipFactor, { ...perRow, work: (u) => u.rows * u.count });
 
 /** The optimiser: owns the moments, not the parameters. Made by `adamw`. */
 export class AdamW {
@@ -71,11 +74,16 @@ export class AdamW {
     return Object.fromEntries(this.#groups.map((group) => [group.name, group.count]));
   }
 
+  /** Updates of each task so far, by name of a group by task. */
+  get taskCounts(): Readonly<Record<string, readonly number[]>> {
+    return Object.fromEntries(this.#groups.flatMap(({ name, tasks }) => (tasks ? [[name, [...tasks.counts]]] : [])));
+  }
+
   /**
    * Records one update of every (chosen) group: moments and parameters change in place when the step runs.
    * `grads` are whole-tensor gradients in the order of `tensors`; a group reads only its own rows. Clipping happens on the
    * GPU without a read-back. Returns the gradient norms before clipping when anything is clipped: f32, one per updated group,
-   * or [1] for one common norm. Rates, decay and bias correction are uniforms, so a repeated update reuses its plan.
+   * or per task of it, or [1] for one common norm. Rates, decay and bias correction are uniforms, so a repeated update reuses its plan.
    * Counts rise when the update is recorded: after a step that failed or was aborted, `load` the last state.
    * @throws LimnError `tensor/dtype`, `tensor/optimiser`, `tensor/shape`
    */
@@ -105,18 +113,37 @@ export class AdamW {
         'Give one number, or one per group.',
         {},
       );
+    checkTaskRates(this.#groups, options.taskRates);
 
     const clip = this.#clip(step, active, gradientOf);
+    let factorIndex = 0;
     for (const group of active) {
+      const factors = {
+        storage: (clip?.factors ?? this.#one).storage,
+        index: clip && this.#clipNorm === undefined ? factorIndex : 0,
+        stride: clip ? 1 : 0,
+      };
+      factorIndex += group.tasks?.counts.length ?? 1;
       group.count += 1;
       const { rate, betas, epsilon, weightDecay } = group.settings;
       const index = this.#groups.indexOf(group);
       const rateScale = typeof scales === 'number' ? scales : (scales[index] as number);
+      if (group.tasks) {
+        const rates = options.taskRates?.[group.name] ?? group.tasks.rates;
+        updateByTask(
+          step,
+          { ...group, tasks: group.tasks },
+          gradientOf,
+          rates.map((each) => each * rateScale),
+          factors,
+        );
+        continue;
+      }
       const correction2 = 1 - betas[1] ** group.count;
       for (const slot of group.slots) {
         const bindings = {
           gradient: gradientOf(slot).storage,
-          factors: (clip?.factors ?? this.#one).storage,
+          factors: factors.storage,
           parameter: slot.tensor.storage,
           first: slot.first.storage,
           second: slot.second.storage,
@@ -124,7 +151,7 @@ export class AdamW {
         const uniforms = {
           size: slot.size,
           offset: slot.offset,
-          factor_index: clip && this.#clipNorm === undefined ? active.indexOf(group) : 0,
+          factor_index: factors.index,
           rate: rate * rateScale,
           beta1: betas[0],
           beta2: betas[1],
@@ -192,7 +219,7 @@ export class AdamW {
     return this.#groups.filter((group) => names.includes(group.name));
   }
 
-  /** Factors and norms: one per active group, or one for all of them. */
+  /** Factors and norms: one per active group, or per task of it, or one for all of them. */
   #clip(
     step: Step,
     active: readonly Group[],
@@ -202,27 +229,41 @@ export class AdamW {
     if (common === undefined && active.every((group) => group.clipNorm === undefined)) return undefined;
     const domains =
       common === undefined
-        ? active.map((group) => ({ slots: group.slots, limit: group.clipNorm ?? -1 }))
-        : [{ slots: active.flatMap((group) => group.slots), limit: common }];
-    const chunksOf = (slots: readonly Slot[]) => slots.reduce((sum, slot) => sum + Math.ceil(slot.size / CHUNK), 0);
-    const partials = allocate(
-      step,
-      [domains.reduce((sum, domain) => sum + chunksOf(domain.slots), 0)],
-      'adamw: squares',
-    );
-    const factors = allocate(step, [domains.length], 'adamw: clip factors');
-    const norms = allocate(step, [domains.length], 'adamw: gradient norms');
-    let offset = 0;
-    domains.forEach(({ slots, limit }, index) => {
-      const start = offset;
+        ? active.map(({ slots, clipNorm, tasks }) => ({
+            slots,
+            limit: clipNorm ?? -1,
+            rows: tasks?.counts.length ?? 1,
+          }))
+        : [{ slots: active.flatMap((group) => group.slots), limit: common, rows: 1 }];
+    const sized = domains.map((domain) => ({
+      ...domain,
+      chunks: domain.slots.reduce((sum, slot) => sum + Math.ceil(slot.size / domain.rows / CHUNK), 0),
+    }));
+    const total = (of: (domain: (typeof sized)[number]) => number) => sized.reduce((sum, each) => sum + of(each), 0);
+    const partials = allocate(step, [total(({ rows, chunks }) => rows * chunks)], 'adamw: squares');
+    const factors = allocate(step, [total(({ rows }) => rows)], 'adamw: clip factors');
+    const norms = allocate(step, [total(({ rows }) => rows)], 'adamw: gradient norms');
+    let [start, index] = [0, 0];
+    for (const { slots, limit, rows, chunks } of sized) {
+      let offset = start;
       for (const slot of slots) {
+        const size = slot.size / rows;
         const bindings = { x: gradientOf(slot).storage, y: partials.storage };
-        step.dispatch(squareSumKernel, bindings, { start: slot.offset, size: slot.size, chunk: CHUNK, offset });
-        offset += Math.ceil(slot.size / CHUNK);
+        step.dispatch(squareSumKernel, bindings, {
+          rows,
+          start: slot.offset,
+          size,
+          chunk: CHUNK,
+          offset,
+          y_row: chunks,
+        });
+        offset += Math.ceil(size / CHUNK);
       }
       const bindings = { partials: partials.storage, factors: factors.storage, norms: norms.storage };
-      step.dispatch(clipKernel, bindings, { start, count: offset - start, index, limit });
-    });
+      step.dispatch(clipKernel, bindings, { rows, start, count: chunks, index, limit });
+      start += rows * chunks;
+      index += rows;
+    }
     return { factors, norms };
   }
 }
@@ -249,7 +290,7 @@ function shrink(
 
 /**
  * An AdamW optimiser over groups of persistent f32 tensors. A group may be one run of rows of a stacked tensor, so that
- * several adapters of one tensor train with rates and step counts of their own.
+ * several adapters of one tensor train with rates and step counts of their own; with `tasks`, every row does, in one dispatch for the whole stack.
  * @throws LimnError `tensor/dtype`, `tensor/optimiser`, `tensor/shape`
  */
 export function adamw(gpu: Gpu, groups: readonly AdamWGroup[], options: AdamWOptions = {}): AdamW {

@@ -6,6 +6,7 @@ import {
   fill,
   fromData,
   gradients,
+  lowRank,
   lowRankByTask,
   lowRankDown,
   lowRankUp,
@@ -362,5 +363,37 @@ describe('work', () => {
     expect(() => lowRankByTask(step, x, a, b, rows, { base: fill(step, [3, 6], 1) })).toThrow(/as wide as the columns/);
     expect(() => lowRankByTask(step, x, a, b, rows, { columns: { start: 6, count: 2 } })).toThrow(/columns \[6, 8\)/);
     expect(() => lowRankByTask(step, x, a, b, rows, { scales: fill(step, [3], 1) })).toThrow(shape);
+  });
+});
+
+describe('lowRank', () => {
+  it('is the term of one task that owns all rows', async () => {
+    const [rows, rank, inWidth, outWidth] = [9, 5, 13, 11];
+    const about = { tasks: new Int32Array(rows), scales: Float64Array.of(0.25), rank, inWidth, outWidth };
+    const [x, a, b] = [random.normals(rows * inWidth), random.normals(rank * inWidth), random.normals(outWidth * rank)];
+    const base = random.normals(rows * outWidth);
+    await checkOp({
+      kernel: 'lowRank',
+      case: 'all rows',
+      inputs: [
+        { shape: [3, 3, inWidth], values: x },
+        { shape: [rank, inWidth], values: a },
+        { shape: [outWidth, rank], values: b },
+        { shape: [3, 3, outWidth], values: base },
+      ],
+      run: (step, [x, a, b, base]) => lowRank(step, x!, a!, b!, { scale: 0.25, base: base! }),
+      expected: lowRankForward(about, x, a, b, base),
+      n: inWidth + rank,
+      vjp: (seed) => {
+        const d = lowRankVjp(about, x, a, b, seed);
+        return [d.x, d.a, d.b, { values: seed, magnitude: new Float64Array(seed.length) }];
+      },
+      vjpN: [outWidth + rank, outWidth + rows, inWidth + rows, 1],
+    });
+    const gpu = await testGpu();
+    using step = gpu.step();
+    expect(() => lowRank(step, fill(step, [3, 4], 1), fill(step, [1, 2, 4], 1), fill(step, [4, 2], 1))).toThrow(
+      /rank 2/,
+    );
   });
 });
