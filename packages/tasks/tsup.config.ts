@@ -1,4 +1,4 @@
 import { defineConfig } from 'tsup';
 import { library } from '../../tsup.shared.js';
 
-export default defineConfig({ ...library, entry: ['src/index.ts', 'src/text.ts'] });
+export default defineConfig({ ...library, entry: ['src/index.ts', 'src/text.ts', 'src/chat.ts'] });
