@@ -111,7 +111,7 @@ export {
   type LogitOutputOptions,
 } from './graph/graph-output.js';
 export { graphScores, type GraphScores } from './graph/graph-scores.js';
-export { type SkipTreatment } from './graph/source-columns.js';
+export { type FeatureChoice, type SkipTreatment } from './graph/source-columns.js';
 export {
   type DirectionTarget,
   type FeatureTarget,

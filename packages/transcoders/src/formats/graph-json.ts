@@ -68,6 +68,8 @@ export interface GraphJsonMetadata {
     readonly max_feature_nodes?: number;
   };
   readonly pruning_settings?: { readonly node_threshold?: number; readonly edge_threshold?: number };
+  /** What limn's own page keeps besides; `checkGraphExtras` of @limn/report reads it. */
+  readonly limn?: unknown;
 }
 
 /** What a viewer shows of a graph. */

@@ -6,12 +6,12 @@ import { placeSeeds } from './edges-into.js';
 import type { FrozenPrompt } from './frozen-prompt.js';
 import type { GraphNode } from './graph-node.js';
 import { graphSources } from './graph-sources.js';
-import type { SkipTreatment } from './source-columns.js';
+import type { FeatureChoice, SkipTreatment } from './source-columns.js';
 import { checkTarget, placeOf, recordSeeds, type GraphTarget } from './graph-target.js';
 
 /** The edges into one target, split at an attention layer. */
 export interface HeadLoadings {
-  /** The sources, as in a graph of all features that fire. */
+  /** The sources, as in a graph of the features chosen. */
   readonly nodes: readonly GraphNode[];
   /** What each source brings through each head of the layer, [H, sources]. */
   readonly heads: Float32Array;
@@ -28,7 +28,12 @@ export async function headLoadings(
   prompt: FrozenPrompt,
   target: GraphTarget,
   layer: number,
-  options: { readonly skips?: SkipTreatment; readonly signal?: AbortSignal | undefined } = {},
+  options: {
+    readonly skips?: SkipTreatment;
+    /** Features that are sources, as in a graph that others are errors of. Default: all that fire. */
+    readonly chosen?: FeatureChoice;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<HeadLoadings> {
   checkTarget(target, prompt);
   const from = placeOf(target, prompt);
