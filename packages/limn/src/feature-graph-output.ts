@@ -1,8 +1,15 @@
 // The files of `limn features graph`, and what it says of a graph in a few lines.
-import { featureGraphPage, featureGraphToJson, type Provenance } from '@limn/report';
-import { graphNodeName, influenceGraph, graphScores, worstResidual, type EffectSummary } from '@limn/transcoders';
+import { featureGraphPage, featureGraphToJson, type FeatureGraphRecord } from '@limn/report';
+import {
+  graphNodeName,
+  graphScores,
+  influenceGraph,
+  worstResidual,
+  type EffectSummary,
+  type GraphJson,
+} from '@limn/transcoders';
 import { strongestFeatures, type CausalCheck } from './causal-check.js';
-import { featureGraphRecord, graphFileOf, type FeatureGraphFindings } from './feature-graph-record.js';
+import type { FeatureGraphFindings } from './feature-graph-record.js';
 import { outputText } from './feature-targets.js';
 import type { OpenModel } from './model-source.js';
 import type { OutputLayout } from './output.js';
@@ -16,14 +23,11 @@ export const FEATURE_GRAPH_FILES = {
 /** Features that the terminal names. */
 const NAMED = 10;
 
-/** Names and contents. @throws LimnError as `exportGraph`; ReportError as `featureGraphToJson` */
+/** Names and contents. @throws ReportError as `featureGraphToJson` */
 export function featureGraphFiles(
-  found: FeatureGraphFindings,
-  model: OpenModel,
-  provenance: Provenance,
+  graph: GraphJson,
+  record: FeatureGraphRecord,
 ): readonly (readonly [name: (typeof FEATURE_GRAPH_FILES.entries)[number], content: string])[] {
-  const { graph } = graphFileOf(found, model, provenance);
-  const record = featureGraphRecord(found, model, provenance);
   return [
     ['graph.json', `${JSON.stringify(graph)}\n`],
     ['graph-metadata.json', `${JSON.stringify({ graphs: [graph.metadata] }, undefined, 1)}\n`],

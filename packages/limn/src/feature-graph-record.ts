@@ -1,14 +1,11 @@
 // The record of an attribution graph, and its graph file: what of the graph goes into each.
 import path from 'node:path';
-import type { FeatureGraphNode, FeatureGraphRecord, Provenance } from '@limn/report';
+import { graphExtras, type FeatureGraphNode, type FeatureGraphRecord, type Provenance } from '@limn/report';
 import {
   ACCOUNTING_TOLERANCE,
-  cumulativeInfluence,
-  edgeInfluence,
   exportGraph,
   graphLinks,
   graphScores,
-  incomingEdges,
   influenceGraph,
   worstResidual,
   type AttributionGraph,
@@ -18,6 +15,7 @@ import {
   type PrunedGraph,
 } from '@limn/transcoders';
 import type { CausalCheck } from './causal-check.js';
+import { edgesShown, nodesShown } from './graph-shown.js';
 import { outputText } from './feature-targets.js';
 import type { OpenModel } from './model-source.js';
 
@@ -64,13 +62,41 @@ function exportRequest({ graph, pruned, label }: FeatureGraphFindings, { hooked,
   };
 }
 
-/** The pruned graph as other viewers open it. @throws LimnError as `exportGraph` */
-export function graphFileOf(found: FeatureGraphFindings, model: OpenModel, provenance: Provenance): ExportedGraph {
+/** Ids of nodes as files and records name them, by their places among `nodes`. @throws LimnError as `exportGraph` */
+export function nodeIds(
+  nodes: readonly GraphNode[],
+  found: FeatureGraphFindings,
+  model: OpenModel,
+): ReadonlyMap<number, string> {
+  const { influence: _, ...request } = exportRequest(found, model);
+  return exportGraph({ ...request, nodes, links: [], others: 'keep' }).ids;
+}
+
+/** The pruned graph as other viewers open it, with the groups of its record. @throws LimnError as `exportGraph` */
+export function graphFileOf(
+  found: FeatureGraphFindings,
+  model: OpenModel,
+  provenance: Provenance,
+  record: FeatureGraphRecord,
+): ExportedGraph {
   const { graph, pruned, thresholds, maxFeatures, keepOthers } = found;
+  const kept = keepOthers ? withOthers(graph, pruned) : pruned.nodes;
+  const request = exportRequest(found, model);
+  const places = new Map(Array.from(nodeIds(graph.nodes, found, model), ([place, id]) => [id, place]));
+  const placesOf = (ids: readonly string[]): number[] =>
+    ids.flatMap((id) => {
+      const place = places.get(id);
+      return place !== undefined && kept[place] ? [place] : [];
+    });
+  const { pinnedIds = [], supernodes = [] } = record.qParams ?? {};
   return exportGraph({
-    ...exportRequest(found, model),
+    ...request,
     links: graphLinks(graph.edges, pruned.edges),
-    kept: keepOthers ? withOthers(graph, pruned) : pruned.nodes,
+    kept,
+    pinned: placesOf(pinnedIds),
+    supernodes: supernodes
+      .map(([label = '', ...ids]) => ({ label, nodes: placesOf(ids) }))
+      .filter(({ nodes }) => nodes.length > 0),
     others: keepOthers ? 'keep' : 'leave-out',
     metadata: {
       node_threshold: thresholds.node,
@@ -78,6 +104,7 @@ export function graphFileOf(found: FeatureGraphFindings, model: OpenModel, prove
         description: provenance.commandLine,
         generator: { name: 'limn', version: provenance.versions['limn'] ?? '' },
       },
+      limn: graphExtras(record),
       generation_settings: { max_feature_nodes: maxFeatures },
       pruning_settings: { node_threshold: thresholds.node, edge_threshold: thresholds.edge },
     },
@@ -88,9 +115,6 @@ export function graphFileOf(found: FeatureGraphFindings, model: OpenModel, prove
 const withOthers = ({ nodes }: AttributionGraph, pruned: PrunedGraph): Uint8Array =>
   Uint8Array.from(pruned.nodes, (kept, i) => (kept || nodes[i]?.kind === 'bias' ? 1 : 0));
 
-/** Features and errors, and edges, that a page has at most. */
-const [MOST_NODES, MOST_EDGES] = [1200, 60_000];
-
 /** The record: the graph as far as its page shows it. Its sliders begin at the thresholds of graph.json; shares of edges are of those here. */
 export function featureGraphRecord(
   found: FeatureGraphFindings,
@@ -98,7 +122,7 @@ export function featureGraphRecord(
   provenance: Provenance,
 ): FeatureGraphRecord {
   const { graph, pruned, thresholds, scores, check, label } = found;
-  const kept = recordedNodes(graph, pruned);
+  const kept = nodesShown(graph.nodes, pruned);
   const request = exportRequest(found, model);
   const { ids } = exportGraph({ ...request, links: [], kept, others: 'keep' });
   const places = [...ids.keys()];
@@ -116,7 +140,7 @@ export function featureGraphRecord(
       ...nodeFields(graph.nodes[i] as GraphNode, model, label),
       ...(hasInfluence(graph.nodes[i] as GraphNode) ? { influence: pruned.influence[i] as number } : {}),
     })),
-    edges: recordedEdges(graph, kept).map(({ source, target, weight, share }) => {
+    edges: edgesShown(influenceGraph(graph), kept).map(({ source, target, weight, share }) => {
       const ends = [placeOf.get(source) as number, placeOf.get(target) as number] as const;
       return share === undefined ? [...ends, weight] : [...ends, weight, share];
     }),
@@ -132,6 +156,10 @@ export function featureGraphRecord(
   };
 }
 
+/** Places of a record's nodes among the graph's. */
+export const nodePlaces = ({ graph, pruned }: FeatureGraphFindings): number[] =>
+  Array.from(nodesShown(graph.nodes, pruned)).flatMap((isShown, i) => (isShown ? [i] : []));
+
 function titleOf({ nodes }: AttributionGraph, { show }: OpenModel): string {
   const outputs = nodes.flatMap((node) => (node.kind === 'output' ? [outputText(node, show)] : []));
   return `Features behind ${outputs
@@ -141,50 +169,8 @@ function titleOf({ nodes }: AttributionGraph, { show }: OpenModel): string {
 }
 
 const hasInfluence = ({ kind }: GraphNode): boolean => kind !== 'bias' && kind !== 'output';
-const isMovable = ({ kind }: GraphNode): boolean => kind === 'feature' || kind === 'error' || kind === 'skip';
-
-/** Inputs, constants and outputs; what pruning kept; and the most influential of the rest. */
-function recordedNodes({ nodes }: AttributionGraph, { nodes: kept, influence }: PrunedGraph): Uint8Array {
-  const movable = nodes
-    .flatMap((node, i) => (isMovable(node) ? [i] : []))
-    .sort((a, b) => (kept[b] as number) - (kept[a] as number) || (influence[a] as number) - (influence[b] as number))
-    .slice(0, MOST_NODES);
-  const chosen = new Set(movable);
-  return Uint8Array.from(nodes, (node, i) => (!isMovable(node) || chosen.has(i) ? 1 : 0));
-}
-
-interface RecordedEdge {
-  readonly source: number;
-  readonly target: number;
-  readonly weight: number;
-  /** Cumulative share of the influence of the edges here; constants have none. */
-  readonly share?: number;
-}
-
-/** The edges between recorded nodes, those first that hand on most; then those of constants by their size. */
-function recordedEdges(graph: AttributionGraph, kept: Uint8Array): RecordedEdge[] {
-  const { edges, nodes } = graph;
-  const scores = edgeInfluence(influenceGraph(graph), { nodes: kept });
-  const listed: (RecordedEdge & { readonly score: number })[] = [];
-  for (const [row, target] of edges.targets.entries()) {
-    if (!kept[target]) continue;
-    for (const [source, weight] of incomingEdges(edges, row).entries())
-      if (weight !== 0 && kept[source])
-        listed.push({ source, target, weight, score: scores[row * edges.sources + source] as number });
-  }
-  const bySize = (a: RecordedEdge, b: RecordedEdge): number => Math.abs(b.weight) - Math.abs(a.weight);
-  const [constants, others] = [true, false].map((constant) =>
-    listed.filter(({ source }) => (nodes[source]?.kind === 'bias') === constant),
-  ) as [typeof listed, typeof listed];
-  const chosen = others.sort((a, b) => b.score - a.score || bySize(a, b)).slice(0, MOST_EDGES);
-  const shares = cumulativeInfluence(chosen.map(({ score }) => score));
-  return [
-    ...chosen.map(({ source, target, weight }, i) => ({ source, target, weight, share: shares[i] as number })),
-    ...constants.sort(bySize).slice(0, MOST_EDGES),
-  ];
-}
-
-function nodeFields(
+/** A node of a record, without its id. */
+export function nodeFields(
   node: GraphNode,
   { show }: OpenModel,
   label: FeatureGraphFindings['label'],

@@ -64,11 +64,15 @@ export {
 } from './feature-graph/graph-record.js';
 export type {
   FeatureEffectRow,
+  FeatureGraphHeadScore,
   FeatureGraphNode,
   FeatureGraphRecord,
   FeatureGraphSplit,
 } from './feature-graph/graph-record.js';
+export { checkGraphExtras, graphExtras } from './feature-graph/graph-extras.js';
+export type { GraphExtras } from './feature-graph/graph-extras.js';
 export { featureGraphPage } from './feature-graph/graph-page.js';
+export { proposeSupernodes } from './feature-graph/graph-proposals.js';
 export { summariseFeatureGraph } from './feature-graph/graph-summary.js';
 export {
   checkDictionaries,

@@ -24,6 +24,19 @@ const withNode = (i: number, change: object): object => ({
 });
 const [source, target, weight] = record.edges[0] ?? [0, 0, 0];
 
+const [score] = record.headScores ?? [];
+if (!score) throw new Error('the sample has a score');
+const imported: NonNullable<FeatureGraphRecord['imported']> = {
+  file: 'dallas.json',
+  sha256: 'a'.repeat(64),
+  collisions: [{ id: '0_5_3', renamed: 'error_5_3', links: 7 }],
+  leftOutNodes: [{ type: 'lorsa', count: 3 }],
+  leftOutLinks: 11,
+  versions: { limn: '1.2.3' },
+  commandLine: 'limn features import dallas.json --out graph',
+  generator: 'circuit-tracer 0.1',
+};
+
 test('a record comes back from its text unchanged, and its JSON Schema names every field', () => {
   expect(featureGraphFromJson(featureGraphToJson(record))).toEqual(record);
   expect(Object.keys(featureGraphJsonSchema['properties'] as object)).toEqual(
@@ -56,6 +69,14 @@ test.each([
   [{ ...record, edges: [record.edges[0], record.edges[0]], splits: [] }, '/edges/1'],
   [{ ...record, splits: [{ edge: 0, layer: 1, heads: [weight], past: weight + 1 }] }, '/splits/0'],
   [{ ...record, splits: [{ edge: 99_999, layer: 1, heads: [], past: 0 }] }, '/splits/0/edge'],
+  [{ ...record, headScores: [{ ...score, key: score.query + 1 }] }, '/headScores/0/key'],
+  [{ ...record, headScores: [{ ...score, score: score.score + 1 }] }, '/headScores/0/terms'],
+  [{ ...record, headScores: [{ ...score, terms: score.terms.slice(1) }] }, '/headScores/0/terms'],
+  [{ ...record, headScores: [{ ...score, attention: [1] }] }, '/headScores/0/attention'],
+  [{ ...record, headScores: [{ ...score, keys: [{ id: 'a', kind: 'feature' }] }] }, '/headScores/0/keys/0/layer'],
+  [{ ...record, qParams: { pinnedIds: [], supernodes: [], clerps: [['none', 'a']] } }, '/qParams/clerps/0/0'],
+  [{ ...record, imported }, '/provenance'],
+  [{ ...record, provenance: undefined }, '/provenance'],
   [{ ...record, pruning: { nodeThreshold: 2, edgeThreshold: 1 } }, '/pruning/nodeThreshold'],
   [{ ...record, qParams: { pinnedIds: ['none'], supernodes: [] } }, '/qParams/pinnedIds/0'],
   [{ ...record, qParams: { pinnedIds: [], supernodes: [['years', 'none']] } }, '/qParams/supernodes/0/1'],
@@ -121,6 +142,8 @@ describe('the page', () => {
       whole: _w,
       activeFeatures: _a,
       slug: _g,
+      headScores: _h,
+      accounting: _o,
       ...bare
     } = small;
     const alone: FeatureGraphRecord = {
@@ -131,6 +154,31 @@ describe('the page', () => {
     for (const made of [featureGraphPage(bare), featureGraphPage(alone), page])
       expect(textOf(made)).not.toMatch(/NaN|Infinity|undefined|\[object/);
     expect(textOf(featureGraphPage(bare))).toContain('Nothing is pinned yet');
+  });
+
+  test('says why a head looks where it looks, and leads from its sources to their nodes', () => {
+    const text = textOf(page);
+    expect(text).toContain('Why heads look where they look');
+    expect(text).toMatch(/Head 1\.2 at 29 “17” , looking at 1 “war”/);
+    expect(text).toContain('Score +2.56, 75 % of its attention');
+    const cells = all.filter(({ attributes }) => /^(up|down) s\d$/.test(attributes.get('class') ?? ''));
+    // 0 and nothing else is not shaded.
+    expect(cells.map(({ text: of }) => of.trim())).toEqual(
+      ['+1.50', '−0.25', '+0.13', '+0.50', '+0.25', '−0.13', '+0.06', '+0.50'],
+    );
+    expect(text).toContain('not here');
+    expect(all.filter(({ attributes }) => attributes.get('class')?.startsWith('heat')).length).toBeGreaterThan(29);
+  });
+
+  test('of a graph from a file says whose it is and what could not be taken, and not that it adds up', () => {
+    const { provenance: _p, accounting: _a, ...foreign } = small;
+    const made = textOf(featureGraphPage({ ...foreign, imported }));
+    expect(made).toContain('Where it comes from');
+    expect(made).toMatch(/1 stood for an error and a feature of layer 0; .* 7 links .*: 0_5_3/);
+    expect(made).toContain('3 of type lorsa');
+    expect(made).toContain('circuit-tracer 0.1');
+    expect(made).not.toContain('allowed is');
+    expect(summariseFeatureGraph({ ...foreign, imported }).sentences.join(' ')).toContain('nothing says how far');
   });
 
   test('keeps access tokens out', () => {

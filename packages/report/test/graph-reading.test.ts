@@ -5,6 +5,8 @@ import { drawnMarkup } from '../src/drawn.js';
 import { graphFile } from '../src/feature-graph/graph-file.js';
 import { layOutGraph } from '../src/feature-graph/graph-layout.js';
 import { graphPanel, splitText } from '../src/feature-graph/graph-panel.js';
+import { graphLinks } from '../src/feature-graph/graph-links.js';
+import { proposeGroups, proposeSupernodes } from '../src/feature-graph/graph-proposals.js';
 import { shownGraph, shownText } from '../src/feature-graph/graph-shown.js';
 import { firstReading, graphView, qParamsOf } from '../src/feature-graph/graph-view.js';
 import { pinnedList } from '../src/feature-graph/pinned-list.js';
@@ -127,6 +129,7 @@ describe('a reading', () => {
     expect(record.nodes[view.picked ?? -1]?.label).toBe(' 41');
     expect(qParamsOf(view).pinnedIds).toEqual(record.qParams?.pinnedIds);
     expect(qParamsOf(view).supernodes).toEqual(record.qParams?.supernodes);
+    expect(qParamsOf(view).clerps).toEqual(record.qParams?.clerps);
     const clicked = record.nodes[3]?.id ?? '';
     expect(firstReading({ ...record, qParams: { ...record.qParams!, clickedId: clicked } }).picked).toBe(3);
   });
@@ -152,6 +155,30 @@ describe('a reading', () => {
     expect(panel).toContain('through ');
   });
 
+  test('shows the layer whose heads bring most of an edge, and folds the others', () => {
+    const panel = graphPanel(view)
+      .map((each) => drawnMarkup(each).text)
+      .join('');
+    const [first, second] = [...panel.matchAll(/through (\d)\.\d/g)].map(([, layer]) => layer);
+    expect([first, second]).toEqual(['2', '1']);
+    expect(panel).toContain('by the heads of another layer');
+  });
+
+  test('calls nodes as the reader does, in the page and in the file', () => {
+    const own = graphView(record, { ...firstReading(record), labels: new Map([[0, 'mine']]), picked: 0 });
+    expect(textOf(graphPanel(own).map((each) => drawnMarkup(each).text).join(''))).toContain('mine');
+    expect(qParamsOf(own).clerps).toEqual([[record.nodes[0]?.id, 'mine']]);
+    const file = JSON.parse(graphFile(own.graph, qParamsOf(own), { scan: 'pocket', version: '1' })) as {
+      qParams: { clerps: string[][] };
+      nodes: { clerp: string; layer: string; feature: number; ctx_idx: number }[];
+    };
+    const [node] = file.nodes;
+    expect(node?.clerp).toBe('mine');
+    expect(file.qParams.clerps).toEqual([[`${node?.layer}_${node?.feature}_${node?.ctx_idx}`, 'mine']]);
+    expect(record.nodes[2]?.label).not.toBe('my words');
+    expect(view.graph.nodes[2]?.label).toBe('my words');
+  });
+
   test('splits an edge by its heads', () => {
     const text = splitText({ edge: 0, layer: 5, heads: [0.1, -0.4, 0, 0.02, 0.01, 0.3], past: 0.05 }, 2);
     expect(text).toBe('through 5.1 −0.40, 5.5 +0.30, 5.0 +0.10, 5.3 +0.02, 2 others +0.01; past layer 5 +0.05');
@@ -174,6 +201,47 @@ describe('a reading', () => {
         .join(''),
     );
     expect(text).toContain(`3 nodes, ${sum > 0 ? '+' : '−'}${Math.abs(Number(sum.toPrecision(3)))} to what is picked`);
+  });
+});
+
+describe('groups that are proposed', () => {
+  /** Two features that read and bring alike, one that reads the same and brings the opposite, and one at another position. */
+  const feature = (number: number, position: number) =>
+    ({ id: `0_${number}_${position}`, kind: 'feature', layer: 0, position, feature: number, influence: 0.1 }) as const;
+  const nodes = [
+    feature(1, 1),
+    feature(2, 1),
+    feature(3, 1),
+    feature(4, 0),
+    { id: 'E_7_1', kind: 'token', position: 1 },
+    { id: 'B_b_enc_0', kind: 'bias', bias: 'b_enc', layer: 0 },
+    { id: 'out', kind: 'output', position: 1, label: ' b' },
+    { id: 'out2', kind: 'output', position: 1, label: ' c' },
+  ] as const;
+  const edges = [0, 1, 2, 3].flatMap((i) => [
+    [4, i, 1 + i / 10] as const,
+    // Constants would make all features alike.
+    [5, i, 100] as const,
+    [i, 6, i === 2 ? -1 : 1] as const,
+    [i, 7, i === 1 ? 0.5 : 0.1] as const,
+  ]);
+  const graph = { nodes, edges, prompt: ['a', ' b'], layers: 1, pruning: { nodeThreshold: 0.8, edgeThreshold: 1 } };
+
+  test('are of one layer and position, alike on both sides, and say by how much', () => {
+    const [group, ...others] = proposeGroups(graph, graphLinks(graph), nodes.map(() => true));
+    expect(others).toEqual([]);
+    const outward = (1 + 0.5 * 0.1) / (Math.hypot(1, 0.5) * Math.hypot(1, 0.1));
+    expect(group).toEqual({ name: 'token “b” → output b', members: [0, 1], alike: expect.closeTo(outward, 12) });
+    expect(proposeGroups(graph, graphLinks(graph), nodes.map((_, i) => i !== 1))).toEqual([]);
+  });
+
+  test('are taken into a file with their members pinned', () => {
+    expect(proposeSupernodes(graph)).toEqual({
+      pinnedIds: ['0_1_1', '0_2_1'],
+      supernodes: [['token “b” → output b', '0_1_1', '0_2_1']],
+    });
+    const low = nodes.map((node, i) => (i === 0 ? { ...node, influence: 0.9 } : node));
+    expect(proposeSupernodes({ ...graph, nodes: low }).supernodes).toEqual([]);
   });
 });
 

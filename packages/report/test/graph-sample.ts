@@ -92,6 +92,17 @@ export function graphSample({
   const likeliest = nodes.findIndex(({ kind }) => kind === 'output');
   const into = list.findIndex(([, target]) => target === likeliest);
   const weight = list[into]?.[2] ?? 0;
+  /** Sources of a score's query and key; one of the key is no node of the graph. */
+  const queries = nodes.filter(({ kind, layer }) => kind === 'token' || (kind === 'feature' && layer === 0)).slice(0, 2);
+  const keys: FeatureGraphNode[] = [
+    ...nodes.filter(({ kind }) => kind === 'token').slice(0, 1),
+    { id: '0_1535_0', kind: 'feature', layer: 0, position: 0, feature: 1535, activation: 1.5, label: say('not here') },
+  ];
+  const terms = [
+    [1.5, -0.25, 0.125],
+    [0.5, 0, 0.25],
+    [-0.125, 0.0625, 0.5],
+  ];
   return {
     schema: 'limn.result',
     version: 1,
@@ -125,9 +136,24 @@ export function graphSample({
         ],
       ],
       clickedId: null,
+      clerps: nodes.flatMap(({ id, kind }, i) => (kind === 'feature' && i === 2 ? [[id, say('my words')] as const] : [])),
     },
     splits: [
       { edge: into, layer: layers - 1, heads: [weight * 0.6, weight * 0.3, -weight * 0.1, 0], past: weight * 0.2 },
+      { edge: into, layer: layers - 2, heads: [weight * 0.1, 0, 0, 0], past: weight * 0.9 },
+    ],
+    headScores: [
+      {
+        layer: 1,
+        head: 2,
+        query: last,
+        key: 1,
+        score: terms.flat().reduce((sum, term) => sum + term, 0),
+        queries,
+        keys,
+        terms,
+        attention: Array.from({ length: last + 1 }, (_, i) => (i === 1 ? 0.75 : 0.25 / last)),
+      },
     ],
     effects: [
       {

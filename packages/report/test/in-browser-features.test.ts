@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Download, Page } from 'playwright';
 import { expect, test } from 'vitest';
-import { dictionariesPage, featureGraphPage, featuresPage } from '../src/index.js';
+import { dictionariesPage, featureGraphPage, featuresPage, type FeatureGraphRecord } from '../src/index.js';
 import { browserPages, executablePath, reason } from './browser-pages.js';
 import { dictionariesSample } from './dictionaries-sample.js';
 import { featuresSample } from './features-sample.js';
@@ -33,6 +33,9 @@ test('hostile text runs nothing in a graph, in dashboards and in frontiers, and 
   await graph.page.locator('[data-pin]').first().click();
   await graph.page.locator('[data-group-name]').fill('</script><img src=x onerror="globalThis.broken=1">');
   await graph.page.locator('[data-group]').click();
+  await graph.page.locator('[data-node-label]').fill('"><svg onload="globalThis.broken = 1">');
+  await graph.page.locator('[data-node-label]').press('Enter');
+  await graph.page.locator('[data-propose]').click();
   await graph.page.locator('[data-gnode][tabindex="0"]').focus();
   await graph.page.keyboard.press('ArrowUp');
   await graph.page.evaluate(`location.hash = '#graph/0.5/1/<img src=x onerror="globalThis.broken=1">/7'`);
@@ -128,6 +131,73 @@ test('a graph is followed edge by edge, pruned, pinned, grouped and saved', asyn
   expect(await picked()).toBe(String(index));
   await page.evaluate(`location.hash = '#graph/7/x/-1'`);
   expect(await picked()).toBe(String(index));
+  expect(troubles).toEqual([]);
+  await page.close();
+});
+
+/** With a second feature at the place of one, with the same edges. */
+function withTwin(record: FeatureGraphRecord): FeatureGraphRecord {
+  const { nodes, edges } = record;
+  const layered = nodes.findIndex(({ kind, layer }) => kind === 'feature' && layer === 1);
+  const node = nodes[layered];
+  if (!node) throw new Error('the sample has features in layer 1');
+  const twin = nodes.length;
+  const copied = edges.flatMap(([source, target, ...rest]) =>
+    source === layered
+      ? [[twin, target, ...rest] as const]
+      : target === layered
+        ? [[source, twin, ...rest] as const]
+        : [],
+  );
+  return {
+    ...record,
+    nodes: [...nodes, { ...node, id: `1_1533_${node.position}`, feature: 1533 }],
+    edges: [...edges, ...copied],
+  };
+}
+
+test('a graph’s nodes are labelled, groups proposed and taken, and a score’s sources lead to their nodes', async (context) => {
+  if (!executablePath) return context.skip(reason);
+  const record = withTwin(graphSample({ features: 60, edges: 900 }));
+  const { page, troubles } = await open(featureGraphPage(record));
+  // A label is the reader's own: it is on the node, in lists and in the file.
+  await page.locator('[data-gnode="3"]').dispatchEvent('click');
+  await page.locator('[data-node-label]').fill('kings and queens');
+  await page.locator('[data-node-label]').press('Enter');
+  expect(await page.locator('[data-panel] h4').textContent()).toBe('kings and queens');
+  expect(await page.locator('[data-gnode="3"]').getAttribute('aria-label')).toContain('kings and queens');
+
+  // Two features of one place that read and bring the same are proposed as one group.
+  await page.locator('[data-threshold="nodes"]').focus();
+  await page.keyboard.press('End');
+  await page.locator('[data-propose]').press('Enter');
+  expect(await page.locator('[data-propose]').getAttribute('aria-expanded')).toBe('true');
+  const proposed = await page.locator('[data-proposal]').count();
+  expect(proposed).toBeGreaterThan(0);
+  const name = await page.locator('[data-proposal="0"] h4 bdi').textContent();
+  const members = await page.locator('[data-proposal="0"] li').count();
+  const before = await page.locator('[data-supernode]').count();
+  await page.locator('[data-take="0"]').click();
+  expect(await page.locator('[data-supernode] h4 bdi').last().textContent()).toBe(name);
+  expect(await page.locator('[data-proposal]').count()).toBe(proposed - 1);
+  const file = (await saved(page, '[data-save-graph]')) as {
+    nodes: { node_id: string; clerp: string }[];
+    qParams: { supernodes: string[][]; pinnedIds: string[]; clerps: string[][] };
+  };
+  const [taken] = file.qParams.supernodes.slice(before);
+  expect(taken).toHaveLength(members + 1);
+  expect(file.qParams.pinnedIds).toEqual(expect.arrayContaining((taken ?? []).slice(1)));
+  expect(file.nodes[3]?.clerp).toBe('kings and queens');
+  expect(file.qParams.clerps.map(([, label]) => label)).toContain('kings and queens');
+  await page.locator('[data-no-proposals], [data-propose]').first().click();
+
+  // From the table of a head's score to the node, and what it brings there.
+  const [source] = record.headScores?.[0]?.queries ?? [];
+  await page.locator('.terms thead [data-go]').first().press('Enter');
+  expect(await page.locator('[data-gnode].now').getAttribute('data-gnode')).toBe(
+    String(record.nodes.findIndex(({ id }) => id === source?.id)),
+  );
+  expect(await page.locator('.score-parts').textContent()).toContain('as part of the query');
   expect(troubles).toEqual([]);
   await page.close();
 });

@@ -11,6 +11,7 @@ import { openDevice } from '../device.js';
 import { openSet } from '../dictionary-set.js';
 import { chosenDictionaries, featuresOption, type FeaturePlace } from '../feature-choice.js';
 import { openGivenModel } from '../given-model.js';
+import { featuresOfGraph } from '../imported-graph.js';
 import { openOutputFolder, type OutputLayout } from '../output.js';
 import { provenanceOf } from '../provenance.js';
 import { readLabels } from '../set-transcoders.js';
@@ -32,6 +33,7 @@ const FILES = {
 
 interface FeaturesDashboardsOptions extends SetOptions, ReadingOptions {
   readonly features?: readonly FeaturePlace[];
+  readonly ofGraph?: string;
   readonly top?: number;
   readonly all?: boolean;
   readonly withoutText?: boolean;
@@ -48,6 +50,7 @@ export function addFeaturesDashboardsCommand(features: Command, context: Command
   withReadingOptions(withSetOptions(features.command('dashboards')))
     .description('what features fire on, read and write: report.html, result.json, and features/ for graph viewers')
     .option('--features <list>', 'LAYER:FEATURE, several separated by commas', featuresOption)
+    .option('--of-graph <graph>', 'features of a graph.json, or of a folder that holds one')
     .option('--top <n>', 'of every layer the n features that fire most strongly', integerOption('--top', 1))
     .option('--all', 'all features')
     .addOption(redacted)
@@ -58,13 +61,13 @@ export function addFeaturesDashboardsCommand(features: Command, context: Command
 }
 
 /** @throws LimnError `usage/features` unless one choice is made */
-function expectChoice({ features, top, all, layers, examples }: FeaturesDashboardsOptions): void {
-  const choices = [features, top, all].filter((given) => given !== undefined).length;
+function expectChoice({ features, ofGraph, top, all, layers, examples }: FeaturesDashboardsOptions): void {
+  const choices = [features, ofGraph, top, all].filter((given) => given !== undefined).length;
   const problem =
     choices !== 1
-      ? 'say which features: --features LAYER:FEATURE,…, --top N or --all'
-      : features !== undefined && layers !== undefined
-        ? '--features names layers itself: leave --layers out'
+      ? 'say which features: --features LAYER:FEATURE,…, --of-graph DIR, --top N or --all'
+      : (features ?? ofGraph) !== undefined && layers !== undefined
+        ? '--features and --of-graph name layers themselves: leave --layers out'
         : examples > 200
           ? `--examples ${examples}: a page has at most 200 of a feature`
           : undefined;
@@ -76,7 +79,8 @@ async function run(options: FeaturesDashboardsOptions, context: CommandContext):
   expectChoice(options);
   const output = openOutputFolder(options.out, FILES);
   try {
-    const { features, top, all, sae, examples } = options;
+    const { ofGraph, top, all, sae, examples } = options;
+    const features = ofGraph === undefined ? options.features : await featuresOfGraph(ofGraph);
     const bare = options.withoutText === true;
     using device = await openDevice(context);
     using model = await openGivenModel(device.gpu, options.model, weightsOnly(options), context);
@@ -105,6 +109,7 @@ async function run(options: FeaturesDashboardsOptions, context: CommandContext):
       prependBos: null,
       options: {
         transcoders: options.transcoders,
+        ...(ofGraph === undefined ? {} : { ofGraph }),
         ...(features ? { features: features.map(({ layer, feature }) => `${layer}:${feature}`).join(',') } : {}),
         ...(top === undefined ? {} : { top }),
         ...(all ? { all } : {}),

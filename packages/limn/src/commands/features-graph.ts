@@ -1,5 +1,6 @@
 // `limn features graph`: how a prompt's next tokens are made of features, with the proof that the edges add up, and by request whether they are the cause.
-import { buildGraph, FrozenPrompt, influenceGraph, logitOutputs, pruneGraph } from '@limn/transcoders';
+import { proposeSupernodes, type FeatureGraphRecord } from '@limn/report';
+import { buildGraph, FrozenPrompt, influenceGraph, logitOutputs, pruneGraph, type ScorePlace } from '@limn/transcoders';
 import type { Command } from 'commander';
 import { causalCheck } from '../causal-check.js';
 import { named } from '../circuit-request.js';
@@ -7,14 +8,23 @@ import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { openSet } from '../dictionary-set.js';
 import { describeGraph, FEATURE_GRAPH_FILES, featureGraphFiles, graphFigures } from '../feature-graph-output.js';
-import { scoresOfGraph, type FeatureGraphFindings } from '../feature-graph-record.js';
+import {
+  featureGraphRecord,
+  graphFileOf,
+  nodePlaces,
+  scoresOfGraph,
+  type FeatureGraphFindings,
+} from '../feature-graph-record.js';
 import { outputsOf } from '../feature-targets.js';
+import { dashboardsBeside, graphDashboards } from '../graph-dashboards.js';
+import { headScoreRecord, scorePlacesOption } from '../head-score-record.js';
 import { openGivenModel } from '../given-model.js';
 import { openOutputFolder } from '../output.js';
 import { expectPrompt, promptBos, promptIds } from '../prompt-ids.js';
 import { provenanceOf } from '../provenance.js';
 import { explainersOf, labelsOf } from '../set-transcoders.js';
 import { bytesOption, integerOption, partOption } from '../shared-options.js';
+import { splitEdgeOption, splitEdgesOf } from '../split-edges.js';
 import {
   promptSettings,
   weightsOnly,
@@ -28,6 +38,11 @@ interface FeaturesGraphOptions extends PromptFeatureOptions {
   readonly maxFeatures: number;
   readonly keepOthers: boolean;
   readonly check?: true | number;
+  readonly split: number;
+  readonly splitEdge?: readonly (readonly [string, string])[];
+  readonly qk?: readonly ScorePlace[];
+  readonly dashboards?: string;
+  readonly supernodes: boolean;
   readonly seed: number;
   readonly memory?: number;
   readonly out: string;
@@ -35,6 +50,8 @@ interface FeaturesGraphOptions extends PromptFeatureOptions {
 
 /** Features that a check changes, unless it is told. */
 const CHECKED = 20;
+/** Edges that are split by head, unless it is told. */
+const SPLIT = 24;
 
 export function addFeaturesGraphCommand(features: Command, context: CommandContext): void {
   withPromptFeatureOptions(features.command('graph'))
@@ -60,6 +77,31 @@ export function addFeaturesGraphCommand(features: Command, context: CommandConte
       integerOption('--check', 1),
     )
     .option('--seed <n>', 'which features of matched activation --check compares with', integerOption('--seed', 0), 0)
+    .option(
+      '--split <n>',
+      'split the n edges of most influence by the heads that they run through; 0: none',
+      integerOption('--split', 0),
+      SPLIT,
+    )
+    .option(
+      '--split-edge <ids>',
+      'SOURCE,TARGET by their ids: split this edge, too; several times for more',
+      splitEdgeOption,
+    )
+    .option(
+      '--qk <place>',
+      'LAYER.HEAD@POSITION,KEY: split the score by which a head looks from POSITION at KEY by what both are made of; several times for more',
+      scorePlacesOption,
+    )
+    .option(
+      '--dashboards <dir>',
+      'a folder of `limn features dashboards`: its dashboards stand beside the nodes (default: dashboards/ in --transcoders, if it is there)',
+    )
+    .option(
+      '--supernodes',
+      'group the features of one layer and position whose edges are alike, in graph.json and on the page',
+      false,
+    )
     .option('--memory <size>', 'GPU memory for intermediate values (default: 512MiB)', bytesOption('--memory'))
     .requiredOption('--out <dir>', 'where the files go')
     .action((options: FeaturesGraphOptions) => run(options, context));
@@ -105,6 +147,7 @@ async function run(options: FeaturesGraphOptions, context: CommandContext): Prom
               seed,
             }),
     };
+    const { split, splitEdge, qk, supernodes } = options;
     const provenance = provenanceOf(device.gpu, model, context, {
       seed: check === undefined ? null : seed,
       prompts: [ids],
@@ -115,12 +158,40 @@ async function run(options: FeaturesGraphOptions, context: CommandContext): Prom
         edgeThreshold: thresholds.edge,
         maxFeatures,
         ...(check === undefined ? {} : { check: check === true ? CHECKED : check }),
+        split,
+        ...(splitEdge ? { splitEdge: splitEdge.map((ends) => ends.join(',')).join(' ') } : {}),
+        ...(qk ? { qk: qk.map(({ layer, head, query, key }) => `${layer}.${head}@${query},${key}`).join(' ') } : {}),
+        supernodes,
       },
     });
-    for (const [name, content] of featureGraphFiles(found, model, provenance)) output.write(name, content);
+    const bare = featureGraphRecord(found, model, provenance);
+    const splits = await splitEdgesOf(prompt, {
+      graph,
+      outputs,
+      record: bare,
+      places: nodePlaces(found),
+      most: split,
+      further: splitEdge,
+      signal,
+      onProgress: named('edges by head', console.progress),
+    });
+    const headScores = [];
+    for (const place of qk ?? []) headScores.push(await headScoreRecord(prompt, place, found, model, signal));
+    const record: FeatureGraphRecord = {
+      ...bare,
+      ...(splits.length > 0 ? { splits } : {}),
+      ...(headScores.length > 0 ? { headScores } : {}),
+      ...(supernodes ? { qParams: proposeSupernodes(bare) } : {}),
+      ...(await graphDashboards(bare, options.dashboards ?? dashboardsBeside(options.transcoders), (line) =>
+        console.note(line),
+      )),
+    };
+    const { graph: file } = graphFileOf(found, model, provenance, record);
+    for (const [name, content] of featureGraphFiles(file, record)) output.write(name, content);
     signal.throwIfAborted();
     output.commit();
     for (const line of describeGraph(found, model)) console.say(line);
+    for (const line of describeParts(record)) console.say(line);
     console.say(`written to ${output.path}: ${FEATURE_GRAPH_FILES.entries.join(', ')}`);
     console.result({
       ok: true,
@@ -128,9 +199,37 @@ async function run(options: FeaturesGraphOptions, context: CommandContext): Prom
       out: output.path,
       files: FEATURE_GRAPH_FILES.entries,
       ...graphFigures(found, model),
+      splits: splits.length,
+      dashboards: record.features?.length ?? 0,
+      ...(supernodes ? { supernodes: record.qParams?.supernodes.length ?? 0 } : {}),
+      ...(headScores.length > 0
+        ? {
+            qk: headScores.map(({ layer, head, query, key, score, attention }) => ({
+              layer,
+              head,
+              query,
+              key,
+              score,
+              attention: attention?.[key] ?? null,
+            })),
+          }
+        : {}),
       provenance,
     });
   } finally {
     output.discard();
   }
+}
+
+function describeParts({ headScores = [], qParams, splits = [] }: FeatureGraphRecord): string[] {
+  return [
+    ...(splits.length > 0
+      ? [`${new Set(splits.map(({ edge }) => edge)).size} edges are split by head on the page`]
+      : []),
+    ...(qParams ? [`${qParams.supernodes.length} supernodes of ${qParams.pinnedIds.length} features`] : []),
+    ...headScores.map(
+      ({ layer, head, query, key, score, attention }) =>
+        `head ${layer}.${head} at ${query}, looking at ${key}: score ${score.toFixed(3)}, ${(100 * (attention?.[key] ?? 0)).toFixed(1)} % of its attention`,
+    ),
+  ];
 }

@@ -4,6 +4,7 @@ import type { CommandContext } from '../context.js';
 import { addFeaturesDashboardsCommand } from './features-dashboards.js';
 import { addFeaturesEdgeCommand } from './features-edge.js';
 import { addFeaturesGraphCommand } from './features-graph.js';
+import { addFeaturesImportCommand } from './features-import.js';
 import { addFeaturesLabelCommand } from './features-label.js';
 import { addFeaturesPathsCommand } from './features-paths.js';
 import { addFeaturesRateCommand } from './features-rate.js';
@@ -14,6 +15,7 @@ export function addFeaturesCommand(program: Command, context: CommandContext): v
     .command('features')
     .description('read the features of transcoders: graphs and paths of a prompt, dashboards, search, labels, ratings');
   addFeaturesGraphCommand(features, context);
+  addFeaturesImportCommand(features, context);
   addFeaturesPathsCommand(features, context);
   addFeaturesEdgeCommand(features, context);
   addFeaturesDashboardsCommand(features, context);

@@ -4,8 +4,8 @@ import { graphFile, slugOf } from '../feature-graph/graph-file.js';
 import type { LiveGraph } from '../feature-graph/graph-page.js';
 import { graphPanel } from '../feature-graph/graph-panel.js';
 import { shownText } from '../feature-graph/graph-shown.js';
-import { firstReading, graphView, qParamsOf, type GraphReading } from '../feature-graph/graph-view.js';
-import { pinnedList } from '../feature-graph/pinned-list.js';
+import { firstReading, graphView, qParamsOf, readingOf, type GraphReading } from '../feature-graph/graph-view.js';
+import { pinnedList, proposalList } from '../feature-graph/pinned-list.js';
 import { percentText } from '../number-text.js';
 import { copyButton } from './copy.js';
 import { nodesOf } from './drawing-nodes.js';
@@ -30,6 +30,8 @@ export function liveGraphPage(section: HTMLElement, { graph, maker }: LiveGraph)
     find('row-names')?.replaceChildren(nodesOf(rowNames(view)));
     panel?.replaceChildren(...graphPanel(view).map(nodesOf));
     find('supernodes')?.replaceChildren(...pinnedList(view).map(nodesOf));
+    find('proposals')?.replaceChildren(...(view.proposing ? proposalList(view).map(nodesOf) : []));
+    find('propose')?.setAttribute('aria-expanded', String(view.proposing));
     find('graph-view')?.classList.toggle('picked', view.picked !== undefined);
     const says = find('shown-says');
     if (says) says.textContent = shownText(graph, view.shown);
@@ -39,8 +41,7 @@ export function liveGraphPage(section: HTMLElement, { graph, maker }: LiveGraph)
     frame?.querySelector<SVGElement>(`[data-gnode="${node}"]`)?.focus({ preventScroll: true });
   }
   function change(next: Partial<GraphReading>): void {
-    const { choice, picked, pinned, supernodes } = view;
-    view = graphView(graph, { choice, picked, pinned, supernodes, ...next }, view.links);
+    view = graphView(graph, { ...readingOf(view), ...next }, view.links);
     draw();
     writeAddress(section.id, view);
   }
@@ -104,12 +105,22 @@ export function liveGraphPage(section: HTMLElement, { graph, maker }: LiveGraph)
   const hover = find('hover');
   if (hover) hoverCard(frame, hover, () => view);
   groupControls(section, () => view, change);
-  const file = (): string => graphFile(graph, qParamsOf(view), maker);
+  // A label is written when its field is left, so that the field is not made anew below the hands.
+  panel.addEventListener('change', ({ target }) => {
+    const given = target instanceof HTMLInputElement ? target.dataset['nodeLabel'] : undefined;
+    if (given === undefined) return;
+    const node = Number(given);
+    const label = (target as HTMLInputElement).value.trim();
+    const labels = new Map(view.labels);
+    if (label === (graph.nodes[node]?.label ?? '')) labels.delete(node);
+    else labels.set(node, label);
+    change({ labels });
+  });
+  const file = (): string => graphFile(view.graph, qParamsOf(view), maker);
   find('save-graph')?.addEventListener('click', () => saveFile(`${graph.slug ?? slugOf(graph.title)}.json`, file()));
   copyButton(find<HTMLButtonElement>('copy-graph'), file);
   addEventListener('hashchange', () => {
-    const { choice, picked, pinned, supernodes } = view;
-    view = graphView(graph, readAddress(graph, section.id, { choice, picked, pinned, supernodes }), view.links);
+    view = graphView(graph, readAddress(graph, section.id, readingOf(view)), view.links);
     showThresholds();
     draw();
   });

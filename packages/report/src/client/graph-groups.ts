@@ -1,4 +1,5 @@
-// Grouping pinned nodes under a name, and taking a group apart.
+// Grouping pinned nodes under a name, taking a group apart, and taking groups that are proposed.
+import { proposalsFor, type ProposedGroup } from '../feature-graph/graph-proposals.js';
 import type { GraphReading, GraphView } from '../feature-graph/graph-view.js';
 
 export function groupControls(
@@ -27,5 +28,22 @@ export function groupControls(
     if (!button) return;
     const place = Number(button.dataset['ungroup']);
     change({ supernodes: view().supernodes.filter((_, i) => i !== place) });
+  });
+
+  const take = (groups: readonly ProposedGroup[]): void => {
+    const { supernodes, pinned } = view();
+    change({
+      supernodes: [...supernodes, ...groups.map(({ name, members }) => ({ name, members }))],
+      pinned: [...new Set([...pinned, ...groups.flatMap(({ members }) => members)])],
+    });
+  };
+  section.querySelector('[data-propose]')?.addEventListener('click', () => change({ proposing: !view().proposing }));
+  section.querySelector('[data-proposals]')?.addEventListener('click', ({ target }) => {
+    if (!(target instanceof Element)) return;
+    const one = target.closest<HTMLElement>('[data-take]')?.dataset['take'];
+    const groups = proposalsFor(view());
+    if (one !== undefined) take(groups.slice(Number(one), Number(one) + 1));
+    else if (target.closest('[data-take-all]')) take(groups);
+    else if (target.closest('[data-no-proposals]')) change({ proposing: false });
   });
 }

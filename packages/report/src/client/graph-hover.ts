@@ -12,9 +12,10 @@ export function hoverCard(frame: HTMLElement, card: HTMLElement, view: () => Gra
 
   function show(shape: Element): void {
     const index = Number(shape.getAttribute('data-gnode'));
-    const { graph } = view();
+    const { graph, picked } = view();
     const node = graph.nodes[index];
-    if (!node || !card.parentElement) return;
+    // The panel says more of the picked node, and would lie below the card.
+    if (!node || !card.parentElement || index === picked) return hide();
     const own = cardOf(graph, index);
     card.replaceChildren(
       ...(own ? [] : [nodesOf(drawn('h5', {}, nodeName(node, graph)))]),

@@ -18,11 +18,17 @@ const placesOf: Readonly<Record<FeatureGraphNode['kind'], readonly ('layer' | 'p
 };
 
 export function graphFaults(graph: FeatureGraphRecord): Issue[] {
-  const { nodes, edges, splits = [], features = [], pruning, prompt, layers } = graph;
+  const { nodes, edges, splits = [], headScores = [], features = [], pruning, prompt, layers } = graph;
   const issues: Issue[] = [];
   const expect = (holds: boolean, path: string, given: string, allowed: string): void => {
     if (!holds) issues.push({ path, given, allowed });
   };
+  expect(
+    (graph.provenance === undefined) !== (graph.imported === undefined),
+    '/provenance',
+    graph.provenance ? 'a provenance and a file' : 'nothing',
+    'either a provenance, or in imported the file that it came from',
+  );
   expect(prompt.length > 0, '/prompt', 'a list of 0', 'at least one token');
   expect(
     nodes.some(({ kind }) => kind === 'output'),
@@ -31,15 +37,17 @@ export function graphFaults(graph: FeatureGraphRecord): Issue[] {
     'at least one node that is explained',
   );
   const ids = new Set<string>();
-  nodes.forEach((node, i) => {
-    const path = `/nodes/${i}`;
-    expect(!ids.has(node.id), `${path}/id`, `${node.id} for the second time`, 'each id once');
-    ids.add(node.id);
+  const checkPlaces = (node: FeatureGraphNode, path: string): void => {
     for (const place of placesOf[node.kind])
       expect(node[place] !== undefined, `${path}/${place}`, 'nothing', `a ${place}, as ${node.kind}s have one`);
     expect((node.position ?? 0) < prompt.length, `${path}/position`, String(node.position), `below ${prompt.length}`);
     expect((node.layer ?? 0) < layers, `${path}/layer`, String(node.layer), `below ${layers}`);
     isShare(`${path}/influence`, node.influence);
+  };
+  nodes.forEach((node, i) => {
+    expect(!ids.has(node.id), `/nodes/${i}/id`, `${node.id} for the second time`, 'each id once');
+    ids.add(node.id);
+    checkPlaces(node, `/nodes/${i}`);
   });
   const seen = new Set<number>();
   edges.forEach(([source, target, , influence], i) => {
@@ -76,9 +84,39 @@ export function graphFaults(graph: FeatureGraphRecord): Issue[] {
       `parts that sum to the edge, ${found[2]}`,
     );
   });
+  headScores.forEach(({ layer, query, key, score, queries, keys, terms, attention }, i) => {
+    const path = `/headScores/${i}`;
+    expect(layer < layers, `${path}/layer`, String(layer), `below ${layers}`);
+    expect(query < prompt.length, `${path}/query`, String(query), `below ${prompt.length}`);
+    expect(key <= query, `${path}/key`, String(key), `at most ${query}, the query`);
+    queries.forEach((node, n) => checkPlaces(node, `${path}/queries/${n}`));
+    keys.forEach((node, n) => checkPlaces(node, `${path}/keys/${n}`));
+    expect(
+      terms.length === keys.length + 1 && terms.every((line) => line.length === queries.length + 1),
+      `${path}/terms`,
+      `${terms.length} rows`,
+      `${keys.length + 1} rows of ${queries.length + 1}`,
+    );
+    const all = terms.flat();
+    const size = all.reduce((most, each) => Math.max(most, Math.abs(each)), Math.abs(score));
+    const sum = all.reduce((total, each) => total + each, 0);
+    expect(
+      Math.abs(sum - score) <= SPLIT_TOLERANCE * size,
+      `${path}/terms`,
+      `terms of sum ${sum}`,
+      `terms that sum to the score, ${score}`,
+    );
+    expect(
+      attention === undefined || attention.length === query + 1,
+      `${path}/attention`,
+      `${attention?.length} entries`,
+      `one per position up to ${query}`,
+    );
+  });
   isShare('/pruning/nodeThreshold', pruning.nodeThreshold);
   isShare('/pruning/edgeThreshold', pruning.edgeThreshold);
-  const { pinnedIds = [], supernodes = [] } = graph.qParams ?? {};
+  const { pinnedIds = [], supernodes = [], clerps = [] } = graph.qParams ?? {};
+  clerps.forEach(([id], i) => expect(ids.has(id), `/qParams/clerps/${i}/0`, id, 'the id of a node'));
   pinnedIds.forEach((id, i) => expect(ids.has(id), `/qParams/pinnedIds/${i}`, id, 'the id of a node'));
   supernodes.forEach(([label, ...members], i) => {
     expect(label !== undefined, `/qParams/supernodes/${i}`, 'a list of 0', 'a name, then ids of nodes');

@@ -1,5 +1,6 @@
 // A graph as the file that graph viewers open: metadata, qParams, nodes and links, as circuit-tracer and Neuronpedia write them.
 import type { Json } from '../schema.js';
+import { graphExtras } from './graph-extras.js';
 import type { FeatureGraphNode } from './graph-record.js';
 import type { DrawnGraph } from './graph-view.js';
 
@@ -26,6 +27,8 @@ export function graphFile(
   maker: GraphFileMaker,
 ): string {
   const { nodes, edges, prompt, pruning } = graph;
+  const written = nodes.map((node) => fileNode(node, graph));
+  const named = new Map(nodes.map(({ id }, i) => [id, viewerName(written[i])]));
   const file: Json = {
     metadata: {
       slug: graph.slug ?? slugOf(graph.title),
@@ -36,9 +39,16 @@ export function graphFile(
       node_threshold: pruning.nodeThreshold,
       info: { description: graph.title, generator: { name: 'limn', version: maker.version } },
       pruning_settings: { node_threshold: pruning.nodeThreshold, edge_threshold: pruning.edgeThreshold },
+      limn: graphExtras(graph),
     },
-    qParams: { ...qParams, linkType: 'both', clickedId: qParams.clickedId ?? '', sg_pos: '' },
-    nodes: nodes.map((node) => fileNode(node, graph)),
+    qParams: {
+      ...qParams,
+      clerps: (qParams.clerps ?? []).map(([id, label]) => [named.get(id) ?? id, label]),
+      linkType: 'both',
+      clickedId: qParams.clickedId ?? '',
+      sg_pos: '',
+    },
+    nodes: written,
     links: edges.map(([source, target, weight]) => ({
       source: nodes[source]?.id ?? '',
       target: nodes[target]?.id ?? '',
@@ -48,7 +58,11 @@ export function graphFile(
   return `${JSON.stringify(file, undefined, 1)}\n`;
 }
 
-function fileNode(node: FeatureGraphNode, graph: DrawnGraph): Json {
+/** The name by which viewers keep the label of a node: its layer, its feature number in the file, its position. */
+const viewerName = (node: { readonly [key: string]: Json } | undefined): string =>
+  [node?.['layer'], node?.['feature'], node?.['ctx_idx']].join('_');
+
+function fileNode(node: FeatureGraphNode, graph: DrawnGraph): { readonly [key: string]: Json } {
   const { id, kind, position = 0, influence, activation, probability, weight } = node;
   return {
     node_id: id,

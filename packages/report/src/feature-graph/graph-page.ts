@@ -5,7 +5,7 @@ import { Markup, html, scriptJson } from '../markup.js';
 import { numberText, percentText } from '../number-text.js';
 import { pageShell } from '../page-shell.js';
 import { carriesSpaces, tokenText } from '../prompts.js';
-import { provenanceFacts } from '../provenance.js';
+
 import { maskSecrets } from '../secrets.js';
 import { graphDrawing, rowNames, shapeOf } from './graph-drawing.js';
 import { graphPanel } from './graph-panel.js';
@@ -14,6 +14,8 @@ import { shownText } from './graph-shown.js';
 import { summariseFeatureGraph } from './graph-summary.js';
 import { effectTable, nodeTable, strongestEdges, tableSize } from './graph-tables.js';
 import { firstReading, graphView, type DrawnGraph, type GraphView } from './graph-view.js';
+import { headScores } from './head-scores.js';
+import { graphOrigin } from './graph-origin.js';
 import { pinnedList } from './pinned-list.js';
 import { residualMeter } from './residual-meter.js';
 
@@ -30,10 +32,11 @@ export interface LiveGraph {
  */
 export function featureGraphPage(given: FeatureGraphRecord): string {
   const record = maskSecrets(checkFeatureGraph(given));
-  const { schema: _schema, version: _version, kind: _kind, provenance, effects, ...graph } = record;
+  const { schema: _schema, version: _version, kind: _kind, provenance, imported, effects, ...graph } = record;
+  const versions: Readonly<Record<string, string>> = (provenance ?? imported)?.versions ?? {};
   const live: LiveGraph = {
     graph: liveGraph(graph),
-    maker: { scan: provenance.model.name, version: provenance.versions['limn'] ?? '' },
+    maker: { scan: record.scan ?? provenance?.model.name ?? '', version: versions['limn'] ?? '' },
   };
   const view = graphView(graph, firstReading(graph));
   const { headline, sentences } = summariseFeatureGraph(record);
@@ -53,10 +56,13 @@ export function featureGraphPage(given: FeatureGraphRecord): string {
         <h3>Pinned and grouped</h3>
         ${groupControls()}
         <div class="supernodes" data-supernodes>${pinnedList(view).map(drawnMarkup)}</div>
+        <div class="proposals only-live" data-proposals aria-live="polite"></div>
       </div>
+      ${headScores(record)}
       <div class="part">
         <h3>Does it add up?</h3>
-        ${residualMeter(record)} ${scoreFigures(record)}
+        ${record.accounting ? residualMeter(record.accounting) : html`<p class="note">The file does not say what its edges should sum to.</p>`}
+        ${scoreFigures(record)}
       </div>
       ${
         effects !== undefined &&
@@ -75,18 +81,9 @@ export function featureGraphPage(given: FeatureGraphRecord): string {
         ${folded('Nodes', record.nodes.length, 'the most influential', nodeTable(record))}
         ${folded('Edges', record.edges.length, 'the strongest', strongestEdges(record))}
       </div>
-      <div class="part">
-        <h3>How to get this again</h3>
-        ${provenanceFacts(provenance, [
-          [
-            'Pruned',
-            `nodes at ${numberText(record.pruning.nodeThreshold)} of the influence, edges at ${numberText(record.pruning.edgeThreshold)}`,
-          ],
-        ])}
-      </div>
-      ${new Markup(`<script type="application/json">${scriptJson(live)}</script>`)}
+      ${graphOrigin(record)} ${new Markup(`<script type="application/json">${scriptJson(live)}</script>`)}
     </section>`,
-    version: provenance.versions['limn'],
+    version: versions['limn'],
     footer: html`An edge is what its source brings to its target’s pre-activation, or to an output’s logit less the mean
     logit, with attention patterns and LayerNorm scales as they are in this prompt. Influence is that of circuit-tracer:
     a threshold of 0.8 keeps the nodes that have 80 % of it.`,
@@ -201,10 +198,11 @@ function groupControls(): Markup {
       >Name <input type="text" data-group-name autocomplete="off" maxlength="500" placeholder="a supernode"
     /></label>
     <button type="button" data-group>Group what is ticked</button>
+    <button type="button" data-propose aria-expanded="false">Propose groups</button>
     <button type="button" data-save-graph>Save graph JSON</button>
     <button type="button" data-copy-graph>Copy it</button>
     <span class="note"
-      >Pins and groups live in this page until it is closed; the graph JSON keeps them in qParams.</span
+      >Pins, groups and labels live in this page until it is closed; the graph JSON keeps them in qParams.</span
     >
   </div>`;
 }

@@ -2,8 +2,9 @@
 import { drawn, type Drawn } from '../drawn.js';
 import { featureCard } from '../features/feature-card.js';
 import { numberText, signedText, shortDecimalsFor, tenth } from '../number-text.js';
+import { headName } from './head-scores.js';
 import { nodeFigures, nodeName, placeOf } from './graph-names.js';
-import type { FeatureGraphSplit } from './graph-record.js';
+import type { FeatureGraphNode, FeatureGraphSplit } from './graph-record.js';
 import type { DrawnGraph, GraphView } from './graph-view.js';
 
 /** Edges of each list that stand open; the others fold. */
@@ -29,6 +30,7 @@ export function graphPanel(view: GraphView): Drawn[] {
         drawn('button', { type: 'button', 'data-pin': picked }, pinned.includes(picked) ? 'Unpin' : 'Pin'),
         drawn('button', { type: 'button', 'data-clear': '' }, 'Clear'),
       ),
+      ...(node.kind === 'feature' ? [labelField(node, picked)] : []),
     ),
     drawn(
       'dl',
@@ -37,7 +39,42 @@ export function graphPanel(view: GraphView): Drawn[] {
     ),
     ...edgeList(view, 'In', links.into(picked), 0),
     ...edgeList(view, 'Out', links.outOf(picked), 1),
+    ...scoreParts(graph, node),
     ...(card ? [drawn('h5', {}, 'Its dashboard'), card] : []),
+  ];
+}
+
+/** What the reader calls a feature; the graph file keeps it. */
+const labelField = ({ label = '' }: FeatureGraphNode, picked: number): Drawn =>
+  drawn(
+    'label',
+    { class: 'only-live panel-label' },
+    'Label ',
+    drawn('input', {
+      type: 'text',
+      'data-node-label': picked,
+      value: label,
+      maxlength: 500,
+      autocomplete: 'off',
+      placeholder: 'what it stands for',
+    }),
+  );
+
+/** What a node brings to the scores of heads that were split, on either side. */
+function scoreParts({ headScores = [] }: DrawnGraph, { id }: FeatureGraphNode): Drawn[] {
+  const parts = headScores.flatMap((score) => {
+    const [column, line] = [score.queries, score.keys].map((side) => side.findIndex((each) => each.id === id));
+    const asQuery = score.terms.reduce((sum, terms) => sum + (terms[column ?? -1] ?? 0), 0);
+    const asKey = (score.terms[line ?? -1] ?? []).reduce((sum, term) => sum + term, 0);
+    return [
+      ...(column === -1 ? [] : [`${headName(score)}: ${signedText(asQuery, 2)} as part of the query`]),
+      ...(line === -1 ? [] : [`${headName(score)}: ${signedText(asKey, 2)} as part of the key`]),
+    ];
+  });
+  if (!parts.length) return [];
+  return [
+    drawn('h5', {}, 'In scores of heads'),
+    drawn('ul', { class: 'score-parts' }, ...parts.map((part) => drawn('li', {}, part))),
   ];
 }
 
@@ -92,7 +129,10 @@ function edgeItem(
   const other = graph.edges[i]?.[end] ?? 0;
   const node = graph.nodes[other];
   const sign = weight < 0 ? 'hinders' : 'helps';
-  const splits = (graph.splits ?? []).filter(({ edge }) => edge === i);
+  const splits = (graph.splits ?? [])
+    .filter(({ edge }) => edge === i)
+    .sort((a, b) => throughHeads(b) - throughHeads(a));
+  const [widest, ...others] = splits.map((split) => drawn('p', { class: 'split' }, splitText(split, decimals)));
   return drawn(
     'li',
     { class: isDrawn ? '' : 'not-drawn' },
@@ -109,9 +149,23 @@ function edgeItem(
       drawn('rect', { x: 0, y: 0, width: Math.max(1, tenth((40 * Math.abs(weight)) / most)), height: 9 }),
     ),
     drawn('data', { class: `${sign}-text`, value: weight }, signedText(weight, decimals)),
-    ...splits.map((split) => drawn('p', { class: 'split' }, splitText(split, decimals))),
+    widest ?? false,
+    others.length > 0 &&
+      drawn(
+        'details',
+        { class: 'split' },
+        drawn(
+          'summary',
+          {},
+          `by the heads of ${others.length === 1 ? 'another layer' : `${others.length} other layers`}`,
+        ),
+        ...others,
+      ),
   );
 }
+
+/** How much of an edge runs through the heads of a split's layer. */
+const throughHeads = ({ heads }: FeatureGraphSplit): number => heads.reduce((sum, value) => sum + Math.abs(value), 0);
 
 /** 'through 5.1 +0.52, 5.7 −0.1, 6 others 0.01; past layer 5 +0.02'. */
 export function splitText({ layer, heads, past }: FeatureGraphSplit, decimals: number): string {

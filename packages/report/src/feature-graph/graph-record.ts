@@ -5,6 +5,8 @@ import { SCHEMA_NAME, SCHEMA_VERSION, checkAgainst, fromJson, toJson } from '../
 import { either, finite, list, object, oneOf, orNull, row, text, whole, yesNo } from '../schema.js';
 import type { Infer, Json } from '../schema.js';
 import { graphFaults } from './graph-faults.js';
+import { graphFields, outputFields } from './graph-schema-parts.js';
+import { importedSchema } from './imported-record.js';
 
 const name = text({ longest: 1000 });
 const MOST_NODES = 20_000;
@@ -22,16 +24,10 @@ const node = object(
     position: whole(0, 100_000),
     feature: whole(),
     activation: finite,
-    /** The id of a token or of an output's token. */
-    token: whole(),
     /** Of a bias: 'b_dec', 'ln1.beta', … */
     bias: name,
-    /** What is explained, of an output; what a feature stands for. */
-    label: text({ longest: 2000 }),
-    /** Of an output: the number that its edges sum to, its share of the influence, and its probability. */
-    value: finite,
-    weight: finite,
-    probability: finite,
+    /** Of a token its id, of a feature what it stands for, of an output all of them. */
+    ...outputFields,
     /** Cumulative: the share of all influence that nodes up to this one's rank have. Small is important. */
     influence: finite,
   },
@@ -42,6 +38,30 @@ const edge = row([whole(), whole(), finite], [finite]);
 
 /** An edge split by the heads of one attention layer; `past` is what does not run through them. The parts sum to the edge. */
 const split = object({ edge: whole(), layer: whole(), heads: list(finite, { most: 1000 }), past: finite });
+
+/**
+ * One score of a head before the softmax, as a table of terms: those of some sources of the query and of the key, and in the last row and
+ * column those of all others together. The entries sum to the score.
+ */
+const headScore = object(
+  {
+    layer: whole(0, 10_000),
+    head: whole(0, 10_000),
+    /** Positions of the token that looks and of the token that is looked at. */
+    query: whole(),
+    key: whole(),
+    score: finite,
+    /** What is named in the table; those that are nodes of the graph have the same ids. */
+    queries: list(node, { most: 100 }),
+    keys: list(node, { most: 100 }),
+    /** [keys + 1][queries + 1] */
+    terms: list(list(finite, { most: 101 }), { most: 101 }),
+  },
+  {
+    /** How much the head looks at each position up to the query's, after the softmax. */
+    attention: list(finite, { most: 5000 }),
+  },
+);
 
 /** The fields of an `EffectSummary` of @limn/transcoders. */
 const effect = object({
@@ -58,32 +78,32 @@ const graphSchema = object(
     schema: oneOf(SCHEMA_NAME),
     version: oneOf(SCHEMA_VERSION),
     kind: oneOf('feature-graph'),
-    title: text({ longest: 500 }),
-    provenance: provenanceSchema,
+    title: graphFields.title,
     /** The tokens of the prompt. */
     prompt: list(name, { most: 5000 }),
-    layers: whole(1, 1000),
+    layers: graphFields.layers,
     nodes: list(node, { most: MOST_NODES }),
     edges: list(edge, { most: MOST_EDGES }),
-    scores: object({ replacement: finite, completeness: finite }),
-    /** The worst residual of all targets, relative, and what it may be: edges into a node sum to its value. */
-    accounting: object({ worst: finite, tolerance: finite }, { targets: whole() }),
+    scores: graphFields.scores,
     /** Where the page's sliders begin. */
     pruning: object({ nodeThreshold: finite, edgeThreshold: finite }),
   },
   {
-    /** Features that fired; those that are no nodes are part of the errors. */
-    activeFeatures: whole(),
-    /** Nodes and edges of the graph before it was cut down to those of this record. */
-    whole: object({ nodes: whole(), edges: whole() }),
-    /** Layers whose MLP no dictionary explains. */
-    withoutDictionary: list(whole(0, 10_000), { most: 1000 }),
-    /** What readers did, as graph files keep it: a supernode is its name, then the ids of its nodes. */
+    /** Of a graph that was made here; one from a file has `imported` instead. */
+    provenance: provenanceSchema,
+    imported: importedSchema,
+    accounting: graphFields.accounting,
+    activeFeatures: graphFields.activeFeatures,
+    whole: graphFields.whole,
+    withoutDictionary: graphFields.withoutDictionary,
+    /** What readers did, as graph files keep it: a supernode is its name, then the ids of its nodes; a clerp is an id and what its node is called. */
     qParams: object(
       { pinnedIds: list(name, { most: MOST_NODES }), supernodes: list(list(name, { most: 2000 }), { most: 1000 }) },
-      { clickedId: orNull(name) },
+      { clickedId: orNull(name), clerps: list(row([name, name], []), { most: MOST_NODES }) },
     ),
     splits: list(split, { most: 20_000 }),
+    /** Why heads look where they look. */
+    headScores: list(headScore, { most: 200 }),
     /** Effects that the graph predicts beside those measured, by depth: of its features, and of others for comparison. */
     effects: list(object({ name, rows: list(effect, { most: 1000 }) }, { control: yesNo }), { most: 50 }),
     /** Dashboards of some of its features. */
@@ -114,6 +134,11 @@ export type FeatureEffectRow = Infer<typeof effect>;
  * @useDeclaredType
  */
 export type FeatureGraphSplit = Infer<typeof split>;
+/**
+ * One score of a head, by the sources of its query and its key.
+ * @useDeclaredType
+ */
+export type FeatureGraphHeadScore = Infer<typeof headScore>;
 
 /** The JSON Schema of an attribution graph's record, for other tools. */
 export const featureGraphJsonSchema: Readonly<Record<string, Json>> = {

@@ -15,9 +15,11 @@ export function summariseFeatureGraph(graph: FeatureGraphRecord): Summary {
     headline: `What ${prompt.length} tokens bring to ${what}${outputs.length > 1 ? ` and ${numberText(outputs.length - 1, 9)} more` : ''}, through ${numberText(features, 9)} features and ${numberText(edges.length, 9)} edges.`,
     sentences: [
       `Replacement ${percentText(scores.replacement)}: the share of paths from outputs that end at tokens and not at errors. Completeness ${percentText(scores.completeness)}: the share of what goes into nodes that is no error.`,
-      accounting.worst <= accounting.tolerance
-        ? `Edges into a node sum to its value within ${numberText(accounting.worst, 2)}.`
-        : `Edges do not add up: they miss a node’s value by up to ${numberText(accounting.worst, 2)}, where ${numberText(accounting.tolerance, 2)} is allowed.`,
+      accounting === undefined
+        ? 'The graph is a file’s: what its nodes’ values are is not in it, so that nothing says how far its edges add up.'
+        : accounting.worst <= accounting.tolerance
+          ? `Edges into a node sum to its value within ${numberText(accounting.worst, 2)}.`
+          : `Edges do not add up: they miss a node’s value by up to ${numberText(accounting.worst, 2)}, where ${numberText(accounting.tolerance, 2)} is allowed.`,
       activeFeatures !== undefined && activeFeatures > features
         ? `${numberText(activeFeatures, 9)} features fired; those that are no nodes are part of the errors where they stand.`
         : '',

@@ -8,8 +8,7 @@ const [width, left, right] = [340, 8, 332];
 /** Powers of ten at the ends. */
 const [least, most] = [-9, 0];
 
-export function residualMeter({ accounting }: Pick<FeatureGraphRecord, 'accounting'>): Markup {
-  const { worst, tolerance, targets } = accounting;
+export function residualMeter({ worst, tolerance, targets }: NonNullable<FeatureGraphRecord['accounting']>): Markup {
   const holds = worst <= tolerance;
   const x = (value: number): number => {
     const power = value > 0 ? Math.min(most, Math.max(least, Math.log10(value))) : least;
