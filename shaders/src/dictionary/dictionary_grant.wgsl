@@ -1,9 +1,9 @@
-// counts[n] = above[n] + what row n gets of the ties: those of the first rows, until none are left
-// above [rows]
-// equal [rows]
-// equal_before [rows + 1]: Σ_{m < n} equal[m]
-// state [2]: the key, all ones if every candidate is taken, and how many that have it are needed
-// counts [rows]
+// counts[l] = above[l] + what list l gets of the ties: those of the first lists, until none are left
+// above [size]
+// equal [size]
+// equal_before [size + 1]: Σ_{m < l} equal[m]
+// state [3]: the key, all ones if every candidate is taken, and how many that have it are needed
+// counts [size]
 struct Params {
   size: u32,
 }
@@ -19,10 +19,10 @@ override WG: u32 = 64u;
 
 @compute @workgroup_size(WG)
 fn dictionary_grant(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let n = id.y * groups.x * WG + id.x;
-  if (n >= params.size) {
+  let list = id.y * groups.x * WG + id.x;
+  if (list >= params.size) {
     return;
   }
   let ties = select(state[1], 0u, state[0] == 0xffffffffu);
-  counts[n] = above[n] + min(equal[n], ties - min(ties, equal_before[n]));
+  counts[list] = above[list] + min(equal[list], ties - min(ties, equal_before[list]));
 }

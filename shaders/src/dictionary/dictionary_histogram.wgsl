@@ -1,80 +1,37 @@
-// bins[d] += #{candidates whose key begins with the digits found so far and goes on with d}
-// uses: positive, digits
-// source [rows, stride], bits of f32; or, listed, entries [.., 2] of column and bits
-// allowed [features]: where masked, only columns with a number other than 0 are candidates
-// list_starts [rows + 1]: where each row's entries begin, if listed
-// state [2]: the digits found so far
-// histogram [2048], 0 before round 0
-struct Params {
-  rows: u32,
-  features: u32,
-  stride: u32,
-  listed: u32,
-  round: u32,
-  // rows to a workgroup
-  each: u32,
-  masked: u32,
-}
-
-override WG: u32 = 256u;
+// histogram[d] += #{candidates whose key begins with the digits found so far and goes on with d}; a lane a list
+// uses: positive, digits, candidates, candidate_lists
+// source [rows, stride], bits of f32
+// allowed [features]
+// entries [lists, room, 2]
+// lengths [lists]
+// state [3]; the digits found so far
+// histogram [2048], 0 before
+override WG: u32 = 64u;
+// Whether `allowed` counts.
+override MASKED: bool = false;
 
 @group(0) @binding(0) var<storage, read> source: array<u32>;
 @group(0) @binding(1) var<storage, read> allowed: array<u32>;
-@group(0) @binding(2) var<storage, read> list_starts: array<u32>;
-@group(0) @binding(3) var<storage, read> state: array<u32>;
-@group(0) @binding(4) var<storage, read_write> histogram: array<atomic<u32>>;
-@group(0) @binding(5) var<uniform> params: Params;
-
-fn key_of(start: u32, column: u32) -> u32 {
-  if (params.masked != 0u && allowed[column] == 0u) {
-    return 0u;
-  }
-  return positive_key(source[start + column]);
-}
+@group(0) @binding(2) var<storage, read> entries: array<u32>;
+@group(0) @binding(3) var<storage, read> lengths: array<u32>;
+@group(0) @binding(4) var<storage, read> state: array<u32>;
+@group(0) @binding(5) var<storage, read_write> histogram: array<atomic<u32>>;
+@group(0) @binding(6) var<uniform> params: Params;
 
 @compute @workgroup_size(WG)
-fn dictionary_histogram(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let first = (group.y * groups.x + group.x) * params.each;
-  if (first >= params.rows) {
+fn dictionary_histogram(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let list = id.y * groups.x * WG + id.x;
+  if (list >= params.lists) {
     return;
   }
-  let end = min(first + params.each, params.rows);
-  var prefix = 0u;
-  if (params.round > 0u) {
-    prefix = state[0];
-  }
-  clear_bins(lane);
-  if (params.listed > 0u) {
-    for (var e = list_starts[first] + lane; e < list_starts[end]; e += WG) {
-      count_digit(source[2u * e + 1u], prefix, params.round);
-    }
-  } else {
-    let last = params.features - 1u;
-    let shift = digit_shift(params.round) + digit_bits(params.round);
-    for (var row = first; row < end; row += 1u) {
-      let start = row * params.stride;
-      for (var v = lane; v <= last; v += 4u * WG) {
-        // repeat r 0..4
-        let key$r = select(0u, key_of(start, min(v + $(r)u * WG, last)), v + $(r)u * WG <= last);
-        // end repeat
-        // Seldom does one of four begin with the digits found so far.
-        if (max(max(key0, key1), max(key2, key3)) >> shift >= prefix) {
-          // repeat r 0..4
-          count_digit(key$r, prefix, params.round);
-          // end repeat
-        }
-      }
-    }
-  }
-  workgroupBarrier();
-  for (var b = lane; b < BINS; b += WG) {
-    let count = atomicLoad(&bins[b]);
-    if (count > 0u) {
-      atomicAdd(&histogram[b], count);
+  let prefix = select(state[0], 0u, params.round == 0u);
+  let bits = digit_bits(params.round);
+  let held = candidate_list(list);
+  for (var j = 0u; j < held.length; j += 1u) {
+    let key = candidate(held, j).y;
+    let rest = key >> digit_shift(params.round);
+    if (key != 0u && rest >> bits == prefix) {
+      atomicAdd(&histogram[rest & ((1u << bits) - 1u)], 1u);
     }
   }
 }

@@ -1,7 +1,7 @@
 // The k largest positive of every row of h, given a tile of rows at a time, put together as lists without gaps.
 import * as shaders from '@limn/shaders';
 import { defineKernel, type Step, type Storage } from '@limn/gpu';
-import { groupsOf, perElement } from '../grid.js';
+import { groupsOf } from '../grid.js';
 import { allocate, type Tensor } from '../tensor.js';
 import { scan } from './scan.js';
 import type { SparseEntries } from './sparse-codes.js';
@@ -25,7 +25,10 @@ const laneKernel = defineKernel(shaders.dictionaryLaneTopK, {
   tune: ({ adapter, subgroups, subgroupMin }): { WG?: number } =>
     adapter.isFallback ? { WG: subgroups ? subgroupMin : 4 } : {},
 });
-const entriesKernel = defineKernel(shaders.dictionaryEntries, { grid: perElement, work: (u) => 16 * u.size });
+const entriesKernel = defineKernel(shaders.dictionaryEntries, {
+  grid: (u, { WG }) => groupsOf(Math.ceil(Math.max(u.size, u.rows + 1) / WG)),
+  work: (u) => 16 * u.size,
+});
 
 /** One tile of pre-activations: rows [first, first + rows), `stride` numbers apart. */
 export interface SelectionTile {
@@ -70,15 +73,15 @@ export function selectByRow(step: Step, form: SelectionForm, forced?: SelectionK
       const run = 8 * Math.ceil(features / Math.min(MOST_RUNS, Math.max(LEAST_RUNS, 4 * k)) / 8);
       return step.dispatch(laneKernel, bindings, { ...uniforms, run }, { overrides: { MASKED: masked } });
     },
-    finish: () => listEntries(step, form, scan(step, counts, 'row starts'), picks, pickStride),
+    finish: () => listEntries(step, form, scan(step, counts, 'list starts'), picks, pickStride),
   };
 }
 
-/** Picked pairs as three lists. */
+/** Picked pairs as three lists and where rows begin in them; `starts` is of the lists that were picked into, several to a row. */
 export function listEntries(
   step: Step,
   { rows, features, k }: SelectionForm,
-  rowStarts: Tensor,
+  starts: Tensor,
   picks: Tensor,
   pickStride: number,
 ): SparseEntries {
@@ -86,16 +89,18 @@ export function listEntries(
   const columns = allocate(step, [size], 'columns', 'u32');
   const values = allocate(step, [size], 'values');
   const entryRows = allocate(step, [size], 'entry rows', 'u32');
+  const rowStarts = allocate(step, [rows + 1], 'row starts', 'u32');
   step.dispatch(
     entriesKernel,
     {
       picks: picks.storage,
-      row_starts: rowStarts.storage,
+      starts: starts.storage,
       columns: columns.storage,
       values: values.storage,
       entry_rows: entryRows.storage,
+      row_starts: rowStarts.storage,
     },
-    { size, rows, features, pick_stride: pickStride },
+    { size, rows, features, pick_stride: pickStride, lists_of_row: (starts.size - 1) / rows },
   );
   return { rowStarts, columns, values, entryRows };
 }

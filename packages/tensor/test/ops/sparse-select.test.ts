@@ -111,6 +111,20 @@ describe('selectTopK', () => {
     }
   });
 
+  it('batch: a stretch of one row holds most of the largest, at every bound', async () => {
+    // Three lists a row. By k: of four maxima, of two and of one the largest is counted; more are wanted than there are maxima.
+    const [rows, features] = [6, 2100];
+    const h = kinds['normal']!(rows, features).map((value, i) =>
+      i >= 4 * features && i < 4 * features + 1024 ? value + 3 : value,
+    );
+    for (const k of [3, 20, 50, 140])
+      await check(
+        `batch, ${rows}×${features}, k ${k}, one row above all others`,
+        (step) => selectTopK(step, fromData(step, h, [rows, features]), { k, over: 'batch' }),
+        selectLargest(h, features, { k, over: 'batch' }),
+      );
+  });
+
   it('rows longer than one round of bits, with ties at both ends', async () => {
     const features = 33_001;
     const h = new Float32Array(features).fill(-1);
