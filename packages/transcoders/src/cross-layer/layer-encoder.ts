@@ -33,6 +33,7 @@ export class LayerEncoder implements FeatureEncoder {
     return this.parameters.get(`${name}.${this.layer}`) as Tensor;
   }
 
+  /** log θ [F] of this layer, of `jump-relu` and `batch-top-k`. */
   get logThreshold(): Tensor | undefined {
     return this.parameters.get(`logThreshold.${this.layer}`);
   }
