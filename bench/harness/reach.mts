@@ -40,9 +40,14 @@ const inverse =
     return value === undefined ? undefined : 1 / value - shift;
   };
 
-const dictionaryStepOf = ({ jobs }: BenchRecord, name: string): number | undefined =>
+const dictionaryStepOf = ({ jobs }: BenchRecord, name: string, overBatch: boolean): number | undefined =>
   jobs
-    .find((job) => job.name.startsWith('dictionary step') && job.name.includes(name))
+    .find(
+      (job) =>
+        job.name.startsWith('dictionary step') &&
+        job.name.includes(name) &&
+        job.name.endsWith('over the batch') === overBatch,
+    )
     ?.beside.find((beside) => beside.name === 'dense step')?.ratio.median;
 
 const ONNX = /^onnxruntime webgpu/;
@@ -108,12 +113,14 @@ const RULES: readonly Rule[] = [
     2.3,
     2.1,
   ),
-  ...['64 → 1024', '256 → 4096'].map((name) =>
-    less(
-      `a dictionary's sparse step over its dense one, ${name}`,
-      inverse((record) => dictionaryStepOf(record, name)),
-      0.4,
-      0.3,
+  ...[false, true].flatMap((overBatch) =>
+    ['64 → 1024', '256 → 4096'].map((name) =>
+      less(
+        `a dictionary's sparse step over its dense one, ${name}${overBatch ? ', over the batch' : ''}`,
+        inverse((record) => dictionaryStepOf(record, name, overBatch)),
+        0.4,
+        0.3,
+      ),
     ),
   ),
   {
