@@ -32,7 +32,7 @@ interface Settled {
 
 /** Tensors that make one selection's codes. */
 const OUTPUTS = 4;
-const outputsOf = <T,>(all: readonly T[], i: number): readonly T[] => all.slice(OUTPUTS * i, OUTPUTS * (i + 1));
+const outputsOf = <T>(all: readonly T[], i: number): readonly T[] => all.slice(OUTPUTS * i, OUTPUTS * (i + 1));
 
 const encodeEachOp = defineOp<readonly [Tensor, Tensor, Tensor], readonly Tensor[], Settled, undefined>({
   name: 'encodeTopKEach',

@@ -40,7 +40,8 @@ export function chunkOf(
   { batchesPerChunk, rowsPerUpdate, skip, mostRowsPerSourceBatch }: TrainingSettings,
 ): { readonly batchesPerChunk: number; readonly rowsPerChunk: number } {
   const perBatch = mostRowsPerSourceBatch ?? keptCount(source(0), skip);
-  const batches = batchesPerChunk ?? Math.max(1, Math.ceil((UPDATES_PER_CHUNK * rowsPerUpdate) / Math.max(1, perBatch)));
+  const batches =
+    batchesPerChunk ?? Math.max(1, Math.ceil((UPDATES_PER_CHUNK * rowsPerUpdate) / Math.max(1, perBatch)));
   return { batchesPerChunk: batches, rowsPerChunk: batches * perBatch };
 }
 
@@ -94,7 +95,9 @@ function updateBytes(model: HookedModel, spec: SettledSpec, rowsPerUpdate: numbe
   const mean = Array.from({ length: width }, () => 0);
   using kind = kindOf(dry, spec, Object.fromEntries(sites.map((site) => [site, { scale: 1, mean }])));
   using step = dry.step({ label: 'plan of an update' });
-  const rows = new Map(sites.map((site) => [site, persistent(dry, [rowsPerUpdate, width], undefined, { label: site })]));
+  const rows = new Map(
+    sites.map((site) => [site, persistent(dry, [rowsPerUpdate, width], undefined, { label: site })]),
+  );
   kind.record(step, rows, spec.loss, deadStatesOf(dry, kind));
   return step.plan().bytesPeak;
 }
