@@ -1,5 +1,6 @@
 // The figures of the model card as Markdown.
 import type { AblationFigures, PocketFigures, Requirement } from '@limn/pocket';
+import { requirementRows, rows } from './tables.mjs';
 
 export interface Card {
   readonly weightsSha256: string;
@@ -17,15 +18,7 @@ export function cardMarkdown({ weightsSha256, adapter, limn, figures, ablation, 
     '',
     '### Against what was asked',
     '',
-    ...rows(
-      ['figure', 'value', 'asked', 'met'],
-      requirements.map(({ name, value, bound, sense, met }) => [
-        name,
-        value.toFixed(3),
-        `${sense} ${bound}`,
-        met ? 'yes' : `no, by ${Math.abs(value - bound).toFixed(3)}`,
-      ]),
-    ),
+    ...requirementRows(requirements),
     '',
     '### In detail',
     '',
@@ -61,11 +54,4 @@ export function cardMarkdown({ weightsSha256, adapter, limn, figures, ablation, 
     ),
     '',
   ].join('\n');
-}
-
-/** A Markdown table; bars inside of cells are escaped. */
-function rows(head: readonly string[], body: readonly (readonly string[])[]): string[] {
-  const line = (cells: readonly string[]): string =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), `|${head.map(() => '---').join('|')}|`, ...body.map(line)];
 }

@@ -37,12 +37,12 @@ export {
   type CheckedEffects,
 } from './causal-check.js';
 export { IG_RULES, type IgRule } from '@limn/attribution';
-export { POCKET, openModel, type OpenModel, type OpenModelControls } from './model-source.js';
+export { POCKET, POCKET_CHAT, openModel, type OpenModel, type OpenModelControls } from './model-source.js';
 export { TASK_NAMES, drawTaskPairs, taskSets, type DrawnPairs, type TaskModel } from './task-source.js';
 export { filePairs, taskPairs, type FileRequest, type PairSets, type TaskRequest } from './pairs-source.js';
 export type { LeftOutOf, LeftOutPair } from './left-out.js';
 export { provenanceOf, type ProvenanceRequest } from './provenance.js';
-export { corpusJob, pocketJob, type CorpusRequest, type TrainingJob } from './training-jobs.js';
+export { corpusJob, pocketChatJob, pocketJob, type CorpusRequest, type TrainingJob } from './training-jobs.js';
 export { diagnose, type Diagnosis, type SelfTest } from './commands/doctor.js';
 export { EXIT, exitCodeOf, type ExitCode } from './exit-code.js';
 export type { ProgressEvent, TextStream } from './console.js';

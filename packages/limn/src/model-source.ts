@@ -1,4 +1,4 @@
-// A model by name: `pocket`, which comes with limn, a Hugging Face GPT-2 folder, or an id of the Hugging Face Hub.
+// A model by name: `pocket` or `pocket-chat`, which come with limn, a Hugging Face GPT-2 folder, or an id of the Hugging Face Hub.
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,13 +13,19 @@ import {
 } from '@limn/gpt2';
 import { openFolder, openModel as openModelFiles } from '@limn/gpt2/node';
 import { LimnError, shownValue, type Gpu } from '@limn/gpu';
-import { modelFolder } from '@limn/pocket';
+import { chatModelFolder, modelFolder } from '@limn/pocket';
 import type { PipelineControls } from './circuit-request.js';
 
 export type { ModelTokenizer } from '@limn/gpt2';
 
 /** The name of the bundled model, unless a folder of that name stands in the way. */
 export const POCKET = 'pocket';
+/** The name of the bundled base model that weight diffs are trained from, unless a folder of that name stands in the way. */
+export const POCKET_CHAT = 'pocket-chat';
+const BUNDLED: ReadonlyMap<string, () => URL> = new Map([
+  [POCKET, modelFolder],
+  [POCKET_CHAT, chatModelFolder],
+]);
 
 /** A loaded model; disposing it frees its weights. */
 export interface OpenModel {
@@ -43,7 +49,7 @@ export interface OpenModelControls extends PipelineControls, WeightForm, Pick<Lo
 }
 
 /**
- * `pocket`; a folder that is there; else what `openModel` of `@limn/gpt2/node` makes of the name: a path or an address stays what it is, and
+ * `pocket` or `pocket-chat`; a folder that is there; else what `openModel` of `@limn/gpt2/node` makes of the name: a path or an address stays what it is, and
  * an id is looked for in the shared Hugging Face cache and then on the hub. Only ids and addresses lead to the network.
  * @throws LimnError `files/…`, `config/…`, `safetensors/…`, `weights/…`, `tokenizer/…` or `hub/…`, naming file and cure: exit code 4;
  * `load/…`, `gpu/out-of-memory`, and `hub/…` of a network that does not answer: exit code 3; `usage/model-name`: exit code 2.
@@ -51,8 +57,9 @@ export interface OpenModelControls extends PipelineControls, WeightForm, Pick<Lo
 export async function openModel(gpu: Gpu, name: string, controls: OpenModelControls = {}): Promise<OpenModel> {
   const { signal, onProgress, onNotice, onPlan = onNotice, weights, processing, budgetBytes } = controls;
   expectName(name);
-  const bundled = name === POCKET && !existsSync(name);
-  const files = bundled ? openFolder(fileURLToPath(modelFolder())) : await filesOf(name, controls);
+  const folder = existsSync(name) ? undefined : BUNDLED.get(name);
+  const bundled = folder !== undefined;
+  const files = folder ? openFolder(fileURLToPath(folder())) : await filesOf(name, controls);
   const { model, tokenizer } = await loadGpt2(gpu, files, {
     ...(signal === undefined ? {} : { signal }),
     ...(weights === undefined ? {} : { weights }),
@@ -74,7 +81,7 @@ export async function openModel(gpu: Gpu, name: string, controls: OpenModelContr
 function expectName(name: unknown): asserts name is string {
   if (typeof name === 'string' && name !== '') return;
   throw new LimnError('usage/model-name', `a model is opened by its name; given: ${shownValue(name)}`, {
-    hint: "Give 'pocket', a folder, or an id of the hub such as 'gpt2'.",
+    hint: "Give 'pocket', 'pocket-chat', a folder, or an id of the hub such as 'gpt2'.",
   });
 }
 

@@ -1,10 +1,12 @@
-// What can be trained: pocket from its recipe, or a model of any size from a file of token ids. Batches depend on the step alone.
+// What can be trained: pocket and pocket-chat from their recipes, or a model of any size from a file of token ids. Batches depend on the step alone.
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { NewGpt2Config, TrainingRecipe } from '@limn/gpt2';
 import { LimnError, shownValue } from '@limn/gpu';
-import { RECIPE, modelFiles, pocketCorpus } from '@limn/pocket';
+import { RECIPE, modelFiles, pocketCorpus, type Corpus, type Recipe, type TaggedDocument } from '@limn/pocket';
+import { CHAT_RECIPE, chatCorpus, chatModelFiles } from '@limn/pocket/chat';
 import { END_OF_TEXT_ID } from '@limn/tasks';
+import { END, chatIdOf } from '@limn/tasks/chat';
 import { randomU32 } from '@limn/tensor';
 import { splitHeldOut } from './held-out.js';
 
@@ -30,14 +32,37 @@ export interface TrainingJob {
  * documents is held out.
  */
 export function pocketJob(seed: number = RECIPE.init.seed, steps: number = RECIPE.schedule.steps): TrainingJob {
-  const { model, optimizer, schedule, init } = RECIPE;
-  const corpus = pocketCorpus(seed);
+  return recipeJob('pocket', RECIPE, pocketCorpus, {
+    seed,
+    steps,
+    eosId: END_OF_TEXT_ID,
+    files: modelFiles(RECIPE.model),
+  });
+}
+
+/** The recipe of pocket-chat; in everything else as {@link pocketJob}. */
+export function pocketChatJob(
+  seed: number = CHAT_RECIPE.init.seed,
+  steps: number = CHAT_RECIPE.schedule.steps,
+): TrainingJob {
+  const files = chatModelFiles(CHAT_RECIPE.model);
+  return recipeJob('pocket-chat', CHAT_RECIPE, chatCorpus, { seed, steps, eosId: chatIdOf(END), files });
+}
+
+function recipeJob<D extends TaggedDocument>(
+  name: string,
+  { model, optimizer, schedule, init }: Recipe<unknown>,
+  corpusOf: (seed: number) => Corpus<D>,
+  run: Pick<TrainingJob, 'seed' | 'steps' | 'files'> & { readonly eosId: number },
+): TrainingJob {
+  const { seed, steps, eosId } = run;
+  const corpus = corpusOf(seed);
   const { sequences, length } = corpus.options;
   const rowsOf = (tokens: Uint32Array): Uint32Array[] =>
     Array.from({ length: sequences }, (_, row) => tokens.subarray(row * length, (row + 1) * length));
-  const { 'config.json': _written, ...files } = modelFiles(model);
+  const { 'config.json': _written, ...files } = run.files;
   return {
-    name: 'pocket',
+    name,
     sizes: {
       vocabulary: model.vocabulary,
       maxPositions: model.positions,
@@ -46,7 +71,7 @@ export function pocketJob(seed: number = RECIPE.init.seed, steps: number = RECIP
       heads: model.heads,
       mlpWidth: model.mlpWidth,
       bosId: END_OF_TEXT_ID,
-      eosId: END_OF_TEXT_ID,
+      eosId,
       initializerRange: init.deviation,
     },
     recipe: {
@@ -60,9 +85,9 @@ export function pocketJob(seed: number = RECIPE.init.seed, steps: number = RECIP
     },
     steps,
     seed,
-    data: `pocket ${seed}`,
+    data: `${name} ${seed}`,
     batch: (step) => rowsOf(corpus.batch(step)),
-    heldOut: rowsOf(pocketCorpus(seed + 1).batch(0)),
+    heldOut: rowsOf(corpusOf(seed + 1).batch(0)),
     files,
   };
 }

@@ -1,40 +1,53 @@
 // Packed training batches: batch(step) is a pure function of the recipe and the step, so training resumes without replay.
 import { END_OF_TEXT_ID, Random, drawDocument } from '@limn/tasks';
-import type { Document, Mixture, TokenTag } from '@limn/tasks';
+import type { Document } from '@limn/tasks';
 import { RECIPE } from './recipe.js';
 
+/** What of a document a corpus needs. */
+export interface TaggedDocument {
+  readonly tokens: readonly number[];
+  /** As long as `tokens`. */
+  readonly tags: readonly { readonly role: string }[];
+}
+
 /** What a corpus depends on; nothing else does. */
-export interface CorpusOptions {
+export interface CorpusOptions<D extends TaggedDocument = Document> {
   readonly seed: number;
   /** Sequences per batch. */
   readonly sequences: number;
   /** Tokens per sequence. */
   readonly length: number;
-  readonly mixture: Mixture;
+  /** The next document of a stream. */
+  readonly draw: (random: Random) => D;
 }
 
 /** One document inside a sequence. The last document of a sequence may be cut off at its end. */
-export interface PlacedDocument {
-  readonly document: Document;
+export interface PlacedDocument<D extends TaggedDocument = Document> {
+  readonly document: D;
   /** Index in the sequence of the document's first token. */
   readonly start: number;
 }
 
-/** A sequence with the ground truth about its tokens. */
-export interface TaggedSequence {
-  readonly tokens: Uint32Array;
-  readonly documents: readonly PlacedDocument[];
-  /** One tag per token; end-of-text tokens have the role 'end-of-text'. */
-  readonly tags: readonly TokenTag[];
+/** The tag of an end-of-text token. */
+export interface EndTag {
+  readonly role: 'end-of-text';
 }
 
-const END_TAG: TokenTag = { role: 'end-of-text' };
+/** A sequence with the ground truth about its tokens. */
+export interface TaggedSequence<D extends TaggedDocument = Document> {
+  readonly tokens: Uint32Array;
+  readonly documents: readonly PlacedDocument<D>[];
+  /** One tag per token. */
+  readonly tags: readonly (D['tags'][number] | EndTag)[];
+}
+
+const END_TAG: EndTag = { role: 'end-of-text' };
 
 /** A stream of packed sequences: step s of it is a pure function of the options and s. */
-export class Corpus {
-  readonly options: CorpusOptions;
+export class Corpus<D extends TaggedDocument = Document> {
+  readonly options: CorpusOptions<D>;
 
-  constructor(options: CorpusOptions) {
+  constructor(options: CorpusOptions<D>) {
     this.options = options;
   }
 
@@ -56,11 +69,11 @@ export class Corpus {
   }
 
   /** One row of batch(step), with its documents and the tag of every token. */
-  sequence(step: number, row: number): TaggedSequence {
+  sequence(step: number, row: number): TaggedSequence<D> {
     const { length } = this.options;
     const tokens: number[] = [];
-    const tags: TokenTag[] = [];
-    const documents: PlacedDocument[] = [];
+    const tags: (D['tags'][number] | EndTag)[] = [];
+    const documents: PlacedDocument<D>[] = [];
     for (const document of this.#documents(step, row)) {
       tokens.push(END_OF_TEXT_ID);
       tags.push(END_TAG);
@@ -77,14 +90,19 @@ export class Corpus {
     for (let step = firstStep; ; step++) yield { step, tokens: this.batch(step) };
   }
 
-  *#documents(step: number, row: number): Generator<Document> {
+  *#documents(step: number, row: number): Generator<D> {
     const random = new Random('corpus', this.options.seed, step, row);
-    for (;;) yield drawDocument(random, this.options.mixture);
+    for (;;) yield this.options.draw(random);
   }
 }
 
 /** The corpus that pocket is trained on; `seed` replaces the recipe's, for replications and for held-out loss. */
 export function pocketCorpus(seed: number = RECIPE.corpus.seed): Corpus {
   const { sequences, mixture } = RECIPE.corpus;
-  return new Corpus({ seed, sequences, length: RECIPE.model.positions, mixture });
+  return new Corpus({
+    seed,
+    sequences,
+    length: RECIPE.model.positions,
+    draw: (random) => drawDocument(random, mixture),
+  });
 }

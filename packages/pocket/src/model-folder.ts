@@ -9,3 +9,8 @@ export function modelFolder(): URL {
 export function transcodersFolder(): URL {
   return new URL('../transcoders/', import.meta.url);
 }
+
+/** The same of pocket-chat. */
+export function chatModelFolder(): URL {
+  return new URL('../chat-model/', import.meta.url);
+}

@@ -21,8 +21,8 @@ export interface OptimizerGroup {
   readonly weightDecay: number;
 }
 
-/** Model, optimiser, schedule, initial weights and corpus of a training run. */
-export interface Recipe {
+/** Model, optimiser, schedule, initial weights and corpus of a training run; `M` says how often each kind of document comes. */
+export interface Recipe<M = Mixture> {
   readonly model: PocketConfig;
   readonly optimizer: {
     readonly betas: readonly [number, number];
@@ -49,7 +49,7 @@ export interface Recipe {
     readonly seed: number;
     /** Sequences per step, each of `model.positions` tokens. */
     readonly sequences: number;
-    readonly mixture: Mixture;
+    readonly mixture: M;
   };
 }
 
@@ -83,6 +83,6 @@ export const RECIPE: Recipe = {
 };
 
 /** Tokens seen by the whole training. */
-export function tokensOf(recipe: Recipe): number {
+export function tokensOf(recipe: Recipe<unknown>): number {
   return recipe.schedule.steps * recipe.corpus.sequences * recipe.model.positions;
 }

@@ -2,11 +2,28 @@
 import { END_OF_TEXT, END_OF_TEXT_ID, VOCABULARY } from '@limn/tasks';
 import { RECIPE, type PocketConfig } from './recipe.js';
 
+/** The words of a model, and what its files say of them. */
+export interface WordLevel {
+  /** A token's id is its index; the first is the end-of-text token. */
+  readonly vocabulary: readonly string[];
+  /** What generation stops behind. */
+  readonly endOfSequence: string;
+  /** `initializer_range` of config.json. */
+  readonly deviation: number;
+}
+
+/** Pocket's words. */
+const POCKET_WORDS: WordLevel = {
+  vocabulary: VOCABULARY,
+  endOfSequence: END_OF_TEXT,
+  deviation: RECIPE.init.deviation,
+};
+
 /**
  * tokenizer.json: words separated by white space; nothing is put in front. Its unknown token is the end-of-text token, as GPT-2's own
  * configuration says: what other readers of the file make of an unknown word. limn's tokenizer refuses one unless it is allowed.
  */
-export function tokenizerJson(): Record<string, unknown> {
+export function tokenizerJson({ vocabulary }: WordLevel = POCKET_WORDS): Record<string, unknown> {
   return {
     version: '1.0',
     truncation: null,
@@ -28,26 +45,32 @@ export function tokenizerJson(): Record<string, unknown> {
     decoder: null,
     model: {
       type: 'WordLevel',
-      vocab: Object.fromEntries(VOCABULARY.map((token, id) => [token, id])),
+      vocab: Object.fromEntries(vocabulary.map((token, id) => [token, id])),
       unk_token: END_OF_TEXT,
     },
   };
 }
 
 /** tokenizer_config.json: lets AutoTokenizer load tokenizer.json as it is. */
-export function tokenizerConfigJson(positions: number): Record<string, unknown> {
+export function tokenizerConfigJson(
+  positions: number,
+  { endOfSequence }: WordLevel = POCKET_WORDS,
+): Record<string, unknown> {
   return {
     tokenizer_class: 'PreTrainedTokenizerFast',
     model_max_length: positions,
     bos_token: END_OF_TEXT,
-    eos_token: END_OF_TEXT,
+    eos_token: endOfSequence,
     unk_token: END_OF_TEXT,
     clean_up_tokenization_spaces: false,
   };
 }
 
 /** config.json of a GPT-2 with these sizes. */
-export function configJson(config: PocketConfig): Record<string, unknown> {
+export function configJson(
+  config: PocketConfig,
+  { vocabulary, endOfSequence, deviation }: WordLevel = POCKET_WORDS,
+): Record<string, unknown> {
   return {
     model_type: 'gpt2',
     architectures: ['GPT2LMHeadModel'],
@@ -63,26 +86,26 @@ export function configJson(config: PocketConfig): Record<string, unknown> {
     attn_pdrop: 0,
     embd_pdrop: 0,
     resid_pdrop: 0,
-    initializer_range: RECIPE.init.deviation,
+    initializer_range: deviation,
     scale_attn_weights: true,
     scale_attn_by_inverse_layer_idx: false,
     reorder_and_upcast_attn: false,
     tie_word_embeddings: true,
     use_cache: true,
     bos_token_id: END_OF_TEXT_ID,
-    eos_token_id: END_OF_TEXT_ID,
+    eos_token_id: vocabulary.indexOf(endOfSequence),
     torch_dtype: 'float32',
   };
 }
 
 /** Every file of the model folder but the weights, by name. */
-export function modelFiles(config: PocketConfig): Record<string, string> {
+export function modelFiles(config: PocketConfig, words: WordLevel = POCKET_WORDS): Record<string, string> {
   const json = (value: unknown): string => `${JSON.stringify(value, null, 1)}\n`;
-  const special = { bos_token: END_OF_TEXT, eos_token: END_OF_TEXT, unk_token: END_OF_TEXT };
+  const special = { bos_token: END_OF_TEXT, eos_token: words.endOfSequence, unk_token: END_OF_TEXT };
   return {
-    'config.json': json(configJson(config)),
-    'tokenizer.json': json(tokenizerJson()),
-    'tokenizer_config.json': json(tokenizerConfigJson(config.positions)),
+    'config.json': json(configJson(config, words)),
+    'tokenizer.json': json(tokenizerJson(words)),
+    'tokenizer_config.json': json(tokenizerConfigJson(config.positions, words)),
     'special_tokens_map.json': json(special),
   };
 }

@@ -1,4 +1,4 @@
-// `limn train`: trains pocket from its recipe, or a model from a file of token ids; stops and goes on without losing a step.
+// `limn train`: trains pocket or pocket-chat from its recipe, or a model from a file of token ids; stops and goes on without losing a step.
 import { RATE_SHAPES, checkRecipe, randomGpt2, saveGpt2, trainGpt2 } from '@limn/gpt2';
 import type { Gpt2, RateShape, TrainingProgress, TrainingRecipe, TrainingResult } from '@limn/gpt2';
 import { openFolder } from '@limn/gpt2/node';
@@ -17,10 +17,11 @@ import {
   type SharedOptions,
 } from '../shared-options.js';
 import { openTrainingFolder, type TrainingFolder } from '../training-folder.js';
-import { corpusJob, pocketJob, type TrainingJob } from '../training-jobs.js';
+import { corpusJob, pocketChatJob, pocketJob, type TrainingJob } from '../training-jobs.js';
 import { version } from '../version.js';
 
-const RECIPES = ['pocket'] as const;
+const RECIPES = ['pocket', 'pocket-chat'] as const;
+const RECIPE_JOBS = { pocket: pocketJob, 'pocket-chat': pocketChatJob };
 
 interface TrainOptions extends SharedOptions {
   readonly recipe?: (typeof RECIPES)[number];
@@ -51,7 +52,7 @@ const DEFAULT_STEPS = 1000;
 
 export function addTrainCommand(program: Command, context: CommandContext): void {
   withSharedOptions(program.command('train'))
-    .description('train pocket from its recipe, or a small GPT-2 from a file of token ids')
+    .description('train pocket or pocket-chat from its recipe, or a small GPT-2 from a file of token ids')
     .option('--recipe <name>', RECIPES.join(', '), nameOption('--recipe', 'recipe', RECIPES))
     .option('--data <file>', 'a corpus: JSON lines, each a list of token ids')
     .option('--out <dir>', 'folder for checkpoints, log, plot and the finished model', 'limn-train')
@@ -180,9 +181,12 @@ async function trainOn(
 async function jobOf(options: TrainOptions): Promise<TrainingJob> {
   const { recipe, data, seed, steps, vocabulary, positions, layers, heads, width } = options;
   if ((recipe === undefined) === (data === undefined)) {
-    throw new LimnError('usage/training-source', 'say what to train: --recipe pocket, or --data corpus.jsonl');
+    throw new LimnError(
+      'usage/training-source',
+      'say what to train: --recipe pocket or pocket-chat, or --data corpus.jsonl',
+    );
   }
-  if (data === undefined) return pocketJob(seed, steps);
+  if (data === undefined) return RECIPE_JOBS[recipe ?? 'pocket'](seed, steps);
   return corpusJob({
     file: data,
     sizes: { vocabulary, maxPositions: positions, width, layers, heads },
