@@ -39,7 +39,9 @@ test('the plan adds up, allocates nothing, and refuses a budget that is a byte s
   expect(memoryBytes).toBe(options.memoryBytes);
   expect(trainees).toBe(specs.reduce((sum, spec) => sum + traineeBytes(spec), 0));
   // Two chunks of three batches of 4 sequences, 7 positions each, of width 8 at the sites that are read or rebuilt.
-  const sites = new Set(specs.flatMap(({ config: { layer, input } }) => [`${layer} ${input}`, `${layer} hook_mlp_out`]));
+  const sites = new Set(
+    specs.flatMap(({ config: { layer, input } }) => [`${layer} ${input}`, `${layer} hook_mlp_out`]),
+  );
   expect(rows).toBe(sites.size * 2 * 3 * 28 * 8 * 4);
   // At least h, a and the gradients of the matrices.
   expect(update).toBeGreaterThan(4 * (2 * 20 * 16 + 2 * 16 * 8));
