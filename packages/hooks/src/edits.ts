@@ -1,42 +1,10 @@
 // Constructors of interventions: patch, scale, add, ablate, interpolate, freeze, replaceMlp, withAdapter, and intervene for any other.
 import { LimnError, type Step } from '@limn/gpu';
 import { add as plus, detach, matmul, mul, reshape, scale as times, slice, sub, type Tensor } from '@limn/tensor';
-import {
-  describeExtent,
-  extentOf,
-  type Extent,
-  type Intervention,
-  type InterventionContext,
-  type Json,
-} from './intervention.js';
+import { extentOf, type Extent, type Intervention, type InterventionContext } from './intervention.js';
+import { makeIntervention } from './make-intervention.js';
 import type { LinearSite } from './model.js';
 import type { BlockSite, HookName } from './names.js';
-
-function make(
-  kind: string,
-  at: HookName,
-  extent: Extent,
-  described: string,
-  options: Record<string, Json>,
-  tensors: Record<string, Tensor>,
-  apply: Intervention['apply'],
-  reads?: readonly HookName[],
-): Intervention {
-  const where = extentOf(extent);
-  const spec = Object.freeze({
-    kind,
-    options: Object.freeze({ at, ...options, ...(where as Record<string, Json>) }),
-    tensors: Object.freeze(tensors),
-  });
-  return Object.freeze({
-    at,
-    ...where,
-    ...(reads ? { reads: Object.freeze([...reads]) } : {}),
-    spec,
-    label: `${described} ${at}${describeExtent(extent)}`,
-    apply,
-  });
-}
 
 /**
  * A value given for the caller's whole batch [N, …], for this run's rows only [B, …], or without leading axes (repeated):
@@ -71,7 +39,7 @@ function spread(value: Tensor, x: Tensor, ctx: InterventionContext): Tensor {
  * @throws LimnError `hooks/wrong-shape` in the run, for a tensor that does not fit the site
  */
 export function patch(at: HookName, value: Tensor, extent: Extent = {}): Intervention {
-  return make('patch', at, extent, 'patch', {}, { value }, (x, ctx) => spread(value, x, ctx));
+  return makeIntervention('patch', at, extent, 'patch', {}, { value }, (x, ctx) => spread(value, x, ctx));
 }
 
 /**
@@ -80,8 +48,12 @@ export function patch(at: HookName, value: Tensor, extent: Extent = {}): Interve
  */
 export function scale(at: HookName, factor: number | Tensor, extent: Extent = {}): Intervention {
   if (typeof factor === 'number')
-    return make('scale', at, extent, `scale by ${factor}`, { factor }, {}, (x, ctx) => times(ctx.step, x, factor));
-  return make('scale', at, extent, 'scale', {}, { factor }, (x, ctx) => mul(ctx.step, x, fit(factor, x, ctx)));
+    return makeIntervention('scale', at, extent, `scale by ${factor}`, { factor }, {}, (x, ctx) =>
+      times(ctx.step, x, factor),
+    );
+  return makeIntervention('scale', at, extent, 'scale', {}, { factor }, (x, ctx) =>
+    mul(ctx.step, x, fit(factor, x, ctx)),
+  );
 }
 
 /**
@@ -89,7 +61,9 @@ export function scale(at: HookName, factor: number | Tensor, extent: Extent = {}
  * @throws LimnError `hooks/wrong-shape` in the run, for a tensor that does not fit the site
  */
 export function add(at: HookName, vector: Tensor, extent: Extent = {}): Intervention {
-  return make('add', at, extent, 'add to', {}, { vector }, (x, ctx) => plus(ctx.step, x, fit(vector, x, ctx)));
+  return makeIntervention('add', at, extent, 'add to', {}, { vector }, (x, ctx) =>
+    plus(ctx.step, x, fit(vector, x, ctx)),
+  );
 }
 
 /**
@@ -97,8 +71,11 @@ export function add(at: HookName, vector: Tensor, extent: Extent = {}): Interven
  * @throws LimnError `hooks/wrong-shape` in the run, for a tensor that does not fit the site
  */
 export function ablate(at: HookName, to: 'zero' | Tensor, extent: Extent = {}): Intervention {
-  if (to === 'zero') return make('ablate', at, extent, 'zero', { to }, {}, (x, ctx) => times(ctx.step, detach(x), 0));
-  return make('ablate', at, extent, 'mean-ablate', { to: 'mean' }, { mean: to }, (x, ctx) => spread(to, x, ctx));
+  if (to === 'zero')
+    return makeIntervention('ablate', at, extent, 'zero', { to }, {}, (x, ctx) => times(ctx.step, detach(x), 0));
+  return makeIntervention('ablate', at, extent, 'mean-ablate', { to: 'mean' }, { mean: to }, (x, ctx) =>
+    spread(to, x, ctx),
+  );
 }
 
 /**
@@ -106,7 +83,7 @@ export function ablate(at: HookName, to: 'zero' | Tensor, extent: Extent = {}): 
  * @throws LimnError `hooks/wrong-shape` in the run, for a tensor that does not fit the site
  */
 export function interpolate(at: HookName, from: Tensor, to: Tensor, alpha: number, extent: Extent = {}): Intervention {
-  return make('interpolate', at, extent, `interpolate ${alpha} at`, { alpha }, { from, to }, (x, ctx) => {
+  return makeIntervention('interpolate', at, extent, `interpolate ${alpha} at`, { alpha }, { from, to }, (x, ctx) => {
     const start = spread(from, x, ctx);
     return plus(ctx.step, start, times(ctx.step, sub(ctx.step, spread(to, x, ctx), start), alpha));
   });
@@ -114,7 +91,7 @@ export function interpolate(at: HookName, from: Tensor, to: Tensor, alpha: numbe
 
 /** Keeps the value but lets no gradient through: attribution with frozen attention patterns and LayerNorm scales. */
 export function freeze(at: HookName, extent: Extent = {}): Intervention {
-  return make('freeze', at, extent, 'freeze', {}, {}, (x) => detach(x));
+  return makeIntervention('freeze', at, extent, 'freeze', {}, {}, (x) => detach(x));
 }
 
 /** Stands in for an MLP: a function of one of its inputs, recorded on the tape. */
@@ -129,7 +106,7 @@ export interface MlpReplacement {
 /** Replaces the output of layer `layer`'s MLP by a transcoder or another function of its input. */
 export function replaceMlp(layer: number, replacement: MlpReplacement, extent: Extent = {}): Intervention {
   const read: HookName = `blocks.${layer}.${replacement.input}`;
-  return make(
+  return makeIntervention(
     'replace-mlp',
     `blocks.${layer}.hook_mlp_out`,
     extent,
@@ -160,7 +137,7 @@ export function withAdapter(name: string, changes: readonly LowRank[], extent: E
   return changes.flatMap(({ linear, a, b, factor }) => {
     const share = linear.outWidth / linear.outputs.length;
     return linear.outputs.map((at, part) =>
-      make(
+      makeIntervention(
         'adapter',
         at,
         extent,

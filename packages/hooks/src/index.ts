@@ -37,6 +37,7 @@ export * from './record-within.js';
 export * from './run-controls.js';
 export * from './length-order.js';
 export * from './in-batches.js';
+export * from './task-adapters.js';
 export * from './text-store.js';
 export * from './draw-in-passes.js';
 export { CheckedFields } from './checked-fields.js';

@@ -8,6 +8,7 @@ import { interventionChecks } from './interventions.js';
 import { patchingChecks } from './patching.js';
 import { pullbackChecks } from './pullback.js';
 import { refusalChecks } from './refusals.js';
+import { taskAdapterChecks } from './task-adapters.js';
 
 export type { ContractCheck } from './check.js';
 
@@ -18,6 +19,7 @@ export const hookedModelContract: readonly ContractCheck[] = [
   ...componentChecks,
   ...pullbackChecks,
   ...interventionChecks,
+  ...taskAdapterChecks,
   ...refusalChecks,
   ...analysisChecks,
   ...patchingChecks,
