@@ -1,5 +1,6 @@
 // All whole jobs: on GPT-2 small's shape, or another in its place, and on pocket's.
 import type { Gpu } from '@limn/gpu';
+import { adapterJob, TWO_BLOCKS } from './adapter-jobs.mjs';
 import { forwardJobs, type ModelJobs } from './forward-jobs.mjs';
 import { batchTrainingJob, gradientJobs } from './gradient-jobs.mjs';
 import { BenchModel, type BenchShape } from './gpt2-small.mjs';
@@ -22,8 +23,16 @@ export function wholeJobs(title: string, shape: BenchShape): { readonly jobs: Jo
   };
   const main: ModelJobs = { title, shape, open: shared(shape) };
   const pocket: ModelJobs = { title: 'pocket', shape: POCKET, open: shared(POCKET) };
+  const blocks: ModelJobs = { title: 'two blocks of GPT-2 small', shape: TWO_BLOCKS, open: shared(TWO_BLOCKS) };
   return {
-    jobs: [...forwardJobs(main), ...gradientJobs(main), batchTrainingJob(pocket, 64), ...methodJobs(main, pocket)],
+    jobs: [
+      ...forwardJobs(main),
+      ...gradientJobs(main),
+      batchTrainingJob(pocket, 64),
+      adapterJob(pocket, 16),
+      adapterJob(blocks, 4),
+      ...methodJobs(main, pocket),
+    ],
     dispose: () => opened.forEach((model) => model.dispose()),
   };
 }
