@@ -44,7 +44,7 @@ export function graphExtras(record: Omit<FeatureGraphRecord, 'schema' | 'version
 
 /**
  * Of a file; nothing where it is of another program.
- * @throws ReportError `data/record-invalid` where there is something of another form
+ * @throws ReportError `data/record-invalid` where there is something of another form, `data/record-version`
  */
 export function checkGraphExtras(value: unknown): GraphExtras {
   return value === undefined ? {} : checkAgainst(extrasSchema, value, () => []);
