@@ -116,10 +116,11 @@ describe.each([
       const plain = model.run(step, tokens, { capture });
       const adapted = model.run(step, tokens, { capture, interventions: adapter.interventions({ strength: -1.5 }) });
       const { a, b, rank } = only.modules.get(linear.name)!;
-      const x = await readFloats(step, plain.at(linear.input));
+      const reading = readFloats(step, plain.at(linear.input));
       const parts = await Promise.all(
         linear.outputs.flatMap((at) => [readFloats(step, plain.at(at)), readFloats(step, adapted.at(at))]),
       );
+      const x = await reading;
       step.dispose();
       const [I, O] = [linear.inWidth, linear.outWidth];
       const share = O / linear.outputs.length;
