@@ -163,9 +163,16 @@ describe('the page', () => {
     expect(text).toContain('Score +2.56, 75 % of its attention');
     const cells = all.filter(({ attributes }) => /^(up|down) s\d$/.test(attributes.get('class') ?? ''));
     // 0 and nothing else is not shaded.
-    expect(cells.map(({ text: of }) => of.trim())).toEqual(
-      ['+1.50', '−0.25', '+0.13', '+0.50', '+0.25', '−0.13', '+0.06', '+0.50'],
-    );
+    expect(cells.map(({ text: of }) => of.trim())).toEqual([
+      '+1.50',
+      '−0.25',
+      '+0.13',
+      '+0.50',
+      '+0.25',
+      '−0.13',
+      '+0.06',
+      '+0.50',
+    ]);
     expect(text).toContain('not here');
     expect(all.filter(({ attributes }) => attributes.get('class')?.startsWith('heat')).length).toBeGreaterThan(29);
   });

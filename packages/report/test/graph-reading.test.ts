@@ -166,7 +166,13 @@ describe('a reading', () => {
 
   test('calls nodes as the reader does, in the page and in the file', () => {
     const own = graphView(record, { ...firstReading(record), labels: new Map([[0, 'mine']]), picked: 0 });
-    expect(textOf(graphPanel(own).map((each) => drawnMarkup(each).text).join(''))).toContain('mine');
+    expect(
+      textOf(
+        graphPanel(own)
+          .map((each) => drawnMarkup(each).text)
+          .join(''),
+      ),
+    ).toContain('mine');
     expect(qParamsOf(own).clerps).toEqual([[record.nodes[0]?.id, 'mine']]);
     const file = JSON.parse(graphFile(own.graph, qParamsOf(own), { scan: 'pocket', version: '1' })) as {
       qParams: { clerps: string[][] };
@@ -228,11 +234,21 @@ describe('groups that are proposed', () => {
   const graph = { nodes, edges, prompt: ['a', ' b'], layers: 1, pruning: { nodeThreshold: 0.8, edgeThreshold: 1 } };
 
   test('are of one layer and position, alike on both sides, and say by how much', () => {
-    const [group, ...others] = proposeGroups(graph, graphLinks(graph), nodes.map(() => true));
+    const [group, ...others] = proposeGroups(
+      graph,
+      graphLinks(graph),
+      nodes.map(() => true),
+    );
     expect(others).toEqual([]);
     const outward = (1 + 0.5 * 0.1) / (Math.hypot(1, 0.5) * Math.hypot(1, 0.1));
     expect(group).toEqual({ name: 'token “b” → output b', members: [0, 1], alike: expect.closeTo(outward, 12) });
-    expect(proposeGroups(graph, graphLinks(graph), nodes.map((_, i) => i !== 1))).toEqual([]);
+    expect(
+      proposeGroups(
+        graph,
+        graphLinks(graph),
+        nodes.map((_, i) => i !== 1),
+      ),
+    ).toEqual([]);
   });
 
   test('are taken into a file with their members pinned', () => {

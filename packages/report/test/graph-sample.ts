@@ -93,7 +93,9 @@ export function graphSample({
   const into = list.findIndex(([, target]) => target === likeliest);
   const weight = list[into]?.[2] ?? 0;
   /** Sources of a score's query and key; one of the key is no node of the graph. */
-  const queries = nodes.filter(({ kind, layer }) => kind === 'token' || (kind === 'feature' && layer === 0)).slice(0, 2);
+  const queries = nodes
+    .filter(({ kind, layer }) => kind === 'token' || (kind === 'feature' && layer === 0))
+    .slice(0, 2);
   const keys: FeatureGraphNode[] = [
     ...nodes.filter(({ kind }) => kind === 'token').slice(0, 1),
     { id: '0_1535_0', kind: 'feature', layer: 0, position: 0, feature: 1535, activation: 1.5, label: say('not here') },
@@ -136,7 +138,9 @@ export function graphSample({
         ],
       ],
       clickedId: null,
-      clerps: nodes.flatMap(({ id, kind }, i) => (kind === 'feature' && i === 2 ? [[id, say('my words')] as const] : [])),
+      clerps: nodes.flatMap(({ id, kind }, i) =>
+        kind === 'feature' && i === 2 ? [[id, say('my words')] as const] : [],
+      ),
     },
     splits: [
       { edge: into, layer: layers - 1, heads: [weight * 0.6, weight * 0.3, -weight * 0.1, 0], past: weight * 0.2 },

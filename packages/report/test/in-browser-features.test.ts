@@ -138,9 +138,16 @@ test('a graph is followed edge by edge, pruned, pinned, grouped and saved', asyn
 /** With a second feature at the place of one, with the same edges. */
 function withTwin(record: FeatureGraphRecord): FeatureGraphRecord {
   const { nodes, edges } = record;
-  const layered = nodes.findIndex(({ kind, layer }) => kind === 'feature' && layer === 1);
+  const grouped = new Set(record.qParams?.supernodes.flat());
+  const layered = nodes.findIndex(
+    ({ kind, layer, id }, i) =>
+      kind === 'feature' &&
+      layer === 1 &&
+      !grouped.has(id) &&
+      [0, 1].every((end) => edges.some((edge) => edge[end] === i && nodes[edge[0]]?.kind !== 'bias')),
+  );
   const node = nodes[layered];
-  if (!node) throw new Error('the sample has features in layer 1');
+  if (!node) throw new Error('the sample has no such feature in layer 1');
   const twin = nodes.length;
   const copied = edges.flatMap(([source, target, ...rest]) =>
     source === layered
@@ -164,7 +171,7 @@ test('a graph’s nodes are labelled, groups proposed and taken, and a score’s
   await page.locator('[data-gnode="3"]').dispatchEvent('click');
   await page.locator('[data-node-label]').fill('kings and queens');
   await page.locator('[data-node-label]').press('Enter');
-  expect(await page.locator('[data-panel] h4').textContent()).toBe('kings and queens');
+  expect(await page.locator('.panel-head h4').textContent()).toBe('kings and queens');
   expect(await page.locator('[data-gnode="3"]').getAttribute('aria-label')).toContain('kings and queens');
 
   // Two features of one place that read and bring the same are proposed as one group.
