@@ -6,9 +6,8 @@ import { expect, test } from 'vitest';
 import { runLimn } from './run-limn.js';
 
 test('--transcoders pocket: every layer recovers .95 of what its MLP is worth with 16 of 512 features', async () => {
-  const { exitCode, json } = await runLimn([
-    ...['transcode', 'evaluate', '--model', 'pocket', '--transcoders', 'pocket', '--sequences', '12', '--json'],
-  ]);
+  const words = 'transcode evaluate --model pocket --transcoders pocket --sequences 12 --json';
+  const { exitCode, json } = await runLimn(words.split(' '));
   expect(exitCode).toBe(0);
   const { measured } = json() as unknown as {
     readonly measured: {
