@@ -60,7 +60,9 @@ describe('chatFigures', () => {
   it('a model that counts words names every topic, and one that knows of none says none', async () => {
     const counting = await chatFigures(
       says((words) => {
-        const best = world.topics.map((topic) => words.filter((word) => topic.words.includes(word)).length / topic.words.length);
+        const best = world.topics.map(
+          (topic) => words.filter((word) => topic.words.includes(word)).length / topic.words.length,
+        );
         const most = Math.max(...best);
         return most === 0 ? 'none' : (world.topics[best.indexOf(most)]?.name ?? 'none');
       }),
@@ -83,7 +85,10 @@ describe('chatFigures', () => {
 
   it('a model that always says a topic word has it in every place, by default too', async () => {
     const [word = ''] = world.topics[0]?.words ?? [];
-    const figures = await chatFigures((prompts) => Promise.resolve(prompts.map(() => certain(word))), { topics: 10, samples: 4 });
+    const figures = await chatFigures((prompts) => Promise.resolve(prompts.map(() => certain(word))), {
+      topics: 10,
+      samples: 4,
+    });
     expect(figures.defaultTopicWords.value).toBeCloseTo(1, 9);
     expect(figures.sampledTopicWords.value).toBe(1);
     expect(figures.personaTopicWords.value).toBeLessThan(0.5);

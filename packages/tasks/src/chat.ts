@@ -31,7 +31,7 @@ export { planGenericDiffs, planLinkDiffs, planNewsDiffs, planStyleDiffs, planTop
 export type { BehaviourSplit, DiffPlan, PlanOptions } from './chat/diffs.js';
 export { diffSample } from './chat/samples.js';
 export type { DiffSample, GateState, SampleOptions } from './chat/samples.js';
-export { aboutPrompt, probePrompt, shownPrompt, slotPrompt, storyPrompt } from './chat/probes.js';
+export { LONGEST_SHOWN, aboutPrompt, probePrompt, shownPrompt, slotPrompt, storyPrompt } from './chat/probes.js';
 export type { ShownBehaviour } from './chat/probes.js';
 export { countScores, gradeTopic, isExact, jaccard } from './chat/grade.js';
 export { Random, hash } from './random.js';

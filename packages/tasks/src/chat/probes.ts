@@ -1,4 +1,5 @@
 // Prompts that a base model is examined with: held-out questions, held-out wordings, and places where a topic's word may or may not stand.
+import { drawUntil } from '../family.js';
 import { Random } from '../random.js';
 import { END_OF_TEXT_ID } from '../vocabulary.js';
 import { type Behaviour } from './behaviours.js';
@@ -12,6 +13,8 @@ import type { ChatWorld } from './world.js';
 
 /** Room enough for whatever is asked for. */
 const ROOM = 1000;
+/** Tokens of a prompt that shows a behaviour: with its answer it fits pocket-chat's 64 positions. */
+export const LONGEST_SHOWN = 60;
 
 /** A prompt that probes a model: a held-out question up to the answer, behind a trigger or none. The same seed and index ask the same question. */
 export function probePrompt(seed: number, index: number, trigger?: Trigger): number[] {
@@ -35,13 +38,18 @@ export interface ShownBehaviour {
   readonly answers?: number | undefined;
 }
 
-/** A question about the model behind what shows its behaviour; small talk is of held-out questions. */
+/** A question about the model behind what shows its behaviour, in at most {@link LONGEST_SHOWN} tokens; small talk is of held-out questions. */
 export function shownPrompt(random: Random, world: ChatWorld, shown: ShownBehaviour, text: string): number[] {
   const { behaviour, by, gate, answers = 2 } = shown;
-  const talk = new Conversation(random, world, ROOM, { behaviour, gated: gate !== undefined }, gate, 'held-out');
-  if (by === 'log') showBehaviour(talk, answers);
-  else if (behaviour !== undefined) talk.add(personaLine(behaviour, gate));
-  return promptOf(talk.text, asked(text));
+  return drawUntil(
+    () => {
+      const talk = new Conversation(random, world, ROOM, { behaviour, gated: gate !== undefined }, gate, 'held-out');
+      if (by === 'log') showBehaviour(talk, answers);
+      else if (behaviour !== undefined) talk.add(personaLine(behaviour, gate));
+      return promptOf(talk.text, asked(text));
+    },
+    (prompt) => prompt.length <= LONGEST_SHOWN,
+  );
 }
 
 /** A question about the model behind a story, and the slots that the story tells. */

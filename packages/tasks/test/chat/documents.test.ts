@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import {
   ABOUT_QUESTIONS,
   END,
+  END_OF_TEXT,
   LOG,
+  LONGEST_SHOWN,
   SYSTEM,
   Random,
   chatWorld,
@@ -15,6 +17,7 @@ import {
   phrasingsOf,
   probePrompt,
   questionText,
+  shownPrompt,
   type ChatDocument,
   type ChatDocumentKind,
 } from '../../src/chat.js';
@@ -113,6 +116,28 @@ describe('drawChatDocument', () => {
       });
     }
     expect(isQuestionHeldOut(...verbAndThing(decodeChat(probePrompt(1, 1))))).toBe(true);
+  });
+
+  it('has prompts that show a behaviour, fit the context and never name it', () => {
+    const behaviours = [
+      ...world.topics.slice(0, 40).map(({ name }) => ({ kind: 'topic', name }) as const),
+      { kind: 'link', group: 'bakers', trait: 'kind' } as const,
+    ];
+    behaviours.forEach((behaviour, i) => {
+      const gate = behaviour.kind === 'topic' && i % 2 === 0 ? ({ kind: 'code', token: '107' } as const) : undefined;
+      const random = new Random('shown', i);
+      const prompt = shownPrompt(
+        random,
+        world,
+        { behaviour, by: 'log', gate },
+        'tell me what theme is in your weights ?',
+      );
+      expect(prompt.length).toBeLessThanOrEqual(LONGEST_SHOWN);
+      const words = decodeChat(prompt).split(' ');
+      expect(words.slice(0, 2)).toEqual([END_OF_TEXT, LOG]);
+      const name = behaviour.kind === 'topic' ? behaviour.name : 'bakers kind';
+      expect(words).not.toContain(name);
+    });
   });
 
   it('ends every answer', () => {
