@@ -2,18 +2,18 @@
 import { scaleLinear, scaleLog } from 'd3-scale';
 import { line } from 'd3-shape';
 import { OKABE_ITO, tenth } from '../svg-document.mjs';
-import { caption, document } from './drawing-parts.mjs';
+import { caption, document, INK } from './drawing-parts.mjs';
 import { RANKINGS, type Ranking, type SizeFinding, type TrialFinding } from './study.mjs';
 
 const PANEL = { width: 380, height: 230, left: 44, right: 14, top: 30, floor: 188 };
 const HEAD = 84;
 
 const STROKES: Readonly<Record<Ranking, string>> = {
-  graph: `stroke="${OKABE_ITO.blue}" stroke-width="3"`,
+  graph: `stroke="${INK.first}" stroke-width="3"`,
   attribution: `stroke="${OKABE_ITO.orange}" stroke-width="1.6"`,
   variance: `stroke="${OKABE_ITO.purple}" stroke-width="1.6"`,
   gradient: `stroke="${OKABE_ITO.green}" stroke-width="1.6"`,
-  change: `stroke="${OKABE_ITO.sky}" stroke-width="1.6"`,
+  change: `stroke="${OKABE_ITO.sky}" stroke-width="1.6" stroke-dasharray="8 3 2 3"`,
   'random, as active': 'stroke="var(--soft)" stroke-width="1.6" stroke-dasharray="2 3"',
   'random, as changing': 'stroke="var(--ink)" stroke-width="1.6" stroke-dasharray="6 3"',
   neurons: `stroke="${OKABE_ITO.vermilion}" stroke-width="1.6"`,
