@@ -9,8 +9,7 @@ const STYLE = `<style>svg{--first:${OKABE_ITO.blue}}@media(prefers-color-scheme:
 /** The heading of a drawing. */
 export const caption = (text: string): string => `<text class="title" x="16" y="26">${escaped(text)}</text>`;
 
-const escaped = (text: string): string =>
-  text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+const escaped = (text: string): string => text.replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
 
 /** A document; `title` is what is read to those who do not see it. */
 export const document = (width: number, height: number, title: string, body: string): string =>
