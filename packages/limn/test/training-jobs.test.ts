@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { corpusJob, parseCorpus, pocketJob, type CorpusRequest } from '../src/training-jobs.js';
+import { corpusJob, parseCorpus, pocketChatJob, pocketJob, type CorpusRequest } from '../src/training-jobs.js';
 
 const sizes = { vocabulary: 11 };
 
@@ -59,4 +59,16 @@ test('data have a name, which a change anywhere in the corpus, the seed, the row
     rmSync(root, { recursive: true, force: true });
   }
   expect(pocketJob(1).data).not.toBe(pocketJob(2).data);
+});
+
+test('the recipes are jobs of their own: names, sizes, tokenizer files, and held-out rows that no early batch has', () => {
+  for (const job of [pocketJob(0, 5), pocketChatJob(0, 5)]) {
+    const rows = new Set([0, 1].flatMap((step) => job.batch(step)).map((row) => Array.from(row).join()));
+    expect(rows.size).toBe(64);
+    expect(job.heldOut.some((row) => rows.has(Array.from(row).join()))).toBe(false);
+    const { model } = JSON.parse(job.files['tokenizer.json'] ?? '') as { model: { vocab: Record<string, number> } };
+    expect(Object.keys(model.vocab).length).toBe(job.sizes.vocabulary);
+    expect(job.files['config.json']).toBeUndefined();
+  }
+  expect(pocketChatJob().data).not.toBe(pocketJob().data);
 });
