@@ -40,6 +40,15 @@ export * from './in-batches.js';
 export * from './task-adapters.js';
 export * from './text-store.js';
 export * from './draw-in-passes.js';
+export {
+  checkpointContent,
+  damagedCheckpoint,
+  newestSound,
+  openCheckpoint,
+  type OpenedCheckpoint,
+  type StatedTensor,
+} from './checkpoint-file.js';
+export { type CheckpointContent, type CheckpointFile, type TrainingCheckpointStore } from './checkpoint-store.js';
 export { CheckedFields } from './checked-fields.js';
 export * from './float-text.js';
 export * from './resid-stack.js';

@@ -175,12 +175,8 @@ export {
 export { scoreTable, type ScoreTable } from './graph/score-table.js';
 export { type StreamPlace } from './graph/stream-place.js';
 export { type FrozenNorm } from './graph/through-norm.js';
-export {
-  type CheckpointContent,
-  type CheckpointFile,
-  type DictionaryCheckpoints,
-  type DictionaryCheckpointStore,
-} from './training/checkpoint-store.js';
+export { type CheckpointContent, type CheckpointFile, type TrainingCheckpointStore } from '@limn/hooks';
+export { type DictionaryCheckpoints, type DictionaryCheckpointStore } from './training/checkpoint-store.js';
 export * from './formats/index.js';
 export { trainDictionaries, type TrainedDictionaries, type TrainedWeights } from './training/train-dictionaries.js';
 export { traineeBytes } from './training/trainee-bytes.js';

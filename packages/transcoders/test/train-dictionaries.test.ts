@@ -6,10 +6,11 @@ import os from 'node:os';
 import path from 'node:path';
 import { folderCheckpoints } from '@limn/gpt2/node';
 import type { Gpu, LimnError } from '@limn/gpu';
+import { checkpointContent, openCheckpoint } from '@limn/hooks';
 import { refusal, testGpu } from '@limn/testing';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { trainDictionaries } from '../src/index.js';
-import { checkpointContent, openCheckpoint } from '../src/training/checkpoint-file.js';
+import { CHECKPOINT_FORMAT } from '../src/training/training-checkpoint.js';
 import { unscaled } from '../src/training/data-scales.js';
 import { rampAt, rateAt } from '../src/training/schedules.js';
 import { EVERY, memoryStore, options, source, specs, toyModel, trainIn, UPDATES } from './training-job.js';
@@ -47,6 +48,21 @@ test('a dictionary has the same bits trained alone, and an evaluation on the way
   expect(measured.map(({ update }) => update)).toEqual([6, 12]);
 });
 
+test('all dictionaries learn from the same forward passes, each of which runs once', async () => {
+  const passes = async (of: typeof specs): Promise<{ runs: number; batches: number[] }> => {
+    const model = toyModel(gpu);
+    const run = vi.spyOn(model, 'run');
+    const batches: number[] = [];
+    const asked = (batch: number): number[][] => (batches.push(batch), source(batch));
+    await trainDictionaries(model, asked, of, { ...options, updates: 5 });
+    return { runs: run.mock.calls.length, batches };
+  };
+  const [one, all] = [await passes(specs.slice(0, 1)), await passes(specs)];
+  expect(all).toEqual(one);
+  // The first is also what memory and kernels are planned with.
+  expect(all.batches.filter((batch) => batch > 0)).toEqual([1, 2, 3, 4, 5]);
+});
+
 test('thrown away behind a checkpoint, and stopped between two, it ends in the same bits and the same records', async () => {
   const store = memoryStore();
   const died = trainIn(gpu, store, {
@@ -82,7 +98,10 @@ test('a checkpoint of other settings, of another machine, or damaged is refused 
   };
   expect(await refused(finished, { updates: 13 })).toMatchObject({ code: 'checkpoint/other-settings' });
   expect(await refused(finished, { data: 'other' })).toMatchObject({ code: 'checkpoint/other-settings' });
-  const opened = await openCheckpoint({ bytes: finished.length, read: async (from, to) => finished.slice(from, to) });
+  const opened = await openCheckpoint(
+    { bytes: finished.length, read: async (from, to) => finished.slice(from, to) },
+    CHECKPOINT_FORMAT,
+  );
   const about = JSON.parse(opened.about) as { machine: string };
   const elsewhere = { ...about, machine: about.machine.replace('"kernels":[', '"kernels":["another",') };
   const tensors = [...opened.tensors].map(([name, { type, size }]) => ({
@@ -91,7 +110,7 @@ test('a checkpoint of other settings, of another machine, or damaged is refused 
     size,
     values: () => (type === 'F32' ? opened.floats(name) : opened.words(name)),
   }));
-  await store.write(checkpointContent(tensors, JSON.stringify(elsewhere)));
+  await store.write(checkpointContent(CHECKPOINT_FORMAT, tensors, JSON.stringify(elsewhere)));
   const other = store.bytes as Uint8Array;
   expect(await refused(other)).toMatchObject({ code: 'checkpoint/other-machine' });
   store.bytes = other;
@@ -117,7 +136,7 @@ test('a checkpoint of other settings, of another machine, or damaged is refused 
 });
 
 const openRefusal = (bytes: Uint8Array): Promise<LimnError> =>
-  refusal(openCheckpoint({ bytes: bytes.length, read: async (from, to) => bytes.slice(from, to) }));
+  refusal(openCheckpoint({ bytes: bytes.length, read: async (from, to) => bytes.slice(from, to) }, CHECKPOINT_FORMAT));
 
 test('a process that is killed with SIGKILL leaves a checkpoint that ends in the same bits', async (context) => {
   context.skip(process.env['LIMN_LONG'] !== '1', 'another process with a device of its own: with LIMN_LONG=1');

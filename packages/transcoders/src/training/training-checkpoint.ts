@@ -1,22 +1,25 @@
 // Where a training stands, as a file: weights, moments and counters of every dictionary, the stream's place, the history; and going on from it.
 import { LimnError, sha256, type Gpu } from '@limn/gpu';
-import type { HookedModel } from '@limn/hooks';
-import { kernelsInForce, type AdamWMoments } from '@limn/tensor';
-import type { StreamPosition } from './activation-stream.js';
 import {
   checkpointContent,
-  damaged,
-  openCheckpoint,
-  type OpenedCheckpoint,
+  damagedCheckpoint,
+  newestSound,
+  type CheckpointContent,
+  type HookedModel,
   type StatedTensor,
-} from './checkpoint-file.js';
-import type { CheckpointContent, DictionaryCheckpoints } from './checkpoint-store.js';
+} from '@limn/hooks';
+import { kernelsInForce, type AdamWMoments } from '@limn/tensor';
+import type { StreamPosition } from './activation-stream.js';
+import type { DictionaryCheckpoints } from './checkpoint-store.js';
 import type { RunStatistics } from './data-scales.js';
 import type { SavedTrainingState } from '../training-state.js';
 import type { TokenSource } from './token-source.js';
 import type { TrainingSettings } from './train-options.js';
 import type { Trainee } from './trainee.js';
 import type { TrainingRecord } from './training-record.js';
+
+/** The format of their files. */
+export const CHECKPOINT_FORMAT = 'limn-dictionary-training/1';
 
 /** What a run's bits depend on, as it stands in its checkpoints. */
 export interface RunIdentity {
@@ -115,7 +118,7 @@ export async function trainingContent(
       { name: `${i}/sinceFired`, type: 'U32' as const, size: sinceFired.length, values: async () => sinceFired },
     ];
   });
-  return checkpointContent(tensors, JSON.stringify(about));
+  return checkpointContent(CHECKPOINT_FORMAT, tensors, JSON.stringify(about));
 }
 
 /**
@@ -130,7 +133,7 @@ export async function resumeTraining(
   identity: RunIdentity,
   onNotice?: (message: string) => void,
 ): Promise<RunState | undefined> {
-  const opened = await newestSound(store, onNotice);
+  const opened = await newestSound(store, CHECKPOINT_FORMAT, onNotice);
   if (!opened) return undefined;
   const about = JSON.parse(opened.about) as About;
   if (about.settings !== identity.settings)
@@ -155,7 +158,7 @@ export async function resumeTraining(
     const { updates, rows, threshold } = about.trainees[i] as About['trainees'][number];
     for (const [name, tensor] of trainee.kind.parameters) {
       const values = await opened.floats(`${i}/weight/${name}`);
-      if (values.length !== tensor.size) throw damaged(`${name} of ${trainee.spec.name} has another size`);
+      if (values.length !== tensor.size) throw damagedCheckpoint(`${name} of ${trainee.spec.name} has another size`);
       gpu.write(tensor.storage, values);
     }
     const moments: AdamWMoments = {
@@ -198,27 +201,8 @@ function savedStates(
     at += features;
     return { rows, sinceFired: sinceFired.slice(at - features, at), ...(own === undefined ? {} : { threshold: own }) };
   });
-  if (at !== sinceFired.length) throw damaged(`sinceFired of ${spec.name} has another size`);
+  if (at !== sinceFired.length) throw damagedCheckpoint(`sinceFired of ${spec.name} has another size`);
   return states;
-}
-
-/** The newest checkpoint, or the one before where it is damaged. */
-async function newestSound(
-  store: DictionaryCheckpoints['store'],
-  onNotice?: (message: string) => void,
-): Promise<OpenedCheckpoint | undefined> {
-  const newest = await store.read();
-  try {
-    if (newest) return await openCheckpoint(newest);
-  } catch (error) {
-    const before =
-      error instanceof LimnError && error.code === 'checkpoint/damaged' ? await store.readPrevious?.() : undefined;
-    if (!before) throw error;
-    onNotice?.(`${(error as LimnError).message} Going on from the one before it.`);
-    return openCheckpoint(before);
-  }
-  const before = await store.readPrevious?.();
-  return before && openCheckpoint(before);
 }
 
 const momentsOf = ({ optimiser }: Trainee): AdamWMoments['groups'][number]['params'] =>
