@@ -2,9 +2,11 @@
 import { blockHook, tokenBatch, type HookName } from '@limn/hooks';
 import { refusal, testGpu, ToyModel } from '@limn/testing';
 import { readFloats } from '@limn/tensor';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
+import { trainDictionaries } from '../src/index.js';
 import { ActivationStream, type StreamSettings } from '../src/training/activation-stream.js';
 import { windowOrder } from '../src/training/window-order.js';
+import { options as training, source as toyLanguage, specs, toyModel } from './training-job.js';
 
 const SIZES = { layers: 2, heads: 2, headWidth: 4, mlpWidth: 9, vocabulary: 31, maxPositions: 7 };
 /** Three sequences a batch, of 7, 4 and 6 tokens: 14 behind the first of each. */
@@ -79,6 +81,22 @@ test('rows have the bits of a plain run; a stream that goes on at a later batch 
   for (let i = 9; i < 12; i++) expect(await read(later)).toEqual(batches[i]);
   stream.seek(positions[1] as ActivationStream['position']);
   for (let i = 1; i < 4; i++) expect(await read(stream)).toEqual(batches[i]);
+});
+
+test('all dictionaries learn from the same forward passes, each of which runs once', async () => {
+  const gpu = await testGpu();
+  const passes = async (of: typeof specs): Promise<{ runs: number; batches: number[] }> => {
+    const model = toyModel(gpu);
+    const run = vi.spyOn(model, 'run');
+    const batches: number[] = [];
+    const asked = (batch: number): number[][] => (batches.push(batch), toyLanguage(batch));
+    await trainDictionaries(model, asked, of, { ...training, updates: 5 });
+    return { runs: run.mock.calls.length, batches };
+  };
+  const [one, all] = [await passes(specs.slice(0, 1)), await passes(specs)];
+  expect(all).toEqual(one);
+  // The first is also what memory and kernels are planned with.
+  expect(all.batches.filter((batch) => batch > 0)).toEqual([1, 2, 3, 4, 5]);
 });
 
 test('what does not fit is refused with its bytes, before it is taken', async () => {

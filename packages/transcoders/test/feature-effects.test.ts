@@ -143,6 +143,51 @@ test('agreement is what its sums say; matched features fire there, about as stro
   });
 });
 
+test('figures are told apart by the layers between a change and what it moves, where it can move anything', () => {
+  const feature = (layer: number, position: number, index: number): GraphTarget => ({
+    kind: 'feature',
+    layer,
+    position,
+    feature: index,
+  });
+  const logits: GraphTarget = { kind: 'logits', up: [1], down: [2], position: 3, demeaned: false };
+  const targets = [feature(0, 2, 5), feature(1, 2, 6), feature(1, 0, 7), feature(2, 3, 8), feature(3, 3, 9), logits];
+  const change = (layer: number, index: number): FeatureChange => ({ layer, position: 1, feature: index, value: 1 });
+  const effect = (changes: FeatureChange[], first: number): FeatureEffects['effects'][number] => ({
+    changes,
+    direct: Float64Array.from(targets, (_, t) => -t),
+    total: Float64Array.from(targets, (_, t) => first + t),
+    measured: Float64Array.from(targets, (_, t) => 2 * (first + t)),
+  });
+  // Of layer 0; of layer 1, with a second change behind it that is a target itself.
+  const effects = [
+    effect([change(0, 1)], 1),
+    effect([change(1, 2), { layer: 2, position: 3, feature: 8, value: 0 }], 10),
+  ];
+  const found = summarizeEffects({ targets, layers: 4, effects });
+  // Behind layer 0: targets 1, 3, 4 by depth, not 0 of its own layer, not 2 at an earlier position. Behind layer 1: 4 alone, since 3 was changed.
+  const pairs: [number | 'output' | 'all', number[]][] = [
+    [1, [2]],
+    [2, [4, 14]],
+    [3, [5]],
+    ['output', [6, 15]],
+    ['all', [2, 4, 5, 6, 14, 15]],
+  ];
+  expect(found).toEqual(
+    pairs.map(([depth, predicted]) => ({
+      depth,
+      ...agreementOf(
+        predicted,
+        predicted.map((value) => 2 * value),
+      ),
+    })),
+  );
+  expect(summarizeEffects({ targets, layers: 4, effects }, 'direct').at(-1)).toMatchObject({
+    signAgreement: 0,
+    nmse: [1, 3, 4, 5, 4, 5].reduce((sum, t, i) => sum + (t + 2 * [2, 4, 5, 6, 14, 15][i]!) ** 2, 0) / (4 * 502),
+  });
+});
+
 test('changes that cannot be made, and graphs that they do not fit, are refused', async () => {
   const model = await tinyGpt2(2);
   const dictionaries = [randomDictionary(model, 0, { skip: true })];
