@@ -55,6 +55,30 @@ describe('limn features dashboards', () => {
       for (const { tokens, texts } of [...top, ...bands.flatMap(({ examples }) => examples)])
         expect([tokens, texts]).toEqual([[], undefined]);
     expect(record.provenance.options).toMatchObject({ text: runs.text, withoutText: true, top: 2 });
+    // Pages for graph viewers have the same activations as with the text, and a blank for each token.
+    const plain = asked.filter((word) => word !== '--no-text');
+    expect((await runLimn([...plain, '--out', runs.at('with-text')])).exitCode).toBe(0);
+    const [bare, full] = await Promise.all(
+      ['redacted', 'with-text'].map(async (out) => openFeatureStore(await openDictionaryFolder(runs.at(out)))),
+    );
+    for (const { feature } of record.features) {
+      const [ours, theirs] = [await bare!.read(1, feature), await full!.read(1, feature)].map((page) =>
+        page!.examples_quantiles.flatMap(({ examples }) => examples),
+      );
+      expect(ours!.length).toBeGreaterThan(1);
+      expect(ours!.map(({ tokens_acts_list }) => tokens_acts_list)).toEqual(
+        theirs!.map(({ tokens_acts_list }) => tokens_acts_list),
+      );
+      expect(new Set(ours!.flatMap(({ tokens }) => tokens))).toEqual(new Set(['_']));
+      expect(new Set(theirs!.flatMap(({ tokens }) => tokens)).size).toBeGreaterThan(1);
+    }
+    // Of the page only the ids and texts of examples are gone: nothing of a context is left to be shown.
+    const listed = (out: string): string[] =>
+      [...readFileSync(runs.at(out, 'report.html'), 'utf8').matchAll(/"(?:tokens|texts)":\[([^\]]*)\]/g)].map(
+        ([, list = '']) => list,
+      );
+    expect(listed('with-text').some((list) => list !== '')).toBe(true);
+    expect(listed('redacted').every((list) => list === '')).toBe(true);
   });
 
   it('refuses with a code and leaves nothing', async () => {
@@ -125,6 +149,8 @@ describe('limn features label', () => {
     expect((await label('1:3', 'x', '--remove')).error?.code).toBe('usage/feature-label');
     expect((await label('1:12', 'x')).error?.code).toBe('usage/features');
     expect((await label('0:1', 'x')).error?.code).toBe('usage/dictionary-layer');
-    expect((await label('1:3', '')).error?.code).toBe('data/feature-labels');
+    expect((await label('1:3', '')).error?.code).toBe('usage/feature-label');
+    expect((await label('1:3', 'x', '--evidence', '')).error?.code).toBe('usage/feature-label');
+    expect(readFileSync(runs.at('labelled', file), 'utf8')).not.toContain('"feature": 3');
   });
 });
