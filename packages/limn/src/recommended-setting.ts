@@ -21,9 +21,12 @@ const AIM = 0.95;
 /** Nats of mean-ablation from which the loss recovered says something; below, the KL divergence recovered stands in. */
 const WORTH = 0.2;
 
-/** The recommendation among settings of one kind, each judged by its worst layer. */
+/** The recommendation among settings of the first one's kind, each judged by its worst layer. */
 export function recommend(settings: readonly MeasuredSetting[], target: SweepTarget): Recommendation {
-  const judged = settings.map((setting) => ({ setting, l0: meanL0(setting), recovered: worstRecovered(setting) }));
+  const [first] = settings;
+  const own = settings.filter(({ kind }) => kind === first?.kind);
+  const asked = own.length < settings.length ? `of kind ${first?.kind}: ` : '';
+  const judged = own.map((setting) => ({ setting, l0: meanL0(setting), recovered: worstRecovered(setting) }));
   const measure = `the share of the loss recovered in the worst layer (of the KL divergence where mean-ablation costs less than ${WORTH} nats)`;
   const choose = (
     among: typeof judged,
@@ -36,7 +39,7 @@ export function recommend(settings: readonly MeasuredSetting[], target: SweepTar
     return {
       name: setting.name,
       met,
-      rule: `${rule}: ${setting.name}, with a mean L0 of ${l0.toFixed(1)} and ${recovered.toFixed(3)}`,
+      rule: `${asked}${rule}: ${setting.name}, with a mean L0 of ${l0.toFixed(1)} and ${recovered.toFixed(3)}`,
     };
   };
   if (target.l0 !== undefined) {

@@ -120,5 +120,20 @@ describe('limn features edge', () => {
     expect(await code('--edge', 'm1->m0')).toEqual([4, 'data/unknown-edge']);
     expect(await code('--edge', 'm1->logits', '--circuit', runs.at('nowhere'))).toEqual([4, 'data/graph-file']);
     expect(existsSync(runs.at('nowhere'))).toBe(false);
+    const processed = ['--edge', 'm1->logits', '--processing', 'transformer-lens'];
+    expect(await code(...processed)).toEqual([4, 'data/graph-mismatch']);
+  });
+
+  it('opens no edge that was scored with dictionaries in the place of MLPs', async () => {
+    const runs = await featuresRuns();
+    await runs.writeSet('replacing', [randomMember(8, 1)]);
+    const asked = [...toyCircuit(runs.model, runs.at('replaced')), '--draws', '0', '--method', 'eap'];
+    const circuit = await runLimn([...asked, '--transcoders', runs.at('replacing')]);
+    expect(circuit.exitCode, circuit.stderr).toBe(0);
+    const [exit, code, message] = await failed(
+      runs.words('edge', '--circuit', runs.at('replaced'), '--edge', 'm1->logits'),
+    );
+    expect([exit, code]).toEqual([4, 'data/graph-mismatch']);
+    expect(message).toContain('MLPs of layers 1 by dictionaries');
   });
 });

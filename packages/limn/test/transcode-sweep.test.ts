@@ -131,6 +131,12 @@ describe('recommend', () => {
     expect([found.name, found.met]).toEqual([name, met]);
     expect(found.rule).toMatch(rule);
   });
+
+  it('says of which kind it speaks where there are others', () => {
+    const others = all.map((each) => ({ ...each, name: `sae-${each.name}`, kind: 'sae' as const }));
+    const { name, rule } = recommend([...all.slice(0, 1), ...others], {});
+    expect([name, rule]).toEqual(['a', expect.stringMatching(/^of kind transcoder: in no setting .* a, with/)]);
+  });
 });
 
 describe('--transcoders', () => {

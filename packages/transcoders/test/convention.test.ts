@@ -17,6 +17,7 @@ import {
   type DictionaryWeights,
   type LoadedDictionary,
 } from '../src/index.js';
+import { reportOf } from '../src/formats/convention.js';
 
 const [I, F, N] = [8, 32, 64];
 const CONFIG: DictionaryConfig = {
@@ -250,4 +251,15 @@ test('the GPU measures what the host measures', async () => {
     expect(candidate).toEqual(same);
     expect(Math.abs(fvu - reference)).toBeLessThan(1e-4 * reference);
   });
+});
+
+test('what nobody says and a small difference does not decide leaves the numbers as they are', () => {
+  const fit = (output: DictionaryConvention['output'], fvu: number) =>
+    ({ gain: 'kept', output, preBias: 'none', bos: true, fvu }) as const;
+  const expectedOf = (centred: number, expects: Partial<DictionaryConvention> = {}) =>
+    reportOf([fit('plain', 0.13), fit('centred', centred)], expects, {}).expected.output;
+  expect(expectedOf(0.129)).toBe('plain');
+  expect(expectedOf(0.105)).toBe('plain');
+  expect(expectedOf(0.09)).toBe('centred');
+  expect(expectedOf(0.129, { output: 'centred' })).toBe('centred');
 });

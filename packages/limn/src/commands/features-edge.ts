@@ -10,6 +10,7 @@ import { openSet } from '../dictionary-set.js';
 import { openGivenModel } from '../given-model.js';
 import { pairsOf, readGraph, type NamedGraph } from '../graph-source.js';
 import { chooseMethod, IG_VARIANTS, nodeMethod, type CircuitMethod, type MethodChoice } from '../methods.js';
+import type { OpenModel } from '../model-source.js';
 import { openEdge, type EdgeSide, type OpenedEdge } from '../opened-edge.js';
 import { prependBosOf } from '../pairs-source.js';
 import { pairsSha256 } from '../pairs-sha256.js';
@@ -58,7 +59,7 @@ async function run(options: FeaturesEdgeOptions, context: CommandContext): Promi
     });
   using device = await openDevice(context);
   using model = await openGivenModel(device.gpu, options.model, weightsOnly(options), context);
-  expectModel(found, record, model.hooked.info.fingerprint, model.name);
+  expectModel(found, record, model);
   using set = await openSet(model, options.transcoders, [end.layer]);
   const [dictionary] = transcodersOf(set);
   if (dictionary === undefined)
@@ -151,13 +152,24 @@ const gradientsOf = ({ name, igSteps, igRule, igVariant }: MethodChoice): Gradie
   ...(igVariant === undefined ? {} : { variant: igVariant }),
 });
 
-function expectModel({ file }: NamedGraph, { provenance }: CircuitRecord, given: string, name: string): void {
-  const scored = provenance.model.weightsSha256;
-  if (scored === given) return;
+/** @throws LimnError `data/graph-mismatch` for other weights, and for the same ones processed or with MLPs replaced otherwise */
+function expectModel({ file }: NamedGraph, { provenance }: CircuitRecord, { hooked: { info }, name }: OpenModel): void {
+  const { name: own, weightsSha256: scored, weightProcessing: processed } = provenance.model;
+  const given = info.fingerprint;
+  if (scored !== given)
+    throw new LimnError(
+      'data/graph-mismatch',
+      `${file} was scored on other weights than those of ${name}: ${scored.slice(0, 12)}… instead of ${given.slice(0, 12)}…`,
+      { details: { file, scored, given }, hint: `open the model that it was scored on, ${own}` },
+    );
+  if (processed === info.processing) return;
   throw new LimnError(
     'data/graph-mismatch',
-    `${file} was scored on other weights than those of ${name}: ${scored.slice(0, 12)}… instead of ${given.slice(0, 12)}…`,
-    { details: { file, scored, given }, hint: `open the model that it was scored on, ${provenance.model.name}` },
+    `${file} was scored on weights otherwise processed than those of ${name} here: ${processed} instead of ${info.processing}`,
+    {
+      details: { file, scored: processed, given: info.processing },
+      hint: 'give --weights and --processing as the circuit had them; a circuit scored with --transcoders in the place of MLPs cannot be opened, score it without',
+    },
   );
 }
 

@@ -1,11 +1,12 @@
 // `limn features label`: what a feature stands for, written down beside its dictionary; or read, or taken away.
 import { LimnError } from '@limn/gpu';
 import { writeAtomically } from '@limn/gpt2/node';
-import { openDictionarySet, type LabelledPlace } from '@limn/transcoders';
+import { openDictionarySet, type FeatureLabel, type FeatureLabels, type LabelledPlace } from '@limn/transcoders';
 import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDictionaryFolder } from '../dictionary-files.js';
 import { featureOption } from '../feature-choice.js';
+import { setFolder } from '../set-folder.js';
 import { labelsFile, placesOfSet, readLabels } from '../set-transcoders.js';
 import { withSharedOptions, type SharedOptions } from '../shared-options.js';
 
@@ -49,7 +50,7 @@ async function run(
   const labels = await readLabels(transcoders, config);
   const file = labelsFile(transcoders, config);
   if (text !== undefined)
-    labels.set(feature, {
+    writeLabel(labels, feature, {
       text,
       author,
       time: new Date().toISOString(),
@@ -57,7 +58,11 @@ async function run(
     });
   const removed = remove && labels.delete(feature);
   signal.throwIfAborted();
-  if (text !== undefined || removed) await writeAtomically(file, new TextEncoder().encode(labels.toText()));
+  if (text !== undefined || removed) {
+    await writeAtomically(file, new TextEncoder().encode(labels.toText()));
+    if (setFolder(transcoders) !== transcoders)
+      console.note(`the labels of the set that comes with limn are in ${file}`);
+  }
   const label = labels.get(feature);
   console.say(
     removed
@@ -75,6 +80,20 @@ async function run(
     labels: labels.size,
     ...(text !== undefined || removed ? { file } : {}),
   });
+}
+
+/** What stands in files of labels is checked by them; here it was given on the command line. @throws LimnError `usage/feature-label` */
+function writeLabel(labels: FeatureLabels, feature: number, label: FeatureLabel): void {
+  try {
+    labels.set(feature, label);
+  } catch (cause) {
+    if (!(cause instanceof LimnError)) throw cause;
+    throw new LimnError('usage/feature-label', `the label cannot be written. ${cause.message}`, {
+      cause,
+      details: { feature },
+      hint: 'say what the feature stands for; --remove takes a label away',
+    });
+  }
 }
 
 /** @throws LimnError `usage/dictionary-layer`; as `openDictionarySet` */

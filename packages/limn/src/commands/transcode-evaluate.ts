@@ -16,6 +16,7 @@ import { layersOption } from './layers-option.js';
 import {
   dataRequest,
   labelledOf,
+  withGeneralText,
   withInterpretability,
   withTextOptions,
   type TextOptions,
@@ -30,7 +31,9 @@ interface TranscodeEvaluateOptions extends SharedOptions, TextOptions, WeightOpt
 }
 
 export function addTranscodeEvaluateCommand(transcode: Command, context: CommandContext): void {
-  withInterpretability(withTextOptions(withWeightOptions(withSharedOptions(transcode.command('evaluate')))))
+  withInterpretability(
+    withGeneralText(withTextOptions(withWeightOptions(withSharedOptions(transcode.command('evaluate'))))),
+  )
     .description(
       'measure a set: L0, FVU, dead features, loss and KL with MLPs replaced, beside what ablating them costs',
     )

@@ -66,15 +66,19 @@ export function withTextOptions(command: Command): Command {
       "text in UTF-8 whose documents are parted by blank lines, or .jsonl with a list of token ids a line (default: pocket's corpus, for pocket)",
     )
     .option(
-      '--general <file>',
-      "general text to hold --text against: the gap in FVU is reported (default: pocket's corpus beside --text, for pocket)",
-    )
-    .option(
       '--context <n>',
       'tokens of a sequence (default: 128, or what the model takes)',
       integerOption('--context', 2),
     )
     .option('--sequences <n>', 'sequences to measure on', integerOption('--sequences', 1), 64);
+}
+
+/** What a text is measured beside. */
+export function withGeneralText(command: Command): Command {
+  return command.option(
+    '--general <file>',
+    "general text to hold --text against: the gap in FVU is reported (default: pocket's corpus beside --text, for pocket)",
+  );
 }
 
 /** Scoring features; what `labelledOf` reads. */
@@ -95,7 +99,7 @@ export const labelledOf = (
 ): readonly LabelledSequence[] | undefined => (interpretability ? labelledSequences(model, LABELLED) : undefined);
 
 export function withTranscodeOptions(command: Command): Command {
-  return withInterpretability(withTextOptions(withWeightOptions(withSharedOptions(command))))
+  return withInterpretability(withGeneralText(withTextOptions(withWeightOptions(withSharedOptions(command)))))
     .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
     .requiredOption('--out <dir>', 'folder for checkpoints and, at the end, what was learnt')
     .option('--layers <list>', 'layers separated by commas, or all', layersOption, 'all')

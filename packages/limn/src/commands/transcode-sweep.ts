@@ -156,13 +156,10 @@ async function sweepOn(
     };
   });
   const neurons = options.neurons && hasK(common.activation) ? await neuronFigures(sweep, sparsities) : [];
-  const recommended = recommend(
-    measured.filter(({ kind }) => kind === settings[0]?.kind),
-    {
-      ...(targetL0 === undefined ? {} : { l0: targetL0 }),
-      ...(targetRecovered === undefined ? {} : { recovered: targetRecovered }),
-    },
-  );
+  const recommended = recommend(measured, {
+    ...(targetL0 === undefined ? {} : { l0: targetL0 }),
+    ...(targetRecovered === undefined ? {} : { recovered: targetRecovered }),
+  });
   const record = dictionariesRecord({
     title: `${kinds.join(', ')} of ${model.name}, ${common.activation}, ${common.features} features`,
     provenance,

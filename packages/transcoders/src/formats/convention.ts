@@ -103,9 +103,16 @@ export function reportOf(
         expects[key] === candidate[key] ||
         !candidates.some((each) => each[key] === expects[key]),
     );
-  const expected = candidates.find(agrees) ?? best;
+  const agreeing = candidates.filter(agrees);
+  const leading = agreeing[0] ?? best;
+  // What nobody says is decided by a difference that decides; a smaller one is noise, and then numbers stay as they are.
+  const expected = agreeing.find((each) => changesNothing(each) && leading.fvu >= margin * each.fvu) ?? leading;
   return { candidates, best, expected, fits: expected.fvu < most && best.fvu >= margin * expected.fvu };
 }
+
+/** Whether `conformed` gives the numbers as they are. */
+const changesNothing = ({ gain, output, preBias }: DictionaryConvention): boolean =>
+  gain === 'kept' && output === 'plain' && preBias === 'none';
 
 /**
  * Refuses a dictionary whose convention is not the expected one, with the evidence: the FVU of every candidate.
