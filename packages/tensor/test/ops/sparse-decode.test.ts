@@ -1,5 +1,5 @@
 // sparseDecode, sparseToDense, activeCounts and the gradients of sparse encoders against float64: awkward widths, features of every row and of none, empty rows.
-import { defaultLimits, dryGpu } from '@limn/gpu';
+import { defaultLimits, dryGpu, type DispatchOptions, type Step } from '@limn/gpu';
 import { describe, expect, it } from 'vitest';
 import {
   expectSameBits,
@@ -68,29 +68,58 @@ const spared = ({ values, magnitude }: Reference): Reference => ({
   magnitude: padded(magnitude, SPARE, 0),
 });
 
+/** From here on kernels by vec4s share rows as on GPUs: a vec4 a lane, four entries in flight, sixteen lanes an entry. */
+function asOnGpus(step: Step): Step {
+  const dispatch = step.dispatch.bind(step);
+  step.dispatch = (kernel, bindings, uniforms, options = {}) => {
+    const { overrides } = kernel.shader;
+    const byFours = 'FOURS' in overrides;
+    const forced = {
+      ...(byFours ? { FOURS: 1, AHEAD: 4 } : {}),
+      ...('SPAN' in overrides ? { SPAN: 16, WG: 64 } : {}),
+    };
+    const lanes = byFours ? { lanes: (uniforms as { width: number }).width / 4 } : {};
+    dispatch(kernel, bindings, { ...uniforms, ...lanes }, {
+      ...options,
+      overrides: { ...options.overrides, ...forced },
+    } as DispatchOptions<typeof kernel.shader>);
+  };
+  return step;
+}
+
 describe('sparseDecode', () => {
   it.each([
     { rows: 1, features: 1, width: 1, k: 1 },
     { rows: 5, features: 3, width: 7, k: 3 },
     { rows: 33, features: 31, width: 8, k: 4 },
     { rows: 32, features: 65, width: 65, k: 7 },
+    // Whole vec4s: one, fewer than lanes have, runs of several that end within a lane's.
+    { rows: 6, features: 5, width: 4, k: 2 },
+    { rows: 9, features: 13, width: 100, k: 11 },
+    { rows: 3, features: 7, width: 292, k: 5 },
     // Long lists: of one run on CPUs, of chunks on GPUs.
     { rows: 258, features: 6, width: 10, k: 3 },
+    { rows: 258, features: 6, width: 12, k: 3 },
   ])('$rows rows of $features features to $width, k $k', async ({ rows, features, width, k }) => {
     const codes = codesLike(rows, features, k);
     const { values } = codes;
     const [wDec, bDec] = [random.normals(features * width), random.normals(width)];
-    for (const biased of [true, false]) {
+    for (const [biased, wide] of [
+      [true, false],
+      [false, false],
+      [true, true],
+    ] as const) {
       const bias = biased ? bDec : new Float64Array(width);
       await checkOp({
         kernel: 'sparseDecode',
-        case: `${rows}×${features} to ${width}${biased ? '' : ', no bias'}`,
+        case: `${rows}×${features} to ${width}${biased ? '' : ', no bias'}${wide ? ', as on GPUs' : ''}`,
         inputs: [
           ...inputsOf(codes),
           { shape: [features, width], values: wDec },
           ...(biased ? [{ shape: [width], values: bDec }] : []),
         ],
-        run: (step, inputs) => sparseDecode(step, codesOf(codes, inputs), inputs[4]!, inputs[5]),
+        run: (step, inputs) =>
+          sparseDecode(wide ? asOnGpus(step) : step, codesOf(codes, inputs), inputs[4]!, inputs[5]),
         expected: decodeForward(codes, values, wDec, bias),
         n: k + 1,
         vjp: (seed) => {
@@ -196,42 +225,53 @@ describe('gradients of what was selected', () => {
 });
 
 describe('sums by feature', () => {
-  it('have the same bits in whatever groups rows are marked, and in chunks the same sums', async () => {
-    const codes = codesLike(101, 9, 4);
-    const source = random.normals(101 * 3);
-    const gpu = await testGpu();
-    const sums = async (markBytes: number, chunk: number): Promise<Float32Array[]> => {
-      using step = gpu.step();
-      const canaries = withCanaries(step);
-      const inputs = inputsOf(codes).map(({ shape, values }) =>
-        fromData(step, values instanceof Uint32Array ? values : Float32Array.from(values), shape),
-      );
-      const lists = codesOf(codes, inputs);
-      featureOrder(step, lists, markBytes);
-      const { rows, totals } = sumByFeature(
-        step,
-        lists,
-        lists.values,
-        fromData(step, Float32Array.from(source), [101, 3]),
-        chunk,
-      );
-      return canaries.read([rows, totals]);
-    };
-    const [rows, totals] = (await sums(1, 1000)) as [Float32Array, Float32Array];
-    for (const markBytes of [4 * 9 * 2, 2 ** 20]) {
-      const [again, totalsAgain] = (await sums(markBytes, 1000)) as [Float32Array, Float32Array];
-      expectSameBits(again, rows, 'groups of rows');
-      expectSameBits(totalsAgain, totals, 'groups of rows, totals');
-    }
-    const expected = decodeVjp(codes, codes.values, new Float64Array(27), source).wDec;
-    for (const chunk of [1, 7, 50]) {
-      const [parts] = (await sums(2 ** 20, chunk)) as [Float32Array, Float32Array];
-      parts.forEach((sum, i) =>
+  it.each([3, 4, 36])(
+    'have the same bits in whatever groups rows are marked, and in chunks the same sums, width %i',
+    async (width) => {
+      const codes = codesLike(101, 9, 4);
+      const source = random.normals(101 * width);
+      const gpu = await testGpu();
+      const sums = async (markBytes: number, chunk: number, wide = false): Promise<Float32Array[]> => {
+        using step = wide ? asOnGpus(gpu.step()) : gpu.step();
+        const canaries = withCanaries(step);
+        const inputs = inputsOf(codes).map(({ shape, values }) =>
+          fromData(step, values instanceof Uint32Array ? values : Float32Array.from(values), shape),
+        );
+        const lists = codesOf(codes, inputs);
+        featureOrder(step, lists, markBytes);
+        const { rows, totals } = sumByFeature(
+          step,
+          lists,
+          lists.values,
+          fromData(step, Float32Array.from(source), [101, width]),
+          chunk,
+        );
+        return canaries.read([rows, totals]);
+      };
+      const [rows, totals] = (await sums(1, 1000)) as [Float32Array, Float32Array];
+      for (const markBytes of [4 * 9 * 2, 2 ** 20]) {
+        const [again, totalsAgain] = (await sums(markBytes, 1000)) as [Float32Array, Float32Array];
+        expectSameBits(again, rows, 'groups of rows');
+        expectSameBits(totalsAgain, totals, 'groups of rows, totals');
+      }
+      const expected = decodeVjp(codes, codes.values, new Float64Array(9 * width), source).wDec;
+      const expectedTotals = encodeVjp(codes, new Float64Array(101), new Float64Array(9), codes.values).bEnc;
+      for (const [chunk, wide] of [
+        [1, false],
+        [7, false],
+        [50, false],
+        [50, true],
+        [1000, true],
+      ] as const) {
+        const [parts, partTotals] = (await sums(2 ** 20, chunk, wide)) as [Float32Array, Float32Array];
         // Sums of at most 101 terms, in f32.
-        expect(Math.abs(sum - expected.values[i]!)).toBeLessThanOrEqual(101 * 2 ** -24 * expected.magnitude[i]!),
-      );
-    }
-  });
+        const near = (sum: number, i: number, { values, magnitude }: Reference): void =>
+          expect(Math.abs(sum - values[i]!)).toBeLessThanOrEqual(101 * 2 ** -24 * magnitude[i]!);
+        parts.forEach((sum, i) => near(sum, i, expected));
+        partTotals.forEach((sum, i) => near(sum, i, expectedTotals));
+      }
+    },
+  );
 });
 
 describe('at 4,096 tokens and 24,576 features', () => {
