@@ -4,6 +4,7 @@ import type { HookName } from '@limn/hooks';
 import {
   detach,
   encodeTopK,
+  encodeTopKEach,
   jumpRelu,
   matmul,
   relu,
@@ -88,3 +89,22 @@ export function activationsOf(
 
 /** a [N, F], whichever way it was made. */
 export const denseOf = (step: Step, { codes, a }: Activations): Tensor => (codes ? sparseToDense(step, codes) : a);
+
+/**
+ * Activations of x [N, I] in training and, where other features are to be revived, their codes: both from the same pre-activations, whose
+ * product is most of an update. Only activations that keep few have such features.
+ */
+export function activationsToTrain(
+  step: Step,
+  encoder: FeatureEncoder,
+  x: Tensor,
+  revives: EncodeSelection | undefined,
+): { readonly fires: Activations; readonly revived?: SparseCodes | undefined } {
+  const selection = selectionOf(encoder.config.activation, true);
+  if (!selection || !revives) return { fires: encoder.activations(step, x, { training: true }) };
+  const [codes, revived] = encodeTopKEach(step, x, encoder.tensor('wEnc'), encoder.tensor('bEnc'), [
+    selection,
+    revives,
+  ]) as readonly [SparseCodes, SparseCodes];
+  return { fires: { codes }, revived };
+}

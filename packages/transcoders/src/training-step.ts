@@ -1,10 +1,10 @@
 // One update of a dictionary, recorded: its loss with every part, the gradient of each parameter, and which features fired.
 import { LimnError, type Step } from '@limn/gpu';
-import { activeCounts, encodeTopKEach, scale, sumAll, type Tensor } from '@limn/tensor';
+import { activeCounts, scale, sumAll, type Tensor } from '@limn/tensor';
 import { acrossRows, unitRows } from './decoder-rows.js';
 import type { DictionaryConfig } from './dictionary-config.js';
 import { type Dictionary, dictionaryShapes, type DictionaryTensorName } from './dictionary.js';
-import { selectionOf, type Activations } from './encoder.js';
+import { activationsToTrain } from './encoder.js';
 import { checkLoss, type DictionaryLoss } from './losses/dictionary-loss.js';
 import { auxiliaryLoss, deadSelection, preActivationSum, type DeadFeatures } from './losses/dead-features.js';
 import { reconstructionLoss, rowErrors, rowWeights, totalVariance, unexplained } from './losses/reconstruction.js';
@@ -127,15 +127,9 @@ function recordPart(step: Step, setting: Setting, x: Tensor, y: Tensor, weights:
   const { dictionary, loss, rows, variance, dead, anyDead, state } = setting;
   const { config, parameters } = dictionary;
   const wDec = dictionary.tensor('wDec');
-  const selection = selectionOf(config.activation, true);
   const revives = loss.auxiliary && anyDead ? deadSelection(config.features, loss.auxiliary.features, dead) : undefined;
-  // From the same pre-activations: their product is most of a step.
-  const [fires, deadCodes] =
-    selection && revives
-      ? encodeTopKEach(step, x, dictionary.tensor('wEnc'), dictionary.tensor('bEnc'), [selection, revives])
-      : [];
-  const made: Activations = fires ? { codes: fires } : dictionary.activations(step, x, { training: true });
-  const { codes, h, a } = made;
+  const { fires, revived } = activationsToTrain(step, dictionary, x, revives);
+  const { codes, h, a } = fires;
   const yHat = dictionary.decode(step, codes ?? a, x);
   const errors = rowErrors(step, yHat, y);
   const reconstruction = reconstructionLoss(step, errors, weights);
@@ -151,8 +145,8 @@ function recordPart(step: Step, setting: Setting, x: Tensor, y: Tensor, weights:
     const value = preActivationSum(step, h, dead.weight, [wDec], logThreshold);
     terms.push({ name: 'preActivation', value: scale(step, value, 1 / rows), weight: loss.preActivation.weight });
   }
-  if (loss.auxiliary && deadCodes) {
-    const view = { codes: deadCodes, y, yHat, wDec, dead, variance };
+  if (loss.auxiliary && revived) {
+    const view = { codes: revived, y, yHat, wDec, dead, variance };
     const value = auxiliaryLoss(step, loss.auxiliary.features, view);
     terms.push({ name: 'auxiliary', value, weight: loss.auxiliary.weight });
   }

@@ -6,16 +6,17 @@ import {
   concat,
   detach,
   div,
-  encodeTopK,
   mul,
   scale,
   sparseDecode,
   sub,
   sumAll,
+  type SparseCodes,
   type Tensor,
 } from '@limn/tensor';
 import { checkLoss, type DictionaryLoss } from '../losses/dictionary-loss.js';
-import { filledShare, preActivationSum, type DeadFeatures } from '../losses/dead-features.js';
+import { activationsToTrain, type FeatureEncoder } from '../encoder.js';
+import { deadSelection, filledShare, preActivationSum, type DeadFeatures } from '../losses/dead-features.js';
 import { reconstructionLoss, rowErrors, rowWeights, totalVariance, unexplained } from '../losses/reconstruction.js';
 import { sparsitySum } from '../losses/sparsity.js';
 import { partsOf, rowRange, rowsPerBinding } from '../row-parts.js';
@@ -140,11 +141,14 @@ function recordPart(step: Step, setting: Setting, rowsOf: readonly LayerRows[]):
   const { config, parameters } = dictionary;
   const { activation } = config;
   const total = (values: readonly Tensor[]): Tensor => values.reduce((sum, value) => add(step, sum, value));
-  const encoded = dictionary.activations(
-    step,
-    rowsOf.map(({ x }) => x),
-    { training: true },
-  );
+  const { sparsity, preActivation, auxiliary } = loss;
+  const made = rowsOf.map(({ x }, i) => {
+    const { dead } = layers[i] as LayerSetting;
+    const revives = auxiliary && anyDead ? deadSelection(config.features, auxiliary.features, dead) : undefined;
+    return activationsToTrain(step, dictionary.encoders[i] as FeatureEncoder, x, revives);
+  });
+  const encoded = made.map(({ fires }) => fires);
+  const revived = made.flatMap(({ revived: codes }) => (codes ? [codes] : []));
   const yHats = rowsOf.map((_, l) => dictionary.decode(step, l, encoded));
   const errors = rowsOf.map(({ y }, l) => rowErrors(step, yHats[l] as Tensor, y));
   const terms: LossTerm[] = [];
@@ -157,7 +161,6 @@ function recordPart(step: Step, setting: Setting, rowsOf: readonly LayerRows[]):
     terms.push({ name, value: scale(step, total(sums), 1 / rows), weight });
   };
   const thresholdOf = (i: number): Tensor | undefined => parameters.get(`logThreshold.${i}`);
-  const { sparsity, preActivation, auxiliary } = loss;
   if (sparsity)
     perFeature('sparsity', sparsity.weight, (h, a, i) => {
       const logThreshold = thresholdOf(i);
@@ -168,8 +171,8 @@ function recordPart(step: Step, setting: Setting, rowsOf: readonly LayerRows[]):
     perFeature('preActivation', preActivation.weight, (h, _, i) =>
       preActivationSum(step, h, (layers[i] as LayerSetting).dead.weight, dictionary.decoders(i), thresholdOf(i)),
     );
-  if (auxiliary && anyDead) {
-    const value = auxiliaryLoss(step, setting, rowsOf, yHats, auxiliary.features);
+  if (auxiliary && revived.length > 0) {
+    const value = auxiliaryLoss(step, setting, revived, rowsOf, yHats, auxiliary.features);
     terms.push({ name: 'auxiliary', value, weight: auxiliary.weight });
   }
   if (activation.kind === 'batch-top-k')
@@ -190,22 +193,16 @@ function recordPart(step: Step, setting: Setting, rowsOf: readonly LayerRows[]):
 
 /**
  * min(dead / (L·k_aux), 1) · Σ_l (Σ ‖ê_l − e_l‖² / Σ ‖y_l − ȳ_l‖²) as [1], on the tape: e_l = y_l − ŷ_l is taken as given,
- * ê_l = Σ_{i ≤ l} a_aux,i·W_dec,i→l with the k_aux largest positive dead pre-activations of each row and layer.
+ * ê_l = Σ_{i ≤ l} a_aux,i·W_dec,i→l with the codes of the k_aux largest positive dead pre-activations of each row, by layer.
  */
 function auxiliaryLoss(
   step: Step,
   { dictionary, layers }: Setting,
+  codes: readonly SparseCodes[],
   rowsOf: readonly LayerRows[],
   yHats: readonly Tensor[],
   most: number,
 ): Tensor {
-  const { features } = dictionary.config;
-  const codes = dictionary.encoders.map((encoder, i) =>
-    encodeTopK(step, (rowsOf[i] as LayerRows).x, encoder.tensor('wEnc'), encoder.tensor('bEnc'), {
-      k: Math.min(most, features),
-      allowed: (layers[i] as LayerSetting).dead.mask,
-    }),
-  );
   const unexplainedBy = rowsOf.map(({ y }, l) => {
     const rebuilt = codes
       .slice(0, l + 1)
