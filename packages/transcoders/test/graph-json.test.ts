@@ -322,6 +322,39 @@ test.each([
   },
 );
 
+test('errors as circuit-tracer names them now, with −1 for the feature, are nobody else, and have their layer', () => {
+  const older = foreign(cantorPair);
+  const error = { ...older.nodes[3]!, node_id: '5_-1_3', layer: '5', jsNodeId: '5_-1-3', activation: null };
+  const logit = {
+    ...error,
+    node_id: '13_7_3',
+    feature: 7,
+    layer: '13',
+    feature_type: 'logit',
+    jsNodeId: 'L_7-3',
+    clerp: 'Output "澳门" (p=0.108)',
+    token_prob: 0.108,
+    influence: null,
+  };
+  const links = [
+    { source: '0_5_3', target: '3_41_3', weight: 1 },
+    { source: '5_-1_3', target: '11_24000_3', weight: 2 },
+    { source: '11_24000_3', target: '13_7_3', weight: -3 },
+  ];
+  const tokens = { ...older.metadata, prompt_tokens: ['a', 'b', 'c', 'd'] };
+  const found = importGraph(
+    JSON.stringify({ ...older, metadata: tokens, nodes: [...older.nodes.slice(0, 3), error, logit], links }),
+  );
+  expect(found).toMatchObject({ numbering: 'cantor', collisions: [], ambiguous: [] });
+  expect(found.graph.links).toEqual(links);
+  const graph = fileGraph(found);
+  expect(graph.leftOut).toEqual({ nodes: [], links: 0 });
+  expect(graph.nodes.map(({ id }) => id)).toEqual(expect.arrayContaining(['5_-1_3', '13_7_3']));
+  const of = (id: string) => graph.nodes.find((node) => node.id === id);
+  expect(of('5_-1_3')).toMatchObject({ kind: 'error', layer: 5, position: 3 });
+  expect(of('13_7_3')).toMatchObject({ kind: 'output', token: 7, label: '澳门', probability: 0.108 });
+});
+
 test('what limn writes it reads, without collisions', () => {
   const { graph } = exportGraph(request);
   const found = importGraph(JSON.stringify(graph));
@@ -342,6 +375,10 @@ test("hostile and broken graphs are refused, with the fields' paths", async () =
     [{ ...sound, links: [{ source: 'a', target: 'b', weight: '1' }] }, '/links/0/weight'],
     [{ ...sound, metadata: { ...sound.metadata, prompt_tokens: 'a' } }, '/metadata/prompt_tokens'],
     [{ ...sound, qParams: { supernodes: [[]] } }, '/qParams/supernodes/0'],
+    [
+      { ...sound, metadata: { ...sound.metadata, generation_settings: { max_n_logits: 2.5 } } },
+      '/metadata/generation_settings/max_n_logits',
+    ],
   ];
   for (const [value, path] of cases) {
     const error = await refusal(() => importGraph(JSON.stringify(value)));

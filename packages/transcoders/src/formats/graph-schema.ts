@@ -3,6 +3,7 @@ import type { JsonSchema } from './json-schema.js';
 
 const text: JsonSchema = { type: 'string' };
 const number: JsonSchema = { type: 'number' };
+const integer: JsonSchema = { type: 'integer' };
 const texts: JsonSchema = { type: 'array', items: text };
 const numbers: JsonSchema = { type: 'array', items: number };
 const object = (properties: Readonly<Record<string, JsonSchema>>, required: readonly string[] = []): JsonSchema => ({
@@ -41,10 +42,10 @@ export const GRAPH_SCHEMA: JsonSchema = {
             create_time_ms: number,
           }),
           generation_settings: object({
-            max_n_logits: number,
+            max_n_logits: integer,
             desired_logit_prob: number,
-            batch_size: number,
-            max_feature_nodes: number,
+            batch_size: integer,
+            max_feature_nodes: integer,
           }),
           pruning_settings: object({ node_threshold: number, edge_threshold: number }),
         },
@@ -67,7 +68,7 @@ export const GRAPH_SCHEMA: JsonSchema = {
             node_id: text,
             feature: { type: ['integer', 'null'] },
             layer: { type: ['string', 'integer'] },
-            ctx_idx: { type: 'integer' },
+            ctx_idx: integer,
             feature_type: text,
             jsNodeId: text,
             clerp: text,
@@ -97,7 +98,7 @@ export const FEATURE_SCHEMA: JsonSchema = {
   ...object(
     {
       transcoder_id: text,
-      index: { type: 'integer' },
+      index: integer,
       examples_quantiles: {
         type: 'array',
         items: object(
