@@ -203,6 +203,11 @@ describe('limn transcode evaluate', () => {
     const [first] = measured.own.figures.dictionaries;
     expect(table.stdout).toContain('recovered');
     expect(table.stdout).toMatch(new RegExp(`layer 0 +24 +${first?.l0.toFixed(1)} +${first?.fvu.toFixed(3)}`));
+    // Beside every layer what the mean in its MLP's place costs, last.
+    for (const { layers, cost } of measured.own.figures.layers) {
+      expect(table.stdout).toMatch(new RegExp(`^ *layer ${layers[0]} +24 .* ${cost.toFixed(3)} *$`, 'm'));
+    }
+    expect(table.stdout).toMatch(/same top +mean costs *$/m);
     expect(table.stdout).toMatch(/layer 1: FVU 0\.\d{3} here, \d\.\d{3} on .*general\.jsonl: a gap of [+-]\d\.\d{3}/);
     const [together] = measured.own.figures.together;
     expect(together?.ablations.layers).toEqual([0, 1]);

@@ -28,6 +28,12 @@ test("the paper's: uniform within √(6 / F), decoder rows of length 1, drawn ap
   expect(Math.abs(cosine)).toBeLessThan(0.15);
   expect([largest(bEnc), largest(bDec), largest(wSkip as Float32Array)]).toEqual([0, 0, 0]);
   expect([...(logThreshold as Float32Array)]).toEqual(Array(96).fill(Math.fround(Math.log(0.01))));
+  // 1/64 for the 24,576 features of GPT-2 small, however wide what they read is.
+  const wide = largest(
+    initialWeights({ ...config, features: 24_576, inputWidth: 3, outputWidth: 2, skip: false }, { seed: 3 }).wEnc,
+  );
+  expect(wide).toBeLessThanOrEqual(0.015625);
+  expect(wide).toBeGreaterThan(0.99 * 0.015625);
 });
 
 test("sparsify's: an encoder within 1/√I, a decoder of zeros", () => {
