@@ -19,9 +19,8 @@ export function ratingPage(study: BlindStudy): string {
 <h1>Rating features</h1>
 <p>Each box is one feature of one of several kinds; which kind is hidden. It fires on the token in bold, more strongly the darker its colour. Can you say in a sentence when it fires?</p>
 <noscript><p>This page needs its script to show the features.</p></noscript>
-<p id="count" aria-live="polite"></p>
+<div class="bar"><p id="count" aria-live="polite"></p><button type="button" id="save">Save ratings</button></div>
 <div id="items"></div>
-<p><button type="button" id="save">Save ratings</button></p>
 </main>
 <script type="application/json" id="data">${data}</script>
 <script>${SCRIPT}</script>
@@ -30,11 +29,20 @@ export function ratingPage(study: BlindStudy): string {
 }
 
 const STYLE = `
-:root{color-scheme:light dark}
+:root{color-scheme:light dark;--paper:#fbf8f2;--raised:#fffdf9;--ink:#221d16;--soft:#6b6252;--rule:#ddd3c0}
+@media(prefers-color-scheme:dark){:root{--paper:#16171c;--raised:#1d1f26;--ink:#ece6d9;--soft:#a9a08f;--rule:#383a44}}
+*{box-sizing:border-box}
+html{background:var(--paper);color:var(--ink)}
 body{font:16px/1.5 system-ui,sans-serif;margin:0 auto;max-width:60rem;padding:1rem}
-section{border:1px solid;border-radius:.4rem;margin:1rem 0;padding:.5rem 1rem}
-.line{white-space:pre-wrap;margin:.15rem 0;overflow-wrap:anywhere}
-.line span{border-radius:.2rem;padding:0 .05rem}
+h1,h2,h3{font-family:Georgia,'Liberation Serif',serif;font-weight:400}
+h3{color:var(--soft);font-size:1rem;margin:1rem 0 .3rem}
+section{background:var(--raised);border:1px solid var(--rule);border-radius:.3rem;margin:1rem 0;padding:.5rem 1rem}
+.bar{background:var(--paper);border-bottom:1px solid var(--rule);display:flex;gap:1rem;align-items:center;justify-content:space-between;padding:.5rem 0;position:sticky;top:0}
+.bar p{margin:0}
+/* An example that takes several lines stays one: its later lines stand back, and a rule is below it. */
+.line{white-space:pre-wrap;margin:0;padding:.15rem 0 .15rem 1.5rem;text-indent:-1.5rem;border-bottom:1px solid var(--rule);overflow-wrap:anywhere}
+.last{margin-bottom:.6rem}
+.line span{border-radius:.2rem;padding:0 .05rem;text-indent:0}
 .apart span{margin-right:.3rem}
 .dark{color:#000}
 b{text-decoration:underline}
@@ -57,11 +65,13 @@ const changed=()=>{
 };
 const line=({tokens,texts,at,shades})=>{
   const words=texts||tokens.map(String);
-  const made=element('p',{className:words.some(word=>/\\s/.test(word))?'line':'line apart'});
+  const apart=!words.some(word=>/\\s/.test(word));
+  const made=element('p',{className:apart?'line apart':'line'});
   shades.forEach((shade,i)=>{
     const token=element('span',{className:shade>0?'dark':''},i===at?element('b',{textContent:words[i]||'▢'}):words[i]||'▢');
     if(shade>0)token.style.background='rgb(255 '+Math.round(255-115*shade)+' '+Math.round(255-255*shade)+')';
     made.append(token);
+    if(apart)made.append(element('wbr'));
   });
   return made;
 };
@@ -79,7 +89,7 @@ for(const {id,top,bands} of study.items){
   document.getElementById('items').append(element('section',{},
     element('h2',{textContent:'Feature '+id}),
     element('h3',{textContent:'Where it fires most'}),...top.map(line),
-    element('h3',{textContent:'From strong to weak'}),...[...bands].reverse().flatMap(band=>band.map(line)),
+    element('h3',{textContent:'From strong to weak'}),...[...bands].reverse().flatMap(band=>{const lines=band.map(line);lines.at(-1)?.classList.add('last');return lines}),
     element('fieldset',{},element('legend',{textContent:'Feature '+id+' is'}),...ratings.map(choice)),
     element('p',{},element('label',{},free,' the token alone says when it fires')),
     element('p',{},element('label',{},'Note ',note))));
