@@ -41,7 +41,10 @@ export function compactStudy(
     ...about,
     evaluation: {
       ...evaluation,
-      dictionaries: evaluation.dictionaries.map(({ histogram: _, ...figures }) => figures),
+      dictionaries: evaluation.dictionaries.map((figures) => {
+        const { histogram: _, ...others } = figures;
+        return others;
+      }),
     },
     interpretability: {
       ...interpretability,
