@@ -37,7 +37,8 @@ export async function splitEdgesOf(prompt: FrozenPrompt, request: SplitRequest):
   const nodeAt = (i: number): GraphNode => graph.nodes[places[i] as number] as GraphNode;
   const layersBetween = (edge: number): readonly number[] => {
     const [source = 0, target = 0] = record.edges[edge] ?? [];
-    return crossed(nodeAt(source), nodeAt(target), graph.layers);
+    const node = nodeAt(target);
+    return crossed(nodeAt(source), lastAttention(node, outputOf(node, graph, outputs), graph.layers));
   };
   const strongest = record.edges.flatMap((_, edge) => (layersBetween(edge).length > 0 ? [edge] : [])).slice(0, most);
   const chosen = [...new Set([...strongest, ...further.map((ends) => edgeOf(ends, record))])];
@@ -74,20 +75,31 @@ export async function splitEdgesOf(prompt: FrozenPrompt, request: SplitRequest):
   return splits.sort((a, b) => a.edge - b.edge || a.layer - b.layer);
 }
 
-/** Attention layers that lie between what a source writes and what a target reads. */
-function crossed(source: GraphNode, target: GraphNode, layers: number): readonly number[] {
+/** Attention layers from behind what a source writes up to `last`. */
+function crossed(source: GraphNode, last: number): readonly number[] {
   const first = 'layer' in source && source.layer !== undefined ? source.layer + 1 : 0;
   if (source.kind === 'bias' || source.kind === 'output') return [];
-  const last = target.kind === 'feature' ? target.layer : layers - 1;
   return Array.from({ length: Math.max(0, last + 1 - first) }, (_, i) => first + i);
 }
+
+/** The last attention layer that a target lies behind: what is explained may be a feature, too. */
+function lastAttention(target: GraphNode, output: GraphOutput | undefined, layers: number): number {
+  if (target.kind === 'feature') return target.layer;
+  return output?.target.kind === 'feature' ? output.target.layer : layers - 1;
+}
+
+const outputOf = (
+  node: GraphNode,
+  { nodes }: AttributionGraph,
+  outputs: readonly GraphOutput[],
+): GraphOutput | undefined => outputs[nodes.filter(({ kind }) => kind === 'output').indexOf(node)];
 
 function targetOf(node: GraphNode, graph: AttributionGraph, outputs: readonly GraphOutput[]): GraphTarget {
   if (node.kind === 'feature') {
     const { layer, position, feature } = node;
     return { kind: 'feature', layer, position, feature };
   }
-  const output = outputs[graph.nodes.filter(({ kind }) => kind === 'output').indexOf(node)];
+  const output = outputOf(node, graph, outputs);
   if (output) return output.target;
   throw new LimnError('usage/graph-edge', `${graphNodeName(node)} is no target of edges`, {
     hint: 'edges lead into features and outputs',
