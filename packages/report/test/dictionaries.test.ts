@@ -85,7 +85,7 @@ test('the sentences tell of every source there is, and of what is recommended', 
   expect(said).toMatch(
     /At equal L0 transcoders have at least the SAEs’ share recovered in \d+ of \d+ points, 0\.\d+ more/,
   );
-  expect(said).toContain('Recommended, by the least L0 that recovers .95: k = 16');
+  expect(said).toContain('Recommended (the least L0 that recovers .95): k = 16');
   const alone = { ...record, points: record.points.filter(({ source }) => source === 'neurons') };
   expect(summariseDictionaries(alone).sentences.join(' ')).not.toMatch(/equal L0|Recommended/);
 });

@@ -51,5 +51,5 @@ function recommendation({ points, rule }: DictionariesRecord): string {
   const each = chosen.map(
     ({ layer, setting, name, l0 }) => `${setting ?? name} (L0 ${numberText(l0)}) in layer ${layer}`,
   );
-  return `Recommended${rule === undefined ? '' : `, by ${rule}`}: ${each.join(', ')}.`;
+  return `Recommended${rule === undefined ? '' : ` (${rule})`}: ${each.join(', ')}.`;
 }
