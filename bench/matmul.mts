@@ -39,6 +39,7 @@ const shapes: readonly Shape[] = [
   { name: 'gpt2 fc', m: 64, n: 3072, k: 768 },
   { name: 'gpt2 fc dx', m: 64, n: 768, k: 3072, transposeB: true },
   { name: 'gpt2 fc dW', m: 768, n: 3072, k: 64, transposeA: true },
+  { name: 'dictionary encoder', m: 320, n: 24_576, k: 768, transposeB: true },
   { name: 'square 512', m: 512, n: 512, k: 512 },
   { name: 'primes', m: 499, n: 503, k: 509 },
   { name: 'one row of 1024', m: 1, n: 1024, k: 1024 },

@@ -68,6 +68,8 @@ ${REASONS}
 }
 
 /** What profiles and kernels tell of it; no figure of the runs above. */
-const REASONS = `The encoder's product is made once, for the features that fire and for AuxK's. On lavapipe PyTorch is faster for two reasons: its product runs
-through the CPU's widest vector units, lavapipe's through code that loads number by number; and AuxK has half the width of entries for each token,
-twelve times k here, whose rows limn's sparse kernels (\`sparse_decode\`, \`sparse_dot\`, \`sparse_feature_sums\`) gather with a load for every multiply-add. GPUs were not measured.`;
+const REASONS = `The encoder's product is made once, for the features that fire and for AuxK's, at the rate of other products (\`npx tsx --conditions limn-source bench/matmul.mts dictionary\`).
+On lavapipe PyTorch is faster for two reasons: its product runs through the CPU's widest vector units, lavapipe's through code that loads number by number;
+and AuxK has half the width of entries for each token, twelve times k here. \`sparse_decode4\` and \`sparse_feature_sums4\` gather a number for every
+multiply-add, from rows that no cache near the core holds; a CPU's lanes therefore read long runs of a row, and vec4s spare the arithmetic of addresses.
+\`sparse_dot4\` reads a row of the gradient once for four entries. GPUs were not measured.`;

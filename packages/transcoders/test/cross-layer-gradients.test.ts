@@ -56,6 +56,12 @@ async function update(each: CrossLayerLossCase, settings: Partial<CrossLayerStep
     return DictionaryTrainingState.create(gpu, config, { rows: 5 * LONG, sinceFired, threshold: 0.5 });
   });
   using step = gpu.step();
+  let products = 0;
+  const dispatch = step.dispatch.bind(step);
+  step.dispatch = (kernel, bindings, uniforms, options) => {
+    if (options?.label === 'pre-activations') products += 1;
+    dispatch(kernel, bindings, uniforms, options);
+  };
   const put = (of: readonly Float64Array[]): Tensor[] =>
     of.slice(0, layersGiven).map((values) => fromData(step, Float32Array.from(values), [rows, width]));
   const batch = { x: put(about.x), y: put(about.y) };
@@ -80,6 +86,8 @@ async function update(each: CrossLayerLossCase, settings: Partial<CrossLayerStep
     return {
       found: Object.fromEntries(read) as Record<string, Float32Array>,
       names: [...recorded.gradients.keys()],
+      /** Products of rows and an encoder. */
+      products,
       saved: await Promise.all(states.map((state) => state.save())),
     };
   } finally {
@@ -130,8 +138,10 @@ describe.each(LOSS_CASES)('$name', (each) => {
 
   it('the recorded update is the reference', async (context) => {
     context.skip(!isLong && !FEW.includes(each), 'software adapters take seconds for each kind: with LIMN_LONG=1');
-    const { found, names } = await update(each);
+    const { found, names, products } = await update(each);
     expect(names).toEqual(trainedCrossLayerNames(config));
+    // AuxK selects from what was made for the features that fire.
+    expect(products).toBe(L);
     expect(apart(found['loss']!, [expected.loss])).toBeLessThan(CLOSE);
     expect(apart(found['fvu']!, expected.fvu)).toBeLessThan(CLOSE);
     for (const part of ['reconstruction', 'sparsity', 'auxiliary', 'preActivation'] as const) {
