@@ -45,7 +45,7 @@ export async function openFormat(
   if (found.length > 0) return found;
   throw new LimnError('data/dictionary-unknown', `${files.label} holds no dictionaries in the format ${format}`, {
     details: { label: files.label, format },
-    hint: 'leave --from out: then the files say which format it is',
+    hint: '`limn transcode convert` without --from says which format the files are in',
   });
 }
 

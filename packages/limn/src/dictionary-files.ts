@@ -83,7 +83,7 @@ export async function openDictionaryFolder(name: string): Promise<DictionaryFile
   const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
     throw new LimnError('files/not-found', `${name} is not a folder that can be listed`, {
       details: { folder: name },
-      hint: 'give the folder of a set, as `limn transcode train` or `convert` wrote it; `pocket` is the one that comes with pocket',
+      hint: 'give a folder of dictionaries; `pocket` is the set that comes with pocket',
       cause,
     });
   });
