@@ -33,6 +33,7 @@ export {
 export { type PatchAxis, type PatchOptions, type PatchProgress } from './patch-request.js';
 export * from './patch-sweep.js';
 export * from './prompts.js';
+export { rateOverUpdates, type RateOverUpdates } from './rate-over-updates.js';
 export * from './record-within.js';
 export * from './run-controls.js';
 export * from './length-order.js';

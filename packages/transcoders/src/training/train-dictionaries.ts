@@ -1,6 +1,6 @@
 // Trains dictionaries of all layers, variants and settings at once from one stream of activations, and goes on from checkpoints bit for bit.
 import { formatBytes, LimnError, throwIfAborted, type Step } from '@limn/gpu';
-import type { HookedModel, HookName } from '@limn/hooks';
+import { rateOverUpdates, type HookedModel, type HookName } from '@limn/hooks';
 import { concat, readFloats, scale, type Tensor } from '@limn/tensor';
 import type { DictionaryWeights } from '../dictionary.js';
 import {
@@ -11,7 +11,7 @@ import {
 import type { CrossLayerWeights } from '../formats/cross-layer-set.js';
 import { ActivationStream } from './activation-stream.js';
 import { siteStatistics, type RunStatistics, type SiteStatistics } from './data-scales.js';
-import { rampAt, rateAt } from './schedules.js';
+import { rampAt } from './schedules.js';
 import type { TokenSource } from './token-source.js';
 import {
   featuresOf,
@@ -221,7 +221,7 @@ class TrainingRun {
 
   /** One update of every dictionary; its figures [dictionaries, 4] where they are asked for. */
   async #update(update: number, places: Uint32Array, reads: boolean): Promise<Float32Array | undefined> {
-    const rate = rateAt(update, this.settings);
+    const rate = rateOverUpdates(update, this.settings);
     const found: Promise<Float32Array>[] = [];
     for (const group of this.#groups) {
       const step = this.model.gpu.step({ label: 'training dictionaries' });
