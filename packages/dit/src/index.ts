@@ -1,4 +1,4 @@
-// LoRA on any hooked model: made, run, merged, joined, and exchanged with PEFT and with the files of Diff Interpretation Tuning.
+// LoRA on any hooked model: made, run, merged, joined, trained by the hundred, and exchanged with PEFT and with the files of Diff Interpretation Tuning.
 export {
   loraScale,
   type AdaptedModel,
@@ -24,3 +24,22 @@ export {
   type DitLabels,
   type StoredDitDiff,
 } from './torch/dit-files.js';
+export { type DiffNote, type DiffRow, type DiffShape, type DiffSpec, type SettledDiff } from './diffs/diff-spec.js';
+export {
+  type DiffCheckpoints,
+  type DiffProgress,
+  type OwnAnswers,
+  type TrainDiffsOptions,
+} from './diffs/diff-options.js';
+export { planDiffs, type DiffPlan } from './diffs/diff-plan.js';
+export { diffKeys, trainDiffs, type TrainedDiffs } from './diffs/train-diffs.js';
+export { type DiffLoss, type TrainedDiff } from './diffs/trained-diff.js';
+export { type TeacherCounts } from './diffs/teacher.js';
+export { DIFF_PACK_FILES, readDiffPack, writeDiffPack, type DiffRecord } from './diffs/diff-pack.js';
+export {
+  gateReport,
+  type GateFigure,
+  type GateOptions,
+  type GatePrompts,
+  type GateRecord,
+} from './diffs/gate-report.js';

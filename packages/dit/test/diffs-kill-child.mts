@@ -1,0 +1,11 @@
+// A process that trains diffs in a folder and kills itself behind update 6 of the first group, beyond the checkpoint of update 4.
+import { openNodeGpu } from '@limn/gpu/node';
+import { folderCheckpoints } from '@limn/gpt2/node';
+import { toyModel, trainLong } from './diffs-job.js';
+
+const gpu = await openNodeGpu({ workBudgetFlops: 1e9, onNotice: () => undefined });
+await trainLong(toyModel(gpu), folderCheckpoints(process.argv[2] as string), {
+  onProgress: ({ done }) => {
+    if (done === 6) process.kill(process.pid, 'SIGKILL');
+  },
+});
