@@ -167,6 +167,11 @@ test('memory and settings are refused before any work', async () => {
   expect(gpu.counters.bytesLive).toBeLessThanOrEqual(bytesLive);
 });
 
+test('a training whose numbers have left, though they are still finite, ends with a code', async () => {
+  const wild = specs.slice(0, 1).map((spec) => ({ ...spec, rate: 1e9 }));
+  await expect(trainIn(gpu, undefined, {}, wild)).rejects.toMatchObject({ code: 'training/diverged' });
+});
+
 test('schedules: a linear warm-up, a constant, a linear end; λ rises and stays', () => {
   const shape = { updates: 100, warmUp: 10, decay: 0.2 };
   expect([0, 4, 9, 50, 80, 90, 99].map((u) => rateOverUpdates(u, shape))).toEqual([0.1, 0.5, 1, 1, 1, 0.5, 0.05]);

@@ -20,7 +20,7 @@ export function summariseFeatures({ features, corpus, all, withoutText = false }
       middle === undefined
         ? ''
         : `Half of them fire on ${percentText(middle)} of tokens or less, the rarest on ${percentText(often[0] ?? 0)}, the most frequent on ${percentText(often.at(-1) ?? 0)}.`,
-      labelled ? `${numberText(labelled, 9)} have a label.` : '',
+      labelled ? `${numberText(labelled, 9)} ${labelled === 1 ? 'has' : 'have'} a label.` : '',
       withoutText ? 'The text of the examples was left out: ▢ stands for a token.' : '',
     ].filter(Boolean),
   };

@@ -37,6 +37,9 @@ import { recordOf, type TrainingRecord } from './training-record.js';
 import { chunkOf, kindOf } from './training-plan.js';
 import { groupUpdates } from './update-groups.js';
 
+/** Σ‖y − ŷ‖² / Σ‖y − ȳ‖² of a batch beyond which no training comes back: first weights leave about 1, a bad start some hundreds. */
+const DIVERGED_FVU = 1e8;
+
 /** What comes of a spec: the weights of a dictionary, or those of each layer of a cross-layer transcoder. */
 export type TrainedWeights<Spec extends TrainingSpec> = Spec extends CrossLayerSpec
   ? readonly CrossLayerWeights[]
@@ -180,8 +183,10 @@ class TrainingRun {
       if (figures) {
         const recovered = evaluates ? await this.#recovered() : undefined;
         const record = recordOf(figures, named, { update, updates }, recovered);
-        for (const [name, { loss }] of Object.entries(record.figures))
+        for (const [name, { loss, fvu }] of Object.entries(record.figures)) {
           if (!Number.isFinite(loss)) throw diverged(`The loss of ${name} is ${loss}`, update);
+          if (fvu > DIVERGED_FVU) throw diverged(`The FVU of ${name} is ${fvu.toPrecision(3)}`, update);
+        }
         history.push(record);
         onProgress?.(record);
       }
