@@ -3,7 +3,15 @@ import { LimnError, type Gpu } from '@limn/gpu';
 import { fromData, readFloats, type Tensor } from '@limn/tensor';
 import { layerConfig } from '../cross-layer/cross-layer-config.js';
 import { CrossLayerDictionary } from '../cross-layer/cross-layer-dictionary.js';
-import { fvuOf, reportOf, required, spreadOf, type ConventionFit, type ConventionMargins, type ConventionReport } from './convention.js';
+import {
+  fvuOf,
+  reportOf,
+  required,
+  spreadOf,
+  type ConventionFit,
+  type ConventionMargins,
+  type ConventionReport,
+} from './convention.js';
 import type { CrossLayerSet, StoredCrossLayer } from './cross-layer-set.js';
 import { lessRowMeans, readWithGain, type Gain } from './orientation.js';
 import type { DictionaryConvention } from './stored-dictionary.js';
@@ -49,7 +57,11 @@ export async function requireCrossLayerConvention(
       const predicted = await decoded(gpu, dictionary, x);
       for (const output of ['plain', 'centred'] as const) {
         const spreads = y.map((rows, l) =>
-          spreadOf(output === 'centred' ? lessRowMeans(rows, config.width) : rows, predicted[l] as Float32Array, config.width),
+          spreadOf(
+            output === 'centred' ? lessRowMeans(rows, config.width) : rows,
+            predicted[l] as Float32Array,
+            config.width,
+          ),
         );
         candidates.push({ gain, output, preBias: 'none', bos, fvu: fvuOf(spreads) });
       }
@@ -84,7 +96,11 @@ export function conformedAcross(
   };
 }
 
-async function decoded(gpu: Gpu, dictionary: CrossLayerDictionary, x: readonly Float32Array[]): Promise<Float32Array[]> {
+async function decoded(
+  gpu: Gpu,
+  dictionary: CrossLayerDictionary,
+  x: readonly Float32Array[],
+): Promise<Float32Array[]> {
   const { width } = dictionary.config;
   using step = gpu.step({ label: 'convention' });
   const rows = x.map((each): Tensor => fromData(step, each, [each.length / width, width]));
@@ -99,7 +115,13 @@ function checkRows(
   const sound = rowSets.every(({ x, y }) => {
     const length = x[0]?.length ?? 0;
     const all = [...x, ...y];
-    return x.length === layers && y.length === layers && length > 0 && length % width === 0 && all.every((each) => each.length === length);
+    return (
+      x.length === layers &&
+      y.length === layers &&
+      length > 0 &&
+      length % width === 0 &&
+      all.every((each) => each.length === length)
+    );
   });
   if (rowSets.length > 0 && sound && (gains === undefined || gains.length === layers)) return;
   throw new LimnError(
