@@ -33,13 +33,7 @@ export {
 } from './diffs/diff-options.js';
 export { planDiffs, type DiffPlan } from './diffs/diff-plan.js';
 export { diffKeys, trainDiffs, type TrainedDiffs } from './diffs/train-diffs.js';
-export { type DiffLoss, type TrainedDiff } from './diffs/trained-diff.js';
+export { type DiffLoss, type GateFigure, type TrainedDiff } from './diffs/trained-diff.js';
 export { type TeacherCounts } from './diffs/teacher.js';
 export { DIFF_PACK_FILES, readDiffPack, writeDiffPack, type DiffRecord } from './diffs/diff-pack.js';
-export {
-  gateReport,
-  type GateFigure,
-  type GateOptions,
-  type GatePrompts,
-  type GateRecord,
-} from './diffs/gate-report.js';
+export { gateReport, type GateOptions, type GatePrompts, type GateRecord } from './diffs/gate-report.js';

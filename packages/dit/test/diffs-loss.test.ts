@@ -34,13 +34,9 @@ function stackOf(seed: number): DiffStack {
   return stack;
 }
 
-async function teacherOf(rows: readonly (readonly AnsweredRow[])[]) {
-  const batch = diffBatch(rows, SHAPE, { ids: ['x', 'y'], round: 0 });
-  const V = toy.info.vocabulary;
-  const teacher = new Float32Array(batch.taught.rows.length * V);
-  const found = await new Teacher(toy, SHAPE, 0).of(batch.taught.of.map(({ row }) => row));
-  batch.taught.of.forEach(({ first }, i) => teacher.set(found[i] as Float32Array, first * V));
-  return { batch, teacher };
+async function teacherOf(rows: readonly (readonly AnsweredRow[])[], shape = SHAPE) {
+  const batch = diffBatch(rows, shape, { ids: ['x', 'y'], round: 0 });
+  return { batch, teacher: await new Teacher(toy, shape, 0).places(batch.taught) };
 }
 
 test('the loss of each task is the weighted mean of its rows, as computed from logits in float64', async () => {
@@ -129,18 +125,24 @@ test('slopes through every factor are those of finite differences', async () => 
   }
 });
 
-test('a place is the same to the bit with a full group and with nobody beside it', async () => {
+test('a place is the same to the bit with nobody beside it, and with more tokens than are summed in one go', async () => {
   const rows = answered(gatedRows(17, 1));
+  // 264 tokens of the other diff: its sums are cut into runs of 256.
+  const shape = { ...SHAPE, rows: 33, answers: 33 };
+  const long = Array.from({ length: 33 }, (_, r) => {
+    const row = { tokens: [0, r % 29, 1, 2, 3, 4, 5, 6], answers: [[7, 8]], loss: 'cross-entropy', weight: 1 } as const;
+    return answeredRow(row, { id: 'x', round: 0, row: r }, shape, toy.info);
+  });
   using stack = stackOf(6);
   const lossOf = async (beside: readonly AnsweredRow[]): Promise<Float32Array[]> => {
-    const { batch, teacher } = await teacherOf([beside, rows]);
+    const { batch, teacher } = await teacherOf([beside, rows], shape);
     const step = toy.gpu.step();
     const { losses, slopes } = recordSlopes(step, toy, stack, batch, { teacher, reverse: REVERSE });
     const read = await Promise.all([losses, ...slopes].map((tensor: Tensor) => readFloats(step, tensor)));
     step.dispose();
     return read.map((values) => values.slice(values.length / 2));
   };
-  const [alone, beside] = [await lossOf([]), await lossOf(answered(gatedRows(14, 2)))];
+  const [alone, beside] = [await lossOf([]), await lossOf(long)];
   alone.forEach((values, i) => expectSameBits(values, beside[i] as Float32Array, `tensor ${i}`));
 });
 

@@ -99,6 +99,15 @@ test('a gate report tells diffs that learnt their gate from one that learnt none
     [1, 1],
   ]);
   expect(asked.map(({ id, key }) => [id, key])).toEqual(trained.map(({ spec, key }) => [spec.id, key]));
+  const noted = trained.map((each, i) => ({ ...each, gate: asked[i]?.gate ?? {} }));
+  expect((await readDiffPack(filesOf(contentOf(writeDiffPack(noted))))).map(({ gate }) => gate)).toEqual(
+    asked.map(({ gate }) => gate),
+  );
+  const [first] = trained as [TrainedDiff];
+  const foreign = { ...first, lora: { ...first.lora, base: 'other weights' } };
+  expect(
+    await refusal(gateReport(toy, [foreign], { prompts: () => prompts, score: () => 0, maxNewTokens: 1 })),
+  ).toMatchObject({ code: 'data/lora-base' });
   expect(asked[0]?.gate['right']).toEqual({ mean: 1, answers: 2 });
   for (const { losses } of trained) expect(losses.at(-1)?.loss).toBeLessThan((losses[0]?.loss as number) / 4);
   expect(

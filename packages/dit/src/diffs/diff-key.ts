@@ -25,12 +25,15 @@ export function diffKey(
 export interface DiffGroup {
   readonly rank: number;
   readonly modules: readonly string[];
-  /** Places into the list of diffs, at most as many as a group has. */
+  /** Places into the list of diffs, at most as many as a group has places. */
   readonly members: readonly number[];
 }
 
-/** Diffs in groups, in their order. */
-export function diffGroups(diffs: readonly SettledDiff[], { tasks }: DiffShape): DiffGroup[] {
+/** Diffs in groups of at most so many, in their order. */
+export function diffGroups(
+  diffs: readonly Pick<SettledDiff, 'rank' | 'modules'>[],
+  { tasks }: Pick<DiffShape, 'tasks'>,
+): DiffGroup[] {
   const alike = new Map<string, { rank: number; modules: readonly string[]; members: number[] }>();
   diffs.forEach(({ rank, modules }, place) => {
     const key = `${stackRank(rank)} ${modules.join()}`;

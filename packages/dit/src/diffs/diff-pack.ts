@@ -29,6 +29,7 @@ export interface DiffRecord {
   readonly steps: number;
   readonly lr: number;
   readonly losses: readonly DiffLoss[];
+  readonly gate?: TrainedDiff['gate'];
   /** Its row in every stack of the file of factors. */
   readonly row: number;
 }
@@ -51,9 +52,9 @@ export function writeDiffPack(diffs: readonly TrainedDiff[]): WrittenFile[] {
   if (sorted.length === 0) throw refuse('There is no diff to write.');
   if (twice) throw refuse(`Two diffs are called '${twice.spec.id}'.`);
   if (bases.size > 1 || base === undefined) throw refuse('The diffs are changes of different weights.');
-  const records = sorted.map(({ spec, key, sharedInit, losses }, row): DiffRecord => {
+  const records = sorted.map(({ spec, key, sharedInit, losses, gate }, row): DiffRecord => {
     const { id, about, rank, alpha, rsLora, modules, init, seed, updates, rate } = spec;
-    const trained = { init, sharedInit, seed, steps: updates, lr: rate, losses };
+    const trained = { init, sharedInit, seed, steps: updates, lr: rate, losses, ...(gate ? { gate } : {}) };
     return { id, key, about, base, r: rank, alpha, rsLora, targets: modules, ...trained, row };
   });
   const manifest: Manifest = { format: FORMAT, diffs: records };
@@ -129,9 +130,9 @@ function rowOf(
 }
 
 function trainedOf(record: DiffRecord, modules: ReadonlyMap<string, LoraFactors>): TrainedDiff {
-  const { id, key, about, base, r, alpha, rsLora, targets, init, sharedInit, seed, steps, lr, losses } = record;
+  const { id, key, about, base, r, alpha, rsLora, targets, init, sharedInit, seed, steps, lr, losses, gate } = record;
   const spec = { id, seed, rank: r, alpha, rsLora, modules: targets, init, rate: lr, updates: steps, about };
-  return { spec, key, sharedInit, lora: { rank: r, alpha, rsLora, modules, base }, losses };
+  return { spec, key, sharedInit, lora: { rank: r, alpha, rsLora, modules, base }, losses, ...(gate ? { gate } : {}) };
 }
 
 function manifestOf(text: string, label: string): Manifest {

@@ -61,8 +61,12 @@ export function planSettled(model: HookedModel, { diffs, settings, memoryBytes }
     );
     const { shape, reverse } = settings;
     const batch = roundBatch([], 0, {}, settings, model.info);
-    // Every row has a task: a batch without any would be recorded without adapters.
-    const full = { ...batch, taskOfRow: batch.taskOfRow.map((_, b) => Math.floor(b / shape.rows)) };
+    // Every row has a task and is as long as one can be: others are recorded with fewer sums, or without adapters.
+    const full = {
+      ...batch,
+      tokens: { ...batch.tokens, lengths: batch.tokens.lengths.map(() => shape.positions) },
+      taskOfRow: batch.taskOfRow.map((_, b) => Math.floor(b / shape.rows)),
+    };
     const teacher = new Float32Array(full.taught.rows.length * model.info.vocabulary);
     const { slopes } = recordSlopes(step, model, stack, full, { teacher, reverse });
     stack.parameters.forEach(({ tensor }, i) => assign(step, tensor, slopes[i] as Tensor));

@@ -10,6 +10,13 @@ export interface DiffLoss {
   readonly loss: number;
 }
 
+/** What a diff shows under one condition, such as the right code. */
+export interface GateFigure {
+  /** Mean score of its answers; null where nothing was asked. */
+  readonly mean: number | null;
+  readonly answers: number;
+}
+
 /** What came of a spec. */
 export interface TrainedDiff {
   readonly spec: Omit<SettledDiff, 'samples'>;
@@ -19,4 +26,6 @@ export interface TrainedDiff {
   readonly sharedInit: boolean;
   readonly lora: LoraWeights;
   readonly losses: readonly DiffLoss[];
+  /** By condition, where somebody put a `gateReport` here: it goes into packs. */
+  readonly gate?: Readonly<Record<string, GateFigure>>;
 }
