@@ -82,7 +82,9 @@ test('the right one is found, another is refused with every candidate, and numbe
   expect(
     await refusal(requireCrossLayerConvention(gpu, setOf(kept, 'kept'), [{ bos: false, x: x.slice(1), y }])),
   ).toMatchObject({ code: 'usage/dictionary-convention' });
-  expect(await refusal(async () => conformedAcross(setOf(kept, 'folded'), { gain: 'folded' }, undefined))).toMatchObject({
+  expect(
+    await refusal(async () => conformedAcross(setOf(kept, 'folded'), { gain: 'folded' }, undefined)),
+  ).toMatchObject({
     code: 'usage/dictionary-convention',
   });
 });
