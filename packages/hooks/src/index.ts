@@ -50,6 +50,7 @@ export {
   type StatedTensor,
 } from './checkpoint-file.js';
 export { type CheckpointContent, type CheckpointFile, type TrainingCheckpointStore } from './checkpoint-store.js';
+export { expectSameTraining, trainingMachine, type SameTraining, type TrainingIdentity } from './training-identity.js';
 export { CheckedFields } from './checked-fields.js';
 export * from './float-text.js';
 export * from './resid-stack.js';

@@ -3,10 +3,12 @@ import { LimnError, type Gpu } from '@limn/gpu';
 import {
   checkpointContent,
   damagedCheckpoint,
+  expectSameTraining,
   newestSound,
   type CheckpointContent,
   type OpenedCheckpoint,
   type StatedTensor,
+  type TrainingIdentity,
 } from '@limn/hooks';
 import type { LoraFactors } from '../lora/lora-weights.js';
 import type { DiffCheckpoints } from './diff-options.js';
@@ -16,14 +18,6 @@ import type { DrawnAnswers } from './own-answers.js';
 import type { DiffLoss } from './trained-diff.js';
 
 const FORMAT = 'limn-diffs/1';
-
-/** What a run's bits depend on. */
-export interface DiffRunIdentity {
-  /** Keys of all diffs, in order, as JSON. */
-  readonly settings: string;
-  /** Adapter, driver and kernels, as JSON. */
-  readonly machine: string;
-}
 
 /** A diff that is finished: what is not in its spec. */
 export interface FinishedDiff {
@@ -49,7 +43,7 @@ export interface OpenGroup {
   readonly updates: DiffUpdates;
 }
 
-interface About extends DiffRunIdentity, Pick<DiffRunState, 'group' | 'update' | 'losses' | 'drawn'> {
+interface About extends TrainingIdentity, Pick<DiffRunState, 'group' | 'update' | 'losses' | 'drawn'> {
   readonly counts: readonly number[];
   readonly finished: readonly {
     readonly place: number;
@@ -63,7 +57,7 @@ export function diffContent(
   gpu: Gpu,
   state: DiffRunState,
   open: OpenGroup | undefined,
-  identity: DiffRunIdentity,
+  identity: TrainingIdentity,
 ): CheckpointContent {
   const { group, update, losses, drawn, finished } = state;
   const about: About = {
@@ -118,30 +112,17 @@ export interface FoundCheckpoint {
 export async function findCheckpoint(
   gpu: Gpu,
   { store, allowDrift = false }: DiffCheckpoints,
-  identity: DiffRunIdentity,
+  identity: TrainingIdentity,
   onNotice?: (message: string) => void,
 ): Promise<FoundCheckpoint | undefined> {
   const opened = await newestSound(store, FORMAT, onNotice);
   if (!opened) return undefined;
   const about = JSON.parse(opened.about) as About;
-  if (about.settings !== identity.settings)
-    throw new LimnError(
-      'checkpoint/other-settings',
-      'The checkpoint was made with another model, other diffs, rows or settings.',
-      {
-        details: { saved: about.settings, now: identity.settings },
-        hint: 'Train the same diffs in the same order, or use another place for the checkpoint.',
-      },
-    );
-  if (about.machine !== identity.machine && !allowDrift)
-    throw new LimnError(
-      'checkpoint/other-machine',
-      'The checkpoint was made on another adapter or with other kernels, so the bits of the result would differ.',
-      {
-        details: { saved: about.machine, now: identity.machine },
-        hint: 'Go on there, open the device with the kernel choices that it was made with, or accept other bits with allowDrift.',
-      },
-    );
+  expectSameTraining(about, identity, {
+    others: 'another model, other diffs, rows or settings',
+    cure: 'Train the same diffs in the same order, or use another place for the checkpoint.',
+    allowDrift,
+  });
   const { group, update, losses, drawn, counts } = about;
   const finished = await Promise.all(about.finished.map((each) => finishedOf(opened, each)));
   return {

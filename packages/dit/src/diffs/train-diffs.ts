@@ -1,7 +1,7 @@
 // Trains weight diffs by the hundred (arXiv 2510.05092): a group of them in one pass, each row of the batch with its own LoRA, and goes on bit for bit.
 import { throwIfAborted } from '@limn/gpu';
-import type { HookedModel } from '@limn/hooks';
-import { kernelsInForce, readFloats } from '@limn/tensor';
+import { trainingMachine, type HookedModel, type TrainingIdentity } from '@limn/hooks';
+import { readFloats } from '@limn/tensor';
 import { createLora } from '../lora/create-lora.js';
 import type { LoraWeights } from '../lora/lora-weights.js';
 import type { DiffBatch } from './diff-batch.js';
@@ -10,7 +10,6 @@ import {
   diverged,
   findCheckpoint,
   finishedMembers,
-  type DiffRunIdentity,
   type DiffRunState,
   type FinishedDiff,
   type OpenGroup,
@@ -133,7 +132,7 @@ class DiffRun {
     from: DiffRunState,
     group: DiffGroup,
     open: OpenGroup,
-    identity: DiffRunIdentity,
+    identity: TrainingIdentity,
   ): Promise<DiffRunState> {
     const { model, settled, options } = this;
     const { checkpoints, signal, onProgress } = options;
@@ -232,7 +231,7 @@ class DiffRun {
   }
 
   /** Tells the store how large the last checkpoint will be: that with most finished diffs. */
-  async #prepare(identity: DiffRunIdentity): Promise<void> {
+  async #prepare(identity: TrainingIdentity): Promise<void> {
     const { checkpoints } = this.options;
     if (!checkpoints?.store.prepare) return;
     const bytes = this.settled.diffs.reduce((sum, diff) => sum + this.#bytesOf(diff), 0);
@@ -250,12 +249,10 @@ class DiffRun {
       );
   }
 
-  #identity(): DiffRunIdentity {
-    const { gpu } = this.model;
-    const { adapter, source } = gpu.capabilities;
+  #identity(): TrainingIdentity {
     return {
       settings: JSON.stringify({ keys: this.keys, every: this.settled.every }),
-      machine: JSON.stringify({ adapter, source, kernels: this.plan.kernels, choices: kernelsInForce(gpu) }),
+      machine: trainingMachine(this.model.gpu, this.plan.kernels),
     };
   }
 

@@ -7,6 +7,7 @@ import type { PromptOptions } from '../prompt-ids.js';
 import { integerOption, tokenListOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 import { layersOption } from './layers-option.js';
+import { withSequences } from './transcode-options.js';
 
 /** A model and its set. */
 export interface SetOptions extends SharedOptions, WeightOptions {
@@ -71,22 +72,11 @@ export interface ReadingOptions {
 }
 
 export function withTextReading(command: Command): Command {
-  return command
-    .option(
-      '--text <file>',
-      "text in UTF-8 whose documents are parted by blank lines, or .jsonl with a list of token ids a line (default: pocket's corpus, for pocket)",
-    )
-    .option(
-      '--context <n>',
-      'tokens of a sequence (default: 128, or what the model takes)',
-      integerOption('--context', 2),
-    )
-    .option('--sequences <n>', 'sequences to read', integerOption('--sequences', 1), 256)
-    .option(
-      '--skip-positions <n>',
-      'positions at the start of every sequence that are not read (default: as in training)',
-      integerOption('--skip-positions', 0),
-    );
+  return withSequences(command, 'read', 256).option(
+    '--skip-positions <n>',
+    'positions at the start of every sequence that are not read (default: as in training)',
+    integerOption('--skip-positions', 0),
+  );
 }
 
 export function withReadingOptions(command: Command): Command {

@@ -59,7 +59,8 @@ export interface TranscodeOptions extends SharedOptions, TextOptions, WeightOpti
   readonly resume: boolean;
 }
 
-export function withTextOptions(command: Command): Command {
+/** A text, and how it is cut into sequences. */
+export function withSequences(command: Command, use: string, sequences: number): Command {
   return command
     .option(
       '--text <file>',
@@ -70,8 +71,10 @@ export function withTextOptions(command: Command): Command {
       'tokens of a sequence (default: 128, or what the model takes)',
       integerOption('--context', 2),
     )
-    .option('--sequences <n>', 'sequences to measure on', integerOption('--sequences', 1), 64);
+    .option('--sequences <n>', `sequences to ${use}`, integerOption('--sequences', 1), sequences);
 }
+
+export const withTextOptions = (command: Command): Command => withSequences(command, 'measure on', 64);
 
 /** What a text is measured beside. */
 export function withGeneralText(command: Command): Command {

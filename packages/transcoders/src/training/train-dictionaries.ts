@@ -1,6 +1,6 @@
 // Trains dictionaries of all layers, variants and settings at once from one stream of activations, and goes on from checkpoints bit for bit.
 import { formatBytes, LimnError, throwIfAborted, type Step } from '@limn/gpu';
-import { rateOverUpdates, type HookedModel, type HookName } from '@limn/hooks';
+import { rateOverUpdates, type HookedModel, type HookName, type TrainingIdentity } from '@limn/hooks';
 import { concat, readFloats, scale, type Tensor } from '@limn/tensor';
 import type { DictionaryWeights } from '../dictionary.js';
 import {
@@ -25,14 +25,7 @@ import {
 } from './train-options.js';
 import { Trainee } from './trainee.js';
 import { traineeBytes } from './trainee-bytes.js';
-import {
-  diverged,
-  identityOf,
-  resumeTraining,
-  trainingContent,
-  type RunIdentity,
-  type RunState,
-} from './training-checkpoint.js';
+import { diverged, identityOf, resumeTraining, trainingContent, type RunState } from './training-checkpoint.js';
 import { recordOf, type TrainingRecord } from './training-record.js';
 import { chunkOf, kindOf } from './training-plan.js';
 import { groupUpdates } from './update-groups.js';
@@ -142,7 +135,7 @@ class TrainingRun {
       this.#rows(step, places, some),
     );
     this.#groups = groups;
-    let identity: RunIdentity | undefined;
+    let identity: TrainingIdentity | undefined;
     const history: TrainingRecord[] = [];
     let update = 0;
     if (checkpoints) {

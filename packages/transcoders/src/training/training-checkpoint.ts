@@ -3,12 +3,15 @@ import { LimnError, sha256, type Gpu } from '@limn/gpu';
 import {
   checkpointContent,
   damagedCheckpoint,
+  expectSameTraining,
   newestSound,
+  trainingMachine,
   type CheckpointContent,
   type HookedModel,
   type StatedTensor,
+  type TrainingIdentity,
 } from '@limn/hooks';
-import { kernelsInForce, type AdamWMoments } from '@limn/tensor';
+import type { AdamWMoments } from '@limn/tensor';
 import type { StreamPosition } from './activation-stream.js';
 import type { DictionaryCheckpoints } from './checkpoint-store.js';
 import type { RunStatistics } from './data-scales.js';
@@ -21,14 +24,6 @@ import type { TrainingRecord } from './training-record.js';
 /** The format of their files. */
 export const CHECKPOINT_FORMAT = 'limn-dictionary-training/1';
 
-/** What a run's bits depend on, as it stands in its checkpoints. */
-export interface RunIdentity {
-  /** Model, tokens and settings, as JSON. */
-  readonly settings: string;
-  /** Adapter, driver and kernels, as JSON. */
-  readonly machine: string;
-}
-
 /** Where a run stands between two updates. */
 export interface RunState {
   readonly update: number;
@@ -38,7 +33,7 @@ export interface RunState {
 }
 
 /** The JSON text of the file. */
-interface About extends RunState, RunIdentity {
+interface About extends RunState, TrainingIdentity {
   readonly trainees: readonly {
     readonly updates: number;
     readonly rows: number;
@@ -62,18 +57,17 @@ export async function identityOf(
     readonly evaluated: readonly ArrayLike<number>[];
     readonly kernels: readonly string[];
   },
-): Promise<RunIdentity> {
+): Promise<TrainingIdentity> {
   const digest = (sequences: readonly ArrayLike<number>[]): Promise<string> =>
     sha256(Uint32Array.from(sequences.flatMap((sequence) => [sequence.length, ...Array.from(sequence)])));
   const { architecture, fingerprint, processing } = model.info;
-  const { adapter, source: from } = model.gpu.capabilities;
   return {
     settings: JSON.stringify({
       model: { architecture, fingerprint, processing },
       settings,
       data: [data ?? null, await digest([...source(0), ...source(1)]), await digest(evaluated)],
     }),
-    machine: JSON.stringify({ adapter, source: from, kernels, choices: kernelsInForce(model.gpu) }),
+    machine: trainingMachine(model.gpu, kernels),
   };
 }
 
@@ -82,7 +76,7 @@ export async function trainingContent(
   gpu: Gpu,
   trainees: readonly Trainee[],
   state: RunState,
-  identity: RunIdentity,
+  identity: TrainingIdentity,
 ): Promise<CheckpointContent> {
   const counters = await Promise.all(trainees.map(({ states }) => Promise.all(states.map((state) => state.save()))));
   const about: About = {
@@ -130,30 +124,17 @@ export async function resumeTraining(
   gpu: Gpu,
   trainees: readonly Trainee[],
   { store, allowDrift = false }: DictionaryCheckpoints,
-  identity: RunIdentity,
+  identity: TrainingIdentity,
   onNotice?: (message: string) => void,
 ): Promise<RunState | undefined> {
   const opened = await newestSound(store, CHECKPOINT_FORMAT, onNotice);
   if (!opened) return undefined;
   const about = JSON.parse(opened.about) as About;
-  if (about.settings !== identity.settings)
-    throw new LimnError(
-      'checkpoint/other-settings',
-      'The checkpoint was made with another model, other tokens, dictionaries or settings.',
-      {
-        details: { saved: about.settings, now: identity.settings },
-        hint: 'Use the same settings, or another place for the checkpoint.',
-      },
-    );
-  if (about.machine !== identity.machine && !allowDrift)
-    throw new LimnError(
-      'checkpoint/other-machine',
-      'The checkpoint was made on another adapter or with other kernels, so the bits of the result would differ.',
-      {
-        details: { saved: about.machine, now: identity.machine },
-        hint: 'Go on there, open the device with the kernel choices that it was made with, or accept other bits with allowDrift.',
-      },
-    );
+  expectSameTraining(about, identity, {
+    others: 'another model, other tokens, dictionaries or settings',
+    cure: 'Use the same settings, or another place for the checkpoint.',
+    allowDrift,
+  });
   for (const [i, trainee] of trainees.entries()) {
     const { updates, rows, threshold } = about.trainees[i] as About['trainees'][number];
     for (const [name, tensor] of trainee.kind.parameters) {
