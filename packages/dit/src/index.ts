@@ -1,5 +1,6 @@
 // LoRA on any hooked model: made, run, merged, joined, trained by the hundred, and exchanged with PEFT and with the files of Diff Interpretation Tuning.
 export {
+  expectBase,
   loraScale,
   type AdaptedModel,
   type BaseOptions,
