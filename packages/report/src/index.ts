@@ -83,3 +83,20 @@ export {
 export type { DictionariesRecord, DictionaryPoint } from './dictionaries/dictionaries-record.js';
 export { dictionariesPage } from './dictionaries/dictionaries-page.js';
 export { summariseDictionaries } from './dictionaries/dictionaries-summary.js';
+export {
+  READING_FORMAT,
+  checkDitReading,
+  ditReadingFromJson,
+  ditReadingJsonSchema,
+  ditReadingToJson,
+} from './dit/reading-record.js';
+export type { DitReadingAnswer, DitReadingRecord } from './dit/reading-record.js';
+export {
+  AUDIT_FORMAT,
+  checkDitAudit,
+  ditAuditFromJson,
+  ditAuditJsonSchema,
+  ditAuditToJson,
+} from './dit/audit-record.js';
+export type { DitAuditRecord, DitAuditRoc, DitAuditRow, DitWatchRecord } from './dit/audit-record.js';
+export type { DitAdapterRecord, DitDecision, DitTable, LikelyAnswers } from './dit/dit-parts.js';

@@ -8,20 +8,43 @@ export const SCHEMA_NAME = 'limn.result';
 /** The version of the schema that this code writes and reads. */
 export const SCHEMA_VERSION = 1;
 
+const fieldsOf = (value: unknown): ReadonlyMap<string, unknown> =>
+  new Map<string, unknown>(typeof value === 'object' && value !== null ? Object.entries(value) : []);
+
+/** A record of the right kind in another version is told by its version, before its fields are. */
+function refuseVersion(version: unknown, read: number): void {
+  if (typeof version !== 'number' || version === read) return;
+  throw new ReportError(
+    'data/record-version',
+    `The record is of schema version ${version}; this version of limn reads ${read}.`,
+    {
+      details: { given: version, allowed: [read] },
+      hint: version > read ? 'Update limn, or compute the result again.' : 'Compute the result again.',
+    },
+  );
+}
+
 /** Returns `value` typed, or throws with every fault of the schema, or, where there is none, of `further`. */
 export function checkAgainst<T>(schema: Schema<T>, value: unknown, further: (result: T) => readonly Issue[]): T {
-  const given =
-    typeof value === 'object' && value !== null ? new Map<string, unknown>(Object.entries(value)) : undefined;
-  const version = given?.get('version');
-  if (given?.get('schema') === SCHEMA_NAME && typeof version === 'number' && version !== SCHEMA_VERSION)
-    throw new ReportError(
-      'data/record-version',
-      `The record is of schema version ${version}; this version of limn reads ${SCHEMA_VERSION}.`,
-      {
-        details: { given: version, allowed: [SCHEMA_VERSION] },
-        hint: version > SCHEMA_VERSION ? 'Update limn, or compute the result again.' : 'Compute the result again.',
-      },
-    );
+  const given = fieldsOf(value);
+  if (given.get('schema') === SCHEMA_NAME) refuseVersion(given.get('version'), SCHEMA_VERSION);
+  return withoutFaults(schema, value, further);
+}
+
+/** As `checkAgainst`, of a record whose field `format` says kind and version: 'limn-dit-reading/1'. */
+export function checkFormat<T>(
+  format: `${string}/${number}`,
+  schema: Schema<T>,
+  value: unknown,
+  further: (result: T) => readonly Issue[],
+): T {
+  const [kind, read] = format.split('/');
+  const [own, version = ''] = String(fieldsOf(value).get('format')).split('/');
+  if (own === kind && /^\d{1,9}$/.test(version)) refuseVersion(Number(version), Number(read));
+  return withoutFaults(schema, value, further);
+}
+
+function withoutFaults<T>(schema: Schema<T>, value: unknown, further: (result: T) => readonly Issue[]): T {
   const issues: Issue[] = [];
   schema.check(value, '', issues);
   if (!issues.length) issues.push(...further(value as T));

@@ -63,6 +63,12 @@ export function text({ longest = 10_000, pattern }: { longest?: number; pattern?
 export const finite: Schema<number> = leaf({ type: 'number' }, 'a finite number', (v) => Number.isFinite(v));
 export const yesNo: Schema<boolean> = leaf({ type: 'boolean' }, 'true or false', (v) => typeof v === 'boolean');
 
+/** A number from `least` to `most`, both included. */
+export function between(least: number, most: number): Schema<number> {
+  const accepts = (v: unknown): boolean => typeof v === 'number' && v >= least && v <= most;
+  return leaf({ type: 'number', minimum: least, maximum: most }, `a number from ${least} to ${most}`, accepts);
+}
+
 /** A whole number from `least` to `most`, both included. */
 export function whole(least = 0, most = Number.MAX_SAFE_INTEGER): Schema<number> {
   const accepts = (v: unknown): boolean => Number.isSafeInteger(v) && Number(v) >= least && Number(v) <= most;
