@@ -1,6 +1,6 @@
 // Scores of examples added up in float64, in the order they are computed in; a value that is no number stops the run and names its pair.
 import { LimnError } from '@limn/gpu';
-import { yieldToEvents } from './event-loop.js';
+import { yieldToEvents } from '@limn/hooks';
 import type { Graph } from './graph.js';
 import { edgeIndices } from './resampled-scores.js';
 import type { ResampledScores, ResampleSum } from './resampled-scores.js';

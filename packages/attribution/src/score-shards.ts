@@ -1,10 +1,9 @@
 // Scoring in shards of pairs that are kept as they finish: a run that was killed goes on, several processes share one, and a bad pair costs itself only.
-import { settleControls } from '@limn/hooks';
+import { settleControls, yieldToEvents } from '@limn/hooks';
 import { LimnError, sha256, throwIfAborted } from '@limn/gpu';
 import type { HookedModel, TextStore } from '@limn/hooks';
 import { ablationName, settleAblation } from './ablation.js';
 import { resampleCounts } from './bootstrap.js';
-import { yieldToEvents } from './event-loop.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
 import { expectMethodOptions } from './method-table.js';

@@ -1,11 +1,11 @@
 // How far a circuit depends on which pairs it was found on: it is selected again from resampled examples. Selection frequency per edge, Jaccard |A ∩ B| / |A ∪ B|.
 import { LimnError, throwIfAborted } from '@limn/gpu';
+import { yieldToEvents } from '@limn/hooks';
 import { expectConfidence, percentileBand, resampleCounts } from './bootstrap.js';
 import type { BootstrapOptions } from './bootstrap.js';
 import { CircuitBits } from './circuit-bits.js';
 import type { Circuit } from './circuit.js';
 import { distinctPairs, whyNoSpread } from './distinct-examples.js';
-import { yieldToEvents } from './event-loop.js';
 import type { Pair } from './pairs.js';
 import { prune } from './prune.js';
 import { addRow, edgeIndices } from './resampled-scores.js';

@@ -52,6 +52,8 @@ export {
 export { type CheckpointContent, type CheckpointFile, type TrainingCheckpointStore } from './checkpoint-store.js';
 export { expectSameTraining, trainingMachine, type SameTraining, type TrainingIdentity } from './training-identity.js';
 export { CheckedFields } from './checked-fields.js';
+export { bootstrapMean, drawAgain, percentileInterval, type Interval } from './resampling.js';
+export { yieldToEvents } from './event-loop.js';
 export * from './float-text.js';
 export * from './resid-stack.js';
 export * from './run-plan.js';

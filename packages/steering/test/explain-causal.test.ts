@@ -3,7 +3,6 @@ import { describe, expect, it } from 'vitest';
 import { tokenBatch } from '@limn/hooks';
 import { readFloats } from '@limn/tensor';
 import { refusal } from '@limn/testing';
-import { bootstrapMean } from '../src/explain/bootstrap-mean.js';
 import { causalVerdict } from '../src/explain/causal-verdict.js';
 import { only, permuted, randomVectors, signShuffled, without } from '../src/explain/cell-values.js';
 import { zeroAblationGrid } from '../src/explain/patch-cells.js';
@@ -82,21 +81,6 @@ describe('sets of values', () => {
     expect(tables[0]?.every((value) => value === 0)).toBe(true);
     for (let slot = 0; slot < 7; slot++)
       expect(Math.hypot(...(tables[1]?.subarray(slot * 16, (slot + 1) * 16) ?? []))).toBeCloseTo(slot / 2, 5);
-  });
-});
-
-describe('the interval of a mean', () => {
-  it('is as wide as theory has it, and the same for the same seed', () => {
-    const values = Array.from({ length: 200 }, (_, i) => Math.sin(1 + i * i));
-    const [low, high] = bootstrapMean(values, 4) as [number, number];
-    const mean = meanOf(values);
-    const error = Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / 200 / 200);
-    // 1.96 standard errors; a thousand resamples give the ends to some 5 %.
-    expect((high - mean) / error / 1.96).toBeCloseTo(1, 0);
-    expect((mean - low) / error / 1.96).toBeCloseTo(1, 0);
-    expect(bootstrapMean(values, 4)).toEqual([low, high]);
-    expect(bootstrapMean([1], 4)).toBeNull();
-    expect(bootstrapMean([2, 2, 2], 4)).toEqual([2, 2]);
   });
 });
 

@@ -1,11 +1,10 @@
 // Whether learnt steering explains anything: what its cells are enough and needed for, against controls that only look like it.
 import { LimnError } from '@limn/gpu';
-import type { HookedModel, RunControls } from '@limn/hooks';
+import { bootstrapMean, drawAgain, type HookedModel, type Interval, type RunControls } from '@limn/hooks';
 import { randomU32 } from '@limn/tensor';
 import { checkExamples, type SteeringExample } from '../examples.js';
 import { Steering, type SteeringValues } from '../steering.js';
 import { steererOf } from '../steerer.js';
-import { bootstrapMean, drawAgain, type Interval } from './bootstrap-mean.js';
 import {
   meanOf,
   measureControls,

@@ -21,7 +21,7 @@ export {
   type Refit,
 } from './causal-verdict.js';
 export { type ControlDraws, type CurvePoint } from './causal-controls.js';
-export { type Interval } from './bootstrap-mean.js';
+export { type Interval } from '@limn/hooks';
 export {
   cellGrid,
   givenGrid,

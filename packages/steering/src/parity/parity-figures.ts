@@ -1,5 +1,5 @@
 // Figures of a gap between two answers, before and after an edit: of items, of retained prompts, of prompts that were not meant. Host arithmetic in float64.
-import { bootstrapMean, type Interval } from '../explain/bootstrap-mean.js';
+import { bootstrapMean, type Interval } from '@limn/hooks';
 
 /** One prompt: Δ = z_a − z_b of the untouched and of the edited model, in logits. */
 export interface DeltaChange {
