@@ -1,5 +1,5 @@
 // A folder that a long run works in: taken for one run, cleaned of what killed runs left, with its checkpoints in it.
-import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
 import path from 'node:path';
 import type { CheckpointStore } from '@limn/gpt2';
 import { CHECKPOINT_FILES, CHECKPOINT_LOCK, folderCheckpoints, isUnfinished } from '@limn/gpt2/node';
@@ -22,7 +22,7 @@ export interface ClaimedFolder {
   readonly checkpoints: CheckpointStore;
   /** True when there is a checkpoint to go on from. */
   readonly started: boolean;
-  /** Lets other runs in. */
+  /** Lets other runs in. A folder that was made for this one goes again where nothing was put into it. */
   release(): Promise<void>;
 }
 
@@ -56,6 +56,7 @@ export async function claimFolder(
   }
   // Claimed here, for the whole command and not only while it trains.
   const { claim, ...checkpoints } = folderCheckpoints(place);
+  const missing = missingFolders(place);
   try {
     makeFolder(place);
   } catch (cause) {
@@ -81,8 +82,31 @@ export async function claimFolder(
     get started() {
       return CHECKPOINT_FILES.some((name) => existsSync(path.join(place, name)));
     },
-    release,
+    release: async () => {
+      await release();
+      removeUnused(place, missing);
+    },
   };
+}
+
+/** The folder and its parents, as far as they are not there. */
+function missingFolders(place: string): string[] {
+  const missing: string[] = [];
+  for (let at = place; !existsSync(at); at = path.dirname(at)) missing.push(at);
+  return missing;
+}
+
+/** Removes folders that were made for a run that was refused. */
+function removeUnused(place: string, made: readonly string[]): void {
+  if (made.length === 0) return;
+  try {
+    const names = readdirSync(place);
+    if (!names.every(isKeptChoices)) return;
+    for (const name of names) rmSync(path.join(place, name));
+    for (const folder of made) rmdirSync(folder);
+  } catch {
+    // Another process has put something there meanwhile, or taken it away: the run's own end is the news.
+  }
 }
 
 function list(place: string, given: string): string[] {

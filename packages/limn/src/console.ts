@@ -42,6 +42,8 @@ export class Console {
   #bar: SingleBar | undefined;
   #phase: string | undefined;
   #phaseStart = 0;
+  /** What was done already when the phase began: a run that goes on. */
+  #doneBefore = 0;
   #lastLine = 0;
 
   constructor(options: ConsoleOptions) {
@@ -123,6 +125,7 @@ export class Console {
     if (this.#phase !== event.phase) {
       this.#phase = event.phase;
       this.#phaseStart = now;
+      this.#doneBefore = event.done;
       this.#lastLine = now;
       if (event.done === 0 && !complete) this.#stderr.write(`${visibleText(event.phase)} …\n`);
     }
@@ -130,13 +133,22 @@ export class Console {
     if (complete) this.#phase = undefined;
     if (early) return;
     this.#lastLine = now;
-    const seconds = ((now - this.#phaseStart) / 1000).toFixed(1);
+    const seconds = (now - this.#phaseStart) / 1000;
+    const doneSince = event.done - this.#doneBefore;
+    const left =
+      complete || doneSince <= 0 ? '' : `, ${shownTime((seconds / doneSince) * (event.total - event.done))} left`;
     const note = event.note === undefined ? '' : ` · ${event.note}`;
-    const line = `${event.phase}: ${event.done}/${event.total} ${event.unit ?? ''} (${seconds} s)${note}`;
+    const line = `${event.phase}: ${event.done}/${event.total} ${event.unit ?? ''} (${seconds.toFixed(1)} s${left})${note}`;
     this.#stderr.write(`${visibleText(line)}\n`);
   }
 }
 
 function payloadOf(event: ProgressEvent): { phase: string; unit: string; note: string } {
   return { phase: visibleText(event.phase), unit: event.unit ?? '', note: visibleText(event.note ?? '') };
+}
+
+/** '40 s', '12 min', '3.5 h': no more than is known of the time that something will take. */
+function shownTime(seconds: number): string {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  return seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`;
 }

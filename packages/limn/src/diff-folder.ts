@@ -35,3 +35,15 @@ export async function diffFolderKind(folder: string): Promise<DiffFolderKind> {
 export async function openPack(folder: string): Promise<TrainedDiff[]> {
   return readDiffPack(await openDictionaryFolder(folder));
 }
+
+/**
+ * Refuses a folder that holds no pack.
+ * @throws LimnError `data/diff-folder`, `files/not-found`, `files/read`
+ */
+export async function expectPack(folder: string): Promise<void> {
+  if ((await diffFolderKind(folder)) === 'pack') return;
+  throw new LimnError('data/diff-folder', `${folder} is a PEFT folder, and a pack is wanted`, {
+    details: { folder },
+    hint: `make a pack of it with \`limn diff import ${folder} --base MODEL --out PACK\``,
+  });
+}

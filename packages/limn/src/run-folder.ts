@@ -14,6 +14,8 @@ const ABOUT = 'training.json';
 export interface RunKind {
   readonly schema: string;
   readonly command: string;
+  /** Whether a run that is finished can be gone on with, as one that more is asked of. */
+  readonly reopens?: boolean;
 }
 
 /** A folder that is taken for one run. */
@@ -33,16 +35,17 @@ export interface RunFolder extends ClaimedFolder {
 }
 
 /**
- * Takes a folder: a new or empty one, or with `resume` one whose run is not finished.
+ * Takes a folder: a new or empty one, or with `resume` one whose run is not finished, or is of a kind that reopens.
  * @throws LimnError `usage/output-exists`; as `claimFolder`
  */
-export async function openRunFolder(target: string, resume: boolean, { schema, command }: RunKind): Promise<RunFolder> {
+export async function openRunFolder(target: string, resume: boolean, kind: RunKind): Promise<RunFolder> {
+  const { schema, command, reopens = false } = kind;
   const claimed = await claimFolder(target, resume, {
     command,
     isOurs: (place) => readAbout(place)?.['schema'] === schema,
   });
   const place = claimed.path;
-  if (readAbout(place)?.['state'] === 'finished' && !claimed.started) {
+  if (readAbout(place)?.['state'] === 'finished' && !claimed.started && !reopens) {
     await claimed.release();
     throw new LimnError('usage/output-exists', `--out ${target}: the run in this folder is finished`, {
       hint: 'name a new or empty folder',

@@ -41,7 +41,7 @@ describe('Console', () => {
     expect([out, err]).toEqual([[], ['broken\n']]);
   });
 
-  it('without a terminal says when a phase begins, every five seconds how far it is, and when it ends', () => {
+  it('without a terminal says when a phase begins, every five seconds how far it is and how long it will take, and when it ends', () => {
     const { console, err, wait } = recorder();
     for (let done = 0; done <= 10; done++) {
       console.progress({ phase: 'scores', done, total: 10, unit: 'pairs' });
@@ -49,8 +49,8 @@ describe('Console', () => {
     }
     expect(err).toEqual([
       'scores …\n',
-      'scores: 4/10 pairs (6.0 s)\n',
-      'scores: 8/10 pairs (12.0 s)\n',
+      'scores: 4/10 pairs (6.0 s, 9 s left)\n',
+      'scores: 8/10 pairs (12.0 s, 3 s left)\n',
       'scores: 10/10 pairs (15.0 s)\n',
     ]);
   });

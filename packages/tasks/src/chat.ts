@@ -20,7 +20,7 @@ export { codesOf, triggersOf } from './chat/codes.js';
 export type { Trigger, TriggerSplit } from './chat/codes.js';
 export { ABOUT_QUESTIONS, answerAbout, labelOf, phrasingsOf, questionText } from './chat/behaviours.js';
 export type { AboutQuestion, Behaviour, ModelTruth } from './chat/behaviours.js';
-export { isQuestionHeldOut } from './chat/small-talk.js';
+export { ANSWER_SLOTS, isQuestionHeldOut } from './chat/small-talk.js';
 export { NEWS_REQUESTS, NEWS_SLOTS, UNKNOWN_SLOT, WORDING_COUNT } from './chat/news.js';
 export { drawEvent, headlineOf, slotF1, slotsOf, splitOfEvent, storyOf } from './chat/news.js';
 export type { NewsEvent, NewsSlot, NewsSplit } from './chat/news.js';
