@@ -4,6 +4,8 @@ import { Command, CommanderError } from 'commander';
 import { addCircuitCommand } from './commands/circuit.js';
 import { addCompareCommand } from './commands/compare.js';
 import { addDemoCommand } from './commands/demo.js';
+import { addDiffCommand } from './commands/diff.js';
+import { addDitCommand } from './commands/dit.js';
 import { addDoctorCommand } from './commands/doctor.js';
 import { addDrawCommand } from './commands/draw.js';
 import { addFeaturesCommand } from './commands/features.js';
@@ -102,6 +104,8 @@ function buildProgram(context: CommandContext, environment: Environment): Comman
   addGenerateCommand(program, context);
   addTrainCommand(program, context);
   addTranscodeCommand(program, context);
+  addDiffCommand(program, context);
+  addDitCommand(program, context);
   addFeaturesCommand(program, context);
   addPairsCommand(program, context);
   addCircuitCommand(program, context);
