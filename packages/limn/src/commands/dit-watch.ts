@@ -90,14 +90,14 @@ async function run(folder: string, options: DitWatchOptions, context: CommandCon
     }),
   };
   const { record, seen } = await watched(watch, context);
-  if (record === undefined)
+  if (record === undefined && options.once)
     throw new LimnError('data/diff-folder', `${folder} has no checkpoint that can be opened`, {
       details: { folder, refused: [...seen.refused.values()].slice(0, 20) },
       hint: 'checkpoints are folders whose names end in their update, such as checkpoint-500, with a PEFT adapter or a pack of --base',
     });
   for (const { name, reason } of seen.refused.values()) console.note(`not opened: ${name}: ${reason}`);
   for (const file of [options.out, options.html]) if (file !== undefined) console.say(`written to ${file}`);
-  console.result({ ok: true, command: 'dit watch', audit: record });
+  console.result({ ok: true, command: 'dit watch', audit: record ?? null });
 }
 
 /** What was seen so far, by the folder's name. */
@@ -119,8 +119,12 @@ async function watched(
   for (;;) {
     for (const place of checkpointPlaces(folder)) {
       if (seen.asked.has(place.name)) continue;
-      if (signal.aborted && !options.once) return { record, seen };
-      if (await look(place, seen, watch, context)) {
+      const found = await look(place, seen, watch, context).catch((error: unknown) => {
+        if (signal.aborted && !options.once) return undefined;
+        throw error;
+      });
+      if (found === undefined) return { record, seen };
+      if (found) {
         record = written(seen, watch);
         tell(place, seen.asked.get(place.name) as AuditedDiff, context);
       }
