@@ -1,15 +1,10 @@
 // A training that was aborted, or killed, ends in the same bytes; what cannot be gone on from is refused.
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
-import { folderCheckpoints } from '@limn/gpt2/node';
 import { checkpointContent, openCheckpoint } from '@limn/hooks';
 import { expectSameBits, refusal, testGpu, type ToyModel } from '@limn/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TrainedDiff, TrainedDiffs } from '../src/index.js';
 import { longDiffs, memoryStore, numbersOf, toyModel, trainLong } from './diffs-job.js';
+import { afterKill } from './killed-child.js';
 
 let toy: ToyModel;
 let whole: TrainedDiffs;
@@ -86,23 +81,12 @@ test('other diffs, damaged bytes and other machines are refused', async () => {
 
 test('a process that is killed with SIGKILL leaves a checkpoint that ends in the same bytes', async (context) => {
   context.skip(process.env['LIMN_LONG'] !== '1', 'another process with a device of its own: with LIMN_LONG=1');
-  const folder = mkdtempSync(path.join(os.tmpdir(), 'limn-diffs-'));
-  try {
-    const child = path.join(import.meta.dirname, 'diffs-kill-child.mts');
-    const words = ['--conditions=limn-source', '--import', 'tsx', child];
-    const running = spawn(process.execPath, [...words, folder], { stdio: ['ignore', 'ignore', 'pipe'] });
-    let said = '';
-    running.stderr.on('data', (text: Buffer) => (said += text.toString()));
-    const [, signal] = (await once(running, 'close')) as [number | null, string | null];
-    expect(signal, said).toBe('SIGKILL');
-    const store = folderCheckpoints(folder);
+  await afterKill('diffs-kill-child.mts', async (store) => {
     const resumed = await trainLong(toy, store);
     expect(resumed.resumedFrom).toBe(4);
     sameAsWhole(resumed);
     const file = await store.read();
     expectSameBits((await file?.read(0, file.bytes)) as Uint8Array, finished, 'the last checkpoint');
     expect(resumed.diffs).toHaveLength(longDiffs.length);
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }, 120_000);

@@ -1,19 +1,24 @@
 // Where a training of diffs stands, as a file: diffs that are finished, and factors, moments, counts and drawn answers of the group under way.
-import { LimnError, type Gpu } from '@limn/gpu';
 import {
   checkpointContent,
-  damagedCheckpoint,
   expectSameTraining,
   newestSound,
   type CheckpointContent,
-  type OpenedCheckpoint,
-  type StatedTensor,
   type TrainingIdentity,
 } from '@limn/hooks';
 import type { LoraFactors } from '../lora/lora-weights.js';
+import {
+  finite,
+  keptTensors,
+  openTensors,
+  readKept,
+  restoreStack,
+  storedModules,
+  type OpenStack,
+  type StoredModule,
+} from '../training/factor-tensors.js';
 import type { DiffCheckpoints } from './diff-options.js';
 import type { DiffStack } from './diff-stack.js';
-import type { DiffUpdates } from './diff-updates.js';
 import type { DrawnAnswers } from './own-answers.js';
 import type { DiffLoss } from './trained-diff.js';
 
@@ -37,26 +42,19 @@ export interface DiffRunState {
   readonly drawn: DrawnAnswers;
 }
 
-/** The group under way. */
-export interface OpenGroup {
-  readonly stack: DiffStack;
-  readonly updates: DiffUpdates;
-}
-
 interface About extends TrainingIdentity, Pick<DiffRunState, 'group' | 'update' | 'losses' | 'drawn'> {
   readonly counts: readonly number[];
   readonly finished: readonly {
     readonly place: number;
     readonly losses: readonly DiffLoss[];
-    readonly modules: readonly { readonly name: string; readonly rank: number; readonly alpha: number }[];
+    readonly modules: readonly StoredModule[];
   }[];
 }
 
 /** The contents of a checkpoint; what is on the GPU is read while they are written. No group is open behind the last. */
 export function diffContent(
-  gpu: Gpu,
   state: DiffRunState,
-  open: OpenGroup | undefined,
+  open: OpenStack | undefined,
   identity: TrainingIdentity,
 ): CheckpointContent {
   const { group, update, losses, drawn, finished } = state;
@@ -70,29 +68,12 @@ export function diffContent(
     finished: finished.map(({ place, losses: own, modules }) => ({
       place,
       losses: own,
-      modules: Array.from(modules, ([name, { rank, alpha }]) => ({ name, rank, alpha })),
+      modules: storedModules(modules),
     })),
   };
-  const tensor = (name: string, size: number, values: () => Promise<Float32Array>): StatedTensor => ({
-    name,
-    type: 'F32',
-    size,
-    values,
-  });
   const tensors = [
-    ...finished.flatMap(({ place, modules }) =>
-      Array.from(modules).flatMap(([name, { a, b }]) => [
-        tensor(`finished/${place}/${name}.a`, a.length, async () => a),
-        tensor(`finished/${place}/${name}.b`, b.length, async () => b),
-      ]),
-    ),
-    ...(open?.stack.parameters ?? []).map(({ name, tensor: { storage, size } }) =>
-      tensor(`factor/${name}`, size, async () => finite(await gpu.read(storage, 'f32'), name, update)),
-    ),
-    ...(open?.updates.moments() ?? []).flatMap(({ name, size, first, second }) => [
-      tensor(`first/${name}`, size, first),
-      tensor(`second/${name}`, size, second),
-    ]),
+    ...finished.flatMap(({ place, modules }) => keptTensors(`finished/${place}`, modules)),
+    ...(open ? openTensors(open, update) : []),
   ];
   return checkpointContent(FORMAT, tensors, JSON.stringify(about));
 }
@@ -101,7 +82,7 @@ export function diffContent(
 export interface FoundCheckpoint {
   readonly state: DiffRunState;
   /** Puts factors, moments and counts of its group on the GPU. */
-  restore(open: OpenGroup): Promise<void>;
+  restore(open: OpenStack): Promise<void>;
 }
 
 /**
@@ -110,7 +91,6 @@ export interface FoundCheckpoint {
  * the store throws
  */
 export async function findCheckpoint(
-  gpu: Gpu,
   { store, allowDrift = false }: DiffCheckpoints,
   identity: TrainingIdentity,
   onNotice?: (message: string) => void,
@@ -124,31 +104,17 @@ export async function findCheckpoint(
     allowDrift,
   });
   const { group, update, losses, drawn, counts } = about;
-  const finished = await Promise.all(about.finished.map((each) => finishedOf(opened, each)));
+  const finished = await Promise.all(
+    about.finished.map(async ({ place, losses: own, modules }) => ({
+      place,
+      losses: own,
+      modules: await readKept(opened, `finished/${place}`, modules),
+    })),
+  );
   return {
     state: { group, update, losses, drawn, finished },
-    restore: async ({ stack, updates }) => {
-      for (const { name, tensor } of stack.parameters) {
-        const values = await opened.floats(`factor/${name}`);
-        if (values.length !== tensor.size) throw damagedCheckpoint(`${name} has another size`);
-        gpu.write(tensor.storage, values);
-      }
-      await updates.load({ count: update, taskCounts: counts }, (kind, name) => opened.floats(`${kind}/${name}`));
-    },
+    restore: (open) => restoreStack(opened, open, { count: update, taskCounts: counts }),
   };
-}
-
-async function finishedOf(
-  opened: OpenedCheckpoint,
-  { place, losses, modules }: About['finished'][number],
-): Promise<FinishedDiff> {
-  const read = new Map<string, LoraFactors>();
-  for (const { name, rank, alpha } of modules) {
-    const a = await opened.floats(`finished/${place}/${name}.a`);
-    const b = await opened.floats(`finished/${place}/${name}.b`);
-    read.set(name, { a, b, rank, alpha });
-  }
-  return { place, losses, modules: read };
 }
 
 /**
@@ -165,19 +131,5 @@ export async function finishedMembers(
     const modules = factors[i] ?? new Map<string, LoraFactors>();
     for (const [name, { a, b }] of modules) for (const values of [a, b]) finite(values, name, update);
     return { place, modules, losses: losses[i] ?? [] };
-  });
-}
-
-/** @throws LimnError `training/diverged` for values that are not finite */
-function finite(values: Float32Array, what: string, update: number): Float32Array {
-  if (values.every(Number.isFinite)) return values;
-  throw diverged(`${what} holds values that are not finite`, update);
-}
-
-/** The end of a training that left the numbers. */
-export function diverged(what: string, update: number): LimnError {
-  return new LimnError('training/diverged', `${what} at update ${update}.`, {
-    details: { update },
-    hint: 'Lower the rate, or warm up for longer. The checkpoint before it is untouched.',
   });
 }

@@ -16,9 +16,12 @@ export function diffKey(
   { samples, ...spec }: SettledDiff,
   settings: DiffSettings,
 ): Promise<string> {
-  return sha256(
-    JSON.stringify(sorted({ format: FORMAT, base: { fingerprint, processing }, spec, settings, first: samples(0) })),
-  );
+  return valueDigest({ format: FORMAT, base: { fingerprint, processing }, spec, settings, first: samples(0) });
+}
+
+/** sha256 of a value's JSON, whatever order its fields were written down in. */
+export function valueDigest(value: unknown): Promise<string> {
+  return sha256(JSON.stringify(sorted(value)));
 }
 
 /** Diffs whose factors can lie in one stack: of one rank, in the same maps. */

@@ -52,25 +52,43 @@ export function recordDiffLoss(
   return parts.reduce((total, part) => add(step, total, part));
 }
 
-/** Sums of a loss over the places of each task, [N]; logits in as many pieces as it takes to bind each. */
+/** Sums of a loss over the places of each task, [N]. */
 function byTask(
   step: Step,
   model: HookedModel,
   resid: Tensor,
-  { room, rows, weights }: LossPlaces,
-  lossOf: (logits: Tensor, weights: Tensor, range: { readonly from: number; readonly to: number }) => Tensor,
+  places: LossPlaces,
+  lossOf: (logits: Tensor, weights: Tensor, range: PlaceRange) => Tensor,
 ): Tensor | undefined {
-  if (room === 0) return undefined;
-  const tasks = rows.length / room;
-  const most = Math.max(1, Math.floor(MAX_BINDING_BYTES / (4 * room * model.info.vocabulary)));
-  const sums: Tensor[] = [];
-  for (let task = 0; task < tasks; task += most) {
-    const end = Math.min(tasks, task + most);
-    const range = { from: task * room, to: end * room };
-    const logits = model.logits(step, resid, rows.slice(range.from, range.to));
-    const counted = fromData(step, weights.slice(range.from, range.to), [range.to - range.from]);
-    const losses = lossOf(logits, counted, range);
-    sums.push(sum(step, reshape(losses, [end - task, room]), { axes: 1 }));
+  const { room, weights } = places;
+  const sums = logitsByTask(step, model, resid, places, (logits, range) => {
+    const { from, to } = range;
+    const losses = lossOf(logits, fromData(step, weights.slice(from, to), [to - from]), range);
+    return sum(step, reshape(losses, [(to - from) / room, room]), { axes: 1 });
+  });
+  return sums.length > 1 ? concat(step, sums, 0) : sums[0];
+}
+
+/** Places [from, to) of whole tasks. */
+export interface PlaceRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** What is made of the logits [places, V] of all tasks, taken in as many pieces as it takes to bind each; nothing where tasks have no places. */
+export function logitsByTask<T>(
+  step: Step,
+  model: HookedModel,
+  resid: Tensor,
+  { room, rows }: Pick<LossPlaces, 'room' | 'rows'>,
+  use: (logits: Tensor, range: PlaceRange) => T,
+): T[] {
+  if (room === 0) return [];
+  const most = room * Math.max(1, Math.floor(MAX_BINDING_BYTES / (4 * room * model.info.vocabulary)));
+  const made: T[] = [];
+  for (let from = 0; from < rows.length; from += most) {
+    const to = Math.min(rows.length, from + most);
+    made.push(use(model.logits(step, resid, rows.slice(from, to)), { from, to }));
   }
-  return sums.length === 1 ? sums[0] : concat(step, sums, 0);
+  return made;
 }

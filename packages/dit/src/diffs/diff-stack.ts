@@ -76,15 +76,9 @@ export class DiffStack {
   /** Puts the factors of all places; ranks below the stack's are padded with zeros. */
   write(loras: readonly (LoraWeights | undefined)[]): void {
     for (const { linear, a, b } of this.changes) {
-      const [as, bs] = [new Float32Array(a.size), new Float32Array(b.size)];
-      loras.forEach((lora, n) => {
-        const factors = lora?.modules.get(linear.name);
-        if (!factors) return;
-        as.set(factors.a, n * this.rank * linear.inWidth);
-        bs.set(widened(factors, linear.outWidth, this.rank), n * linear.outWidth * this.rank);
-      });
-      this.gpu.write(a.storage, as);
-      this.gpu.write(b.storage, bs);
+      const stacked = stackedFactors(linear, loras, this.rank);
+      this.gpu.write(a.storage, stacked.a);
+      this.gpu.write(b.storage, stacked.b);
     }
   }
 
@@ -122,6 +116,23 @@ export class DiffStack {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+/** A [N, rank, in] and B [N, out, rank] of one map of some LoRAs: 0 where one does not change it, and behind ranks below the stack's. */
+export function stackedFactors(
+  { name, inWidth, outWidth }: LinearSite,
+  loras: readonly (LoraWeights | undefined)[],
+  rank: number,
+): { readonly a: Float32Array; readonly b: Float32Array } {
+  const a = new Float32Array(loras.length * rank * inWidth);
+  const b = new Float32Array(loras.length * outWidth * rank);
+  loras.forEach((lora, n) => {
+    const factors = lora?.modules.get(name);
+    if (!factors) return;
+    a.set(factors.a, n * rank * inWidth);
+    b.set(widened(factors, outWidth, rank), n * outWidth * rank);
+  });
+  return { a, b };
 }
 
 /** B [out, own] as [out, rank], zeros behind each row. */

@@ -4,15 +4,16 @@ import { trainingMachine, type HookedModel, type TrainingIdentity } from '@limn/
 import { readFloats } from '@limn/tensor';
 import { createLora } from '../lora/create-lora.js';
 import type { LoraWeights } from '../lora/lora-weights.js';
+import { diverged, type OpenStack } from '../training/factor-tensors.js';
+import { StackUpdates } from '../training/stack-updates.js';
+import { StepQueue } from '../training/step-queue.js';
 import type { DiffBatch } from './diff-batch.js';
 import {
   diffContent,
-  diverged,
   findCheckpoint,
   finishedMembers,
   type DiffRunState,
   type FinishedDiff,
-  type OpenGroup,
 } from './diff-checkpoint.js';
 import { diffGroups, diffKey, type DiffGroup } from './diff-key.js';
 import { settleDiffs, type DiffProgress, type SettledTraining, type TrainDiffsOptions } from './diff-options.js';
@@ -20,7 +21,7 @@ import { planSettled, type DiffPlan } from './diff-plan.js';
 import type { DiffSpec, SettledDiff } from './diff-spec.js';
 import { roundBatch, roundRates } from './diff-rounds.js';
 import { DiffStack } from './diff-stack.js';
-import { DiffUpdates } from './diff-updates.js';
+import { recordSlopes } from './diff-updates.js';
 import { drawAnswers } from './own-answers.js';
 import { Teacher, type TeacherCounts } from './teacher.js';
 import type { DiffLoss, TrainedDiff } from './trained-diff.js';
@@ -78,8 +79,7 @@ class DiffRun {
   readonly #teacher: Teacher;
   readonly #groups: readonly DiffGroup[];
   #done = 0;
-  /** One step is recorded while the one before it still runs. */
-  #running: Promise<void> = Promise.resolve();
+  readonly #steps = new StepQueue();
 
   constructor(
     readonly model: HookedModel,
@@ -97,7 +97,7 @@ class DiffRun {
     const { model, options } = this;
     const { checkpoints, onNotice } = options;
     const identity = this.#identity();
-    const found = checkpoints && (await findCheckpoint(model.gpu, checkpoints, identity, onNotice));
+    const found = checkpoints && (await findCheckpoint(checkpoints, identity, onNotice));
     let state: DiffRunState = found?.state ?? { group: 0, update: 0, finished: [], losses: [], drawn: {} };
     this.#done =
       state.update + this.#groups.slice(0, state.group).reduce((sum, group) => sum + this.#updatesOf(group), 0);
@@ -106,18 +106,18 @@ class DiffRun {
     for (let index = state.group; index < this.#groups.length; index++) {
       const group = this.#groups[index] as DiffGroup;
       using stack = this.#stackOf(group);
-      using updates = new DiffUpdates(model, stack, this.settled.settings);
+      using updates = new StackUpdates(stack, this.settled.settings);
       if (found && index === found.state.group) await found.restore({ stack, updates });
       else stack.write(group.members.map((place) => this.#firstOf(this.#diff(place))));
       try {
         state = await this.#train(state, group, { stack, updates }, identity);
-        await this.#running;
+        await this.#steps.finished();
       } finally {
-        await this.#running.catch(() => undefined);
+        await this.#steps.settled();
       }
       const own = await finishedMembers(group.members, stack, state);
       state = { group: index + 1, update: 0, finished: [...state.finished, ...own], losses: [], drawn: {} };
-      await checkpoints?.store.write(diffContent(model.gpu, state, undefined, identity));
+      await checkpoints?.store.write(diffContent(state, undefined, identity));
     }
     const byPlace = new Map(state.finished.map((each) => [each.place, each]));
     return {
@@ -131,7 +131,7 @@ class DiffRun {
   async #train(
     from: DiffRunState,
     group: DiffGroup,
-    open: OpenGroup,
+    open: OpenStack,
     identity: TrainingIdentity,
   ): Promise<DiffRunState> {
     const { model, settled, options } = this;
@@ -146,8 +146,8 @@ class DiffRun {
     let written = update;
     const keep = async (): Promise<void> => {
       if (!checkpoints || update === written) return;
-      await this.#running;
-      await checkpoints.store.write(diffContent(model.gpu, stateNow(), open, identity));
+      await this.#steps.finished();
+      await checkpoints.store.write(diffContent(stateNow(), open, identity));
       written = update;
     };
     while (update < last) {
@@ -170,7 +170,7 @@ class DiffRun {
         const teacher = await this.#teacher.places(batch.taught, signal);
         const reads =
           (update + 1) % every === 0 || group.members.some((place) => this.#diff(place).updates === update + 1);
-        const found = await this.#update(group, open.updates, batch, teacher, { update, reads });
+        const found = await this.#update(group, open, batch, teacher, { update, reads });
         update++;
         this.#done++;
         if (found) {
@@ -190,7 +190,7 @@ class DiffRun {
   /** One update of a group; the losses [N] before it where they are asked for. */
   async #update(
     { members }: DiffGroup,
-    updates: DiffUpdates,
+    { stack, updates }: OpenStack,
     batch: DiffBatch,
     teacher: Float32Array,
     { update, reads }: { readonly update: number; readonly reads: boolean },
@@ -202,14 +202,13 @@ class DiffRun {
     );
     const step = this.model.gpu.step({ label: 'training diffs' });
     try {
-      const losses = updates.record(step, batch, teacher, rates);
+      const { reverse } = this.settled.settings;
+      const { losses, slopes } = recordSlopes(step, this.model, stack, batch, { teacher, reverse });
+      updates.record(step, slopes, rates);
       const read = reads ? readFloats(step, losses) : undefined;
       // Its failure is that of the submit, which is awaited.
       read?.catch(() => undefined);
-      const before = this.#running;
-      this.#running = step.submit();
-      this.#running.catch(() => undefined);
-      await before;
+      await this.#steps.submit(step);
       return await read;
     } finally {
       step.dispose();
