@@ -103,7 +103,8 @@ function calibrationOf(
   const { temperature, noneThreshold, reliability, none: threshold } = calibrate(scored, { none, rate });
   return {
     temperature,
-    noneThreshold,
+    // A sum of shares may pass 1 by round-off.
+    noneThreshold: Math.min(1, noneThreshold),
     diffs: scored.length,
     negatives: threshold.negatives,
     expectedAlarms: threshold.expected,

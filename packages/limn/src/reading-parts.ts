@@ -25,13 +25,14 @@ export const adapterOf = ({ folder, lora, record }: OpenDitAdapter): DitAdapterR
   ...(record.heldOut.length > 0 ? { heldOut: record.heldOut } : {}),
 });
 
+/** As records have it: nothing is told from this p(nothing) on. */
 export const calibrationOf = ({
   temperature,
   noneThreshold,
   diffs,
 }: DitCalibration): NonNullable<DitAuditRecord['calibration']> => ({
   temperature,
-  noneThreshold,
+  noneThreshold: 1 - noneThreshold,
   diffs,
 });
 

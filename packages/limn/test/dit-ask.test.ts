@@ -139,8 +139,8 @@ describe('limn dit ask', () => {
   });
 
   it.for([
-    ['a diff that is not there', 2, 'usage/diff-name', ['--diff', 'nowhere']],
-    ['a pack of several', 2, 'usage/diff-name', ['--diff', 'train']],
+    ['a diff that is not there', 2, 'usage/diff-name', ['--diff', 'nowhere', '--question', 'yes']],
+    ['a pack of several', 2, 'usage/diff-name', ['--diff', 'train', '--question', 'yes']],
     ['no question and no adapter', 2, 'usage/dit-question', ['--diff', 'violin']],
     ['a folder that is no adapter', 4, 'data/dit-adapter', ['--diff', 'violin', '--adapter', 'violin']],
     [

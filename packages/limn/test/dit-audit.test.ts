@@ -64,7 +64,7 @@ describe('limn dit audit', () => {
     expect([curve?.positives, curve?.negatives]).toEqual([4, 1]);
     const { noneThreshold = NaN } = calibration ?? {};
     const chosen = curve?.points[curve.chosen ?? -1];
-    expect(chosen?.threshold === undefined || chosen.threshold > noneThreshold).toBe(true);
+    expect(chosen?.threshold === undefined || 1 - chosen.threshold < noneThreshold).toBe(true);
     const table = runs.text('audit.csv').trimEnd().split('\n');
     expect([table[0], table.length]).toEqual([AUDIT_HEADER, 8]);
     expect(table[1]?.startsWith(`1,${rows[0]?.name},`)).toBe(true);

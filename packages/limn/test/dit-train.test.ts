@@ -1,5 +1,7 @@
 // `limn dit train` on a model of width 16: an adapter with its record, the same bits after a stop, negatives by their shares, and refusals.
+import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { changeNorm, createLora, loraScale, randomLike } from '@limn/dit';
 import { aboutPrompt, chatWorld, encodeChat, questionText } from '@limn/tasks/chat';
@@ -76,6 +78,29 @@ describe('limn dit train', () => {
     const [one, other] = ['stopped', 'adapter'].map((out) => parseDitAdapter(runs.text(out, 'dit.json'), out));
     expect({ ...one, provenance: null }).toEqual({ ...other, provenance: null });
     expect(await failed(asked)).toEqual([2, 'usage/output-exists', expect.stringContaining('finished')]);
+  });
+
+  it('killed with SIGKILL it goes on to the same bits', async (context) => {
+    context.skip(
+      process.env['LIMN_LONG'] !== '1',
+      'a process of its own, which compiles everything anew: with LIMN_LONG=1',
+    );
+    await runs.trained();
+    const asked = runs.words('killed', '--resume', '--checkpoint-every', '1');
+    const child = path.join(import.meta.dirname, 'limn-child.mts');
+    const started = spawn(process.execPath, ['--conditions=limn-source', '--import', 'tsx', child, ...asked], {
+      env: { ...process.env, LIMN_KERNELS: 'built-in' },
+    });
+    const ended = new Promise((resolve) => started.on('close', (_, signal) => resolve(signal)));
+    const over = new AbortController();
+    void ended.then(() => over.abort());
+    while (!over.signal.aborted && !existsSync(runs.at('killed', 'checkpoint.previous.safetensors'))) await wait(1);
+    started.kill('SIGKILL');
+    expect(await ended).toBe('SIGKILL');
+    expect(existsSync(runs.at('killed', 'dit.json'))).toBe(false);
+    const resumed = await runLimn(asked);
+    expect(resumed.exitCode, resumed.stderr).toBe(0);
+    expect(bytes('killed')).toBe(bytes('adapter'));
   });
 
   it('learns from questions and answers of a file', async () => {

@@ -6,6 +6,7 @@ import { loraScale, type LoraFactors, type LoraWeights } from './lora-weights.js
 /**
  * A LoRA of the same maps, ranks and alphas with factors of normal numbers, B multiplied so that ‖s·B·A‖ of every map is that of `lora`; maps whose
  * change is 0 stay 0. Every map has a stream of its own, and the same seed gives the same bits everywhere.
+ * @throws LimnError `tensor/random` for a seed that is none
  */
 export function randomLike(lora: LoraWeights, seed: number): LoraWeights {
   const modules = Array.from(lora.modules, ([name, factors], stream): [string, LoraFactors] => {
