@@ -2,7 +2,7 @@
 import { blockHook, tokenBatch } from '@limn/hooks';
 import type { HookedModel, HookName, Intervention, InterventionContext, Json } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
-import { add, fromData, matmul, mul, permute, reshape, slice, type Tensor } from '@limn/tensor';
+import { add, concat, detach, fromData, matmul, mul, permute, reshape, slice, type Tensor } from '@limn/tensor';
 import { HEAD_INPUTS } from './graph.js';
 import type { Graph } from './graph.js';
 import { edgesOf, partialNodes } from './neuron-circuit.js';
@@ -16,25 +16,45 @@ import type { OutputWeights, SourceBlock } from './node-outputs.js';
  */
 const NO_NODE = Object.freeze(['hook_attn_out', 'hook_resid_pre', 'hook_resid_mid', 'hook_resid_post'] as const);
 
-/** The outputs z' of every node in a run over `prompts`, for {@link restrictToCircuit}; they live in this step unless kept. */
+/** What the nodes of a layer write. */
+const RESULTS = ['attn.hook_result', 'hook_mlp_out'] as const;
+
+/**
+ * The outputs z' of every node in a run over `prompts`, for {@link restrictToCircuit}; they live in this step unless kept. With `interventions`,
+ * those of the run that has them, as heads' results then are, and not as `weights` have them: a LoRA of the output is in them.
+ */
 export function recordNodeOutputs(
   step: Step,
   model: HookedModel,
   weights: OutputWeights,
   prompts: readonly (readonly number[])[],
+  interventions: readonly Intervention[] = [],
 ): SourceBlock[] {
-  const run = model.run(
-    step,
-    { tokens: tokenBatch(prompts, model.info) },
-    { capture: outputCaptures(model), logits: 'none' },
-  );
-  return nodeOutputs(step, model, weights, run);
+  const tokens = tokenBatch(prompts, model.info);
+  if (interventions.length === 0) {
+    const run = model.run(step, { tokens }, { capture: outputCaptures(model), logits: 'none' });
+    return nodeOutputs(step, model, weights, run);
+  }
+  const capture: HookName[] = [
+    'hook_embed',
+    ...layersOf(model.info).flatMap((layer) => RESULTS.map((site) => blockHook(layer, site))),
+  ];
+  const run = model.run(step, { tokens }, { capture, interventions, logits: 'none' });
+  const alone = (name: HookName): Tensor => reshape(detach(run.at(name)), [1, ...run.at(name).shape]);
+  return [
+    { first: 0, tensor: alone('hook_embed') },
+    ...layersOf(model.info).map((layer) => {
+      const [results, mlp] = RESULTS.map((site) => blockHook(layer, site)) as [HookName, HookName];
+      const heads = permute(step, detach(run.at(results)), [2, 0, 1, 3]);
+      return { first: 1 + layer * (model.info.heads + 1), tensor: concat(step, [heads, alone(mlp)], 0) };
+    }),
+  ];
 }
 
 /**
  * Interventions that make a run carry only the circuit's edges: every other edge carries `ablated` (blocks of
  * [sources, B, T, C] for the caller's whole batch). One per slot site that loses an edge. Node outputs are read after
- * their own edits; an edit of the stream itself (hook_resid_*), or of the heads
+ * their own edits, and LoRAs of attention act head by head; an edit of the stream itself (hook_resid_*), or any other of the heads
  * of a layer together (hook_attn_out; edit attn.hook_z), beside them is `hooks/conflicting-sites`. The far cheaper form
  * for many circuits is `evaluateCircuits`. Of a node that keeps only some neurons, the kept edges carry `ablated` in the others.
  * @throws LimnError `data/score-shape`

@@ -49,9 +49,10 @@ const noRow = 0xffffffff;
 interface BlockSites {
   at(site: BlockSite, x: Tensor): Tensor;
   wants(...sites: BlockSite[]): boolean;
+  readSlot(letter: Letter, x: Tensor): void;
 }
 /** For components that are called on their own: nobody looks. */
-const unseen: BlockSites = { at: (_site, x) => x, wants: () => false };
+const unseen: BlockSites = { at: (_site, x) => x, wants: () => false, readSlot: () => undefined };
 
 /** The arithmetic of GPT-2 over its parameters: the forward pass, and the components that it is made of. */
 export abstract class Gpt2Forward {
@@ -76,6 +77,7 @@ export abstract class Gpt2Forward {
       const block: BlockSites = {
         at: (site, value) => sites.visit(blockHook(l, site), value),
         wants: (...names) => names.some((name) => sites.wants(blockHook(l, name))),
+        readSlot: (letter, value) => sites.readSlot(l, letter, value),
       };
       const startsAtMid = 'resid' in input && input.at === 'mid' && l === plan.firstLayer;
       const mid = startsAtMid ? x : this.attentionBlock(step, l, block.at('hook_resid_pre', x), block, cache);
@@ -97,8 +99,9 @@ export abstract class Gpt2Forward {
   }
 
   /** x + attention(LN x): resid_pre → resid_mid. */
-  private attentionBlock(step: Step, l: number, x: Tensor, { at, wants }: BlockSites, cache?: CachePass): Tensor {
-    const [q, k, v] = this.projections(step, l, x, { at, wants });
+  private attentionBlock(step: Step, l: number, x: Tensor, sites: BlockSites, cache?: CachePass): Tensor {
+    const [q, k, v] = this.projections(step, l, x, sites);
+    const { at, wants } = sites;
     const seen = cache ? cache.extend(l, k, v) : { k, v };
     const inside = wants('attn.hook_attn_scores', 'attn.hook_pattern')
       ? { scores: (s: Tensor) => at('attn.hook_attn_scores', s), pattern: (p: Tensor) => at('attn.hook_pattern', p) }
@@ -116,22 +119,22 @@ export abstract class Gpt2Forward {
   }
 
   /** hook_q, hook_k, hook_v [B, T, H, K]: one fused product, or one per slot where a slot has an input of its own. */
-  private projections(step: Step, l: number, x: Tensor, { at, wants }: BlockSites): [Tensor, Tensor, Tensor] {
+  private projections(step: Step, l: number, x: Tensor, { at, wants, readSlot }: BlockSites): [Tensor, Tensor, Tensor] {
     const [B, T] = x.shape as [number, number];
     const { heads: H, headWidth: K, width: C } = this.config;
     const own = letters.map((letter) => wants(`hook_${letter}_input`));
     const scaleSite = wants('ln1.hook_scale') ? (s: Tensor) => at('ln1.hook_scale', s) : undefined;
-    const shared =
-      own.includes(false) || wants('ln1.hook_scale', 'ln1.hook_normalized')
-        ? at('ln1.hook_normalized', normalise(step, x, this.layerNorm(`h.${l}.ln_1`), scaleSite))
-        : x;
+    const ln = this.layerNorm(`h.${l}.ln_1`);
+    const looked = own.includes(false) || wants('ln1.hook_scale', 'ln1.hook_normalized');
+    const shared = looked ? at('ln1.hook_normalized', normalise(step, x, ln, scaleSite)) : x;
     const [w, bias] = [this.w(`h.${l}.attn.c_attn.weight`), this.w(`h.${l}.attn.c_attn.bias`)];
     const fused = own.includes(true) ? undefined : split(step, matmul(step, shared, w, { bias }), 2, [C, C, C]);
     return letters.map((letter, i) => {
       if (fused) return at(`attn.hook_${letter}`, reshape(fused[i] as Tensor, [B, T, H, K]));
       if (!own[i]) return at(`attn.hook_${letter}`, this.projectNormalised(step, l, letter, shared));
-      const perSlot = at(`hook_${letter}_input`, this.spreadOverHeads(step, x));
-      return at(`attn.hook_${letter}`, this.project(step, l, letter, perSlot));
+      const perSlot = normalise(step, at(`hook_${letter}_input`, this.spreadOverHeads(step, x)), ln);
+      readSlot(letter, perSlot);
+      return at(`attn.hook_${letter}`, this.projectNormalised(step, l, letter, perSlot));
     }) as [Tensor, Tensor, Tensor];
   }
 
@@ -228,11 +231,10 @@ export abstract class Gpt2Forward {
     slots: Slots,
     options: { readonly heads?: readonly number[]; readonly lengths?: readonly number[] } = {},
   ): Tensor {
-    const [q, k, v] = letters.map((letter) => this.project(step, layer, letter, slots[letter], options.heads)) as [
-      Tensor,
-      Tensor,
-      Tensor,
-    ];
+    const ln = this.layerNorm(`h.${layer}.ln_1`);
+    const [q, k, v] = letters.map((letter) =>
+      this.projectNormalised(step, layer, letter, normalise(step, slots[letter], ln), options.heads),
+    ) as [Tensor, Tensor, Tensor];
     return this.results(step, layer, attend(step, q, { k, v }, this.attentionScale(layer)), options.heads);
   }
 
@@ -263,11 +265,7 @@ export abstract class Gpt2Forward {
     return expand(step, reshape(x, [B, T, 1, C]), [B, T, this.config.heads, C]);
   }
 
-  /** LN and W_X of one slot: x [B, T, C] for all heads, or [B, T, h, C] per head → [B, T, h, K]. */
-  private project(step: Step, l: number, letter: Letter, x: Tensor, heads?: readonly number[]): Tensor {
-    return this.projectNormalised(step, l, letter, normalise(step, x, this.layerNorm(`h.${l}.ln_1`)), heads);
-  }
-
+  /** W_X of one slot: normalised x [B, T, C] for all heads, or [B, T, h, C] per head → [B, T, h, K]. */
   private projectNormalised(step: Step, l: number, letter: Letter, x: Tensor, heads?: readonly number[]): Tensor {
     return headProject(step, x, this.w(`h.${l}.attn.c_attn.weight`), this.w(`h.${l}.attn.c_attn.bias`), {
       ...this.columns(letter),

@@ -1,8 +1,21 @@
 // Constructors of interventions: patch, scale, add, ablate, interpolate, freeze, replaceMlp, withAdapter, and intervene for any other.
 import { LimnError, type Step } from '@limn/gpu';
-import { add as plus, detach, matmul, mul, reshape, scale as times, slice, sub, type Tensor } from '@limn/tensor';
+import {
+  add as plus,
+  detach,
+  headProject,
+  headResults,
+  matmul,
+  mul,
+  reshape,
+  scale as times,
+  slice,
+  sub,
+  type Tensor,
+} from '@limn/tensor';
+import { isSlot, resultSite } from './adapter-by-head.js';
 import { extentOf, type Extent, type Intervention, type InterventionContext } from './intervention.js';
-import { makeIntervention } from './make-intervention.js';
+import { makeIntervention, type ByHead } from './make-intervention.js';
 import type { LinearSite } from './model.js';
 import type { BlockSite, HookName } from './names.js';
 
@@ -131,29 +144,52 @@ export interface LowRank {
 
 /**
  * Adds a LoRA to a model: one intervention per output site of each map it changes. With `rows`, different rows of a batch can carry
- * different adapters.
+ * different adapters. Where a run tells heads apart, as circuits do, each head's part is changed by its own input.
  */
 export function withAdapter(name: string, changes: readonly LowRank[], extent: Extent = {}): Intervention[] {
   return changes.flatMap(({ linear, a, b, factor }) => {
     const share = linear.outWidth / linear.outputs.length;
-    return linear.outputs.map((at, part) =>
-      makeIntervention(
-        'adapter',
+    return linear.outputs.map((at, part) => {
+      const edit = (
+        site: HookName,
+        deltaOf: (step: Step, x: Tensor, y: Tensor) => Tensor,
+        byHead?: ByHead,
+      ): Intervention =>
+        makeIntervention(
+          'adapter',
+          site,
+          extent,
+          `adapter ${name} on`,
+          { adapter: name, linear: linear.name, factor, part },
+          { a, b },
+          (y, ctx) => {
+            const delta = deltaOf(ctx.step, ctx.at(linear.input), y);
+            return plus(ctx.step, y, reshape(times(ctx.step, delta, factor), y.shape));
+          },
+          [linear.input],
+          byHead,
+        );
+      const joined = (step: Step, input: Tensor): Tensor => {
+        const x = reshape(input, [input.size / linear.inWidth, linear.inWidth]);
+        const columns = linear.outputs.length === 1 ? b : slice(step, b, 1, part * share, share);
+        return matmul(step, matmul(step, x, a), columns);
+      };
+      const results = resultSite(linear);
+      if (results)
+        return edit(at, joined, {
+          byHead: edit(results, (step, z) => matmul(step, headResults(step, z, a), b)),
+        });
+      if (!isSlot(at)) return edit(at, joined);
+      return edit(
         at,
-        extent,
-        `adapter ${name} on`,
-        { adapter: name, linear: linear.name, factor, part },
-        { a, b },
-        (y, ctx) => {
-          const input = ctx.at(linear.input);
-          const x = reshape(input, [input.size / linear.inWidth, linear.inWidth]);
-          const columns = linear.outputs.length === 1 ? b : slice(ctx.step, b, 1, part * share, share);
-          const delta = matmul(ctx.step, matmul(ctx.step, x, a), columns);
-          return plus(ctx.step, y, reshape(times(ctx.step, delta, factor), y.shape));
+        (step, x, y) => {
+          if (x.shape.length < y.shape.length) return joined(step, x);
+          const headWidth = y.shape.at(-1) as number;
+          return headProject(step, matmul(step, x, a), b, undefined, { headWidth, offset: part * share });
         },
-        [linear.input],
-      ),
-    );
+        { readsSlot: true },
+      );
+    });
   });
 }
 

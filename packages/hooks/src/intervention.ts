@@ -51,6 +51,10 @@ export interface Intervention extends Extent {
   readonly reads?: readonly HookName[];
   /** Block sites that no intervention without this field may edit in the same run, as the two would contradict each other. */
   readonly excludes?: readonly BlockSite[];
+  /** At hook_q, hook_k or hook_v: where the slot has an input of its own per head, `ctx.at` gives what the norm made of that, [B, T, H, C], in the place of the norm's site. */
+  readonly readsSlot?: true;
+  /** At hook_attn_out: the same edit head by head at `attn.hook_result`, which stands in its place in a run that looks at heads' results or rules out edits of all heads together. */
+  readonly byHead?: Intervention;
   readonly spec: InterventionSpec;
   readonly label: string;
   /** The tensor that takes the place of `x`, of its shape, recorded on `ctx.step`. */

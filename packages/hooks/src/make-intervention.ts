@@ -3,6 +3,9 @@ import type { Tensor } from '@limn/tensor';
 import { describeExtent, extentOf, type Extent, type Intervention, type Json } from './intervention.js';
 import type { HookName } from './names.js';
 
+/** What an edit does where heads are told apart. */
+export type ByHead = Pick<Intervention, 'readsSlot' | 'byHead'>;
+
 /** `described` is the label but for place and extent; `options` and `tensors` are the spec's. */
 export function makeIntervention(
   kind: string,
@@ -13,6 +16,7 @@ export function makeIntervention(
   tensors: Record<string, Tensor>,
   apply: Intervention['apply'],
   reads?: readonly HookName[],
+  byHead: ByHead = {},
 ): Intervention {
   const where = extentOf(extent);
   const spec = Object.freeze({
@@ -24,6 +28,7 @@ export function makeIntervention(
     at,
     ...where,
     ...(reads ? { reads: Object.freeze([...reads]) } : {}),
+    ...byHead,
     spec,
     label: `${described} ${at}${describeExtent(extent)}`,
     apply,

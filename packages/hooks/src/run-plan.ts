@@ -13,6 +13,8 @@ export interface RunPlan {
   readonly T: number;
   readonly lengths: readonly number[];
   readonly edits: ReadonlyMap<HookName, readonly Intervention[]>;
+  /** Of edits that stand in another's place, the one that was given. */
+  readonly given: ReadonlyMap<Intervention, Intervention>;
   /** Sites whose tensor is kept for `run.at`. */
   readonly captured: ReadonlySet<HookName>;
   /** Sites whose tensor is kept for `ctx.at` or `run.at`. */
@@ -95,7 +97,9 @@ export function planRun(
   const captured = new Set(capture.map((name) => resolve(name, 'capture')));
   const kept = new Set(captured);
   const edits = new Map<HookName, Intervention[]>();
-  const interventions = givenInterventions(options.interventions);
+  const listed = givenInterventions(options.interventions);
+  const interventions = placedByHead(info, listed, captured);
+  const given = new Map(interventions.map((edit, i) => [edit, listed[i] as Intervention]));
   refuseExcluded(info, interventions);
   for (const edit of interventions) {
     checkExtent(edit);
@@ -126,6 +130,7 @@ export function planRun(
     T,
     lengths,
     edits,
+    given,
     captured,
     kept,
     firstLayer,
@@ -150,6 +155,27 @@ function checkExtent(edit: Intervention): void {
       hint: `Give whole numbers from 0; ${what} are not counted from the end.`,
     });
   }
+}
+
+/**
+ * Edits of hook_attn_out that can be made head by head are, in layers whose heads' results somebody else looks at or edits, and wherever edits of all heads
+ * together are ruled out: results then have the edit in them, each its own part.
+ */
+function placedByHead(
+  info: ModelInfo,
+  interventions: readonly Intervention[],
+  captured: ReadonlySet<HookName>,
+): readonly Intervention[] {
+  if (interventions.every(({ byHead }) => byHead === undefined)) return interventions;
+  const fixed = interventions.filter(({ byHead }) => byHead === undefined);
+  const excluded = fixed.some(({ excludes }) => excludes?.includes('hook_attn_out'));
+  const touched = new Set<HookName | undefined>([
+    ...captured,
+    ...fixed.flatMap(({ at, reads = [] }) => [at, ...reads].map((name) => tryParseHookName(name)?.name)),
+  ]);
+  return interventions.map((edit) =>
+    edit.byHead && (excluded || touched.has(parseHookName(edit.byHead.at, info).name)) ? edit.byHead : edit,
+  );
 }
 
 /** A circuit says what every slot reads; an edit of the stream itself would be in none of its edges. */
@@ -179,7 +205,10 @@ function refuseSplitWithSharedNorm(
   const split = (['hook_q_input', 'hook_k_input', 'hook_v_input'] as const).map((site) => blockHook(layer, site));
   const norm = (['ln1.hook_scale', 'ln1.hook_normalized'] as const).map((site) => blockHook(layer, site));
   const reads = new Set(
-    [...edits.values()].flat().flatMap((edit) => (edit.reads ?? []).map((read) => tryParseHookName(read)?.name)),
+    [...edits.values()]
+      .flat()
+      .filter(({ readsSlot }) => !readsSlot)
+      .flatMap((edit) => (edit.reads ?? []).map((read) => tryParseHookName(read)?.name)),
   );
   const editedSplit = split.find((name) => edits.has(name));
   const usedNorm = norm.find((name) => edits.has(name) || reads.has(name));

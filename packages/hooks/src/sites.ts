@@ -4,7 +4,7 @@ import { fromData, identity, selectRows, type Tensor } from '@limn/tensor';
 import { expectTensor } from './expected-tensor.js';
 import type { Intervention, InterventionContext } from './intervention.js';
 import type { Run, SkippedIntervention } from './model.js';
-import { parseHookName, tryParseHookName, type HookName, type SiteOwner } from './names.js';
+import { blockHook, parseHookName, tryParseHookName, type HookName, type SiteOwner } from './names.js';
 import type { RunPlan } from './run-plan.js';
 
 /** The hook sites of one run. A model calls `visit` for every site it makes, and asks `wants` before making an expensive one. */
@@ -13,6 +13,7 @@ export class Sites {
   private readonly done = new Set<Intervention>();
   private readonly skipped: SkippedIntervention[] = [];
   private readonly masks = new Map<string, Tensor>();
+  private readonly ofSlots = new Map<HookName, Tensor>();
   private absolute: Int32Array | undefined;
   private fired = 0;
 
@@ -37,6 +38,11 @@ export class Sites {
     for (const edit of this.plan.edits.get(name) ?? []) value = this.apply(edit, name, value);
     if (this.plan.kept.has(name)) this.tensors.set(name, value);
     return value;
+  }
+
+  /** Says what a slot with an input of its own projects in the place of ln1.hook_normalized, [B, T, H, C]: edits there that take it by head are given it. */
+  readSlot(layer: number, letter: 'q' | 'k' | 'v', tensor: Tensor): void {
+    this.ofSlots.set(blockHook(layer, `attn.hook_${letter}`), tensor);
   }
 
   /**
@@ -84,15 +90,16 @@ export class Sites {
 
   private apply(edit: Intervention, site: HookName, x: Tensor): Tensor {
     this.done.add(edit);
+    const given = this.plan.given.get(edit) as Intervention;
     const where = this.selected(edit);
     if (typeof where === 'string') {
-      this.skipped.push({ label: edit.label, at: site, reason: where, intervention: edit });
+      this.skipped.push({ label: edit.label, at: site, reason: where, intervention: given });
       return x;
     }
     const positions = this.positions();
     if (where === undefined || where.some((chosen, i) => chosen === 1 && (positions[i] as number) >= 0)) this.fired++;
     // All its rows have ended. It is applied all the same, so that the steps of a generation share a plan.
-    else this.skipped.push({ label: edit.label, at: site, reason: 'row', intervention: edit });
+    else this.skipped.push({ label: edit.label, at: site, reason: 'row', intervention: given });
     const edited = expectTensor(edit.apply(x, this.context(edit, site)), x.shape, {
       who: `intervention "${edit.label}"`,
       where: `at ${site}`,
@@ -110,9 +117,9 @@ export class Sites {
       ...(layer === undefined ? {} : { layer }),
       at: (name) => {
         const resolved = parseHookName(name, this.model).name;
-        const tensor = edit.reads?.some((read) => tryParseHookName(read)?.name === resolved)
-          ? this.tensors.get(resolved)
-          : undefined;
+        const declared = edit.reads?.some((read) => tryParseHookName(read)?.name === resolved);
+        const ofSlot = edit.readsSlot && resolved.endsWith('ln1.hook_normalized') ? this.ofSlots.get(site) : undefined;
+        const tensor = declared ? (ofSlot ?? this.tensors.get(resolved)) : undefined;
         if (tensor) return tensor;
         throw new LimnError(
           'hooks/undeclared-read',

@@ -18,10 +18,10 @@ import { safetensorsBytes, toyConfig, toyPair, toyWeights } from './toy-model.js
 const root = mkdtempSync(path.join(os.tmpdir(), 'limn-composed-'));
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-/** Of an MLP that stays, before the replaced one; rank 2. */
-const IN_MLP = ['h.0.mlp.c_fc', 'h.0.mlp.c_proj'];
-/** Of attention before and in the layer of the replaced MLP. A circuit gives q, k and v inputs of their own: with it such a LoRA is merged. */
+/** Of attention before and in the layer of the replaced MLP; rank 2. */
 const IN_ATTENTION = ['h.0.attn.c_attn', 'h.1.attn.c_attn', 'h.1.attn.c_proj'];
+/** And of an MLP that stays, before the replaced one. */
+const EVERYWHERE = ['h.0.mlp.c_fc', 'h.0.mlp.c_proj', ...IN_ATTENTION];
 const FACTOR = 0.5;
 const STEERED = [
   { feature: 4, value: 1.5 },
@@ -129,12 +129,12 @@ it('a replaced MLP, a LoRA, a circuit and steered features are the same together
   using all = await opened();
   const { gpu, plain, replacement, steering } = all;
   const model = plain.hooked;
-  using lora = await randomLora(gpu, model, IN_MLP, 12);
+  using lora = await randomLora(gpu, model, EVERYWHERE, 12);
   const { adapter } = lora;
   const graph = buildGraph(model.info);
   const drawn = referenceRandom(3).normals(graph.nForward * graph.nBackward);
   const some = Circuit.where(graph, (u, v) => drawn[graph.dense(u, v)]! > -0.3);
-  const weights = await OutputWeights.of(model);
+  const weights = await OutputWeights.of(lora.merged);
   /** What the circuit's edges are; those that it cuts carry the corrupted run of the merged model with the MLP replaced. */
   const edgesOf = (step: Step, circuit: Circuit): Intervention[] =>
     restrictToCircuit(circuit, recordNodeOutputs(step, always(lora.merged, replacement), weights, CORRUPTED));

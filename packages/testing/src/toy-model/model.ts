@@ -71,11 +71,11 @@ export class ToyModel implements HookedModel {
         (y) => at('ln1.hook_normalized', y),
       );
       const [q, k, v] = letters.map((letter) => {
-        const own = wants(`hook_${letter}_input`) ? at(`hook_${letter}_input`, this.perHead(step, x)) : undefined;
-        return at(
-          `attn.hook_${letter}`,
-          this.project(step, l, letter, own ? this.normalise(step, own, `${l}.norm1`) : norm1),
-        );
+        const own = wants(`hook_${letter}_input`)
+          ? this.normalise(step, at(`hook_${letter}_input`, this.perHead(step, x)), `${l}.norm1`)
+          : undefined;
+        if (own) sites.readSlot(l, letter, own);
+        return at(`attn.hook_${letter}`, this.project(step, l, letter, own ?? norm1));
       }) as [Tensor, Tensor, Tensor];
       const rotQ = at('attn.hook_rot_q', rotate(step, q, angles));
       const rotK = at('attn.hook_rot_k', rotate(step, k, angles));
