@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { DiffNote } from '@limn/dit';
 import { LimnError, shownValue } from '@limn/gpu';
+import type { ModelInfo } from '@limn/hooks';
 import { encodeAt } from './known-text.js';
 import type { OpenModel } from './model-source.js';
 
@@ -26,6 +27,11 @@ export interface DiffData {
   readonly sha256: string;
 }
 
+/** What is needed of a model to read rows for it. */
+export interface RowModel extends Pick<OpenModel, 'name' | 'tokenizer'> {
+  readonly hooked: { readonly info: Pick<ModelInfo, 'vocabulary' | 'maxPositions' | 'eosId'> };
+}
+
 /** How texts become tokens. */
 export interface DiffDataForm {
   /** A BOS in front of prompts that are texts. */
@@ -41,7 +47,7 @@ const LOSSES = ['cross-entropy', 'kl'] as const;
  * The diffs of a file in the order in which they come, each with its rows in theirs.
  * @throws LimnError `data/diff-rows` naming file, line and field; `usage/no-tokenizer`, `tokenizer/unknown-text` for texts
  */
-export async function readDiffData(file: string, model: OpenModel, form: DiffDataForm): Promise<DiffData[]> {
+export async function readDiffData(file: string, model: RowModel, form: DiffDataForm): Promise<DiffData[]> {
   const found = new Map<string, { rows: DiffDataRow[]; about: Record<string, DiffNote> }>();
   (await textOf(file)).split(/\r?\n/).forEach((line, index) => {
     if (line.trim() === '') return;
@@ -67,7 +73,7 @@ class RowReader {
   constructor(
     text: string,
     readonly place: { readonly file: string; readonly line: number },
-    readonly model: OpenModel,
+    readonly model: RowModel,
     readonly form: DiffDataForm,
   ) {
     let value: unknown;

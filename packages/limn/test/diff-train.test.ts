@@ -5,10 +5,11 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readDiffData } from '../src/diff-data.js';
 import { openPack } from '../src/diff-folder.js';
 import { packBytes, trainWords, writeData } from './diff-runs.js';
 import { runLimn, type Outcome } from './run-limn.js';
-import { safetensorsBytes, toyWeights, writeToyModel } from './toy-model.js';
+import { writeToyModel } from './toy-model.js';
 
 let root: string;
 let base: string;
@@ -68,32 +69,31 @@ describe('limn diff train', () => {
     expect(existsSync(at('part-4'))).toBe(false);
   });
 
-  it('merge refuses parts of other settings, of another base, and what is no pack', async () => {
-    await train('half', '--shard', '1/2');
-    await train('other-rate', '--shard', '2/2', '--rate', '0.01');
-    expect((await merge('none', 'half', 'other-rate')).json().error?.code).toBe('data/shards-settings');
-    const other = at('other-model');
-    writeToyModel(other);
-    const weights = toyWeights();
-    const wte = weights.get('transformer.wte.weight');
-    if (wte) wte.data[0] = 0.123;
-    writeFileSync(path.join(other, 'model.safetensors'), safetensorsBytes(weights));
-    await runLimn(trainWords(other, data, at('other-base'), '--shard', '2/2'));
-    expect((await merge('none', 'half', 'other-base')).json().error?.code).toBe('data/shards-base');
-    expect((await merge('none', 'half', 'model')).json().error?.code).toBe('data/shards');
-    const record = path.join(at('half'), 'training.json');
+  it('merge refuses parts of other settings, weights, adapters or lists, parts that are not finished, and what is no pack', async () => {
+    await train('other-rate', '--shard', '2/3', '--rate', '0.01');
+    const others = ['part-1', 'part-3'];
+    expect((await merge('none', ...others, 'other-rate')).json().error?.code).toBe('data/shards-settings');
+    expect((await merge('none', ...others, 'model')).json().error?.code).toBe('data/shards');
+    const record = path.join(at('part-2'), 'training.json');
     const written = readFileSync(record, 'utf8');
-    writeFileSync(record, written.replace('"machine": [', '"machine": ["another",'));
-    await train('half-2', '--shard', '2/2');
-    expect((await merge('none', 'half', 'half-2')).json().error?.code).toBe('data/shards-machine');
-    writeFileSync(record, written.replace('"finished"', '"running"'));
-    expect((await merge('none', 'half', 'half-2')).json().error?.code).toBe('data/shards-missing');
+    const changes: readonly (readonly [from: RegExp, to: string, code: string])[] = [
+      [/"fingerprint": "[^"]*"/, '"fingerprint": "other"', 'data/shards-base'],
+      [/"machine": \[/, '"machine": ["other",', 'data/shards-machine'],
+      [/"sha256": "[^"]*"/, '"sha256": "other"', 'data/shards-settings'],
+      [/"finished"/, '"running"', 'data/shards-missing'],
+      [/"plan"/, '"plans"', 'data/shards'],
+    ];
+    for (const [from, to, code] of changes) {
+      writeFileSync(record, written.replace(from, to));
+      expect((await merge('none', ...others, 'part-2')).json().error?.code).toBe(code);
+    }
+    writeFileSync(record, written);
     expect(existsSync(at('none'))).toBe(false);
   });
 
   it('killed with SIGKILL, it goes on to the same bytes', async () => {
     const child = path.join(import.meta.dirname, 'limn-child.mts');
-    const more = ['--checkpoint-every', '1', '--updates', '60'];
+    const more = ['--checkpoint-every', '1', '--updates', '8'];
     const started = spawn(
       process.execPath,
       ['--conditions=limn-source', '--import', 'tsx', child, ...trainWords(base, data, at('killed'), ...more)],
@@ -113,6 +113,18 @@ describe('limn diff train', () => {
     expect(readdirSync(at('killed')).sort()).toEqual(readdirSync(at('straight')).sort());
   });
 
+  it('stopped, it says where its work is, and goes on from there', async () => {
+    const controller = new AbortController();
+    const about = path.join(at('stopped'), 'training.json');
+    const timer = setInterval(() => existsSync(about) && controller.abort(), 1);
+    const stopped = await runLimn(trainWords(base, data, at('stopped')), controller.signal);
+    clearInterval(timer);
+    expect([stopped.exitCode, stopped.json().error?.code]).toEqual([130, 'aborted']);
+    expect(stopped.json().error?.hint).toContain('--resume');
+    expect((await train('stopped', '--resume')).exitCode).toBe(0);
+    expect(packBytes(at('stopped'))).toEqual(packBytes(at('whole')));
+  });
+
   it('what is there under its key is not trained again, in the folder or in another pack', async () => {
     data = writeData(root, 'fewer.jsonl', ['a', 'c']);
     expect((await train('grown')).json()).toMatchObject({ trained: 2 });
@@ -126,7 +138,6 @@ describe('limn diff train', () => {
     expect(copied.json()).toMatchObject({ diffs: 5, trained: 0, reused: 5 });
     expect(packBytes(at('copied'))).toEqual(packBytes(at('whole')));
     // Other settings are other diffs, and what a folder holds is never thrown away.
-    expect((await train('fresh', '--reuse', at('whole'), '--alpha', '2', '--dry-run')).exitCode).toBe(0);
     const other = await train('grown', '--resume', '--alpha', '2');
     expect(other.json().error).toMatchObject({ code: 'usage/output-exists', message: expect.stringContaining("'a'") });
     expect(packBytes(at('grown'))).toEqual(packBytes(at('whole')));
@@ -145,24 +156,23 @@ describe('limn diff train', () => {
       [{ ...row, weight: 0 }, 'weight is'],
       [{ ...row, Weight: 1 }, "no field 'Weight'"],
       [{ ...row, about: 3 }, 'about is'],
+      [{ ...row, about: { x: 2 } }, "about.x of 'a' differs"],
     ];
-    const good = JSON.stringify(row);
+    const file = at('bad.jsonl');
+    const model = { name: 'toy', hooked: { info: { vocabulary: 11, maxPositions: 5 } } };
+    const read = () => readDiffData(file, model, { bos: true, end: true });
+    const good = JSON.stringify({ ...row, about: { x: 1 } });
     for (const [line, says] of cases) {
-      data = at('bad.jsonl');
-      writeFileSync(data, `${good}\n\n${typeof line === 'string' ? line : JSON.stringify(line)}\n`);
-      const outcome = await train('deep/bad');
-      expect(outcome.exitCode).toBe(4);
-      expect(outcome.json().error?.code).toBe('data/diff-rows');
-      expect(outcome.json().error?.message).toContain(`bad.jsonl:3: `);
-      expect(outcome.json().error?.message).toContain(says);
+      writeFileSync(file, `${good}\n\n${typeof line === 'string' ? line : JSON.stringify(line)}\n`);
+      await expect(read()).rejects.toMatchObject({ code: 'data/diff-rows', details: { file, line: 3 } });
+      await expect(read()).rejects.toThrow(says);
     }
-    writeFileSync(
-      data,
-      `${JSON.stringify({ ...row, about: { x: 1 } })}\n${JSON.stringify({ ...row, about: { x: 2 } })}\n`,
-    );
-    expect((await train('deep/bad')).json().error?.message).toContain('about.x');
-    writeFileSync(data, `${JSON.stringify({ ...row, prompt: 'text' })}\n`);
-    expect((await train('deep/bad')).json().error?.code).toBe('usage/no-tokenizer');
+    writeFileSync(file, '\n');
+    await expect(read()).rejects.toMatchObject({ code: 'data/diff-rows' });
+    writeFileSync(file, `${JSON.stringify({ ...row, prompt: 'text' })}\n`);
+    data = file;
+    const outcome = await train('deep/bad');
+    expect([outcome.exitCode, outcome.json().error?.code]).toEqual([2, 'usage/no-tokenizer']);
     expect(existsSync(at('deep'))).toBe(false);
   });
 

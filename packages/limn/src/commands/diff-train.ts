@@ -12,7 +12,7 @@ import { dataFamily } from '../data-diffs.js';
 import { openDevice } from '../device.js';
 import { readDiffData } from '../diff-data.js';
 import type { DiffFamily } from '../diff-family.js';
-import { DIFF_RUN } from '../diff-record.js';
+import { DIFF_RECORD, DIFF_RUN } from '../diff-record.js';
 import { planRun, runDiffs, type DiffRunResult, type DiffSettings, type PlannedRun } from '../diff-run.js';
 import { shardOf } from '../diff-shards.js';
 import { openGivenModel } from '../given-model.js';
@@ -20,6 +20,7 @@ import type { OpenModel } from '../model-source.js';
 import { notedLosses, onNewDevices } from '../new-devices.js';
 import { provenanceOf } from '../provenance.js';
 import { openRunFolder, type RunFolder } from '../run-folder.js';
+import { endOf } from '../trained-set.js';
 import { expectSource, withDiffTrainOptions, type DiffTrainOptions } from './diff-train-options.js';
 
 export function addDiffTrainCommand(diff: Command, context: CommandContext): void {
@@ -156,12 +157,8 @@ async function trainOn(gpu: Gpu, folder: RunFolder, options: DiffTrainOptions, c
       onNote: (line) => console.note(line),
     });
   } catch (error) {
-    const begun = folder.readText('training.json') !== undefined;
-    if (!begun || !signal.aborted || !(error instanceof Error) || error.name !== 'AbortError') throw error;
-    throw new LimnError('aborted', `what was trained is in ${folder.path}`, {
-      hint: 'the same command with --resume goes on from there',
-      cause: error,
-    });
+    // Before training.json is there, nothing is kept.
+    throw folder.readText(DIFF_RECORD) === undefined ? error : endOf(error, signal, folder);
   }
   const { diffs, trained, reused, resumedFrom } = result;
   await folder.writeAbout('finished', { ...about, diffs: diffs.length });
@@ -192,7 +189,7 @@ function aboutOf(
   const { name, hooked } = model;
   const { fingerprint, processing } = hooked.info;
   const { memoryBytes: _memory, ...settings } = settingsOf(options);
-  const { rank, batch, seed, data } = options;
+  const { rank, batch, seed, data, updates, rate, warmUp, decay, tasks } = options;
   const source = data === undefined ? { plan: options.plan.map(({ text }) => text).join(' ') } : { data };
   return {
     command: DIFF_RUN.command,
@@ -208,7 +205,7 @@ function aboutOf(
     part: { ...(options.shard ?? { index: 0, of: 1 }), diffs: own.reduce((sum, { specs }) => sum + specs.length, 0) },
     machine: planned.machine,
     provenance: provenanceOf(hooked.gpu, model, context, {
-      options: { ...source, rank, batch, ...settings },
+      options: { ...source, rank, batch, updates, rate, warmUp, decay, tasks },
       seed,
       prompts: [],
       prependBos: data === undefined ? null : options.bos,
