@@ -1,7 +1,7 @@
 // The bare model's log-probabilities at the answers of rows, kept by the rows' content: questions come again in every diff.
 import { throwIfAborted, type Step } from '@limn/gpu';
 import type { HookedModel, TokenBatch } from '@limn/hooks';
-import { fromData, gatherRows, logSoftmax, readFloats, type Tensor } from '@limn/tensor';
+import { logSoftmax, readFloats, type Tensor } from '@limn/tensor';
 import type { AnsweredRow, LossPlaces } from './diff-batch.js';
 import type { DiffShape } from './diff-spec.js';
 
@@ -19,8 +19,10 @@ export interface TeacherCounts {
 }
 
 /** Rows of a pass, and bytes of its log-probabilities at most, if one row has fewer. */
-const ROWS = 16;
+const ROWS = 64;
 const PASS_BYTES = 2 ** 26;
+/** Places of a pass over an even share of them for each of its rows: answers are not equally long, and not every row of a diff is taught. */
+const SPARE = 2;
 
 /** Log-probabilities by content, the least recently used given up first. */
 export class Teacher {
@@ -29,15 +31,21 @@ export class Teacher {
   #bytes = 0;
   #hits = 0;
   #misses = 0;
+  /** Most rows of a pass, and places at which it has logits: one number for both would make logits where no answer is. */
   readonly #rows: number;
+  readonly #places: number;
 
   constructor(
     readonly model: HookedModel,
     readonly shape: DiffShape,
     readonly mostBytes: number,
   ) {
-    const perRow = 4 * shape.taught * model.info.vocabulary;
-    this.#rows = Math.max(1, Math.min(ROWS, Math.floor(PASS_BYTES / Math.max(1, perRow))));
+    const longest = Math.min(shape.taught, shape.positions - 1);
+    const share = Math.min(longest, Math.ceil((SPARE * shape.taught) / shape.rows));
+    const perRow = 4 * Math.max(1, share) * model.info.vocabulary;
+    // Never more than a group has, so that a pass takes less than an update.
+    this.#rows = Math.max(1, Math.min(ROWS, shape.tasks * shape.rows, Math.floor(PASS_BYTES / perRow)));
+    this.#places = Math.max(longest, this.#rows * share);
   }
 
   /** So far. */
@@ -66,10 +74,8 @@ export class Teacher {
       this.#kept.set(key, known);
       found.set(key, known);
     });
-    const missing = [...wanted];
-    for (let first = 0; first < missing.length; first += this.#rows) {
+    for (const some of this.#passesOf([...wanted])) {
       throwIfAborted(signal, 'Training diffs');
-      const some = missing.slice(first, first + this.#rows);
       const made = await this.#pass(some.map(([, row]) => row));
       some.forEach(([key], i) => {
         const values = made[i] as Float32Array;
@@ -95,6 +101,23 @@ export class Teacher {
     return all;
   }
 
+  /** Rows in their order, as many in each pass as it has rows and places for. */
+  #passesOf(missing: readonly (readonly [string, Asked])[]): (readonly [string, Asked])[][] {
+    const passes: (readonly [string, Asked])[][] = [];
+    let [rows, places] = [this.#rows, 0];
+    for (const each of missing) {
+      const own = each[1].predictedAt.length;
+      if (rows === this.#rows || places + own > this.#places) {
+        passes.push([]);
+        [rows, places] = [0, 0];
+      }
+      passes.at(-1)?.push(each);
+      rows++;
+      places += own;
+    }
+    return passes;
+  }
+
   #keep(key: string, values: Float32Array): void {
     if (values.byteLength > this.mostBytes) return;
     this.#kept.set(key, values);
@@ -110,11 +133,7 @@ export class Teacher {
   passBytes(): number {
     if (this.shape.taught === 0) return 0;
     using step = this.model.gpu.step({ label: 'plan of the teacher' });
-    const row = { tokens: [0], predictedAt: [0] };
-    this.#record(
-      step,
-      Array.from({ length: this.#rows }, () => row),
-    );
+    this.#record(step, []);
     return step.plan().bytesPeak;
   }
 
@@ -130,22 +149,20 @@ export class Teacher {
     }
   }
 
-  /** Log-probabilities wherever a row asks, row after row. */
+  /** Log-probabilities [places, V] wherever a row asks, row after row; what is left of the places follows, so that every pass has one plan. */
   #record(step: Step, rows: readonly Asked[]): Tensor {
-    const { positions: T, taught: room } = this.shape;
+    const { positions: T } = this.shape;
     const B = this.#rows;
     const ids = new Uint32Array(B * T);
-    const places = new Uint32Array(B * room);
+    const places = new Uint32Array(this.#places);
+    let asked = 0;
     rows.forEach(({ tokens, predictedAt }, b) => {
       ids.set(tokens, b * T);
-      predictedAt.forEach((t, i) => (places[b * room + i] = b * T + t));
+      for (const t of predictedAt) places[asked++] = b * T + t;
     });
     const lengths = Array.from({ length: B }, (_, b) => rows[b]?.tokens.length ?? 1);
     const tokens: TokenBatch = { ids, B, T, lengths };
     const { resid } = this.model.run(step, { tokens }, { logits: 'none' });
-    const logP = logSoftmax(step, this.model.logits(step, resid, places));
-    // What no row asked for stays on the GPU.
-    const asked = rows.flatMap(({ predictedAt }, b) => predictedAt.map((_, i) => b * room + i));
-    return gatherRows(step, logP, fromData(step, Uint32Array.from(asked), [asked.length]));
+    return logSoftmax(step, this.model.logits(step, resid, places));
   }
 }
