@@ -31,6 +31,8 @@ export interface Drawn {
     | 'p'
     | 'span'
     | 'summary'
+    | 'td'
+    | 'tr'
     | 'ul';
   readonly attributes: Readonly<Record<string, string | number>>;
   readonly children: readonly (Drawn | string)[];

@@ -100,3 +100,7 @@ export {
 } from './dit/audit-record.js';
 export type { DitAuditRecord, DitAuditRoc, DitAuditRow, DitWatchRecord } from './dit/audit-record.js';
 export type { DitAdapterRecord, DitDecision, DitTable, LikelyAnswers } from './dit/dit-parts.js';
+export { ditReadingPage } from './dit/reading-page.js';
+export { ditAuditPage } from './dit/audit-page.js';
+export { summariseDitReading } from './dit/reading-summary.js';
+export { summariseDitAudit } from './dit/audit-summary.js';

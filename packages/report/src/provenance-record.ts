@@ -1,5 +1,5 @@
 // What every record says of its making: who computed a result, with what, and how to compute it again.
-import { anyJson, object, orNull, record, text, whole, yesNo } from './schema.js';
+import { anyJson, finite, list, object, orNull, record, text, whole, yesNo } from './schema.js';
 import type { Infer } from './schema.js';
 
 const sha256 = text({ pattern: /^[0-9a-f]{64}$/ });
@@ -14,9 +14,14 @@ export const provenanceSchema = object(
       {
         name: text({ longest: 1000 }),
         weightsSha256: sha256,
-        weightProcessing: text({ longest: 1000 }),
+        weightProcessing: text({ longest: 10_000 }),
       },
-      { architecture: text({ longest: 200 }), parameters: whole() },
+      {
+        architecture: text({ longest: 200 }),
+        parameters: whole(),
+        /** LoRAs that it ran with, each times its strength; the sha256 of the base is that of the weights without. */
+        loras: list(object({ name: text({ longest: 1000 }), sha256, strength: finite }), { most: 100 }),
+      },
     ),
     options: record(anyJson()),
     seed: orNull(whole()),

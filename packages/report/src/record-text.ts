@@ -39,7 +39,8 @@ export function checkFormat<T>(
   further: (result: T) => readonly Issue[],
 ): T {
   const [kind, read] = format.split('/');
-  const [own, version = ''] = String(fieldsOf(value).get('format')).split('/');
+  const given = fieldsOf(value).get('format');
+  const [own, version = ''] = typeof given === 'string' ? given.split('/') : [];
   if (own === kind && /^\d{1,9}$/.test(version)) refuseVersion(Number(version), Number(read));
   return withoutFaults(schema, value, further);
 }

@@ -41,12 +41,27 @@ interface SmallPlot {
   readonly across: PlotAxis;
   readonly upward: PlotAxis;
   readonly height?: number;
+  /** Of the whole, in pixels. Default 388. */
+  readonly width?: number;
+  /** Room at the right of the grid, in pixels, for words. Default 12. */
+  readonly margin?: number;
   readonly inside: (place: PlotPlace) => Part;
 }
 
-export function smallPlot({ kind, head, under = '', label, across, upward, height = 230, inside }: SmallPlot): Markup {
-  const { width, left, top, bottom } = size;
-  const right = width - size.right;
+export function smallPlot({
+  kind,
+  head,
+  under = '',
+  label,
+  across,
+  upward,
+  height = 230,
+  width = size.width,
+  margin = size.right,
+  inside,
+}: SmallPlot): Markup {
+  const { left, top, bottom } = size;
+  const right = width - margin;
   const floor = height - bottom;
   const horizontal = scaleOf(across, [left, right]);
   const vertical = scaleOf(upward, [floor, top]);

@@ -1,8 +1,10 @@
 // The script inside a report page: finds each record's section and brings its drawing, table and copy buttons to life.
+import type { LiveAudit } from '../dit/audit-page.js';
 import type { LiveData } from '../live-data.js';
 import type { LiveGraph } from '../feature-graph/graph-page.js';
 import type { LiveFeatures } from '../features/features-page.js';
 import type { LiveSteering } from '../live-steering.js';
+import { liveAudit } from './audit.js';
 import { liveDrawing } from './drawing.js';
 import { liveGraphPage } from './feature-graph.js';
 import { liveFeaturesPage } from './features.js';
@@ -35,6 +37,7 @@ function liven<T>(kind: string, live: (section: HTMLElement, data: T) => void): 
 }
 liven<LiveSteering>('steering', liveSteeringPage);
 liven<LiveFeatures>('features', liveFeaturesPage);
+liven<LiveAudit>('audit', liveAudit);
 liven<LiveGraph>('feature-graph', liveGraphPage);
 for (const block of document.querySelectorAll('.command')) {
   const command = block.querySelector('[data-command]');

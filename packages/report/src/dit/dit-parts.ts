@@ -43,6 +43,10 @@ export const tablesSchema = list(
   { most: 50 },
 );
 
+/** The untouched model of a record. */
+export type DitBase = Infer<typeof baseSchema>;
+/** How probabilities of a record were calibrated. */
+export type DitCalibration = Infer<typeof calibrationSchema>;
 /**
  * The DIT adapter of a record, and what it reaches on held-out diffs.
  * @useDeclaredType
