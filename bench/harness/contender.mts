@@ -6,6 +6,8 @@ export interface Work {
   readonly flops?: number;
   /** Bytes that must be read and written at the least. */
   readonly bytes?: number;
+  /** Tokens that it is trained on, where that is what one asks for. */
+  readonly tokens?: number;
 }
 
 /** One way of doing a job, set up and ready to run. */

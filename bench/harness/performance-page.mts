@@ -2,6 +2,7 @@
 import { updateMarkdown } from '../dictionary-update/markdown.mjs';
 import type { UpdateRecord } from '../dictionary-update/record.mjs';
 import { markdownTable } from '../markdown-table.mjs';
+import { diffsMarkdown } from './diffs-markdown.mjs';
 import { adapterTitle, type BenchRecord, type JobRecord } from './record.mjs';
 import { reachMarkdown } from './reach-markdown.mjs';
 import { reachTable } from './reach.mjs';
@@ -59,6 +60,8 @@ ${whole
   .join('\n')}
 
 ${kernelsPart(record)}
+
+${diffsMarkdown(record)}
 
 ${updates.length > 0 ? `${updateMarkdown(updates)}\n` : ''}## What is to be reached
 

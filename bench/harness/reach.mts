@@ -1,4 +1,5 @@
 // What limn wants to reach, as rules over a run's record: which ratio or share, at least how much, and what is aimed at. Runs in Node and in browsers.
+import { diffsJobName, ONE_DIFF } from './diff-job-names.mjs';
 import type { BenchRecord, JobRecord } from './record.mjs';
 
 export interface Target {
@@ -49,6 +50,15 @@ const dictionaryStepOf = ({ jobs }: BenchRecord, name: string, overBatch: boolea
         job.name.endsWith('over the batch') === overBatch,
     )
     ?.beside.find((beside) => beside.name === 'dense step')?.ratio.median;
+
+/** How many times as long as one diff all of them take at once, on as many tokens. */
+const diffsAtOnce =
+  (title: string): Find =>
+  ({ jobs }) => {
+    const beside = jobs.find(({ name }) => name.startsWith(diffsJobName(title)))?.beside;
+    const ratio = beside?.find(({ name }) => name === ONE_DIFF)?.ratio.median;
+    return ratio === undefined ? undefined : 1 / ratio;
+  };
 
 const ONNX = /^onnxruntime webgpu/;
 const JAX = /^jax/;
@@ -122,6 +132,9 @@ const RULES: readonly Rule[] = [
         0.3,
       ),
     ),
+  ),
+  ...['pocket', 'pocket-chat', 'two blocks of GPT-2 small'].map((title) =>
+    less(`${diffsJobName(title)} over one on as many tokens`, diffsAtOnce(title), 2, 1.2),
   ),
   {
     ...more(

@@ -1,6 +1,7 @@
 // All whole jobs: on GPT-2 small's shape, or another in its place, and on pocket's.
 import type { Gpu } from '@limn/gpu';
 import { adapterJob, TWO_BLOCKS } from './adapter-jobs.mjs';
+import { diffsJob } from './diff-jobs.mjs';
 import { forwardJobs, type ModelJobs } from './forward-jobs.mjs';
 import { batchTrainingJob, gradientJobs } from './gradient-jobs.mjs';
 import { BenchModel, type BenchShape } from './gpt2-small.mjs';
@@ -9,6 +10,8 @@ import { methodJobs } from './method-jobs.mjs';
 
 /** pocket's sizes; its weights do not matter here. */
 export const POCKET: BenchShape = { layers: 3, heads: 4, width: 64, vocabulary: 440, maxPositions: 48 };
+/** pocket-chat's, which weight diffs are trained on. */
+const POCKET_CHAT: BenchShape = { layers: 4, heads: 4, width: 128, vocabulary: 2214, maxPositions: 64 };
 
 /** The jobs, and what frees the models that they share. */
 export function wholeJobs(title: string, shape: BenchShape): { readonly jobs: Job[]; dispose(): void } {
@@ -23,6 +26,7 @@ export function wholeJobs(title: string, shape: BenchShape): { readonly jobs: Jo
   };
   const main: ModelJobs = { title, shape, open: shared(shape) };
   const pocket: ModelJobs = { title: 'pocket', shape: POCKET, open: shared(POCKET) };
+  const chat: ModelJobs = { title: 'pocket-chat', shape: POCKET_CHAT, open: shared(POCKET_CHAT) };
   const blocks: ModelJobs = { title: 'two blocks of GPT-2 small', shape: TWO_BLOCKS, open: shared(TWO_BLOCKS) };
   return {
     jobs: [
@@ -31,6 +35,9 @@ export function wholeJobs(title: string, shape: BenchShape): { readonly jobs: Jo
       batchTrainingJob(pocket, 64),
       adapterJob(pocket, 16),
       adapterJob(blocks, 4),
+      diffsJob(pocket, 16),
+      diffsJob(chat, 16),
+      diffsJob(blocks, 4),
       ...methodJobs(main, pocket),
     ],
     dispose: () => opened.forEach((model) => model.dispose()),

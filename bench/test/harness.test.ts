@@ -309,6 +309,19 @@ test('where the time goes: shares by purpose, the limit in the ceiling’s unit,
   expect(page).toContain('| GPT-2 small: blocks over 64 tokens | 60 % | 20 % | 10 % |  |  |  | 10 % |');
 });
 
+test('of diffs trained at once the page has tokens a second of both sides, and their bound is of the time over one', () => {
+  const beside = [peer('one diff on as many tokens', 0.8, 'own')];
+  const name = 'pocket: 64 diffs trained at once, 2 updates of 2 × 16 tokens each';
+  const found = record([job(name, 1000, { group: 'jobs', work: { flops: 2e9, tokens: 4096 }, beside })]);
+  const page = performancePage(found);
+  expect(page).toContain(`| 4,096 | 1.00 s | ${digits(4096)} |`);
+  expect(page).toContain('| 1.25× |');
+  expect(performancePage(record([job('matmul', 10)]))).toContain('older than these jobs: not measured');
+  const bounds = reachTable(found).filter(({ what }) => what.includes('64 diffs trained at once'));
+  expect(bounds[0]).toMatchObject({ value: 1.25, least: 2, more: false });
+  expect(bounds.map(({ verdict }) => verdict)).toEqual(['met', 'not measured', 'not measured']);
+});
+
 test('the page says of a run whether peers rested while they waited, as limn does', () => {
   const { environment, ...others } = record([job('matmul', 10)]);
   const before = performancePage({ environment, ...others });
