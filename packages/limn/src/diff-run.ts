@@ -68,7 +68,7 @@ export async function planRun(
     };
     const keys = await diffKeys(hooked, family.specs, options);
     const byId = new Map(family.specs.map(({ id }, i) => [id, keys[i] as string]));
-    planned.push({ family, options, plan: planDiffs(hooked, family.specs, options), keys: byId });
+    planned.push({ family, options, plan: planOf(hooked, family, options), keys: byId });
   }
   const all = planned.flatMap(({ keys }) => [...keys]).sort(([a], [b]) => (a < b ? -1 : 1));
   return {
@@ -76,6 +76,21 @@ export async function planRun(
     sha256: await sha256(JSON.stringify(all)),
     machine: planned.map(({ plan }) => trainingMachine(hooked.gpu, plan.kernels)),
   };
+}
+
+/** @throws LimnError as `planDiffs`; what to do about too little memory in the words of the command */
+function planOf(model: OpenModel['hooked'], { name, specs }: DiffFamily, options: TrainDiffsOptions): DiffPlan {
+  try {
+    return planDiffs(model, specs, options);
+  } catch (cause) {
+    if (!(cause instanceof LimnError) || cause.code !== 'memory/over-budget') throw cause;
+    const { tasks, rows } = options.shape;
+    throw new LimnError(cause.code, `${name} diffs, ${tasks} at a time with ${rows} rows each: ${cause.message}`, {
+      details: cause.details,
+      hint: 'lower --tasks or --batch, adapt fewer --modules, or raise --memory',
+      cause,
+    });
+  }
 }
 
 /** What a run needs besides its plan. */

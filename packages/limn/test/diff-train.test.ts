@@ -183,7 +183,8 @@ describe('limn diff train', () => {
     expect(await code('--world', 'chat')).toBe('usage/diff-source');
     expect(await code('--gate', 'code')).toBe('usage/diff-source');
     expect(await code('--modules', 'attn.c_atn')).toBe('usage/diff-modules');
-    expect(await code('--memory', '1KB')).toBe('memory/over-budget');
+    const memory = (await train('refused', '--memory', '1KB')).json().error;
+    expect(memory).toMatchObject({ code: 'memory/over-budget', hint: expect.stringContaining('--tasks') });
     expect(await code('--plan', 'topic:train')).toBe('usage/diff-plan');
     const neither = await runLimn(['diff', 'train', '--base', base, '--out', at('refused'), '--json']);
     expect(neither.json().error?.code).toBe('usage/diff-source');
