@@ -21,8 +21,8 @@ beforeAll(async () => {
 });
 afterAll(() => toy.dispose());
 
-const options: AskOptions = { maxNewTokens: 4, eosIds: [11, 22], candidates: [3, 9, 28], top: 4 };
-const questions: readonly DitQuestion[] = [0, 1, 2, null, 2, 0, null, 1].map((diff, i) => ({
+const options: AskOptions = { maxNewTokens: 3, eosIds: [11, 22], candidates: [3, 9, 28], top: 4 };
+const questions: readonly DitQuestion[] = [0, 1, 2, null, 2, 0].map((diff, i) => ({
   diff,
   prompt: i % 3 === 0 ? [0, i, 2] : [i, 4, 4, 5, i + 9].slice(i % 2),
 }));
@@ -34,7 +34,7 @@ async function alone({ diff, prompt }: DitQuestion, reader: LoraWeights | null) 
   );
   const interventions = on.flatMap((each) => each.interventions());
   const { rows } = await generate(toy, [prompt], {
-    maxNewTokens: 4,
+    maxNewTokens: 3,
     eosIds: [11, 22],
     topLogProbabilities: 4,
     interventions,
@@ -54,8 +54,8 @@ test.each([
   const reader = withAdapter ? adapter : null;
   const told: number[] = [];
   const onProgress = ({ done }: { done: number }): unknown => told.push(done);
-  const answers = await askDiffs(toy, diffs, reader, questions, { ...options, rows: 3, onProgress });
-  expect(told).toEqual([3, 6, 8]);
+  const answers = await askDiffs(toy, diffs, reader, questions, { ...options, rows: 4, onProgress });
+  expect(told).toEqual([4, 6]);
   const ends = new Set<boolean>();
   for (const [i, answer] of answers.entries()) {
     const { tokens, end, logP } = await alone(questions[i]!, reader);
@@ -73,18 +73,16 @@ test.each([
   }
   expect(ends.size).toBe(2);
   // All of them say different things: no row has another's diff.
-  expect(new Set(answers.map(({ top }) => top[0]!.logProbability.toFixed(4))).size).toBeGreaterThan(6);
+  expect(new Set(answers.map(({ top }) => top[0]!.logProbability.toFixed(4))).size).toBe(6);
 });
 
 test('nothing depends on how many are asked at a time, beyond round-off', async () => {
   const together = await askDiffs(toy, diffs, adapter, questions, options);
-  for (const rows of [1, 2]) {
-    const found = await askDiffs(toy, diffs, adapter, questions, { ...options, rows });
-    found.forEach((answer, i) => {
-      expect(answer.tokens).toEqual(together[i]!.tokens);
-      expect(answer.logProbability).toBeCloseTo(together[i]!.logProbability, 4);
-    });
-  }
+  const inPairs = await askDiffs(toy, diffs, adapter, questions, { ...options, rows: 2 });
+  inPairs.forEach((answer, i) => {
+    expect(answer.tokens).toEqual(together[i]!.tokens);
+    expect(answer.logProbability).toBeCloseTo(together[i]!.logProbability, 4);
+  });
   expect(await askDiffs(toy, diffs, adapter, [], options)).toEqual([]);
   const { candidates: _none, ...without } = options;
   const [answer] = await askDiffs(toy, [], null, [{ diff: null, prompt: [1] }], without);
@@ -102,7 +100,7 @@ test('questions and options that mean nothing are refused', async () => {
     [{}, { diff: 3 }],
     [{}, { prompt: [] }],
     [{}, { prompt: [29] }],
-    [{}, { prompt: [1, 2, 3, 4, 5, 6] }],
+    [{}, { prompt: [1, 2, 3, 4, 5, 6, 7] }],
   ] as const)
     expect((await ask(more, question)).code).toBe('usage/dit-question');
   const stranger = { ...adapter, base: 'another' };

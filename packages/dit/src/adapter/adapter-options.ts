@@ -150,9 +150,9 @@ export function settleDit(
   // In the model's order: two lists of the same maps are one.
   const chosen = names.filter((name) => modules.includes(name));
   return {
-    ...{ rank, alpha, modules: chosen, init, updates, batch, positions, answers, rate, weightDecay, warmUp, decay },
-    ...{ betas, seed, evaluateEvery, patience, candidates: [...candidates] },
-  };
+    rank, alpha, modules: chosen, init, updates, batch, positions, answers, rate, weightDecay, warmUp, decay, betas, seed, evaluateEvery, patience,
+    candidates: [...candidates],
+  }; // prettier-ignore
 }
 
 /** `memoryBytes` where nobody says. */

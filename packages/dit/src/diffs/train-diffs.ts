@@ -94,7 +94,7 @@ class DiffRun {
   }
 
   async toTheEnd(): Promise<TrainedDiffs> {
-    const { model, options } = this;
+    const { options } = this;
     const { checkpoints, onNotice } = options;
     const identity = this.#identity();
     const found = checkpoints && (await findCheckpoint(checkpoints, identity, onNotice));
