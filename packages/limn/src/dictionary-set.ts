@@ -25,19 +25,20 @@ export interface OpenSet {
 }
 
 /**
- * Opens a set that was made for this model: same weights, same processing of them.
+ * Opens a set that was made for this model: same weights, same processing of them, whether LoRAs changed them since or not.
  * @throws LimnError `data/dictionary-foreign` for another tool's folder and for another model's set; `data/dictionary-set`; `files/…`;
  * `usage/dictionary-layer` for a layer that it does not have; `memory/…` and `gpu/…` when the GPU has no room
  */
 export async function openSet(
-  { hooked, name }: OpenModel,
+  { hooked, name, baseProcessing }: OpenModel,
   folder: string,
   layers?: readonly number[],
 ): Promise<OpenSet> {
   const set = await ownSet(folder);
   const { model } = set.description;
   const { fingerprint, processing } = hooked.info;
-  if (model.fingerprint !== fingerprint || model.processing !== processing)
+  // A set of the base goes with LoRAs on it, as with any other edit.
+  if (model.fingerprint !== fingerprint || ![processing, baseProcessing].includes(model.processing))
     throw new LimnError(
       'data/dictionary-foreign',
       `${folder} was made for other weights than those of ${name}: ${short(model)} instead of ${short(hooked.info)}`,

@@ -15,6 +15,7 @@ import { openFolder, openModel as openModelFiles } from '@limn/gpt2/node';
 import { LimnError, shownValue, type Gpu } from '@limn/gpu';
 import { chatModelFolder, modelFolder } from '@limn/pocket';
 import type { PipelineControls } from './circuit-request.js';
+import type { MergedLora } from './merged-loras.js';
 
 export type { ModelTokenizer } from '@limn/gpt2';
 
@@ -36,6 +37,9 @@ export interface OpenModel {
   readonly tokenizer?: ModelTokenizer;
   /** The text of a token, or its id where there is no tokenizer. */
   readonly show: (id: number) => string;
+  /** LoRAs in its weights, and what was done to these before; absent where there are none. */
+  readonly loras?: readonly MergedLora[];
+  readonly baseProcessing?: string;
   /** Frees the model. */
   [Symbol.dispose](): void;
 }

@@ -41,6 +41,7 @@ export function provenanceOf(
       weightsSha256: info.fingerprint,
       weightProcessing: info.processing,
       architecture: info.architecture,
+      ...(model.loras === undefined ? {} : { loras: model.loras }),
     },
     prependBos,
     ...(pairsSha256 === undefined ? {} : { pairsSha256 }),

@@ -25,9 +25,10 @@ import {
 import { TASK_NAMES } from '../task-source.js';
 import { withReplacement, type ReplacementOptions } from '../replaced-model.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
+import { withLora, type LoraOptions } from './lora-option.js';
 
 /** What `limn circuit` was asked for. */
-export interface CircuitOptions extends SharedOptions, WeightOptions, ReplacementOptions, MethodSettings {
+export interface CircuitOptions extends SharedOptions, WeightOptions, LoraOptions, ReplacementOptions, MethodSettings {
   readonly model: string;
   readonly data?: string;
   readonly evalData?: string;
@@ -57,7 +58,7 @@ export interface CircuitOptions extends SharedOptions, WeightOptions, Replacemen
 export const SHARD_SIZE = 16;
 
 export function withCircuitOptions(command: Command): Command {
-  return withReplacement(withWeightOptions(withSharedOptions(command)))
+  return withReplacement(withLora(withWeightOptions(withSharedOptions(command))))
     .description(
       'find the edges that carry a behaviour, measure them, and write graph.json, result.json and report.html',
     )

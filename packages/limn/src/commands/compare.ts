@@ -32,8 +32,9 @@ import { provenanceOf } from '../provenance.js';
 import { integerOption, nameOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { version } from '../version.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
+import { withLora, type LoraOptions } from './lora-option.js';
 
-interface CompareOptions extends SharedOptions, WeightOptions {
+interface CompareOptions extends SharedOptions, WeightOptions, LoraOptions {
   readonly edges?: number;
   readonly selector: Selector;
   readonly ranking: Ranking;
@@ -49,7 +50,7 @@ interface CrossRun {
 }
 
 export function addCompareCommand(program: Command, context: CommandContext): void {
-  withWeightOptions(withSharedOptions(program.command('compare')))
+  withLora(withWeightOptions(withSharedOptions(program.command('compare'))))
     .description(
       'compare circuits of one model at equal size: edges and nodes shared, by chance or not, and with --model how far each circuit serves the other tasks',
     )

@@ -7,16 +7,18 @@ import type { PromptOptions } from '../prompt-ids.js';
 import { integerOption, tokenListOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 import { layersOption } from './layers-option.js';
+import { withLora, type LoraOptions } from './lora-option.js';
 import { withSequences } from './transcode-options.js';
 
 /** A model and its set. */
-export interface SetOptions extends SharedOptions, WeightOptions {
+export interface SetOptions extends SharedOptions, WeightOptions, LoraOptions {
   readonly model: string;
   readonly transcoders: string;
 }
 
 /** What opens the model: here --transcoders are what is read, and not, as elsewhere, what the model runs with. */
-export const weightsOnly = ({ transcoders: _transcoders, ...others }: SetOptions): WeightOptions => others;
+export const weightsOnly = ({ transcoders: _transcoders, ...others }: SetOptions): WeightOptions & LoraOptions =>
+  others;
 
 /** A prompt of it, and what is explained. */
 export interface PromptFeatureOptions extends SetOptions, PromptOptions {
@@ -24,7 +26,7 @@ export interface PromptFeatureOptions extends SetOptions, PromptOptions {
 }
 
 export function withSetOptions(command: Command): Command {
-  return withWeightOptions(withSharedOptions(command))
+  return withLora(withWeightOptions(withSharedOptions(command)))
     .requiredOption('--model <name>', 'the model that the set was trained on: a folder, an id of the hub, or `pocket`')
     .requiredOption(
       '--transcoders <dir>',

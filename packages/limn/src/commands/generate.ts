@@ -18,9 +18,10 @@ import {
 } from '../shared-options.js';
 import { withReplacement, type ReplacementOptions } from '../replaced-model.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
+import { withLora, type LoraOptions } from './lora-option.js';
 
 interface GenerateCommandOptions
-  extends SharedOptions, WeightOptions, ReplacementOptions, PromptOptions, SamplingOptions {
+  extends SharedOptions, WeightOptions, LoraOptions, ReplacementOptions, PromptOptions, SamplingOptions {
   readonly model: string;
   readonly maxNewTokens: number;
   readonly stop?: readonly string[];
@@ -28,7 +29,7 @@ interface GenerateCommandOptions
 }
 
 export function addGenerateCommand(program: Command, context: CommandContext): void {
-  withReplacement(withWeightOptions(withSharedOptions(program.command('generate'))))
+  withReplacement(withLora(withWeightOptions(withSharedOptions(program.command('generate')))))
     .description('continue a prompt: print the new text as it comes')
     .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
     .option('--tokens <ids>', 'token ids separated by commas', tokenListOption)

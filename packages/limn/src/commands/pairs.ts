@@ -31,11 +31,12 @@ import { integerOption, nameOption, withSharedOptions, type SharedOptions } from
 import { TASK_NAMES, drawTaskPairs, encoderOf, type TaskModel } from '../task-source.js';
 import { templatePairs } from '../template-source.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
+import { withLora, type LoraOptions } from './lora-option.js';
 
 const SPLITS: readonly TextSplit[] = ['train', 'held-out', 'all'];
 const METRIC_NAMES = METRICS.map(({ name }) => name);
 
-interface PairsOptions extends SharedOptions, WeightOptions {
+interface PairsOptions extends SharedOptions, WeightOptions, LoraOptions {
   readonly model: string;
   readonly task?: string;
   readonly data?: string;
@@ -51,7 +52,7 @@ interface PairsOptions extends SharedOptions, WeightOptions {
 }
 
 export function addPairsCommand(program: Command, context: CommandContext): void {
-  withWeightOptions(withSharedOptions(program.command('pairs')))
+  withLora(withWeightOptions(withSharedOptions(program.command('pairs'))))
     .description(
       'check the pairs of a file or make those of a task or a template, show what the model makes of them before any scoring, and write them',
     )

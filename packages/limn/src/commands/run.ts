@@ -13,11 +13,12 @@ import { provenanceOf } from '../provenance.js';
 import { integerOption, tokenListOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { withReplacement, type ReplacementOptions } from '../replaced-model.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
+import { withLora, type LoraOptions } from './lora-option.js';
 
 /** In the metadata of every file that this command writes; how it knows its own. */
 const FORMAT = 'limn.activations';
 
-interface RunOptions extends SharedOptions, WeightOptions, ReplacementOptions, PromptOptions {
+interface RunOptions extends SharedOptions, WeightOptions, LoraOptions, ReplacementOptions, PromptOptions {
   readonly model: string;
   readonly capture?: readonly string[];
   readonly top: number;
@@ -25,7 +26,7 @@ interface RunOptions extends SharedOptions, WeightOptions, ReplacementOptions, P
 }
 
 export function addRunCommand(program: Command, context: CommandContext): void {
-  withReplacement(withWeightOptions(withSharedOptions(program.command('run'))))
+  withReplacement(withLora(withWeightOptions(withSharedOptions(program.command('run')))))
     .description('run a model once: print the likeliest next tokens, write logits and captured hooks')
     .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
     .option('--tokens <ids>', 'token ids separated by commas', tokenListOption)

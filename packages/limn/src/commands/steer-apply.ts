@@ -20,10 +20,11 @@ import {
 import { steeringFileText } from '../steering-file-text.js';
 import { withReplacement, type ReplacementOptions } from '../replaced-model.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
+import { withLora, type LoraOptions } from './lora-option.js';
 
 const PHASES = ['prompt', 'generated', 'both'] as const;
 
-interface SteerApplyOptions extends SharedOptions, WeightOptions, ReplacementOptions, PromptOptions {
+interface SteerApplyOptions extends SharedOptions, WeightOptions, LoraOptions, ReplacementOptions, PromptOptions {
   readonly model: string;
   readonly steering: string;
   readonly strength: readonly number[];
@@ -34,7 +35,7 @@ interface SteerApplyOptions extends SharedOptions, WeightOptions, ReplacementOpt
 }
 
 export function addSteerApplyCommand(steer: Command, context: CommandContext): void {
-  withReplacement(withWeightOptions(withSharedOptions(steer.command('apply'))))
+  withReplacement(withLora(withWeightOptions(withSharedOptions(steer.command('apply')))))
     .description('what a model says under a steering: the likeliest next tokens, or with --max-new-tokens a text')
     .requiredOption('--model <name>', 'the model that it was learnt on')
     .requiredOption('--steering <file>', 'steering.json of `limn steer train`')
@@ -91,6 +92,7 @@ async function run(options: SteerApplyOptions, context: CommandContext): Promise
     steering: options.steering,
     method: values.spec.method,
     learntOn: provenance.data ?? null,
+    ...(model.loras === undefined ? {} : { loras: model.loras }),
     prompt,
     results,
   });

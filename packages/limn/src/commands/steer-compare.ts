@@ -28,9 +28,10 @@ import { integerOption, withSharedOptions, type SharedOptions } from '../shared-
 import { steeringFileText } from '../steering-file-text.js';
 import { partsOf, steeringSets } from '../steering-source.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
+import { withLora, type LoraOptions } from './lora-option.js';
 import { expectOneSource } from './steer-options.js';
 
-interface SteerCompareOptions extends SharedOptions, WeightOptions {
+interface SteerCompareOptions extends SharedOptions, WeightOptions, LoraOptions {
   readonly model: string;
   readonly task?: string;
   readonly data?: string;
@@ -48,7 +49,7 @@ const COMPARISON_FILES = {
 } as const satisfies OutputLayout;
 
 export function addSteerCompareCommand(steer: Command, context: CommandContext): void {
-  withWeightOptions(withSharedOptions(steer.command('compare')))
+  withLora(withWeightOptions(withSharedOptions(steer.command('compare'))))
     .description('measure several steerings of one model on the same prompts, and say how far they agree on the cells')
     .argument('<files...>', 'steering.json files of `limn steer train` or `limn steer sweep`')
     .requiredOption('--model <name>', 'the model that they were learnt on')

@@ -13,6 +13,7 @@ import { integerOption, nameOption, numberOption, withSharedOptions, type Shared
 import { expectRetained } from '../retained-examples.js';
 import { withReplacement, type ReplacementOptions } from '../replaced-model.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
+import { withLora, type LoraOptions } from './lora-option.js';
 
 /** Directions of a basis where `--basis-size` does not say. */
 const BASIS_SIZE = 8;
@@ -22,7 +23,7 @@ const GOALS = ['flip', 'parity'] as const;
 const FAITHFULNESS = ['bucket', 'rest', 'mass'] as const;
 
 /** What to learn, whatever from. */
-export interface LearnOptions extends SharedOptions, WeightOptions, ReplacementOptions {
+export interface LearnOptions extends SharedOptions, WeightOptions, LoraOptions, ReplacementOptions {
   readonly model: string;
   readonly method: (typeof STEERING_METHODS)[number];
   readonly form: (typeof FORMS)[number];
@@ -97,7 +98,7 @@ export function withSteerOptions(command: Command): Command {
 
 /** Adds the options of what is learnt. */
 export function withLearnOptions(command: Command): Command {
-  return withReplacement(withWeightOptions(withSharedOptions(command)))
+  return withReplacement(withLora(withWeightOptions(withSharedOptions(command))))
     .requiredOption('--model <name>', 'a Hugging Face GPT-2 folder, an id of the hub such as `gpt2`, or `pocket`')
     .option(
       '--method <name>',

@@ -13,6 +13,7 @@ import { provenanceOf } from '../provenance.js';
 import { bytesOption, integerOption, withSharedOptions, type SharedOptions } from '../shared-options.js';
 import { withWeightOptions, type WeightOptions } from '../weight-options.js';
 import { layersOption } from './layers-option.js';
+import { withLora, type LoraOptions } from './lora-option.js';
 import {
   dataRequest,
   labelledOf,
@@ -22,7 +23,7 @@ import {
   type TextOptions,
 } from './transcode-options.js';
 
-interface TranscodeEvaluateOptions extends SharedOptions, TextOptions, WeightOptions {
+interface TranscodeEvaluateOptions extends SharedOptions, TextOptions, WeightOptions, LoraOptions {
   readonly model: string;
   readonly transcoders: string;
   readonly together?: readonly number[] | 'all';
@@ -32,7 +33,7 @@ interface TranscodeEvaluateOptions extends SharedOptions, TextOptions, WeightOpt
 
 export function addTranscodeEvaluateCommand(transcode: Command, context: CommandContext): void {
   withInterpretability(
-    withGeneralText(withTextOptions(withWeightOptions(withSharedOptions(transcode.command('evaluate'))))),
+    withGeneralText(withTextOptions(withLora(withWeightOptions(withSharedOptions(transcode.command('evaluate')))))),
   )
     .description(
       'measure a set: L0, FVU, dead features, loss and KL with MLPs replaced, beside what ablating them costs',
