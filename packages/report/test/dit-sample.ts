@@ -78,7 +78,7 @@ export function ditReadingSample({
     norms: Array.from({ length: layers }, (_, layer) =>
       maps.map((map, m) => {
         const norm = (0.1 + shape(layer)) * [0.42, 0.2, 0.61, 0.8][m]! * (0.8 + 0.4 * next());
-        return { map: `${map}${say('')}`, layer, norm, relative: norm / [38, 17, 44, 41][m]! };
+        return { map: `${say('')}${map}`, layer, norm, relative: norm / [38, 17, 44, 41][m]! };
       }),
     ).flat(),
     directions: Array.from({ length: layers }, (_, layer) =>
