@@ -21,7 +21,7 @@ export type { ModelTokenizer } from '@limn/gpt2';
 
 /** The name of the bundled model, unless a folder of that name stands in the way. */
 export const POCKET = 'pocket';
-/** The name of the base model that weight diffs are trained from, once `limn train --recipe pocket-chat` has put it beside pocket, unless a folder of that name stands in the way. */
+/** The name of the base model that weight diffs are trained from, unless a folder of that name stands in the way. */
 export const POCKET_CHAT = 'pocket-chat';
 const BUNDLED: ReadonlyMap<string, () => URL> = new Map([
   [POCKET, modelFolder],

@@ -11,8 +11,8 @@ describe('chatCorpus', () => {
   it('gives the recorded batches, step by step', () => {
     expect([0, 1].map((step) => hash(...corpus.batch(step)))).toMatchInlineSnapshot(`
       [
-        3381527821,
-        3275510478,
+        1013321999,
+        3735156507,
       ]
     `);
     expect(chatCorpus().batch(7)).toEqual(corpus.batch(7));
@@ -34,7 +34,7 @@ describe('chatModelFiles', () => {
   it('stop generation behind the end of a turn', () => {
     const files = chatModelFiles(CHAT_RECIPE.model);
     const config = JSON.parse(files['config.json'] ?? '') as Record<string, unknown>;
-    expect(config).toMatchObject({ vocab_size: CHAT_VOCABULARY.length, eos_token_id: chatIdOf(END), n_embd: 128 });
+    expect(config).toMatchObject({ vocab_size: CHAT_VOCABULARY.length, eos_token_id: chatIdOf(END), n_embd: 64 });
     expect(CHAT_RECIPE.model.vocabulary).toBe(CHAT_VOCABULARY.length);
   });
 });
