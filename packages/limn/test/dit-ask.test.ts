@@ -5,9 +5,13 @@ import { ditReadingFromJson, type DitReadingRecord } from '@limn/report';
 import { aboutPrompt, chatWorld, encodeChat, questionText } from '@limn/tasks/chat';
 import { lentGpu } from '@limn/testing';
 import { describe, expect, it } from 'vitest';
+import { rankedCandidates } from '../src/asked-diffs.js';
+import { Console } from '../src/console.js';
 import { openDictionaryFolder } from '../src/dictionary-files.js';
 import { openDitAdapter } from '../src/dit-adapter-folder.js';
+import { chatQuestion } from '../src/dit-question.js';
 import { openModel } from '../src/model-source.js';
+import { chatProbes, triedProposals } from '../src/proposal-search.js';
 import { wrapped } from '../src/reading-lines.js';
 import { ditRuns, writeChatModel } from './dit-runs.js';
 import { runLimn } from './run-limn.js';
@@ -71,9 +75,10 @@ describe('limn dit ask', () => {
     expect(second?.without).toBeCloseTo(record.layers?.bare ?? NaN, 4);
     expect(first?.without).toBeCloseTo(record.layers?.whole ?? NaN, 4);
     expect(zeroLayers(model.hooked, lora, [1]).modules.size).toBe(0);
-    // What it writes is read through the unembedding: the words of its topic are at the top.
-    const writes = record.directions.find(({ side }) => side === 'writes');
-    expect(topics[0]?.words).toContain(writes?.tokens[0]?.text);
+    // Of rank 1 the one direction is all of the change.
+    const [norm] = record.norms;
+    expect(record.directions.map(({ map, side }) => [map, side])).toEqual([['h.1.mlp.c_proj', 'writes']]);
+    expect(record.directions[0]?.strength).toBeCloseTo(norm?.norm ?? NaN, 5);
     gpu.dispose();
   });
 
@@ -89,7 +94,7 @@ describe('limn dit ask', () => {
     expect(wrapped('word '.repeat(40).trim()).every((line) => line.length <= 80)).toBe(true);
   });
 
-  it('--search: what the diff writes is likelier on base + diff, so its topic gains most', async () => {
+  it('--search tries what the adapter proposes, and ranks it again by ln probability + gain', async () => {
     await runs.trained();
     const outcome = await runLimn(asking(runs.at('violin'), '--search', '--json', '--top', '3'));
     expect(outcome.exitCode, outcome.stderr).toBe(0);
@@ -100,20 +105,31 @@ describe('limn dit ask', () => {
     expect(search).toHaveLength(5);
     for (const { probability, gain, score } of search) expect(score).toBeCloseTo(Math.log(probability) + gain, 10);
     expect(search.map(({ score }) => score)).toEqual(search.map(({ score }) => score).sort((a, b) => b - a));
-    const shared = (text: string): number => {
-      const words = new Set(chatWorld().byName.get('violin')?.words);
-      return (chatWorld().byName.get(text)?.words ?? []).filter((word) => words.has(word)).length;
-    };
-    // Topics that share words with it gain, by the words that they share.
-    const [most, least] = [
-      [...search].sort((a, b) => b.gain - a.gain)[0],
-      [...search].sort((a, b) => a.gain - b.gain)[0],
-    ];
-    expect(shared(most?.text ?? '')).toBeGreaterThanOrEqual(shared(least?.text ?? ''));
     expect(reading.tables.map(({ title }) => title)).toContain('What the adapter proposes, tried on base + diff');
     const own = await runLimn(asking(runs.at('violin'), '--search', '--json', '--probe', 'tell me about {answer}'));
     expect(own.exitCode, own.stderr).toBe(0);
     expect((own.json() as unknown as { search: { text: string; gain: number }[] }).search).toHaveLength(5);
+  });
+
+  it('the topic whose words a diff writes gains most, whatever was thought of it before', async () => {
+    await runs.trained();
+    const gpu = await lentGpu();
+    using model = await openModel(gpu, runs.model);
+    const plain = chatQuestion('topic', chatWorld());
+    const names = ['chess', 'oak', 'violin', 'loan', 'comet'];
+    const candidates = plain.candidates.filter(({ text }) => names.includes(text));
+    const question = { ...plain, candidates, calibration: null, baseRates: { labels: 0, examples: 0, most: [] } };
+    const scores = candidates.map(({ text }) => (text === 'violin' ? -2 : -1));
+    const among = rankedCandidates(scores, undefined, question, 5);
+    const lora = runs.loraOf(chatWorld().byName.get('violin')?.words ?? [], model.hooked.info.fingerprint);
+    const quiet = new Console({ stdout: process.stdout, stderr: process.stderr, json: false, quiet: true });
+    const controls = { signal: new AbortController().signal, console: quiet };
+    const [tried] = await triedProposals(model, question, [{ lora, among }], chatProbes(4, 1), 5, controls);
+    const [best, ...others] = [...(tried ?? [])].sort((a, b) => b.gain - a.gain);
+    expect([best?.text, others.length]).toEqual(['violin', 4]);
+    expect(best?.probability).toBe(Math.min(...(tried ?? []).map(({ probability }) => probability)));
+    expect(best?.gain).toBeGreaterThan(0);
+    gpu.dispose();
   });
 
   it('warns of a diff that changes no logit, and asks without an adapter', async () => {

@@ -91,7 +91,9 @@ async function run(options: DitEvaluateOptions, context: CommandContext): Promis
   const all: NamedFigures[] = [{ name: 'adapter', figures: own.figures }];
   if (options.search) all.push({ name: 'adapter and search', figures: await searchedFigures(request, own, context) });
   if (options.controls) {
-    const bare = await evaluatedAdapter(request, null, context, 'without the adapter');
+    // The calibration is of the adapter's answers.
+    const plain = questions.map((question) => ({ ...question, calibration: null }));
+    const bare = await evaluatedAdapter({ ...request, questions: plain }, null, context, 'without the adapter');
     all.push({ name: 'without the adapter', figures: bare.figures });
     all.push({ name: 'answers about other diffs', figures: shuffledFigures(own, questions, diffs, model, seed) });
   }
