@@ -9,28 +9,30 @@ import { hostileTexts } from './hostile-texts.js';
 const open = browserPages(['file:']);
 const hostile = (_: string, i: number): string => [...hostileTexts, '__proto__'][i % (hostileTexts.length + 1)] ?? '';
 
-test('hostile text runs nothing in a reading, an audit and a watch, and all fit a narrow window', async (context) => {
-  if (!executablePath) return context.skip(reason);
-  for (const [made, use] of [
-    [ditReadingPage(ditReadingSample({ text: hostile })), () => Promise.resolve()],
-    [
-      ditAuditPage(ditAuditSample({ text: hostile, count: 30 })),
-      async (page: Page) => {
-        // Rows that the script makes itself.
-        await page.locator('[data-sort="answer"]').click();
-        await page.locator('[data-find]').fill('<img');
-      },
-    ],
-    [ditAuditPage(ditWatchSample({ text: hostile })), (page: Page) => page.locator('[data-sort="update"]').click()],
-  ] as const) {
-    const { page, troubles } = await open(made, 390);
-    await use(page);
-    expect(troubles).toEqual([]);
-    expect(await page.evaluate('globalThis.broken')).toBeUndefined();
-    expect(await page.locator('main img, main script:not([type]), h1 *').count()).toBe(0);
-    expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
-    await page.close();
-  }
+test.skipIf(!executablePath).each([
+  ['a reading', () => ditReadingPage(ditReadingSample({ text: hostile })), () => Promise.resolve()],
+  [
+    'an audit',
+    () => ditAuditPage(ditAuditSample({ text: hostile, count: 30 })),
+    async (page: Page) => {
+      // Rows that the script makes itself.
+      await page.locator('[data-sort="answer"]').click();
+      await page.locator('[data-find]').fill('<img');
+    },
+  ],
+  [
+    'a watch',
+    () => ditAuditPage(ditWatchSample({ text: hostile })),
+    (page: Page) => page.locator('[data-sort="update"]').click(),
+  ],
+] as const)('hostile text runs nothing in %s, which fits a narrow window', async (_, made, use) => {
+  const { page, troubles } = await open(made(), 390);
+  await use(page);
+  expect(troubles).toEqual([]);
+  expect(await page.evaluate('globalThis.broken')).toBeUndefined();
+  expect(await page.locator('main img, main script:not([type]), h1 *').count()).toBe(0);
+  expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
+  await page.close();
 });
 
 test('500 rows are sorted, filtered and followed with the keys', async (context) => {
@@ -84,9 +86,9 @@ test('500 rows are sorted, filtered and followed with the keys', async (context)
   await page.close();
 });
 
-test('a watch shows one of its plots at every width, and its table by the keys', async (context) => {
-  if (!executablePath) return context.skip(reason);
-  for (const width of [390, 1280]) {
+test.skipIf(!executablePath).each([390, 1280])(
+  'a watch shows one of its plots at a width of %i, and its table by the keys',
+  async (width) => {
     const { page, troubles } = await open(ditAuditPage(ditWatchSample()), width);
     expect(await page.locator('svg.watch').count()).toBe(2);
     expect(await page.locator('svg.watch:visible').count()).toBe(1);
@@ -95,5 +97,5 @@ test('a watch shows one of its plots at every width, and its table by the keys',
     expect(await page.evaluate('document.documentElement.scrollWidth - innerWidth')).toBeLessThanOrEqual(0);
     expect(troubles).toEqual([]);
     await page.close();
-  }
-});
+  },
+);

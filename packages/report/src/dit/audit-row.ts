@@ -54,7 +54,7 @@ export function auditTableRow(row: DitAuditRow, rank: number, columns: AuditColu
     text('long', name),
     columns.update && cell('number', update === undefined ? '' : numberText(update, 9)),
     cell('decision', drawn('i', {}, sign), ` ${word}`),
-    text('long answer', answer.trim()),
+    text('long', answer.trim()),
     cell('confidence', shareBar(confidence), drawn('span', {}, scoreText(confidence, 3))),
     cell('number', scoreText(none, 3)),
     columns.label && (label === null ? cell('soft', 'nothing') : text('long', label ?? '')),
