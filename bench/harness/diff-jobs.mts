@@ -1,7 +1,7 @@
 // Training weight diffs as a user does: `trainDiffs` as a whole, 64 diffs of rank 1 at once beside one diff on as many tokens. Runs in Node and in browsers.
 import { planDiffs, trainDiffs, type DiffRow, type DiffSpec, type TrainDiffsOptions } from '@limn/dit';
 import type { Gpu } from '@limn/gpu';
-import type { Contender } from './contender.mjs';
+import type { Contender, Work } from './contender.mjs';
 import { DIFFS, diffsJobName, ONE_DIFF } from './diff-job-names.mjs';
 import { flopsOf, type ModelJobs } from './forward-jobs.mjs';
 import type { BenchModel } from './gpt2-small.mjs';
@@ -11,10 +11,14 @@ import { compare, numbers } from './numbers.mjs';
 
 /** Of a diff in an update: one that is to be said, and one at which it is to be the bare model. */
 const ROWS = 2;
-/** Of one run, so that what a training does once is not all of it. */
-const UPDATES = 2;
 /** Diffs whose losses are compared with those of a training alone. */
 const ALONE = 3;
+
+/** How long a row is, and how many updates are one run: more than one, where time allows, so that what a training does once is not all of it. */
+export interface DiffsJobSize {
+  readonly tokens: number;
+  readonly updates: number;
+}
 
 /** What a training is asked for; no row comes again, as from a generator of documents, so that the bare model is run for each. */
 interface Training {
@@ -67,43 +71,49 @@ async function lossesOf({ model }: BenchModel, { specs, options }: Training): Pr
   return Float32Array.from(diffs.flatMap(({ losses }) => losses.map(({ loss }) => loss)));
 }
 
-function contender(held: BenchModel, name: string, tokens: number, owners: readonly (readonly number[])[]): Contender {
-  const own = training(held, tokens, owners, UPDATES);
+function contender(
+  held: BenchModel,
+  name: string,
+  { tokens, updates }: DiffsJobSize,
+  owners: readonly (readonly number[])[],
+): Contender {
+  const own = training(held, tokens, owners, updates);
   return {
     name,
     ...timedBy(held.gpu, async (count) => {
       for (let i = 0; i < count; i++) await trainDiffs(held.model, own.specs, own.options);
     }),
-    result: () => lossesOf(held, training(held, tokens, owners, UPDATES + 1)),
+    result: () => lossesOf(held, training(held, tokens, owners, updates + 1)),
     programs: () => planDiffs(held.model, own.specs, own.options).kernels,
     dispose: () => undefined,
   };
 }
 
 /** Forward and back to activations, the bare model forward on every second row, and logits: of an answer also back, of the bare model's not. */
-function workOf({ shape }: ModelJobs, tokens: number): { readonly flops: number; readonly tokens: number } {
-  const rows = UPDATES * DIFFS * ROWS;
+function workOf({ shape }: ModelJobs, { tokens, updates }: DiffsJobSize): Required<Pick<Work, 'flops' | 'tokens'>> {
+  const rows = updates * DIFFS * ROWS;
   const logits = 2 * shape.vocabulary * shape.width * answerOf(tokens);
   return { flops: rows * (2.5 * flopsOf({ shape }, tokens) + 2.5 * logits), tokens: rows * tokens };
 }
 
 /** `trainDiffs` on rows of `tokens`: planning, first numbers, the bare model's log-probabilities, passes, Adam and what is read back. */
-export function diffsJob(on: ModelJobs, tokens: number): Job {
+export function diffsJob(on: ModelJobs, size: DiffsJobSize): Job {
+  const { tokens, updates } = size;
   let held: BenchModel | undefined;
   const open = async (gpu: Gpu): Promise<BenchModel> => (held = await on.open(gpu));
   return {
-    name: `${diffsJobName(on.title)}, ${UPDATES} updates of ${ROWS} × ${tokens} tokens each`,
+    name: `${diffsJobName(on.title)}, ${updates} ${updates === 1 ? 'update' : 'updates'} of ${ROWS} × ${tokens} tokens each`,
     group: 'jobs',
-    work: workOf(on, tokens),
+    work: workOf(on, size),
     ceiling: 'fma',
-    beside: [{ name: ONE_DIFF, open: async (gpu) => contender(await open(gpu), 'one diff', tokens, [everyDiff]) }],
-    open: async (gpu) => contender(await open(gpu), 'limn', tokens, apart),
+    beside: [{ name: ONE_DIFF, open: async (gpu) => contender(await open(gpu), 'one diff', size, [everyDiff]) }],
+    open: async (gpu) => contender(await open(gpu), 'limn', size, apart),
     async check(result) {
-      const perDiff = UPDATES + 1;
+      const perDiff = updates + 1;
       const worse = everyDiff.find((i) => !(result[perDiff * (i + 1) - 1]! < result[perDiff * i]!));
       if (worse !== undefined)
         throw new Error(
-          `the loss of diff ${worse} was ${result[perDiff * worse]} at first and is ${result[perDiff * (worse + 1) - 1]} after ${UPDATES} updates`,
+          `the loss of diff ${worse} was ${result[perDiff * worse]} at first and is ${result[perDiff * (worse + 1) - 1]} after ${updates} updates`,
         );
       const wanted = [];
       for (const i of everyDiff.filter((at) => at % Math.ceil(DIFFS / ALONE) === 0)) {
