@@ -162,6 +162,15 @@ it('a steering is learnt on the model with LoRAs, and transcoders of the base st
   expect(apart(probabilities(all), probabilities(alone))).toBeGreaterThan(1e-3);
   expect(apart(probabilities(all), probabilities(loras))).toBeGreaterThan(1e-3);
   expect((all['provenance'] as Provenance).model.weightProcessing).toMatch(/^LoRA .*; LoRA .*; MLPs of layers 0, 1 by/);
+  // What a set is worth on it, and what its features fire on.
+  const text = ['--text', runs.text];
+  const measured = async (...more: string[]) =>
+    done(['transcode', 'evaluate', '--model', at('model'), ...set, ...text, '--json', ...more]);
+  const [changed, own] = [await measured(...both), await measured()];
+  expect((changed['provenance'] as Provenance).model.loras?.length).toBe(2);
+  expect(changed['measured']).not.toEqual(own['measured']);
+  const found = await done(['features', 'search', '--model', at('model'), ...set, ...text, '--token', '3', '--json', ...both]); // prettier-ignore
+  expect((found['provenance'] as Provenance).model.loras?.length).toBe(2);
 });
 
 it('a LoRA of other weights, of no folder, and a strength that is none are refused', async () => {

@@ -1,6 +1,8 @@
 // What adapters by row promise on any model: each row carries its own, padding takes no part, and a task's gradients are its own to the bit.
 import type { Step } from '@limn/gpu';
 import {
+  blockHook,
+  scale,
   tokenBatch,
   withAdapter,
   withTaskAdapters,
@@ -116,6 +118,44 @@ export const taskAdapterChecks: readonly ContractCheck[] = [
         JSON.stringify(spec.options).includes('"taskOfRow":[2,0,-1,2]'),
         'the spec does not say which rows are whose',
       );
+    },
+  },
+  {
+    name: 'adapters act on the own inputs and results of heads as they do on all heads together',
+    async check(model) {
+      const step = model.gpu.step();
+      const tokens = tokenBatch(prompts, model.info);
+      const changes = model.linears().map((linear, i): TaskLowRank => ({ linear, ...factorsOf(step, linear, i), scales: [0.5, 1, 2] })); // prettier-ignore
+      const one = changes.map(({ linear, a, b }) => {
+        const first = (stack: Tensor): Tensor => {
+          const [, rows, columns] = stack.shape as [number, number, number];
+          return permute(step, reshape(slice(step, stack, 0, 0, 1), [rows, columns]), [1, 0]);
+        };
+        return { linear, a: first(a), b: first(b), factor: 0.5 };
+      });
+      // Edits that change nothing, of inputs that slots then have to themselves, and a look at heads' results.
+      const split = Array.from({ length: model.info.layers }, (_, layer) =>
+        (['hook_q_input', 'hook_k_input', 'hook_v_input'] as const).map((site) => scale(blockHook(layer, site), 1)),
+      ).flat();
+      const capture = Array.from({ length: model.info.layers }, (_, layer) => blockHook(layer, 'attn.hook_result'));
+      const options = { logits: 'last' } as const;
+      const logits = [
+        withAdapter('one', one),
+        withTaskAdapters('by row', changes, { taskOfRow: [2, 0, -1, 2] }),
+      ].flatMap((adapters) => [
+        model.run(step, { tokens }, { ...options, interventions: adapters }).logits,
+        model.run(step, { tokens }, { ...options, interventions: [...adapters, ...split], capture }).logits,
+        model.run(step, { tokens }, { ...options, interventions: [...split, ...adapters], capture }).logits,
+      ]);
+      const values = await Promise.all(logits.map((each) => readFloats(step, each)));
+      for (const [i, what] of ['one adapter', 'adapters by row'].entries()) {
+        const [joined, last, first] = values.slice(3 * i) as [Float32Array, Float32Array, Float32Array];
+        expectSame(last, joined, `${what} behind heads told apart`, 20 * sameToRounding);
+        expectSame(first, joined, `${what} in front of heads told apart`, 20 * sameToRounding);
+      }
+      const plain = model.gpu.step();
+      const without = await readFloats(plain, model.run(plain, { tokens }, options).logits);
+      assert(different(without, values[0]!), 'the adapter changed nothing');
     },
   },
   {
