@@ -91,8 +91,8 @@ export class WeightDecoder {
 
 /**
  * Fits labels, one vector for each diff (its name's embedding, or 1 at its class), to diffs by ridge regression with `diffKernel`, and chooses λ by leaving out one group at a time, in closed form. The kernel is the same however a change is
- * written as factors, and does not see how large it is. Cost: n²/2 kernel values of Σ over maps r²·(in + out) multiplications, then 4n³/3 and n²·(d + 2) for each λ, at about 10⁹ a second: 1,000 diffs of rank 1 on all maps of GPT-2
- * small take some two minutes, 4,000 of a model of width 128 with 4 layers three; 24·n² bytes of memory, 0.4 GB for 4,000. Pauses in which a signal is heard come every 2²⁶ multiplications.
+ * written as factors, and does not see how large it is. Cost: n²/2 kernel values of Σ over maps r²·(in + out) multiplications, then 4n³/3 and n²·(d + 2) for each λ: 1,000 diffs of rank 1 on all maps of GPT-2
+ * small are 7·10¹⁰ multiplications, 4,000 of a model of width 128 with 4 layers as many, and 1.2·10¹¹ for the fit; 24·n² bytes of memory, 0.4 GB for 4,000. Pauses in which a signal is heard come every 2²⁶ multiplications.
  * @throws LimnError `data/baseline` for labels and groups that do not fit, `usage/baseline` for strengths that are none; `data/lora-base`, `data/lora-processed`, `data/lora-empty`, `data/lora-module`, `data/lora-rank`, `data/lora-shape`,
  * `data/lora-values`; AbortedError
  */

@@ -2,7 +2,7 @@
 import { throwIfAborted } from '@limn/gpu';
 import { yieldToEvents, type RunControls } from '@limn/hooks';
 
-/** Multiplications between two pauses: about 50 ms. */
+/** Multiplications between two pauses: few enough for a page to answer. */
 const PAUSE = 2 ** 26;
 
 /** Counts multiplications of one job, and pauses it. */
