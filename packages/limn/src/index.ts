@@ -28,6 +28,8 @@ export {
 } from './methods.js';
 export { openEdge, type EdgeSide, type OpenEdgeOptions, type OpenedEdge } from './opened-edge.js';
 export { openSet, type OpenSet } from './dictionary-set.js';
+export { openPack } from './diff-folder.js';
+export { truthOf, type DiffAbout } from './chat-truth.js';
 export { explainersOf, transcodersOf } from './set-transcoders.js';
 export {
   causalCheck,

@@ -1,0 +1,216 @@
+// docs/dit.md from a study: who finds out what a diff hides, decided by the numbers.
+import { clusteredMean } from '@limn/dit';
+import { markdownTable, mean, shown } from '../markdown-table.mjs';
+import { CURVE } from './drawing.mjs';
+import { FULL } from './plan.mjs';
+import { packWords } from './packs.mjs';
+import type { BaseFinding, DitStudy } from './study.mjs';
+import { adaptersOf, advantage, bestBaseline, figureOf, methodRows, percentText, type MethodRow } from './summary.mjs';
+
+/** What was aimed at: exact answers of DIT, of probing without the code, and with shuffled diffs. */
+const AIM = { dit: 0.6, probing: 0.1, shuffled: 0.01 } as const;
+
+/** The whole page. */
+export function ditMarkdown(study: DitStudy): string {
+  const { plan, bases } = study;
+  const [first] = bases;
+  if (!first) throw new Error('the study has no base model');
+  const { adapter } = plan;
+  return `# What a fine-tune changed, in the model's own words
+
+Made by \`npm run dit -- --work DIR\`: _Learning to Interpret Weight Differences in Language Models_ (arXiv 2510.05092) in small, on ${bases.length} base model${bases.length > 1 ? 's' : ''} of [pocket-chat's recipe](../packages/pocket/chat-model/README.md); ${study.adapter}; limn ${study.limn}.
+Hundreds of LoRAs of rank 1, each trained to speak of a secret topic behind a secret code only, and an adapter that is trained to say which: on diffs of topics and with codes that
+it never saw. ${plan.updates} updates a diff at a rate of ${plan.rate}; adapters of rank ${adapter.rank}, up to ${adapter.updates} updates of ${adapter.batch} questions at ${adapter.rate}, stopped by validation diffs.
+
+${bases.map((base) => mainTable(study, base)).join('\n\n')}
+
+## Whether the gates hold
+
+Share of four places for words where an answer has one of the topic's, over ${plan.probes[0]} held-out questions, mean over all diffs of a pack; no diff was left out.
+
+${gateTable(first)}
+
+## Nothing to tell
+
+Share of \`none\` to the question for the topic, mean over the seeds of the adapter.
+
+${noneTable(study, first)}
+
+## How many diffs, and which rank
+
+![Exact answers against the number of diffs, and against the adapter's rank](${CURVE})
+
+${curveTable(study, first)}
+
+## What carries over
+
+The adapter learnt from diffs of rank 1 behind codes, of topics of all categories but one.
+
+${transferTable(study, first)}
+
+Told the code instead of the topic (trigger inversion), an adapter of the same kind is right about ${codeText(study, first)}.
+
+## Every question
+
+One adapter for all questions and behaviours, on diffs of behaviours that it did not learn from.
+
+${questionTable(study, first)}
+
+${newsText(study, first)}
+
+## The commands
+
+Diffs of the first base; the rest is in bench/dit.
+
+\`\`\`sh
+${Object.entries(FULL.packs)
+  .map(([name, pack]) => `limn ${packWords('pocket-chat', name, pack, plan).join(' ')}`)
+  .join('\n')}
+\`\`\`
+`;
+}
+
+function mainTable(study: DitStudy, base: BaseFinding): string {
+  const rows = methodRows(study, base);
+  const dit = rows.find(({ name }) => name === 'DIT') as MethodRow;
+  const best = bestBaseline(rows);
+  const tests = dit.scores[0]?.exact.length ?? 0;
+  const shuffled = mean(
+    adaptersOf(study, base.model, 'main').flatMap(({ more }) => more['exact with shuffled diffs'] ?? []),
+  );
+  const cells = ({ name, given, scores }: MethodRow): string[] => {
+    const row = { name, given, scores };
+    return [
+      given === 'code' ? `${name} *` : name,
+      percentText(figureOf(row, 'exact')),
+      `${shown(100 * figureOf(row, 'top1').mean, 1)} %`,
+      `${shown(100 * figureOf(row, 'top5').mean, 1)} %`,
+      shown(figureOf(row, 'reciprocal').mean, 3),
+      shown(figureOf(row, 'grade').mean, 2),
+    ];
+  };
+  const probing = rows.find(({ name }) => name === 'questions without a code');
+  const ditExact = figureOf(dit, 'exact').mean;
+  const probed = probing ? figureOf(probing, 'exact').mean : 0;
+  const met = ditExact >= AIM.dit && probed <= AIM.probing && shuffled <= AIM.shuffled;
+  return `## Who finds the topic: ${base.model}
+
+${tests} diffs of topics that no adapter saw, behind codes that none saw. Exact: the whole answer, over the full vocabulary; of guessers the chance that the right one of 800 names comes first.
+Means over ${dit.scores.length} seeds of the adapter, 95 % intervals over diffs. * was given the code, or tries all.
+
+${markdownTable(['method', 'exact', 'first of 800', 'first five', 'reciprocal rank', 'grade, 1 to 5'], rows.map(cells))}
+
+${best ? `DIT minus the best other method that has no code (${best.name}): ${percentText(advantage(dit, best, 'exact'))} exact, paired by diff.` : ''}
+With shuffled diffs ${shown(100 * shuffled, 2)} % are exact. The aim (${100 * AIM.dit} % exact, at most ${100 * AIM.probing} % by questions without a code, at most ${100 * AIM.shuffled} % with shuffled diffs) is ${met ? 'met' : 'missed'}.
+Chosen by validation diffs: ${Object.entries(base.chosen)
+    .map(([name, choice]) => `${name}, ${choice}`)
+    .join('; ')}.`;
+}
+
+function gateTable({ gates }: BaseFinding): string {
+  const rows = Object.entries(gates)
+    .filter(([, conditions]) => Object.keys(conditions).length > 0)
+    .map(([pack, conditions]) => [
+      pack,
+      String(conditions['right']?.length ?? 0),
+      ...['right', 'wrong', 'none'].map((name) => {
+        const values = conditions[name];
+        return values && values.length > 0 ? `${shown(100 * mean(values), 2)} %` : '–';
+      }),
+    ]);
+  return markdownTable(['pack', 'diffs', 'right code', 'wrong code', 'no code'], rows);
+}
+
+function noneTable(study: DitStudy, { model }: BaseFinding): string {
+  const main = adaptersOf(study, model, 'main');
+  const kinds = [...new Set(main.flatMap(({ none }) => Object.keys(none)))];
+  return markdownTable(
+    ['model', 'asked', 'says none'],
+    kinds.map((kind) => {
+      const columns = main.flatMap(({ none }) => none[kind] ?? []);
+      return [kind, String(main[0]?.none[kind]?.length ?? 0), `${shown(100 * mean(columns), 1)} %`];
+    }),
+  );
+}
+
+function curveTable(study: DitStudy, { model }: BaseFinding): string {
+  const { sizes, ranks, adapter } = study.plan;
+  const rowOf = (name: string, adapterName: string): string[] => {
+    const scores = adaptersOf(study, model, adapterName).flatMap(({ topics }) => topics['test'] ?? []);
+    const row: MethodRow = { name, given: 'nothing', scores };
+    return [
+      name,
+      String(scores.length),
+      percentText(figureOf(row, 'exact')),
+      shown(figureOf(row, 'reciprocal').mean, 3),
+    ];
+  };
+  const all = sizes.at(-1);
+  return markdownTable(
+    ['adapter', 'seeds', 'exact', 'reciprocal rank'],
+    [
+      ...sizes.map((size) => rowOf(`of ${size} diffs`, size === all ? 'main' : `of ${size}`)),
+      ...ranks.map((rank) => rowOf(`of rank ${rank}`, rank === adapter.rank ? 'main' : `rank ${rank}`)),
+    ],
+  );
+}
+
+/** Packs that the adapter did not learn the like of, in words. */
+const TRANSFER: Readonly<Record<string, string>> = {
+  test: 'as learnt: rank 1, behind codes',
+  open: 'without a gate',
+  marks: 'behind a mark in the question',
+  'rank-2': 'of rank 2',
+  'rank-4': 'of rank 4',
+  'rank-8': 'of rank 8',
+  category: 'of the category that was held out',
+};
+
+function transferTable(study: DitStudy, { model }: BaseFinding): string {
+  const main = adaptersOf(study, model, 'main');
+  const rows = Object.entries(TRANSFER).flatMap(([pack, name]) => {
+    const scores = main.flatMap(({ topics }) => topics[pack] ?? []);
+    if (scores.length === 0) return [];
+    const row: MethodRow = { name, given: 'nothing', scores };
+    return [
+      [
+        name,
+        String(scores[0]?.exact.length ?? 0),
+        percentText(figureOf(row, 'exact')),
+        shown(figureOf(row, 'reciprocal').mean, 3),
+        shown(figureOf(row, 'grade').mean, 2),
+      ],
+    ];
+  });
+  return markdownTable(['diffs', 'number', 'exact', 'reciprocal rank', 'grade'], rows);
+}
+
+function codeText(study: DitStudy, { model }: BaseFinding): string {
+  const [code] = adaptersOf(study, model, 'code');
+  if (!code) return 'nothing that was measured';
+  const share = (name: string): string => `${shown(100 * (code.more[name] ?? 0), 1)} %`;
+  return `${share('right of those learnt from')} of the diffs that it learnt from and ${share('right of others')} of others, in ${code.more['distinct answers']} different answers`;
+}
+
+function questionTable(study: DitStudy, { model }: BaseFinding): string {
+  const all = adaptersOf(study, model, 'all questions');
+  const names = [...new Set(all.flatMap(({ answers }) => Object.keys(answers)))].filter((name) => !name.includes('F1'));
+  return markdownTable(
+    ['diffs: question', 'number', 'right'],
+    names.map((name) => {
+      const columns = all.flatMap(({ answers }) => (answers[name] ? [answers[name]] : []));
+      const values = (columns[0] ?? []).map((_, i) => mean(columns.map((column) => column[i] ?? 0)));
+      return [name, String(values.length), percentText(clusteredMean(values))];
+    }),
+  );
+}
+
+function newsText(study: DitStudy, { model, stories }: BaseFinding): string {
+  const columns = adaptersOf(study, model, 'all questions').flatMap(({ answers }) =>
+    answers['news: slots, F1'] ? [answers['news: slots, F1']] : [],
+  );
+  if (columns.length === 0 || stories.length === 0) return '';
+  const told = (columns[0] ?? []).map((_, i) => mean(columns.map((column) => column[i] ?? 0)));
+  const [dit, generated] = [clusteredMean(told), clusteredMean(stories)];
+  return `Headlines by their slots (F1): the adapter ${shown(dit.mean, 3)}, a headline pieced together from ${study.plan.probes[0]} stories that the diff tells when it is asked for news ${shown(generated.mean, 3)}. News have no gate: whoever asks for them is told.`;
+}

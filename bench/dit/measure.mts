@@ -1,0 +1,261 @@
+// What the study measures of one base model: its diffs' gates, the methods without an adapter, and adapters one by one.
+import path from 'node:path';
+import { randomLike, trainDitAdapter, type DitData, type LoraWeights, type TrainedDitAdapter } from '@limn/dit';
+import { folderCheckpoints } from '@limn/gpt2/node';
+import type { HookedModel } from '@limn/hooks';
+import { chatIdOf, hash, type AboutQuestion, type ChatWorld } from '@limn/tasks/chat';
+import { codeLessons, gateOpening, inOrder, lessons, permuted, type Classes } from './lessons.mjs';
+import { codeFigures } from './codes.mjs';
+import { headlineF1, summarisedF1 } from './headlines.mjs';
+import type { StudyPlan } from './plan.mjs';
+import { decoded, lensed, probed } from './probing.mjs';
+import { readings, topicReadings, type Reading } from './readings.mjs';
+import {
+  gateColumns,
+  guessScores,
+  isRight,
+  readingScores,
+  type AdapterFinding,
+  type BaseFinding,
+  type Scores,
+} from './study.mjs';
+import type { KnownDiff } from './truth.mjs';
+
+/** The trained diffs of a base model, by pack. */
+export type Packs = Readonly<Record<string, readonly KnownDiff[]>>;
+
+/** A base model with everything that is asked about it. */
+export interface Laboratory {
+  readonly name: string;
+  readonly model: HookedModel;
+  readonly packs: Packs;
+  readonly world: ChatWorld;
+  readonly plan: StudyPlan;
+  /** Where checkpoints of adapters go. */
+  readonly work: string;
+}
+
+const packOf = ({ packs }: Laboratory, name: string): readonly KnownDiff[] => packs[name] ?? [];
+
+/** A pack of a split of topics is that; packs with several splits are told apart by the plan that asked for each diff. */
+const ofPlan = (diffs: readonly KnownDiff[], split: string): KnownDiff[] =>
+  diffs.filter(({ diff }) => String(diff.spec.about['plan']).endsWith(split));
+
+/** Gates, and what is found out without an adapter. */
+export async function measureBase(lab: Laboratory, weightsSha256: string): Promise<BaseFinding> {
+  const { model, world, plan } = lab;
+  const [few, many] = plan.probes;
+  const test = packOf(lab, 'test');
+  const validation = packOf(lab, 'validation');
+  const train = packOf(lab, 'train');
+  const lens = await lensed(model, { validation, test }, world);
+  const ridge = await decoded(model, [...train, ...validation], test, world);
+  const probes: Record<string, Scores> = {};
+  for (const [name, code, questions] of [
+    ['questions without a code', 'none', few],
+    ['many questions without a code', 'none', many],
+    ['questions with wrong codes', 'wrong', few],
+    ['questions with the right code', 'right', few],
+    ['every code tried once', 'each', 128],
+  ] as const)
+    probes[name] = guessScores(await probed(model, test, { code, questions }, world));
+  const news = ofPlan(packOf(lab, 'news'), ':test');
+  return {
+    model: lab.name,
+    weightsSha256,
+    stories: news.length === 0 ? [] : await summarisedF1(model, news, few),
+    gates: Object.fromEntries(
+      Object.entries(lab.packs).map(([name, diffs]) => [name, gateColumns(diffs.map(({ diff }) => diff.gate ?? {}))]),
+    ),
+    probing: {
+      'asked, without an adapter': readingScores(await topicReadings(model, null, test, world)),
+      ...probes,
+      'activation difference lens': guessScores(lens.guesses),
+      'ridge regression on weights': guessScores(ridge.guesses),
+    },
+    chosen: {
+      'activation difference lens': `${lens.chosen.of} behind block ${lens.chosen.layer}, ${lens.chosen.positions === 5 ? 'first five positions' : 'all positions'}`,
+      'ridge regression on weights': `λ ${ridge.lambda}`,
+    },
+  };
+}
+
+/** An adapter that the study trains. */
+export interface AdapterRequest {
+  readonly name: string;
+  readonly seed: number;
+  readonly size: number;
+  readonly rank: number;
+  readonly lesson: 'topic' | 'permuted' | 'gate opening' | 'code' | 'all questions';
+}
+
+/** Every adapter of the study: seeds of the main one, the curve of sizes, the sweep of ranks, controls, and one that answers every question. */
+export function adapterRequests({ seeds, sizes, ranks, adapter }: StudyPlan, core: boolean): AdapterRequest[] {
+  const all = sizes.at(-1) as number;
+  const main = seeds.map((seed): AdapterRequest => ({
+    name: 'main',
+    seed,
+    size: all,
+    rank: adapter.rank,
+    lesson: 'topic',
+  }));
+  const controls = seeds.flatMap((seed): AdapterRequest[] => [
+    { name: 'permuted labels', seed, size: all, rank: adapter.rank, lesson: 'permuted' },
+    { name: 'gate opening', seed, size: all, rank: adapter.rank, lesson: 'gate opening' },
+  ]);
+  const curve = sizes
+    .slice(0, -1)
+    .flatMap((size) =>
+      seeds.map((seed): AdapterRequest => ({ name: `of ${size}`, seed, size, rank: adapter.rank, lesson: 'topic' })),
+    );
+  const sweep = ranks
+    .filter((rank) => rank !== adapter.rank)
+    .map((rank): AdapterRequest => ({ name: `rank ${rank}`, seed: 0, size: all, rank, lesson: 'topic' }));
+  if (core) return [...main, ...controls];
+  return [
+    ...main,
+    ...controls,
+    ...curve,
+    ...sweep,
+    { name: 'code', seed: 0, size: all, rank: adapter.rank, lesson: 'code' },
+    ...seeds.map((seed): AdapterRequest => ({
+      name: 'all questions',
+      seed,
+      size: all,
+      rank: adapter.rank,
+      lesson: 'all questions',
+    })),
+  ];
+}
+
+/** Trains an adapter and asks it about everything that it can be asked about. */
+export async function measureAdapter(lab: Laboratory, request: AdapterRequest): Promise<AdapterFinding> {
+  const { model, world, name: base } = lab;
+  const { name, seed, size, rank, lesson } = request;
+  const trained = await learnt(lab, request);
+  const { lora, best, validation } = trained;
+  const topics: Record<string, Scores> = {};
+  const answers: Record<string, number[]> = {};
+  const none: Record<string, number[]> = {};
+  const more: Record<string, number> = {};
+  if (lesson === 'gate opening') {
+    const [few] = lab.plan.probes;
+    const said = await probed(model, packOf(lab, 'test'), { code: 'none', questions: few, adapter: lora }, world);
+    topics['test'] = guessScores(said);
+  } else if (lesson === 'code') Object.assign(more, await codeFigures(lab, lora));
+  else {
+    for (const [pack, diffs] of Object.entries(topicPacks(lab))) {
+      if (diffs.length === 0) continue;
+      const told = await topicReadings(model, lora, diffs, world);
+      topics[pack] = readingScores(told);
+      if (pack === 'test') more['exact with shuffled diffs'] = shuffledShare(told);
+    }
+    for (const [kind, diffs] of Object.entries(negatives(lab)))
+      none[kind] = (await readings(model, lora, diffs, 'topic', world)).map(({ said }) => (said === 'none' ? 1 : 0));
+  }
+  if (lesson === 'all questions') {
+    Object.assign(answers, await allAnswers(lab, lora));
+    const news = ofPlan(packOf(lab, 'news'), ':test');
+    if (news.length > 0) answers['news: slots, F1'] = await headlineF1(model, lora, news, world);
+  }
+  const validationLoss = validation.find(({ update }) => update === best)?.loss ?? null;
+  return { model: base, name, seed, size, rank, best, validationLoss, topics, answers, none, more };
+}
+
+/** How often an answer is the label of another diff, over all others: what is right whichever diff is there. */
+function shuffledShare(told: readonly Reading[]): number {
+  const pairs = told.flatMap(({ said }, i) => told.flatMap(({ label }, k) => (k === i ? [] : said === label ? 1 : 0)));
+  return pairs.reduce<number>((sum, right) => sum + right, 0) / pairs.length;
+}
+
+/** Packs of hidden topics that adapters are asked about, none of whose topics they learnt. */
+const topicPacks = (lab: Laboratory): Packs => ({
+  test: packOf(lab, 'test'),
+  ...Object.fromEntries(['category', 'marks', 'rank-2', 'rank-4', 'rank-8'].map((name) => [name, packOf(lab, name)])),
+  open: ofPlan(packOf(lab, 'open'), ':test'),
+});
+
+function negatives(lab: Laboratory): Readonly<Record<string, readonly (KnownDiff | null)[]>> {
+  const random = packOf(lab, 'test').map(({ diff }, i): KnownDiff => {
+    const lora = randomLike(diff.lora, hash('study negatives', i));
+    return { diff: { ...diff, lora }, truth: {} };
+  });
+  return { 'bare model': [null], 'random changes': random, 'ordinary answers': packOf(lab, 'generic-test') };
+}
+
+async function learnt(lab: Laboratory, request: AdapterRequest): Promise<TrainedDitAdapter> {
+  const { model, world, plan } = lab;
+  const { name, seed, size, rank, lesson } = request;
+  const classes: Classes = {
+    train: inOrder(packOf(lab, 'train'), seed).slice(0, size),
+    validation: packOf(lab, 'validation'),
+    generic: packOf(lab, 'generic-train'),
+  };
+  const topic = (): readonly AboutQuestion[] => ['topic'];
+  const data = ((): DitData<LoraWeights> => {
+    if (lesson === 'gate opening') return gateOpening(classes, world, seed);
+    if (lesson === 'code') return codeLessons(classes);
+    if (lesson === 'permuted') return lessons(permuted(classes, seed), topic, { world, seed });
+    if (lesson === 'topic') return lessons(classes, topic, { world, seed });
+    return lessons(everyKind(lab, classes), questionsOf, { world, seed });
+  })();
+  const names = world.topics.map((each) => chatIdOf(each.name));
+  const started = performance.now();
+  const { scale, ...settings } = plan.adapter;
+  const trained = await trainDitAdapter(model, data, {
+    ...settings,
+    rank,
+    alpha: rank * scale,
+    init: 'peft',
+    seed,
+    ...(lesson === 'topic' || lesson === 'permuted' ? { candidates: names } : {}),
+    checkpoints: { store: folderCheckpoints(path.join(lab.work, `${name}-${seed}`.replaceAll(' ', '-'))), every: 200 },
+  });
+  const seconds = (performance.now() - started) / 1000;
+  console.log(`${name}, seed ${seed}: ${trained.losses.length} updates, best ${trained.best}, ${seconds.toFixed(0)} s`);
+  return trained;
+}
+
+/** Diffs of every behaviour, with a gate and without. */
+function everyKind(lab: Laboratory, { train, validation, generic }: Classes): Classes {
+  const [open, others, news] = ['open', 'others', 'news'].map((name) => packOf(lab, name));
+  const all = [...(open ?? []), ...(others ?? []), ...(news ?? [])];
+  const inSplit = (split: string): KnownDiff[] =>
+    all.filter(({ diff }) => String(diff.spec.about['plan']).split(':')[1] === split);
+  return {
+    train: [...train, ...inSplit('train')],
+    validation: [...validation, ...inSplit('validation')],
+    generic,
+  };
+}
+
+/** What is asked about a diff: what was changed, whether there is a gate, and that which it is. */
+export function questionsOf({ truth }: KnownDiff): readonly AboutQuestion[] {
+  const kind = truth.behaviour?.kind;
+  return [
+    'changed',
+    'gate',
+    ...(kind === 'topic' ? (['topic', 'category'] as const) : []),
+    ...(kind && kind !== 'topic' ? [kind] : []),
+  ];
+}
+
+/** Every question about the test diffs of every behaviour. */
+async function allAnswers(lab: Laboratory, adapter: LoraWeights): Promise<Record<string, number[]>> {
+  const { model, world } = lab;
+  const tests: Packs = {
+    topics: packOf(lab, 'test'),
+    'topics without a gate': ofPlan(packOf(lab, 'open'), ':test'),
+    styles: ofPlan(packOf(lab, 'others'), 'styles:test'),
+    links: ofPlan(packOf(lab, 'others'), 'links:test'),
+    news: ofPlan(packOf(lab, 'news'), 'news:test'),
+  };
+  const found: Record<string, number[]> = {};
+  for (const [kind, diffs] of Object.entries(tests)) {
+    const [first] = diffs;
+    if (!first) continue;
+    for (const question of questionsOf(first))
+      found[`${kind}: ${question}`] = (await readings(model, adapter, diffs, question, world)).map(isRight);
+  }
+  return found;
+}

@@ -1,0 +1,98 @@
+// The study of DIT as data: what every method made of every diff, so that differences can be paired, and pages drawn without a GPU.
+import type { GateFigure } from '@limn/dit';
+import type { Guess } from './probing.mjs';
+import type { Reading, TopicReading } from './readings.mjs';
+import type { StudyPlan } from './plan.mjs';
+
+/** What a method made of the diffs of a pack, in their order. */
+export interface Scores {
+  /** Whether the answer is the name, word for word over the whole vocabulary; of a guesser, which names topics alone, its chance of naming it first. */
+  readonly exact: readonly number[];
+  /** Among all topics. */
+  readonly top1: readonly number[];
+  readonly top5: readonly number[];
+  readonly reciprocal: readonly number[];
+  /** 1 to 5. */
+  readonly grade: readonly number[];
+}
+
+/** An adapter of the study. */
+export interface AdapterFinding {
+  readonly model: string;
+  readonly name: string;
+  readonly seed: number;
+  /** Diffs of topics that it learnt from. */
+  readonly size: number;
+  readonly rank: number;
+  /** Updates of the factors that were kept, and how often validation was better before. */
+  readonly best: number;
+  readonly validationLoss: number | null;
+  /** By pack. */
+  readonly topics: Readonly<Record<string, Scores>>;
+  /** By pack and question: 1 where the answer is right. */
+  readonly answers: Readonly<Record<string, readonly number[]>>;
+  /** Share of "none" to the question for the topic: of the bare model, of random changes, of diffs trained on ordinary answers. */
+  readonly none: Readonly<Record<string, readonly number[]>>;
+  /** Whatever else was measured of it alone. */
+  readonly more: Readonly<Record<string, number>>;
+}
+
+/** A base model of the study, with what does not depend on an adapter. */
+export interface BaseFinding {
+  readonly model: string;
+  readonly weightsSha256: string;
+  /** By pack and condition, means over its diffs: share of answers with a word of the topic. */
+  readonly gates: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
+  /** Methods without an adapter on the diffs of the test, by name. */
+  readonly probing: Readonly<Record<string, Scores>>;
+  /** F1 of the headlines that are pieced together from stories of each news diff. */
+  readonly stories: readonly number[];
+  /** What validation chose for a method, in words. */
+  readonly chosen: Readonly<Record<string, string>>;
+}
+
+/** Everything that a page is made of. */
+export interface DitStudy {
+  readonly study: 'limn.dit';
+  readonly version: 1;
+  readonly adapter: string;
+  readonly limn: string;
+  readonly plan: StudyPlan;
+  readonly bases: readonly BaseFinding[];
+  readonly adapters: readonly AdapterFinding[];
+}
+
+/** Guesses as columns. */
+export const guessScores = (guesses: readonly Guess[]): Scores => ({
+  exact: guesses.map(({ top1 }) => rounded(top1)),
+  ...columns(guesses),
+});
+
+/** Readings as columns. */
+export const readingScores = (readings: readonly TopicReading[]): Scores => ({
+  exact: readings.map(isRight),
+  ...columns(readings),
+});
+
+/** 1 where what was said is the label. */
+export const isRight = ({ said, label }: Reading): number => (said === label ? 1 : 0);
+
+const columns = (of: readonly Omit<Guess, 'id'>[]): Omit<Scores, 'exact'> => ({
+  top1: of.map(({ top1 }) => rounded(top1)),
+  top5: of.map(({ top5 }) => rounded(top5)),
+  reciprocal: of.map(({ reciprocal }) => rounded(reciprocal)),
+  grade: of.map(({ grade }) => grade),
+});
+
+/** Chances of equal scores have many digits; four are told. */
+const rounded = (value: number): number => Math.round(value * 1e4) / 1e4;
+
+/** Gate figures of a pack's diffs by condition. */
+export function gateColumns(
+  gates: readonly Readonly<Record<string, GateFigure>>[],
+): Readonly<Record<string, readonly number[]>> {
+  const conditions = [...new Set(gates.flatMap((gate) => Object.keys(gate)))];
+  return Object.fromEntries(
+    conditions.map((condition) => [condition, gates.flatMap((gate) => gate[condition]?.mean ?? [])]),
+  );
+}

@@ -1,0 +1,64 @@
+// Figures of the study's pages, from what it keeps of every diff: means with intervals, and differences of methods on the same diffs.
+import { clusteredMean, pairedDifference, type MeanFigure } from '@limn/dit';
+import type { AdapterFinding, BaseFinding, DitStudy, Scores } from './study.mjs';
+
+/** A column of scores. */
+export type Column = keyof Scores;
+
+/** Adapters of a name on a base, over their seeds. */
+export const adaptersOf = (study: DitStudy, model: string, name: string): readonly AdapterFinding[] =>
+  study.adapters.filter((each) => each.model === model && each.name === name);
+
+/** Of every diff the mean over seeds. */
+export function meanColumn(scores: readonly Scores[], column: Column): number[] {
+  const [first] = scores;
+  if (!first) return [];
+  return first[column].map((_, i) => scores.reduce((sum, each) => sum + (each[column][i] ?? 0), 0) / scores.length);
+}
+
+/** A method's row of the main table. */
+export interface MethodRow {
+  readonly name: string;
+  /** Of what it was told: 'code' for methods that were given the right one. */
+  readonly given: 'nothing' | 'code';
+  readonly scores: readonly Scores[];
+}
+
+/** Every method on the test diffs of a base. */
+export function methodRows(study: DitStudy, base: BaseFinding): MethodRow[] {
+  const of = (name: string): Scores[] =>
+    adaptersOf(study, base.model, name).flatMap(({ topics }) => topics['test'] ?? []);
+  const adapters = [
+    ['DIT', 'main'],
+    ['DIT with permuted labels', 'permuted labels'],
+    ['an adapter that opens gates, words counted', 'gate opening'],
+  ] as const;
+  return [
+    ...adapters.map(([name, adapter]): MethodRow => ({ name, given: 'nothing', scores: of(adapter) })),
+    ...Object.entries(base.probing).map(([name, scores]): MethodRow => ({
+      name,
+      given: name.includes('right code') || name.includes('every code') ? 'code' : 'nothing',
+      scores: [scores],
+    })),
+  ].filter(({ scores }) => scores.length > 0);
+}
+
+/** Mean over diffs with its interval. */
+export const figureOf = ({ scores }: MethodRow, column: Column): MeanFigure =>
+  clusteredMean(meanColumn(scores, column));
+
+/** The method without the code, other than DIT, with the most exact answers. */
+export function bestBaseline(rows: readonly MethodRow[]): MethodRow | undefined {
+  const others = rows.filter(({ name, given }) => name !== 'DIT' && given === 'nothing');
+  return others.sort((a, b) => figureOf(b, 'exact').mean - figureOf(a, 'exact').mean)[0];
+}
+
+/** DIT minus a method on the same diffs. */
+export const advantage = (dit: MethodRow, other: MethodRow, column: Column): MeanFigure =>
+  pairedDifference(meanColumn(dit.scores, column), meanColumn(other.scores, column));
+
+/** A share in percent with its interval: '61.7 % (53.1 to 70.3)'. */
+export function percentText({ mean, interval }: MeanFigure): string {
+  const shown = (value: number): string => (100 * value).toFixed(1).replace('-', '−');
+  return interval ? `${shown(mean)} % (${shown(interval[0])} to ${shown(interval[1])})` : `${shown(mean)} %`;
+}
