@@ -24,8 +24,8 @@ export interface DitPlan {
 
 /**
  * What `trainDitAdapter` with the same arguments would take.
- * @throws LimnError `usage/dit-training`, `data/dit-example`; for diffs of another model `data/lora-base`, `data/lora-processed`, `data/lora-empty`, `data/lora-module`, `data/lora-rank`,
- * `data/lora-shape`, `data/lora-values`; `memory/over-budget` with the bytes where that is more than `memoryBytes`
+ * @throws LimnError `usage/dit-training`, `data/dit-example`; for diffs of another model `data/lora-base`, `data/lora-processed` and what else is refused of a LoRA (`data/…`);
+ * `memory/over-budget` with the bytes where that is more than `memoryBytes`
  */
 export function planDitAdapter(model: HookedModel, data: DitData<LoraWeights>, options: TrainDitOptions = {}): DitPlan {
   const { examples, validation } = data;

@@ -42,8 +42,8 @@ export interface TrainedDitAdapter {
  * The loss of an update is Σ w · −log q(token) / Σ w over the answer tokens of its examples; padding has no part in it.
  *
  * Every update has `batch` rows of `positions` tokens, and its examples are those of the seed and its number alone.
- * @throws LimnError before any work: `usage/dit-training`, `data/dit-example`; for diffs of another model `data/lora-base`, `data/lora-processed`, `data/lora-empty`, `data/lora-module`, `data/lora-rank`,
- * `data/lora-shape`, `data/lora-values`; `memory/over-budget` with the bytes; `checkpoint/damaged`, `checkpoint/format`, `checkpoint/other-settings`, without `allowDrift`
+ * @throws LimnError before any work: `usage/dit-training`, `data/dit-example`; for diffs of another model `data/lora-base`, `data/lora-processed` and what else is refused of a LoRA (`data/…`);
+ * `memory/over-budget` with the bytes; `checkpoint/damaged`, `checkpoint/format`, `checkpoint/other-settings`, without `allowDrift`
  * `checkpoint/other-machine`, and what the store throws; later `training/diverged`, `gpu/…`; AbortedError
  */
 export async function trainDitAdapter(
