@@ -45,7 +45,7 @@ export interface DitAnswer {
 /**
  * Greedy answers to questions about diffs, with the adapter on: base + diff + adapter. Without an adapter it is what a diff itself says, and with diff null what the base says with
  * the adapter or without. An answer does not depend on what else is asked beyond f32 round-off.
- * @throws LimnError before any work: `usage/dit-question` (and no other of `usage/…`); for diffs or an adapter of another model `data/lora-base`, `data/lora-processed` and what else is refused of
+ * @throws LimnError before any work: `usage/dit-question` among `usage/…`; for diffs or an adapter of another model `data/lora-base`, `data/lora-processed` and what else is refused of
  * a LoRA (`data/…`); `tokens/…`, `hooks/…`, `gpu/…`; AbortedError
  */
 export async function askDiffs(
