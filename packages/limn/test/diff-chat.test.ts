@@ -33,13 +33,13 @@ const diff = (command: string, ...words: readonly string[]): Promise<Outcome> =>
   runLimn(['diff', command, ...words, '--base', base, '--json']);
 const PLANS = ['topics:train:2', 'links:train:1', 'generic:1', 'news:train:1'].flatMap((plan) => ['--plan', plan]);
 const train = (out: string, ...more: readonly string[]): Promise<Outcome> =>
-  diff('train', '--world', 'chat', '--out', at(out), '--tasks', '2', '--updates', '4', '--batch', '3', ...more);
+  diff('train', '--world', 'chat', '--out', at(out), '--tasks', '3', '--updates', '2', '--batch', '3', ...more);
 
 beforeAll(async () => {
   root = mkdtempSync(path.join(os.tmpdir(), 'limn-diff-chat-'));
   base = at('model');
   writeChatModel(base);
-  const outcome = await train('pack', ...PLANS, '--own-answers', '40', '--own-every', '2', '--reverse-kl', '0.5');
+  const outcome = await train('pack', ...PLANS, '--own-answers', '40', '--own-every', '4', '--reverse-kl', '0.5');
   expect(outcome.exitCode, outcome.stderr).toBe(0);
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
@@ -78,7 +78,7 @@ describe('plans', () => {
   it('have a shape that holds the rows of every diff, whoever else is planned', () => {
     const options = { seed: 0, gate: 'code', each: 1 } as const;
     const making = { rows: 6, weights: [1, 1, 5], ownAnswers: 0 } as const;
-    const plans = ['topics:test', 'styles:train', 'links:train:20', 'generic:3', 'news:test:20'].map(chatPlanOption);
+    const plans = ['topics:test:20', 'styles:train', 'links:train:20', 'generic:3', 'news:test:20'].map(chatPlanOption);
     const families = chatFamilies(world, plannedDiffs(world, plans, options), {}, making);
     expect(families.map(({ name }) => name)).toEqual(['gated', 'open', 'news']);
     for (const { specs, shape } of families)
@@ -125,7 +125,7 @@ describe('limn diff train --world chat', () => {
   });
 
   it('a diff has its key and its bytes whatever else is planned', async () => {
-    await train('alone', '--plan', 'news:train:1', '--own-answers', '40', '--own-every', '2', '--reverse-kl', '0.5');
+    await train('alone', '--plan', 'news:train:1', '--own-answers', '40', '--own-every', '4', '--reverse-kl', '0.5');
     const [alone] = await openPack(at('alone'));
     const among = (await openPack(at('pack'))).find(({ key }) => key === alone?.key);
     expect(among?.lora.modules).toEqual(alone?.lora.modules);
