@@ -40,11 +40,15 @@ const STATES = 3;
 /** Samples that a kind's longest rows are found in. Lengths are those of its few templates: all of them are among far fewer. */
 const LOOKED_AT = 500;
 
-/** Kinds whose rows have one shape: behind a gate two rows of three keep to the bare model; the others' rows are all answers, and stories are longer. */
-type FamilyName = 'gated' | 'open' | 'news';
+/** Kinds whose rows have one shape: behind a gate two rows of three keep to the bare model; the others' rows are all answers. A style's answers are longer than a topic's. */
+type FamilyName = 'news' | 'generic' | `${'gated' | 'open'}-${'topic' | 'style' | 'link'}`;
 
-const familyOf = ({ behaviour, trigger }: DiffPlan): FamilyName =>
-  behaviour?.kind === 'news' ? 'news' : trigger === undefined ? 'open' : 'gated';
+function familyOf({ behaviour, trigger }: DiffPlan): FamilyName {
+  if (behaviour === undefined) return 'generic';
+  return behaviour.kind === 'news' ? 'news' : `${trigger === undefined ? 'open' : 'gated'}-${behaviour.kind}`;
+}
+
+const isGated = (name: FamilyName): boolean => name.startsWith('gated');
 
 /**
  * Planned diffs in families.
@@ -61,7 +65,7 @@ export function chatFamilies(
     const name = familyOf(each.diff);
     byName.set(name, [...(byName.get(name) ?? []), each]);
   }
-  if (byName.has('gated') && making.rows % STATES !== 0)
+  if ([...byName.keys()].some(isGated) && making.rows % STATES !== 0)
     throw new LimnError(
       'usage/diff-batch',
       `--batch ${making.rows}: behind a gate every question comes with the right code, a wrong one and none`,
@@ -74,7 +78,7 @@ export function chatFamilies(
       specs: members.map((each) => specOf(each, world, settings, making)),
       shape,
       sampler: { name: 'chat world', version: JSON.stringify({ version: VERSION, ...making }) },
-      ...(name === 'gated' && making.ownAnswers > 0
+      ...(isGated(name) && making.ownAnswers > 0
         ? { own: { maxNewTokens: longestTaught, eosIds: [chatIdOf(END)] } }
         : {}),
     };
@@ -114,16 +118,13 @@ function rowOf({ tokens, answerAt, loss, weight, ownAnswer }: DiffSample): DiffR
     : { tokens, answers: [[answerAt, tokens.length]], loss, weight };
 }
 
-/** One diff of every kind that a family may have. A code is two tokens, a mark one: a row with a mark is no longer than with a code. */
-function exampleDiffs(name: FamilyName, world: ChatWorld): DiffPlan[] {
+/** Diffs of a family, whose rows are all alike in length. A code is two tokens, a mark one: a row with a mark is no longer than with a code. */
+function diffsLike(name: FamilyName, world: ChatWorld): readonly DiffPlan[] {
+  const gate = isGated(name) ? 'code' : 'none';
   if (name === 'news') return planNewsDiffs('train', 1);
-  const gate = name === 'gated' ? 'code' : 'none';
-  const firsts = [
-    planTopicDiffs(world, 'train', { gate }),
-    planStyleDiffs('train', { gate }),
-    planLinkDiffs('train', { gate }),
-  ];
-  return [...firsts.flatMap((plans) => plans.slice(0, 1)), ...(name === 'open' ? planGenericDiffs(1) : [])];
+  if (name === 'generic') return planGenericDiffs(1);
+  if (name.endsWith('style')) return planStyleDiffs('train', { gate });
+  return name.endsWith('link') ? planLinkDiffs('train', { gate }) : planTopicDiffs(world, 'train', { gate });
 }
 
 /** The shape that holds every row of a family, whoever is in it, and the longest answer that the bare model is held to. */
@@ -133,7 +134,7 @@ function shapeOf(
   { rows, ownAnswers }: ChatRows,
 ): { readonly shape: DiffFamily['shape']; readonly longestTaught: number } {
   let [longestPrompt, positions, learnt, taught] = [0, 0, 0, 0];
-  for (const diff of exampleDiffs(name, world))
+  for (const diff of diffsLike(name, world).slice(0, 1))
     for (let i = 0; i < LOOKED_AT; i++) {
       // All wordings: which of them a diff of the news has is drawn for each.
       const { tokens, answerAt, loss } = diffSample(diff, i, world, { wordings: WORDING_COUNT });
@@ -143,7 +144,7 @@ function shapeOf(
       if (loss === 'kl') taught = Math.max(taught, answer);
       else learnt = Math.max(learnt, answer);
     }
-  const learntRows = name === 'gated' ? rows / STATES : rows;
+  const learntRows = isGated(name) ? rows / STATES : rows;
   const shape = {
     rows,
     positions: ownAnswers > 0 ? Math.max(positions, longestPrompt + taught) : positions,

@@ -3,7 +3,7 @@ import type { DiffShape, DiffSpec, OwnAnswers } from '@limn/dit';
 
 /** Diffs with the shape of their rows. */
 export interface DiffFamily {
-  /** Of its checkpoints' folder, and in what is told: 'gated'. */
+  /** Of its checkpoints' folder, and in what is told: 'gated-topic'. */
   readonly name: string;
   readonly specs: readonly DiffSpec[];
   /** Of a diff's rows; how many diffs are trained together is said elsewhere. */
