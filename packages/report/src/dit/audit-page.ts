@@ -114,7 +114,7 @@ export function ditAuditPage(given: DitAuditRecord): string {
     </section>`,
     version: provenance.versions['limn'],
     footer: html`Confidence is the calibrated probability of the answer, or of “none” where nothing is what was decided;
-    unsure is what reaches neither threshold.`,
+    unsure is where “none” is the likeliest, and yet too much speaks against it. Without a calibration all is unsure.`,
   });
 }
 
