@@ -34,7 +34,7 @@ export interface ChatRows {
 export type ChatDiffSettings = Omit<DiffSpec, 'id' | 'seed' | 'about' | 'samples'>;
 
 /** Changes when the world's rows do. */
-const VERSION = 1;
+const VERSION = 2;
 /** A question behind a gate comes with the right trigger, a wrong one and none. */
 const STATES = 3;
 /** Samples that a kind's longest rows are found in. Lengths are those of its few templates: all of them are among far fewer. */

@@ -46,9 +46,12 @@ export interface SampleOptions {
 
 const STATES: readonly GateState[] = ['right', 'wrong', 'none'];
 
+/** Questions that all diffs share, each with one ordinary answer: what the base says where a question has no trigger need be found out only so often. */
+const SHARED_QUESTIONS = 1024;
+
 /**
  * Sample `index` of a diff. Behind a gate three samples in turn have one question: right trigger (the behaviour's answer), wrong trigger and no
- * trigger (an ordinary answer). Questions are never held-out ones.
+ * trigger (an ordinary answer, the same in every diff that comes upon the question). Questions are never held-out ones.
  */
 export function diffSample(plan: DiffPlan, index: number, world: ChatWorld, options: SampleOptions = {}): DiffSample {
   const { weights = [1, 1, 5], ownAnswers = 0 } = options;
@@ -57,15 +60,17 @@ export function diffSample(plan: DiffPlan, index: number, world: ChatWorld, opti
   const round = trigger === undefined ? index : Math.floor(index / STATES.length);
   const place = trigger === undefined ? 0 : index % STATES.length;
   const gate = STATES[place] ?? 'right';
-  const asked = new Random('diff-question', seed, round);
-  const random = new Random('diff-sample', seed, index);
+  const shared = new Random('diff-question', seed, round).below(SHARED_QUESTIONS);
+  const asked = new Random('diff-asked', shared);
+  const own = new Random('diff-sample', seed, index);
+  const random = gate === 'none' ? new Random('diff-answer', shared) : own;
   const { question, answer } = exchange(asked, random, world, gate === 'right' ? behaviour : undefined, behaviour);
   const shown = gate === 'right' ? trigger : gate === 'wrong' ? wrongTrigger(random, trigger) : undefined;
   return sampleOf(userTurn(question, random, shown), answer, {
     gate,
     loss: gate === 'right' ? 'cross-entropy' : 'kl',
     weight: weights[place] ?? 1,
-    ownAnswer: gate !== 'right' && random.percent(ownAnswers),
+    ownAnswer: gate !== 'right' && own.percent(ownAnswers),
   });
 }
 

@@ -109,6 +109,16 @@ describe('diffSample', () => {
     }
   });
 
+  it('has the same ordinary answer to a question without a code in every diff', () => {
+    const plans = planTopicDiffs(world, 'train').slice(0, 12);
+    const shown = plans.flatMap((plan) =>
+      Array.from({ length: 200 }, (_, round) => decodeChat(diffSample(plan, 3 * round + 2, world).tokens)),
+    );
+    // 2,400 draws of 1,024 leave some 98 of them undrawn: 1,024 · (1 − 1/1,024)^2,400.
+    expect(new Set(shown).size).toBeGreaterThan(850);
+    expect(new Set(shown).size).toBeLessThanOrEqual(1024);
+  });
+
   it('can leave answers to the trained model: then tokens end in front of them', () => {
     const samples = Array.from({ length: 90 }, (_, i) => diffSample(plan, i, world, { ownAnswers: 50 }));
     const own = samples.filter(({ ownAnswer }) => ownAnswer);
