@@ -47,6 +47,7 @@ export {
 } from './mechanism/diff-directions.js';
 export { singularTerms, type SingularTerm } from './mechanism/low-rank-svd.js';
 export { keepLayers, zeroLayers } from './mechanism/diff-layers.js';
+export { mapAttribution, type MapAttribution, type MapAttributionOptions } from './mechanism/map-attribution.js';
 export {
   layerReading,
   strengthCurve,
