@@ -32,7 +32,7 @@ const ROWS = 16;
  * ∫₀¹ ∂/∂c_m log P(answer | question; base + Σ_m c_m·ΔW_m + adapter) at c = (α, …, α) dα of every map m, by the midpoint rule. The integrals of all maps add up to what the whole diff adds, as
  * log-probabilities with single maps zeroed do not. The derivative is ⟨∂/∂B_m, B_m⟩ / α, as the strength multiplies B_m. Cost: steps passes of one row, forward and backward.
  * @throws LimnError `usage/diff-reading` for steps that are none, and for a question or an answer without tokens; `tokens/…`; `data/lora-empty`, `data/lora-module`, `data/lora-rank`, `data/lora-shape`, `data/lora-values`,
- * `data/lora-base`, `data/lora-processed`; `gpu/…`; AbortedError
+ * `data/lora-base`, `data/lora-processed`, `usage/lora-strength`; `memory/over-budget`, `gpu/…`; AbortedError
  */
 export async function mapAttribution(
   model: HookedModel,
