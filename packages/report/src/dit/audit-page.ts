@@ -7,7 +7,7 @@ import { factList, provenanceFacts } from '../provenance.js';
 import { maskSecrets } from '../secrets.js';
 import { adapterFact, baseFact, calibrationFact, heldOutPart } from './asked-facts.js';
 import { checkDitAudit, type DitAuditRecord, type DitAuditRow } from './audit-record.js';
-import { auditColumns, auditHeads, auditTableRow, mostOthers, type AuditColumns } from './audit-row.js';
+import { auditColumns, auditHeads, auditTableRow, otherAnswers, type AuditColumns } from './audit-row.js';
 import { summariseDitAudit } from './audit-summary.js';
 import { decisionWords } from './decision-words.js';
 import { plainTables } from './plain-tables.js';
@@ -34,9 +34,9 @@ export function ditAuditPage(given: DitAuditRecord): string {
   const { headline, sentences } = summariseDitAudit(record);
   const { rows, roc = [], watch, tables = [], refused = [], provenance } = record;
   const columns = auditColumns(rows);
-  // An answer may stand among the likeliest, and is not told twice.
   const live: LiveAudit = {
-    rows: rows.map((row) => ({ ...row, top: row.top.slice(0, mostOthers + 1) })),
+    // What is not told need not be carried.
+    rows: rows.map((row) => ({ ...row, top: otherAnswers(row) })),
     columns,
     shown: firstRows,
   };

@@ -16,7 +16,7 @@ export interface AuditColumns {
 export type AuditKey = 'rank' | 'name' | 'update' | 'decision' | 'answer' | 'confidence' | 'none' | 'label' | 'correct';
 
 /** Further answers that a row names. */
-export const mostOthers = 3;
+const mostOthers = 3;
 
 export const auditColumns = (rows: readonly DitAuditRow[]): AuditColumns => ({
   update: rows.some(({ update }) => update !== undefined),
@@ -39,14 +39,18 @@ export const auditHeads = (
   ...(columns.correct ? [{ key: 'correct', name: 'Right' } as const] : []),
 ];
 
+/** The likeliest answers besides the one that is given, which may stand among them. */
+export const otherAnswers = ({ top, answer }: Pick<DitAuditRow, 'top' | 'answer'>): DitAuditRow['top'] =>
+  top.filter((each) => each.text.trim() !== answer.trim()).slice(0, mostOthers);
+
 /** `rank` counts from 1, as the record is ranked. */
 export function auditTableRow(row: DitAuditRow, rank: number, columns: AuditColumns): Drawn {
-  const { name, update, decision, answer, confidence, none, label, correct, top } = row;
+  const { name, update, decision, answer, confidence, none, label, correct } = row;
   const { sign, word } = decisionWords[decision];
   const cell = (kind: string, ...content: readonly (Drawn | string | false)[]): Drawn =>
     drawn('td', { class: kind }, ...content);
   const text = (kind: string, words: string): Drawn => cell(kind, drawn('bdi', {}, words));
-  const others = top.filter((each) => each.text.trim() !== answer.trim()).slice(0, mostOthers);
+  const others = otherAnswers(row);
   return drawn(
     'tr',
     { class: decision },
