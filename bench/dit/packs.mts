@@ -12,7 +12,15 @@ const TOGETHER = '64';
 /** The words behind `limn` that make a pack. */
 export function packWords(base: string, folder: string, plan: PackPlan, study: StudyPlan): string[] {
   const { plans, gate, each, rank } = plan;
-  const given = { gate, each, rank, updates: study.updates, rate: study.rate, tasks: TOGETHER };
+  const given = {
+    gate,
+    each,
+    rank,
+    updates: study.updates,
+    'sample-weights': study.sampleWeights,
+    rate: study.rate,
+    tasks: TOGETHER,
+  };
   const options = Object.entries(given).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}`, String(value)],
   );
