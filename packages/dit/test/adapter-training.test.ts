@@ -1,5 +1,4 @@
 // Training the adapter: order of examples, early stopping, goes on to the same bytes, makes nothing new in a steady update, knows its memory, refuses what means nothing.
-import { checkpointContent, openCheckpoint } from '@limn/hooks';
 import { expectSameBits, refusal, testGpu, type ToyModel } from '@limn/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -18,6 +17,7 @@ import { exampleOrder } from '../src/adapter/example-order.js';
 import { readExamples } from '../src/adapter/read-examples.js';
 import { DiffStack } from '../src/diffs/diff-stack.js';
 import { example, readingJob, readingOptions, trainReading } from './adapter-job.js';
+import { ofAnotherMachine } from './another-machine.js';
 import { memoryStore, numbersOf, toyModel } from './diffs-job.js';
 import { afterKill } from './killed-child.js';
 
@@ -170,19 +170,7 @@ describe('going on', () => {
     });
     store.bytes = finished.map((byte, i) => (i === finished.length - 5 ? byte ^ 1 : byte));
     expect(await refusal(trainReading(toy, store))).toMatchObject({ code: 'checkpoint/damaged' });
-    const format = 'limn-dit-training/1';
-    const opened = await openCheckpoint(
-      { bytes: finished.length, read: async (from, to) => finished.slice(from, to) },
-      format,
-    );
-    const elsewhere = JSON.stringify({ ...(JSON.parse(opened.about) as object), machine: 'another' });
-    const tensors = Array.from(opened.tensors, ([name, { size }]) => ({
-      name,
-      type: 'F32' as const,
-      size,
-      values: () => opened.floats(name),
-    }));
-    await store.write(checkpointContent(format, tensors, elsewhere));
+    await store.write(await ofAnotherMachine(finished, 'limn-dit-training/1'));
     expect(await refusal(trainReading(toy, store))).toMatchObject({ code: 'checkpoint/other-machine' });
     sameAsWhole(await trainReading(toy, undefined, { checkpoints: { store, allowDrift: true } }));
   });

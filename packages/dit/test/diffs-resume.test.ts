@@ -1,8 +1,8 @@
 // A training that was aborted, or killed, ends in the same bytes; what cannot be gone on from is refused.
-import { checkpointContent, openCheckpoint } from '@limn/hooks';
 import { expectSameBits, refusal, testGpu, type ToyModel } from '@limn/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TrainedDiff, TrainedDiffs } from '../src/index.js';
+import { ofAnotherMachine } from './another-machine.js';
 import { longDiffs, memoryStore, numbersOf, toyModel, trainLong } from './diffs-job.js';
 import { afterKill } from './killed-child.js';
 
@@ -61,19 +61,7 @@ test('other diffs, damaged bytes and other machines are refused', async () => {
   expect(await refusal(trainLong(toy, store, { rate: 0.02 }))).toMatchObject({ code: 'checkpoint/other-settings' });
   store.bytes = finished.map((byte, i) => (i === finished.length - 5 ? byte ^ 1 : byte));
   expect(await refusal(trainLong(toy, store))).toMatchObject({ code: 'checkpoint/damaged' });
-  // A file whose own digest is right, of a machine that is not this one.
-  const opened = await openCheckpoint(
-    { bytes: finished.length, read: async (from, to) => finished.slice(from, to) },
-    'limn-diffs/1',
-  );
-  const elsewhere = JSON.stringify({ ...(JSON.parse(opened.about) as object), machine: 'another' });
-  const tensors = Array.from(opened.tensors, ([name, { size }]) => ({
-    name,
-    type: 'F32' as const,
-    size,
-    values: () => opened.floats(name),
-  }));
-  await store.write(checkpointContent('limn-diffs/1', tensors, elsewhere));
+  await store.write(await ofAnotherMachine(finished, 'limn-diffs/1'));
   expect(await refusal(trainLong(toy, store))).toMatchObject({ code: 'checkpoint/other-machine' });
   const checkpoints = { store, allowDrift: true };
   sameAsWhole(await trainLong(toy, undefined, { checkpoints }));

@@ -1,9 +1,10 @@
 // What training the adapter takes of the GPU, known before any of it is allocated: an update and a validation are recorded and never run.
-import { formatBytes, LimnError } from '@limn/gpu';
+import type { LimnError } from '@limn/gpu';
 import type { HookedModel } from '@limn/hooks';
 import { assign, fill, type Tensor } from '@limn/tensor';
 import { DiffStack, stackBytes } from '../diffs/diff-stack.js';
 import type { LoraWeights } from '../lora/lora-weights.js';
+import { overBudget, type TrainingBytes } from '../training/over-budget.js';
 import { ditBatch, frozenDiffs, recordDitSlopes, type DitBatch, type FrozenDiffs } from './adapter-pass.js';
 import { DEFAULT_DIT_MEMORY, settleDit, type DitSettings, type TrainDitOptions } from './adapter-options.js';
 import { checkExamples, type DitData, type DitExample } from './dit-example.js';
@@ -49,7 +50,7 @@ export function planSettledDit(
   const linears = model.linears().filter(({ name }) => settings.modules.includes(name));
   const stacked = stackBytes(linears, 1, settings.rank);
   const factors = 3 * stacked;
-  if (factors > memoryBytes) throw overBudget({ factors, update: 0, memoryBytes });
+  if (factors > memoryBytes) throw refuse({ factors, update: 0, memoryBytes });
   const batch = fullBatch(diffs, settings);
   const kernels = new Set<string>();
   let update = 0;
@@ -67,7 +68,7 @@ export function planSettledDit(
     update = Math.max(update, plan.bytesPeak - stacked);
     for (const kernel of plan.kernels) kernels.add(kernel);
   }
-  if (factors + update > memoryBytes) throw overBudget({ factors, update, memoryBytes });
+  if (factors + update > memoryBytes) throw refuse({ factors, update, memoryBytes });
   return { factors, update, memoryBytes, settings, kernels: [...kernels].sort() };
 }
 
@@ -82,19 +83,9 @@ function fullBatch({ loras }: FrozenDiffs, settings: DitSettings): DitBatch {
   return ditBatch(examples, settings);
 }
 
-function overBudget(bytes: {
-  readonly factors: number;
-  readonly update: number;
-  readonly memoryBytes: number;
-}): LimnError {
-  const { factors, update, memoryBytes } = bytes;
-  const forUpdate = update === 0 ? '' : ` and ${formatBytes(update)} for an update`;
-  return new LimnError(
-    'memory/over-budget',
-    `Training the adapter takes ${formatBytes(factors)} of factors and moments${forUpdate}; the budget is ${formatBytes(memoryBytes)}.`,
-    {
-      details: { bytesNeeded: factors + update, ...bytes },
-      hint: 'Make batch, positions or rank smaller, adapt fewer maps, or raise memoryBytes.',
-    },
+const refuse = (bytes: TrainingBytes): LimnError =>
+  overBudget(
+    'Training the adapter',
+    bytes,
+    'Make batch, positions or rank smaller, adapt fewer maps, or raise memoryBytes.',
   );
-}

@@ -1,7 +1,8 @@
 // What training diffs takes of the GPU, known before any of it is allocated: an update is recorded and never run.
-import { formatBytes, LimnError } from '@limn/gpu';
+import type { LimnError } from '@limn/gpu';
 import type { HookedModel } from '@limn/hooks';
 import { assign, fill, type Tensor } from '@limn/tensor';
+import { overBudget, type TrainingBytes } from '../training/over-budget.js';
 import { diffGroups } from './diff-key.js';
 import { settleDiffs, type SettledTraining, type TrainDiffsOptions } from './diff-options.js';
 import type { DiffSpec } from './diff-spec.js';
@@ -53,7 +54,7 @@ export function planSettled(model: HookedModel, { diffs, settings, memoryBytes }
     const stacked = stackBytes(linears, tasks, rank);
     // The factors, and two moments of each.
     const held = 3 * stacked;
-    if (held > memoryBytes) throw overBudget({ factors: held, update: 0, memoryBytes });
+    if (held > memoryBytes) throw refuse({ factors: held, update: 0, memoryBytes });
     using step = model.gpu.step({ label: 'plan of an update' });
     // Factors of the step's own stand in for those that outlive it; Adam's update takes nothing of its own, as a copy does not.
     const stack = new DiffStack(model.gpu, linears, Array.from({ length: tasks }), rank, (label, shape) =>
@@ -73,25 +74,15 @@ export function planSettled(model: HookedModel, { diffs, settings, memoryBytes }
     const plan = step.plan();
     const own = Math.max(plan.bytesPeak - stacked, between);
     for (const kernel of plan.kernels) kernels.add(kernel);
-    if (held + own > memoryBytes) throw overBudget({ factors: held, update: own, memoryBytes });
+    if (held + own > memoryBytes) throw refuse({ factors: held, update: own, memoryBytes });
     if (held + own > factors + update) [factors, update] = [held, own];
   }
   return { factors, update, memoryBytes, groups: groups.length, updates, kernels: [...kernels].sort() };
 }
 
-function overBudget(bytes: {
-  readonly factors: number;
-  readonly update: number;
-  readonly memoryBytes: number;
-}): LimnError {
-  const { factors, update, memoryBytes } = bytes;
-  const forUpdate = update === 0 ? '' : ` and ${formatBytes(update)} for an update`;
-  return new LimnError(
-    'memory/over-budget',
-    `Training diffs takes ${formatBytes(factors)} of factors and moments${forUpdate}; the budget is ${formatBytes(memoryBytes)}.`,
-    {
-      details: { bytesNeeded: factors + update, ...bytes },
-      hint: 'Make shape.tasks, shape.rows, shape.positions or shape.taught smaller, adapt fewer maps, or raise memoryBytes.',
-    },
+const refuse = (bytes: TrainingBytes): LimnError =>
+  overBudget(
+    'Training diffs',
+    bytes,
+    'Make shape.tasks, shape.rows, shape.positions or shape.taught smaller, adapt fewer maps, or raise memoryBytes.',
   );
-}
