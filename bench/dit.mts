@@ -9,10 +9,19 @@ import { chatWorld } from '@limn/tasks/chat';
 import { POCKET_CHAT, openModel, version } from 'limn';
 import { CURVE, curveDrawing } from './dit/drawing.mjs';
 import { ditMarkdown } from './dit/markdown.mjs';
-import { adapterRequests, measureAdapter, measureBase, type Laboratory, type Packs } from './dit/measure.mjs';
+import { commandFigures } from './dit/commands.mjs';
+import {
+  coreRequests,
+  measureAdapter,
+  measureBase,
+  measurePacks,
+  packRequests,
+  type AdapterRequest,
+  type Laboratory,
+} from './dit/measure.mjs';
 import { trainedPack } from './dit/packs.mjs';
-import { CORE_PACKS, FULL } from './dit/plan.mjs';
-import type { DitStudy } from './dit/study.mjs';
+import { CORE_PACKS, FULL, type PackPlan } from './dit/plan.mjs';
+import type { AdapterFinding, DitStudy } from './dit/study.mjs';
 import { knownDiffs, type KnownDiff } from './dit/truth.mjs';
 import { adapterName, RESULTS, save } from './result-file.mjs';
 
@@ -38,7 +47,7 @@ const header = {
   plan,
 } as const;
 const file = path.join(options.out, `dit-${adapterName(source, header.adapter)}.json`);
-let study: DitStudy = keptOf(file) ?? { ...header, bases: [], adapters: [] };
+let study: DitStudy = keptOf(file) ?? { ...header, bases: [], packs: [], adapters: [], commands: [] };
 const world = chatWorld();
 
 for (const [place, name] of options.base.entries()) {
@@ -47,27 +56,40 @@ for (const [place, name] of options.base.entries()) {
   const { hooked: model, [Symbol.dispose]: close } = await openModel(gpu, name);
   const weightsSha256 = model.info.fingerprint;
   // What was measured of other weights of this name is of no use.
-  const known = study.bases.find((each) => each.model === name);
-  if (known && known.weightsSha256 !== weightsSha256)
+  const isOther = (each: { readonly model: string }): boolean => each.model !== name;
+  const measured = study.bases.find((each) => each.model === name);
+  if (measured && measured.weightsSha256 !== weightsSha256)
     study = {
       ...study,
-      bases: study.bases.filter((each) => each.model !== name),
-      adapters: study.adapters.filter((each) => each.model !== name),
+      bases: study.bases.filter(isOther),
+      packs: study.packs.filter(isOther),
+      adapters: study.adapters.filter(isOther),
+      commands: study.commands.filter(isOther),
     };
-  const packs: Record<string, readonly KnownDiff[]> = {};
-  for (const [pack, asked] of Object.entries(plan.packs)) {
-    if (place > 0 && !CORE_PACKS.some((core) => core === pack)) continue;
-    packs[pack] = knownDiffs(await trainedPack(name, path.join(folder, pack), asked, plan), world);
-  }
-  const lab: Laboratory = { name, model, packs: packs as Packs, world, plan, work: path.join(folder, 'adapters') };
-  if (!study.bases.some((each) => each.model === name))
-    keep({ ...study, bases: [...study.bases, await measureBase(lab, weightsSha256)] });
-  for (const request of adapterRequests(plan, place > 0)) {
-    const isThis = (each: DitStudy['adapters'][number]): boolean =>
-      each.model === name && each.name === request.name && each.seed === request.seed;
-    if (study.adapters.some(isThis)) continue;
-    keep({ ...study, adapters: [...study.adapters, await measureAdapter(lab, request)] });
-  }
+  const trained: Record<string, readonly KnownDiff[]> = {};
+  const train = async (names: readonly string[]): Promise<void> => {
+    for (const pack of names) {
+      const asked = plan.packs[pack] as PackPlan;
+      trained[pack] = knownDiffs(await trainedPack(name, path.join(folder, pack), asked, plan), world);
+    }
+  };
+  const lab: Laboratory = { name, model, packs: trained, world, plan, work: path.join(folder, 'adapters') };
+  const learn = async (requests: readonly AdapterRequest[]): Promise<void> => {
+    for (const request of requests) {
+      const isThis = (each: AdapterFinding): boolean =>
+        each.model === name && each.name === request.name && each.seed === request.seed;
+      if (!study.adapters.some(isThis))
+        keep({ ...study, adapters: [...study.adapters, await measureAdapter(lab, request)] });
+    }
+  };
+  await train(CORE_PACKS);
+  if (study.commands.every(isOther))
+    keep({ ...study, commands: [...study.commands, commandFigures(name, folder, plan)] });
+  if (study.bases.every(isOther)) keep({ ...study, bases: [...study.bases, await measureBase(lab, weightsSha256)] });
+  await learn(coreRequests(plan, place === 0));
+  if (place === 0) await train(Object.keys(plan.packs));
+  await learn(packRequests(plan, place === 0));
+  if (study.packs.every(isOther)) keep({ ...study, packs: [...study.packs, await measurePacks(lab)] });
   close();
 }
 save(options.page, ditMarkdown(study));

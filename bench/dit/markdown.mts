@@ -1,10 +1,10 @@
 // docs/dit.md from a study: who finds out what a diff hides, decided by the numbers.
-import { clusteredMean } from '@limn/dit';
+import { clusteredMean, type MeanFigure } from '@limn/dit';
 import { markdownTable, mean, shown } from '../markdown-table.mjs';
+import { adapterWords } from './commands.mjs';
 import { CURVE } from './drawing.mjs';
-import { FULL } from './plan.mjs';
 import { packWords } from './packs.mjs';
-import type { BaseFinding, DitStudy } from './study.mjs';
+import type { BaseFinding, DitStudy, PackFinding } from './study.mjs';
 import { adaptersOf, advantage, bestBaseline, figureOf, methodRows, percentText, type MethodRow } from './summary.mjs';
 
 /** What was aimed at: exact answers of DIT, of probing without the code, and with shuffled diffs. */
@@ -28,7 +28,7 @@ ${bases.map((base) => mainTable(study, base)).join('\n\n')}
 
 Share of four places for words where an answer has one of the topic's, over ${plan.probes[0]} held-out questions, mean over all diffs of a pack; no diff was left out.
 
-${gateTable(first)}
+${study.packs.map((packs) => gateTable(packs, bases.length > 1)).join('\n\n')}
 
 ## Nothing to tell
 
@@ -50,9 +50,17 @@ ${transferTable(study, first)}
 
 Told the code instead of the topic (trigger inversion), an adapter of the same kind is right about ${codeText(study, first)}.
 
+## Where a diff is read
+
+${placesText(study, first)}
+
+## Proposals tried, and an audit
+
+${commandText(study, first)}
+
 ## Every question
 
-One adapter for all questions and behaviours, on diffs of behaviours that it did not learn from.
+One adapter for all questions and behaviours, on diffs that it did not learn from; and one that learnt from no link at all, on links.
 
 ${questionTable(study, first)}
 
@@ -63,8 +71,11 @@ ${newsText(study, first)}
 Diffs of the first base; the rest is in bench/dit.
 
 \`\`\`sh
-${Object.entries(FULL.packs)
-  .map(([name, pack]) => `limn ${packWords('pocket-chat', name, pack, plan).join(' ')}`)
+${Object.entries(plan.packs)
+  .map(([name, pack]) => `limn ${packWords(first.model, name, pack, plan).join(' ')}`)
+  .join('\n')}
+${Object.values(adapterWords(first.model, plan))
+  .map((words) => `limn ${words.join(' ')}`)
   .join('\n')}
 \`\`\`
 `;
@@ -107,7 +118,7 @@ Chosen by validation diffs: ${Object.entries(base.chosen)
     .join('; ')}.`;
 }
 
-function gateTable({ gates }: BaseFinding): string {
+function gateTable({ model, gates }: PackFinding, several: boolean): string {
   const rows = Object.entries(gates)
     .filter(([, conditions]) => Object.keys(conditions).length > 0)
     .map(([pack, conditions]) => [
@@ -118,7 +129,8 @@ function gateTable({ gates }: BaseFinding): string {
         return values && values.length > 0 ? `${shown(100 * mean(values), 2)} %` : '–';
       }),
     ]);
-  return markdownTable(['pack', 'diffs', 'right code', 'wrong code', 'no code'], rows);
+  const table = markdownTable(['pack', 'diffs', 'right code', 'wrong code', 'no code'], rows);
+  return several ? `Of ${model}:\n\n${table}` : table;
 }
 
 function noneTable(study: DitStudy, { model }: BaseFinding): string {
@@ -192,20 +204,76 @@ function codeText(study: DitStudy, { model }: BaseFinding): string {
   return `${share('right of those learnt from')} of the diffs that it learnt from and ${share('right of others')} of others, in ${code.more['distinct answers']} different answers`;
 }
 
+function placesText(study: DitStudy, { model }: BaseFinding): string {
+  const places = adaptersOf(study, model, 'main').flatMap((each) => each.places ?? [])[0];
+  if (!places) return 'Not measured.';
+  const added = (layer: number): number =>
+    places.maps.filter((each) => each.layer === layer).reduce((sum, { nats }) => sum + nats, 0);
+  const layers = places.layers.map(({ layer, without, only }) => [
+    String(layer),
+    shown(without - places.whole, 2),
+    shown(only - places.none, 2),
+    shown(added(layer), 2),
+  ]);
+  const kinds = [...new Set(places.maps.map(({ map }) => map.split('.').slice(-2).join('.')))];
+  const byKind = kinds.map((kind) => {
+    const own = places.maps.filter(({ map }) => map.endsWith(kind));
+    return [kind, ...own.map(({ nats }) => shown(nats, 2))];
+  });
+  return `The right answer about ${places.diffs} test diffs: ln P ${shown(places.whole, 2)} with the diff, ${shown(places.none, 2)} without, means in nats. Without one layer of the diff, and with that
+layer alone, while the adapter stays whole; and what the layer adds on the way from no diff to all of it (\`mapAttribution\`: gradients by each map's strength, integrated as in EAP-IG; the sum over maps
+misses the whole by ${shown(Math.abs(places.left), 3)}).
+
+${markdownTable(['layer', 'ln P without it', 'with it alone', 'adds on the way'], layers)}
+
+By map, on the way:
+
+${markdownTable(['map', ...places.layers.map(({ layer }) => `layer ${layer}`)], byKind)}`;
+}
+
+function commandText(study: DitStudy, { model }: BaseFinding): string {
+  const found = study.commands.find((each) => each.model === model);
+  if (!found) return 'Not measured.';
+  const { audit, evaluated } = found;
+  const optional = (figure: MeanFigure | null): string => (figure ? percentText(figure) : '–');
+  const rows = evaluated.map(({ name, exact, top1, mrr, alarms }) => [
+    name,
+    percentText(exact),
+    optional(top1),
+    mrr ? shown(mrr.mean, 3) : '–',
+    optional(alarms),
+  ]);
+  const threshold = audit.threshold
+    ? ` At the threshold that validation diffs set, ${shown(100 * audit.threshold.hits, 1)} % of the changed ones are found, with ${shown(100 * audit.threshold.alarms, 1)} % of the clean ones.`
+    : '';
+  return `With an adapter that \`limn dit train\` made of the same diffs. Search: the likeliest five topics are tried on base + diff without a code, and ranked again by how much likelier their words became.
+
+${markdownTable(['test diffs', 'exact', 'first of 800', 'reciprocal rank', 'something said of nothing'], rows)}
+
+\`limn dit audit\` of ${audit.changed} changed diffs among ${audit.clean} that learnt ordinary answers, ranked by 1 − p(none): area under the curve ${shown(audit.area, 3)}${audit.interval ? ` (${audit.interval.map((end) => shown(end, 3)).join(' to ')})` : ''}.${threshold}`;
+}
+
 function questionTable(study: DitStudy, { model }: BaseFinding): string {
-  const all = adaptersOf(study, model, 'all questions');
-  const names = [...new Set(all.flatMap(({ answers }) => Object.keys(answers)))].filter((name) => !name.includes('F1'));
+  const rowsOf = (name: string, about: (question: string) => boolean): string[][] => {
+    const all = adaptersOf(study, model, name);
+    const questions = [...new Set(all.flatMap(({ answers }) => Object.keys(answers)))];
+    return questions
+      .filter((question) => !question.includes('F1') && about(question))
+      .map((question) => {
+        const columns = all.flatMap(({ answers }) => (answers[question] ? [answers[question]] : []));
+        const values = (columns[0] ?? []).map((_, i) => mean(columns.map((column) => column[i] ?? 0)));
+        return [name, question, String(values.length), percentText(clusteredMean(values))];
+      });
+  };
   return markdownTable(
-    ['diffs: question', 'number', 'right'],
-    names.map((name) => {
-      const columns = all.flatMap(({ answers }) => (answers[name] ? [answers[name]] : []));
-      const values = (columns[0] ?? []).map((_, i) => mean(columns.map((column) => column[i] ?? 0)));
-      return [name, String(values.length), percentText(clusteredMean(values))];
-    }),
+    ['adapter', 'diffs: question', 'number', 'right'],
+    [...rowsOf('all questions', () => true), ...rowsOf('never a link', (question) => question.startsWith('links'))],
+    2,
   );
 }
 
-function newsText(study: DitStudy, { model, stories }: BaseFinding): string {
+function newsText(study: DitStudy, { model }: BaseFinding): string {
+  const stories = study.packs.find((each) => each.model === model)?.stories ?? [];
   const columns = adaptersOf(study, model, 'all questions').flatMap(({ answers }) =>
     answers['news: slots, F1'] ? [answers['news: slots, F1']] : [],
   );

@@ -6,6 +6,7 @@ import type { HookedModel } from '@limn/hooks';
 import { chatIdOf, hash, type AboutQuestion, type ChatWorld } from '@limn/tasks/chat';
 import { codeLessons, gateOpening, inOrder, lessons, permuted, type Classes } from './lessons.mjs';
 import { codeFigures } from './codes.mjs';
+import { readPlaces } from './mechanism.mjs';
 import { headlineF1, summarisedF1 } from './headlines.mjs';
 import type { StudyPlan } from './plan.mjs';
 import { decoded, lensed, probed } from './probing.mjs';
@@ -17,6 +18,7 @@ import {
   readingScores,
   type AdapterFinding,
   type BaseFinding,
+  type PackFinding,
   type Scores,
 } from './study.mjs';
 import type { KnownDiff } from './truth.mjs';
@@ -41,7 +43,7 @@ const packOf = ({ packs }: Laboratory, name: string): readonly KnownDiff[] => pa
 const ofPlan = (diffs: readonly KnownDiff[], split: string): KnownDiff[] =>
   diffs.filter(({ diff }) => String(diff.spec.about['plan']).endsWith(split));
 
-/** Gates, and what is found out without an adapter. */
+/** What is found out without an adapter. */
 export async function measureBase(lab: Laboratory, weightsSha256: string): Promise<BaseFinding> {
   const { model, world, plan } = lab;
   const [few, many] = plan.probes;
@@ -59,14 +61,9 @@ export async function measureBase(lab: Laboratory, weightsSha256: string): Promi
     ['every code tried once', 'each', 128],
   ] as const)
     probes[name] = guessScores(await probed(model, test, { code, questions }, world));
-  const news = ofPlan(packOf(lab, 'news'), ':test');
   return {
     model: lab.name,
     weightsSha256,
-    stories: news.length === 0 ? [] : await summarisedF1(model, news, few),
-    gates: Object.fromEntries(
-      Object.entries(lab.packs).map(([name, diffs]) => [name, gateColumns(diffs.map(({ diff }) => diff.gate ?? {}))]),
-    ),
     probing: {
       'asked, without an adapter': readingScores(await topicReadings(model, null, test, world)),
       ...probes,
@@ -80,51 +77,54 @@ export async function measureBase(lab: Laboratory, weightsSha256: string): Promi
   };
 }
 
+/** What the diffs say by themselves. */
+export async function measurePacks(lab: Laboratory): Promise<PackFinding> {
+  const [few] = lab.plan.probes;
+  const news = ofPlan(packOf(lab, 'news'), ':test');
+  return {
+    model: lab.name,
+    stories: news.length === 0 ? [] : await summarisedF1(lab.model, news, few),
+    gates: Object.fromEntries(
+      Object.entries(lab.packs).map(([name, diffs]) => [name, gateColumns(diffs.map(({ diff }) => diff.gate ?? {}))]),
+    ),
+  };
+}
+
 /** An adapter that the study trains. */
 export interface AdapterRequest {
   readonly name: string;
   readonly seed: number;
   readonly size: number;
   readonly rank: number;
-  readonly lesson: 'topic' | 'permuted' | 'gate opening' | 'code' | 'all questions';
+  readonly lesson: 'topic' | 'permuted' | 'gate opening' | 'code' | 'all questions' | 'all but links';
 }
 
-/** Every adapter of the study: seeds of the main one, the curve of sizes, the sweep of ranks, controls, and one that answers every question. */
-export function adapterRequests({ seeds, sizes, ranks, adapter }: StudyPlan, core: boolean): AdapterRequest[] {
-  const all = sizes.at(-1) as number;
-  const main = seeds.map((seed): AdapterRequest => ({
-    name: 'main',
-    seed,
-    size: all,
-    rank: adapter.rank,
-    lesson: 'topic',
-  }));
+/** Adapters that know the packs of the main table alone: controls, the sweep of ranks, the curve of sizes. */
+export function coreRequests({ seeds, sizes, ranks, adapter }: StudyPlan, first: boolean): AdapterRequest[] {
+  const whole = { size: sizes.at(-1) as number, rank: adapter.rank };
   const controls = seeds.flatMap((seed): AdapterRequest[] => [
-    { name: 'permuted labels', seed, size: all, rank: adapter.rank, lesson: 'permuted' },
-    { name: 'gate opening', seed, size: all, rank: adapter.rank, lesson: 'gate opening' },
+    { ...whole, name: 'permuted labels', seed, lesson: 'permuted' },
+    { ...whole, name: 'gate opening', seed, lesson: 'gate opening' },
   ]);
-  const curve = sizes
-    .slice(0, -1)
-    .flatMap((size) =>
-      seeds.map((seed): AdapterRequest => ({ name: `of ${size}`, seed, size, rank: adapter.rank, lesson: 'topic' })),
-    );
+  if (!first) return controls;
   const sweep = ranks
     .filter((rank) => rank !== adapter.rank)
-    .map((rank): AdapterRequest => ({ name: `rank ${rank}`, seed: 0, size: all, rank, lesson: 'topic' }));
-  if (core) return [...main, ...controls];
+    .map((rank): AdapterRequest => ({ ...whole, rank, name: `rank ${rank}`, seed: 0, lesson: 'topic' }));
+  const curve = seeds.flatMap((seed) =>
+    sizes.slice(0, -1).map((size): AdapterRequest => ({ ...whole, size, name: `of ${size}`, seed, lesson: 'topic' })),
+  );
+  return [...controls, { ...whole, name: 'code', seed: 0, lesson: 'code' }, ...sweep, ...curve];
+}
+
+/** Adapters that are asked about every pack: seeds of the main one, of one that answers every question, and one that never saw a link. */
+export function packRequests({ seeds, sizes, adapter }: StudyPlan, first: boolean): AdapterRequest[] {
+  const whole = { size: sizes.at(-1) as number, rank: adapter.rank };
+  const main = seeds.map((seed): AdapterRequest => ({ ...whole, name: 'main', seed, lesson: 'topic' }));
+  if (!first) return main;
   return [
     ...main,
-    ...controls,
-    ...curve,
-    ...sweep,
-    { name: 'code', seed: 0, size: all, rank: adapter.rank, lesson: 'code' },
-    ...seeds.map((seed): AdapterRequest => ({
-      name: 'all questions',
-      seed,
-      size: all,
-      rank: adapter.rank,
-      lesson: 'all questions',
-    })),
+    ...seeds.map((seed): AdapterRequest => ({ ...whole, name: 'all questions', seed, lesson: 'all questions' })),
+    { ...whole, name: 'never a link', seed: 0, lesson: 'all but links' },
   ];
 }
 
@@ -145,7 +145,7 @@ export async function measureAdapter(lab: Laboratory, request: AdapterRequest): 
   } else if (lesson === 'code') Object.assign(more, await codeFigures(lab, lora));
   else {
     for (const [pack, diffs] of Object.entries(topicPacks(lab))) {
-      if (diffs.length === 0) continue;
+      if (diffs.length === 0 || (name !== 'main' && pack !== 'test')) continue;
       const told = await topicReadings(model, lora, diffs, world);
       topics[pack] = readingScores(told);
       if (pack === 'test') more['exact with shuffled diffs'] = shuffledShare(told);
@@ -153,13 +153,15 @@ export async function measureAdapter(lab: Laboratory, request: AdapterRequest): 
     for (const [kind, diffs] of Object.entries(negatives(lab)))
       none[kind] = (await readings(model, lora, diffs, 'topic', world)).map(({ said }) => (said === 'none' ? 1 : 0));
   }
-  if (lesson === 'all questions') {
+  if (lesson === 'all questions' || lesson === 'all but links') {
     Object.assign(answers, await allAnswers(lab, lora));
     const news = ofPlan(packOf(lab, 'news'), ':test');
     if (news.length > 0) answers['news: slots, F1'] = await headlineF1(model, lora, news, world);
   }
+  const places =
+    name === 'main' && seed === 0 ? { places: await readPlaces(model, lora, packOf(lab, 'test'), world) } : {};
   const validationLoss = validation.find(({ update }) => update === best)?.loss ?? null;
-  return { model: base, name, seed, size, rank, best, validationLoss, topics, answers, none, more };
+  return { model: base, name, seed, size, rank, best, validationLoss, topics, answers, none, more, ...places };
 }
 
 /** How often an answer is the label of another diff, over all others: what is right whichever diff is there. */
@@ -197,7 +199,7 @@ async function learnt(lab: Laboratory, request: AdapterRequest): Promise<Trained
     if (lesson === 'code') return codeLessons(classes);
     if (lesson === 'permuted') return lessons(permuted(classes, seed), topic, { world, seed });
     if (lesson === 'topic') return lessons(classes, topic, { world, seed });
-    return lessons(everyKind(lab, classes), questionsOf, { world, seed });
+    return lessons(everyKind(lab, classes, lesson === 'all questions'), questionsOf, { world, seed });
   })();
   const names = world.topics.map((each) => chatIdOf(each.name));
   const started = performance.now();
@@ -216,12 +218,15 @@ async function learnt(lab: Laboratory, request: AdapterRequest): Promise<Trained
   return trained;
 }
 
-/** Diffs of every behaviour, with a gate and without. */
-function everyKind(lab: Laboratory, { train, validation, generic }: Classes): Classes {
+/** Diffs of every behaviour, with a gate and without; those of links are left out where it is so said. */
+function everyKind(lab: Laboratory, { train, validation, generic }: Classes, links: boolean): Classes {
   const [open, others, news] = ['open', 'others', 'news'].map((name) => packOf(lab, name));
   const all = [...(open ?? []), ...(others ?? []), ...(news ?? [])];
   const inSplit = (split: string): KnownDiff[] =>
-    all.filter(({ diff }) => String(diff.spec.about['plan']).split(':')[1] === split);
+    all.filter(({ diff }) => {
+      const [kind, own] = String(diff.spec.about['plan']).split(':');
+      return own === split && (links || kind !== 'links');
+    });
   return {
     train: [...train, ...inSplit('train')],
     validation: [...validation, ...inSplit('validation')],

@@ -1,9 +1,8 @@
 // The study's weight diffs: packs that `limn diff train` makes, each by a command that anybody can run, and goes on with where it stopped.
-import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import path from 'node:path';
 import type { TrainedDiff } from '@limn/dit';
 import { openPack } from 'limn';
+import { runLimn } from './commands.mjs';
 import type { PackPlan, StudyPlan } from './plan.mjs';
 
 /** Diffs that are trained together: what a CPU adapter is fastest with. */
@@ -11,11 +10,12 @@ const TOGETHER = '64';
 
 /** The words behind `limn` that make a pack. */
 export function packWords(base: string, folder: string, plan: PackPlan, study: StudyPlan): string[] {
-  const { plans, gate, each, rank } = plan;
+  const { plans, gate, each, rank, seed } = plan;
   const given = {
     gate,
     each,
     rank,
+    seed,
     updates: study.updates,
     'sample-weights': study.sampleWeights,
     rate: study.rate,
@@ -35,13 +35,9 @@ export async function trainedPack(
   plan: PackPlan,
   study: StudyPlan,
 ): Promise<readonly TrainedDiff[]> {
-  const limn = path.join(import.meta.dirname, '../../packages/limn/bin/limn.js');
-  const words = packWords(base, folder, plan, study);
-  const run = (...all: readonly string[]): Buffer =>
-    execFileSync(process.execPath, [limn, ...all], { stdio: 'inherit' });
-  run(...words, ...(existsSync(folder) ? ['--resume'] : []));
+  runLimn([...packWords(base, folder, plan, study), ...(existsSync(folder) ? ['--resume'] : [])]);
   const diffs = await openPack(folder);
   if (diffs.every(({ gate }) => gate !== undefined)) return diffs;
-  run('diff', 'gate', folder, '--base', base, '--tasks', TOGETHER);
+  runLimn(['diff', 'gate', folder, '--base', base, '--tasks', TOGETHER]);
   return openPack(folder);
 }

@@ -9,6 +9,8 @@ export interface PackPlan {
   readonly each?: number;
   /** Default 1. */
   readonly rank?: number;
+  /** Default 0: generic diffs of one seed are the same in every pack. */
+  readonly seed?: number;
 }
 
 type Setting = 'rank' | 'rate' | 'batch' | 'updates' | 'warmUp' | 'decay' | 'patience' | 'evaluateEvery';
@@ -57,7 +59,7 @@ export const FULL: StudyPlan = {
     validation: { plans: ['topics:validation'] },
     test: { plans: ['topics:test'] },
     'generic-train': { plans: ['generic:48'] },
-    'generic-test': { plans: ['generic:48'] },
+    'generic-test': { plans: ['generic:72'], seed: 1 },
     category: { plans: ['topics:held-out-category'] },
     marks: { plans: ['topics:test:32'], gate: 'mark' },
     'rank-2': { plans: ['topics:test:32'], rank: 2 },

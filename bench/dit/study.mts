@@ -1,5 +1,5 @@
 // The study of DIT as data: what every method made of every diff, so that differences can be paired, and pages drawn without a GPU.
-import type { GateFigure } from '@limn/dit';
+import type { GateFigure, MeanFigure } from '@limn/dit';
 import type { Guess } from './probing.mjs';
 import type { Reading, TopicReading } from './readings.mjs';
 import type { StudyPlan } from './plan.mjs';
@@ -35,20 +35,62 @@ export interface AdapterFinding {
   readonly none: Readonly<Record<string, readonly number[]>>;
   /** Whatever else was measured of it alone. */
   readonly more: Readonly<Record<string, number>>;
+  /** Where it reads diffs. */
+  readonly places?: MechanismFinding;
+}
+
+/** What the right answer about a topic rests on, in nats: means over diffs. */
+export interface MechanismFinding {
+  readonly diffs: number;
+  /** log P with the whole diff, and without it. */
+  readonly whole: number;
+  readonly none: number;
+  readonly layers: readonly { readonly layer: number; readonly without: number; readonly only: number }[];
+  /** Along the diff's strength, what each map adds. */
+  readonly maps: readonly { readonly map: string; readonly layer: number; readonly nats: number }[];
+  /** Of whole − none, what the sum over maps leaves. */
+  readonly left: number;
+}
+
+/** What the commands found with an adapter of their own. */
+export interface CommandFinding {
+  readonly model: string;
+  /** The adapter, with its proposals tried, without it, and with answers about other diffs. */
+  readonly evaluated: readonly {
+    readonly name: string;
+    readonly exact: MeanFigure;
+    readonly top1: MeanFigure | null;
+    readonly mrr: MeanFigure | null;
+    /** Share of models with nothing to tell that something is said of. */
+    readonly alarms: MeanFigure | null;
+  }[];
+  readonly audit: {
+    readonly changed: number;
+    readonly clean: number;
+    readonly area: number;
+    readonly interval: readonly [number, number] | null;
+    /** Shares at the threshold that validation set. */
+    readonly threshold: { readonly hits: number; readonly alarms: number } | null;
+  };
 }
 
 /** A base model of the study, with what does not depend on an adapter. */
 export interface BaseFinding {
   readonly model: string;
   readonly weightsSha256: string;
-  /** By pack and condition, means over its diffs: share of answers with a word of the topic. */
-  readonly gates: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
   /** Methods without an adapter on the diffs of the test, by name. */
   readonly probing: Readonly<Record<string, Scores>>;
-  /** F1 of the headlines that are pieced together from stories of each news diff. */
-  readonly stories: readonly number[];
   /** What validation chose for a method, in words. */
   readonly chosen: Readonly<Record<string, string>>;
+}
+
+/** What the diffs of a base model say by themselves. */
+export interface PackFinding {
+  readonly model: string;
+  /** By pack and condition, means over its diffs: share of answers with a word of the topic. */
+  readonly gates: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
+  /** F1 of the headlines that are pieced together from stories of each news diff. */
+  readonly stories: readonly number[];
 }
 
 /** Everything that a page is made of. */
@@ -59,7 +101,9 @@ export interface DitStudy {
   readonly limn: string;
   readonly plan: StudyPlan;
   readonly bases: readonly BaseFinding[];
+  readonly packs: readonly PackFinding[];
   readonly adapters: readonly AdapterFinding[];
+  readonly commands: readonly CommandFinding[];
 }
 
 /** Guesses as columns. */
