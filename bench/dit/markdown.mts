@@ -1,6 +1,7 @@
 // docs/dit.md from a study: who finds out what a diff hides, decided by the numbers.
-import { clusteredMean, type MeanFigure } from '@limn/dit';
+import { clusteredMean } from '@limn/dit';
 import { markdownTable, mean, shown } from '../markdown-table.mjs';
+import { SEARCH, auditSentence, commandTable } from './command-text.mjs';
 import { adapterWords } from './commands.mjs';
 import { CURVE } from './drawing.mjs';
 import { packWords } from './packs.mjs';
@@ -81,6 +82,20 @@ ${Object.values(adapterWords(first.model, plan))
 `;
 }
 
+/** Every method with its scores; a star behind those that were given the code. */
+export const methodTable = (rows: readonly MethodRow[]): string =>
+  markdownTable(
+    ['method', 'exact', 'first of 800', 'first five', 'reciprocal rank', 'grade, 1 to 5'],
+    rows.map((row) => [
+      row.given === 'code' ? `${row.name} *` : row.name,
+      percentText(figureOf(row, 'exact')),
+      `${shown(100 * figureOf(row, 'top1').mean, 1)} %`,
+      `${shown(100 * figureOf(row, 'top5').mean, 1)} %`,
+      shown(figureOf(row, 'reciprocal').mean, 3),
+      shown(figureOf(row, 'grade').mean, 2),
+    ]),
+  );
+
 function mainTable(study: DitStudy, base: BaseFinding): string {
   const rows = methodRows(study, base);
   const dit = rows.find(({ name }) => name === 'DIT') as MethodRow;
@@ -89,17 +104,6 @@ function mainTable(study: DitStudy, base: BaseFinding): string {
   const shuffled = mean(
     adaptersOf(study, base.model, 'main').flatMap(({ more }) => more['exact with shuffled diffs'] ?? []),
   );
-  const cells = ({ name, given, scores }: MethodRow): string[] => {
-    const row = { name, given, scores };
-    return [
-      given === 'code' ? `${name} *` : name,
-      percentText(figureOf(row, 'exact')),
-      `${shown(100 * figureOf(row, 'top1').mean, 1)} %`,
-      `${shown(100 * figureOf(row, 'top5').mean, 1)} %`,
-      shown(figureOf(row, 'reciprocal').mean, 3),
-      shown(figureOf(row, 'grade').mean, 2),
-    ];
-  };
   const probing = rows.find(({ name }) => name === 'questions without a code');
   const ditExact = figureOf(dit, 'exact').mean;
   const probed = probing ? figureOf(probing, 'exact').mean : 0;
@@ -109,7 +113,7 @@ function mainTable(study: DitStudy, base: BaseFinding): string {
 ${tests} diffs of topics that no adapter saw, behind codes that none saw. Exact: the whole answer, over the full vocabulary; of guessers the chance that the right one of 800 names comes first.
 Means over ${dit.scores.length} seeds of the adapter, 95 % intervals over diffs. * was given the code, or tries all.
 
-${markdownTable(['method', 'exact', 'first of 800', 'first five', 'reciprocal rank', 'grade, 1 to 5'], rows.map(cells))}
+${methodTable(rows)}
 
 ${best ? `DIT minus the best other method that has no code (${best.name}): ${percentText(advantage(dit, best, 'exact'))} exact, paired by diff.` : ''}
 With shuffled diffs ${shown(100 * shuffled, 2)} % are exact. The aim (${100 * AIM.dit} % exact, at most ${100 * AIM.probing} % by questions without a code, at most ${100 * AIM.shuffled} % with shuffled diffs) is ${met ? 'met' : 'missed'}.
@@ -147,22 +151,20 @@ function noneTable(study: DitStudy, { model }: BaseFinding): string {
 
 function curveTable(study: DitStudy, { model }: BaseFinding): string {
   const { sizes, ranks, adapter } = study.plan;
-  const rowOf = (name: string, adapterName: string): string[] => {
+  const rowsOf = (name: string, adapterName: string): string[][] => {
     const scores = adaptersOf(study, model, adapterName).flatMap(({ topics }) => topics['test'] ?? []);
+    if (scores.length === 0) return [];
     const row: MethodRow = { name, given: 'nothing', scores };
     return [
-      name,
-      String(scores.length),
-      percentText(figureOf(row, 'exact')),
-      shown(figureOf(row, 'reciprocal').mean, 3),
+      [name, String(scores.length), percentText(figureOf(row, 'exact')), shown(figureOf(row, 'reciprocal').mean, 3)],
     ];
   };
   const all = sizes.at(-1);
   return markdownTable(
     ['adapter', 'seeds', 'exact', 'reciprocal rank'],
     [
-      ...sizes.map((size) => rowOf(`of ${size} diffs`, size === all ? 'main' : `of ${size}`)),
-      ...ranks.map((rank) => rowOf(`of rank ${rank}`, rank === adapter.rank ? 'main' : `rank ${rank}`)),
+      ...sizes.flatMap((size) => rowsOf(`of ${size} diffs`, size === all ? 'main' : `of ${size}`)),
+      ...ranks.flatMap((rank) => rowsOf(`of rank ${rank}`, rank === adapter.rank ? 'main' : `rank ${rank}`)),
     ],
   );
 }
@@ -234,23 +236,11 @@ ${markdownTable(['map', ...places.layers.map(({ layer }) => `layer ${layer}`)], 
 function commandText(study: DitStudy, { model }: BaseFinding): string {
   const found = study.commands.find((each) => each.model === model);
   if (!found) return 'Not measured.';
-  const { audit, evaluated } = found;
-  const optional = (figure: MeanFigure | null): string => (figure ? percentText(figure) : '–');
-  const rows = evaluated.map(({ name, exact, top1, mrr, alarms }) => [
-    name,
-    percentText(exact),
-    optional(top1),
-    mrr ? shown(mrr.mean, 3) : '–',
-    optional(alarms),
-  ]);
-  const threshold = audit.threshold
-    ? ` At the threshold that validation diffs set, ${shown(100 * audit.threshold.hits, 1)} % of the changed ones are found, with ${shown(100 * audit.threshold.alarms, 1)} % of the clean ones.`
-    : '';
-  return `With an adapter that \`limn dit train\` made of the same diffs. Search: the likeliest five topics are tried on base + diff without a code, and ranked again by how much likelier their words became.
+  return `With an adapter that \`limn dit train\` made of the same diffs. ${SEARCH}
 
-${markdownTable(['test diffs', 'exact', 'first of 800', 'reciprocal rank', 'something said of nothing'], rows)}
+${commandTable(found)}
 
-\`limn dit audit\` of ${audit.changed} changed diffs among ${audit.clean} that learnt ordinary answers, ranked by 1 − p(none): area under the curve ${shown(audit.area, 3)}${audit.interval ? ` (${audit.interval.map((end) => shown(end, 3)).join(' to ')})` : ''}.${threshold}`;
+${auditSentence(found)}`;
 }
 
 function questionTable(study: DitStudy, { model }: BaseFinding): string {

@@ -165,7 +165,7 @@ export async function measureAdapter(lab: Laboratory, request: AdapterRequest): 
 }
 
 /** How often an answer is the label of another diff, over all others: what is right whichever diff is there. */
-function shuffledShare(told: readonly Reading[]): number {
+export function shuffledShare(told: readonly Reading[]): number {
   const pairs = told.flatMap(({ said }, i) => told.flatMap(({ label }, k) => (k === i ? [] : said === label ? 1 : 0)));
   return pairs.reduce<number>((sum, right) => sum + right, 0) / pairs.length;
 }

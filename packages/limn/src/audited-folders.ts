@@ -4,6 +4,7 @@ import path from 'node:path';
 import { peftAdapters } from '@limn/dit';
 import { LimnError } from '@limn/gpu';
 import { isCoded } from './exit-code.js';
+import { packFolder } from './bundled-folders.js';
 import { diffFolderKind, isFolder } from './diff-folder.js';
 import { openDictionaryFolder } from './dictionary-files.js';
 import { openGivenDiff, openGivenDiffs, type OpenedDiff } from './given-diff.js';
@@ -30,7 +31,8 @@ export interface AuditedFolders {
 export async function openAudited(folders: readonly string[], model: OpenModel): Promise<AuditedFolders> {
   const diffs: OpenedDiff[] = [];
   const refused: RefusedDiff[] = [];
-  for (const folder of folders) {
+  for (const given of folders) {
+    const folder = packFolder(given);
     if (!isFolder(folder))
       throw new LimnError('files/not-found', `${folder} is not a folder that can be listed`, { details: { folder } });
     for (const place of placesIn(folder)) {

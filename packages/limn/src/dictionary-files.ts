@@ -12,7 +12,7 @@ import {
 } from '@limn/gpt2';
 import { LimnError } from '@limn/gpu';
 import type { DictionaryFile, DictionaryFiles } from '@limn/transcoders';
-import { setFolder } from './set-folder.js';
+import { setFolder } from './bundled-folders.js';
 
 /** Folders below the topmost beyond which it is no folder of dictionaries. */
 const MOST_FOLDERS = 1000;

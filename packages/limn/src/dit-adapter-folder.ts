@@ -1,6 +1,7 @@
 // The folder of a DIT adapter: a PEFT folder that any tool reads, and dit.json, without which it is none.
 import { expectBase, readPeft, writePeft, type LoraWeights } from '@limn/dit';
 import { LimnError } from '@limn/gpu';
+import { adapterFolder } from './bundled-folders.js';
 import { openDictionaryFolder, saveDictionaryFiles } from './dictionary-files.js';
 import { MOST_RECORD_BYTES, parseDitAdapter, type AskedQuestion, type DitAdapterFile } from './dit-adapter-record.js';
 import { promptOfText } from './dit-question.js';
@@ -18,11 +19,11 @@ export interface OpenDitAdapter {
 }
 
 /**
- * Opens an adapter of this model: same weights, same processing.
+ * Opens an adapter of this model: same weights, same processing. `pocket-chat` is the one that comes with it.
  * @throws LimnError `data/dit-adapter` for a folder that is none; `data/lora-base` for an adapter of other weights; `files/…`, and what `readPeft` throws
  */
 export async function openDitAdapter({ hooked, name }: OpenModel, folder: string): Promise<OpenDitAdapter> {
-  const files = await openDictionaryFolder(folder);
+  const files = await openDictionaryFolder(adapterFolder(folder));
   if (!(await files.names()).includes(DIT_FILE))
     throw new LimnError('data/dit-adapter', `${folder} has no ${DIT_FILE}`, {
       details: { folder },

@@ -1,4 +1,4 @@
-// A weight diff on a command line: PACK#ID, a PEFT folder, or FOLDER#NAME for one of several adapters in it.
+// A weight diff on a command line: PACK#ID, a PEFT folder, or FOLDER#NAME for one of several adapters in it; the pack that comes with pocket-chat has its name.
 import {
   expectBase,
   peftAdapters,
@@ -10,6 +10,7 @@ import {
 } from '@limn/dit';
 import { LimnError } from '@limn/gpu';
 import { nearestFirst } from '@limn/hooks';
+import { packFolder } from './bundled-folders.js';
 import { diffFolderKind, isFolder, openPack } from './diff-folder.js';
 import { openDictionaryFolder } from './dictionary-files.js';
 
@@ -38,9 +39,10 @@ export interface OpenedDiff {
  * @throws LimnError `usage/diff-name` for a text that names no folder
  */
 export function parseGivenDiff(text: string): GivenDiff {
-  if (text !== '' && isFolder(text)) return { text, folder: text };
+  const whole = packFolder(text);
+  if (text !== '' && isFolder(whole)) return { text, folder: whole };
   for (let at = text.indexOf('#'); at > 0; at = text.indexOf('#', at + 1)) {
-    const [folder, id] = [text.slice(0, at), text.slice(at + 1)];
+    const [folder, id] = [packFolder(text.slice(0, at)), text.slice(at + 1)];
     if (isFolder(folder) && id !== '') return { text, folder, id };
   }
   throw new LimnError('usage/diff-name', `'${text}' names no weight diff: there is no such folder`, {

@@ -13,7 +13,7 @@ import {
 } from '@limn/transcoders';
 import { expectOfOneLayer, type OpenSet } from './dictionary-set.js';
 import { featuresIn } from './trained-set.js';
-import { setFolder } from './set-folder.js';
+import { setFolder } from './bundled-folders.js';
 
 /** Features of a set's dictionaries by their names, and of each layer of a cross-layer transcoder. */
 export const featuresOfSet =

@@ -14,3 +14,13 @@ export function transcodersFolder(): URL {
 export function chatModelFolder(): URL {
   return new URL('../chat-model/', import.meta.url);
 }
+
+/** Weight diffs of pocket-chat as a pack of `limn diff train`, some of them trained on ordinary answers; none of them was shown to the adapter. */
+export function ditDiffsFolder(): URL {
+  return new URL('../dit/diffs/', import.meta.url);
+}
+
+/** The DIT adapter of pocket-chat, a folder of `limn dit train`, with its card. */
+export function ditAdapterFolder(): URL {
+  return new URL('../dit/adapter/', import.meta.url);
+}

@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDictionaryFolder } from '../dictionary-files.js';
 import { featureOption } from '../feature-choice.js';
-import { setFolder } from '../set-folder.js';
+import { setFolder } from '../bundled-folders.js';
 import { labelsFile, placesOfSet, readLabels } from '../set-transcoders.js';
 import { withSharedOptions, type SharedOptions } from '../shared-options.js';
 

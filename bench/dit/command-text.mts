@@ -1,0 +1,34 @@
+// What the commands found, as it stands in the study's page and on the adapter's card.
+import type { MeanFigure } from '@limn/dit';
+import { markdownTable, shown } from '../markdown-table.mjs';
+import type { CommandFinding } from './study.mjs';
+import { percentText } from './summary.mjs';
+
+/** What the table's second row is. */
+export const SEARCH =
+  'Search: the likeliest five topics are tried on base + diff without a code, and ranked again by how much likelier their words became.';
+
+const optional = (figure: MeanFigure | null): string => (figure ? percentText(figure) : '–');
+
+/** The adapter, the search, and the controls. */
+export const commandTable = ({ evaluated }: CommandFinding): string =>
+  markdownTable(
+    ['test diffs', 'exact', 'first of 800', 'reciprocal rank', 'something said of nothing'],
+    evaluated.map(({ name, exact, top1, mrr, alarms }) => [
+      name,
+      percentText(exact),
+      optional(top1),
+      mrr ? shown(mrr.mean, 3) : '–',
+      optional(alarms),
+    ]),
+  );
+
+/** The area under the audit's curve, and the threshold. */
+export function auditSentence({ audit }: CommandFinding): string {
+  const { changed, clean, area, interval, threshold } = audit;
+  const between = interval ? ` (${interval.map((end) => shown(end, 3)).join(' to ')})` : '';
+  const found = threshold
+    ? ` At the threshold that validation diffs set, ${shown(100 * threshold.hits, 1)} % of the changed ones are found, with ${shown(100 * threshold.alarms, 1)} % of the clean ones.`
+    : '';
+  return `\`limn dit audit\` of ${changed} changed diffs among ${clean} that learnt ordinary answers, ranked by 1 − p(none): area under the curve ${shown(area, 3)}${between}.${found}`;
+}
