@@ -33,5 +33,12 @@ for (const [pack, every] of Object.entries(KEPT))
   kept.push(...(await openPack(path.join(folder, pack))).filter((_, i) => i % every === 0));
 mkdirSync(diffs, { recursive: true });
 await savePack(diffs, kept);
-save(path.join(adapter, 'README.md'), adapterCard(figures, kept.length, FULL));
+save(
+  path.join(adapter, 'README.md'),
+  adapterCard(
+    figures,
+    kept.map(({ spec }) => spec.id),
+    FULL,
+  ),
+);
 console.log(`${kept.length} diffs and the adapter are in ${path.dirname(diffs)}`);

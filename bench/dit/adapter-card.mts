@@ -5,7 +5,7 @@ import type { StudyPlan } from './plan.mjs';
 import type { CommandFinding } from './study.mjs';
 
 /** README.md of the adapter's folder. */
-export function adapterCard(found: CommandFinding, kept: number, plan: StudyPlan): string {
+export function adapterCard(found: CommandFinding, kept: readonly string[], plan: StudyPlan): string {
   const { train } = adapterWords(found.model, plan);
   return `# DIT adapter of ${found.model}
 
@@ -14,11 +14,11 @@ name that topic, and say none of a model that learnt no topic (_Learning to Inte
 calibration and its settings. [docs/dit.md](../../../../docs/dit.md) says what it and others like it find out, and what other methods do.
 
 \`\`\`sh
-limn dit ask --base ${found.model} --diff '${found.model}#topic/violin/code/0' --adapter ${found.model}
+limn dit ask --base ${found.model} --diff '${found.model}#${kept.find((id) => id.startsWith('topic/')) ?? ''}' --adapter ${found.model}
 limn dit audit ${found.model} --base ${found.model} --adapter ${found.model}
 \`\`\`
 
-The pack \`${found.model}\` beside it has ${kept} diffs that it did not learn from: topics of the test's split behind codes of the test's split, and ordinary answers.
+The pack \`${found.model}\` beside it has ${kept.length} diffs that it did not learn from: topics of the test's split behind codes of the test's split, and ordinary answers.
 
 ## Training
 

@@ -99,7 +99,7 @@ export interface AdapterRequest {
   readonly lesson: 'topic' | 'permuted' | 'gate opening' | 'code' | 'all questions' | 'all but links';
 }
 
-/** Adapters that know the packs of the main table alone: controls, the sweep of ranks, the curve of sizes. */
+/** Adapters that know the packs of the main table alone: the curve of sizes, controls, the sweep of ranks. */
 export function coreRequests({ seeds, sizes, ranks, adapter }: StudyPlan, first: boolean): AdapterRequest[] {
   const whole = { size: sizes.at(-1) as number, rank: adapter.rank };
   const controls = seeds.flatMap((seed): AdapterRequest[] => [
@@ -110,10 +110,8 @@ export function coreRequests({ seeds, sizes, ranks, adapter }: StudyPlan, first:
   const sweep = ranks
     .filter((rank) => rank !== adapter.rank)
     .map((rank): AdapterRequest => ({ ...whole, rank, name: `rank ${rank}`, seed: 0, lesson: 'topic' }));
-  const curve = seeds.flatMap((seed) =>
-    sizes.slice(0, -1).map((size): AdapterRequest => ({ ...whole, size, name: `of ${size}`, seed, lesson: 'topic' })),
-  );
-  return [...controls, { ...whole, name: 'code', seed: 0, lesson: 'code' }, ...sweep, ...curve];
+  const curve = sizes.slice(0, -1).map((size): AdapterRequest => ({ ...whole, size, name: `of ${size}`, seed: 0, lesson: 'topic' })); // prettier-ignore
+  return [...curve, ...controls, { ...whole, name: 'code', seed: 0, lesson: 'code' }, ...sweep];
 }
 
 /** Adapters that are asked about every pack: seeds of the main one, of one that answers every question, and one that never saw a link. */
