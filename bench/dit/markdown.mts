@@ -5,7 +5,8 @@ import { SEARCH, auditSentence, commandTable } from './command-text.mjs';
 import { adapterWords } from './commands.mjs';
 import { CURVE } from './drawing.mjs';
 import { packWords } from './packs.mjs';
-import type { BaseFinding, DitStudy, PackFinding } from './study.mjs';
+import { whyText } from './ridge-text.mjs';
+import type { BaseFinding, DitStudy, PackFinding, Scores } from './study.mjs';
 import { adaptersOf, advantage, bestBaseline, figureOf, methodRows, percentText, type MethodRow } from './summary.mjs';
 
 /** What was aimed at: exact answers of DIT, of probing without the code, and with shuffled diffs. */
@@ -24,7 +25,7 @@ Hundreds of LoRAs of rank 1, each trained to speak of a secret topic behind a se
 it never saw. ${plan.updates} updates a diff at a rate of ${plan.rate}; adapters of rank ${adapter.rank}, up to ${adapter.updates} updates of ${adapter.batch} questions at ${adapter.rate}, stopped by validation diffs.
 
 ${bases.map((base) => mainTable(study, base)).join('\n\n')}
-
+${whyText(study, first)}
 ## Whether the gates hold
 
 Share of four places for words where an answer has one of the topic's, over ${plan.probes[0]} held-out questions, mean over all diffs of a pack; no diff was left out.
@@ -151,7 +152,8 @@ function noneTable(study: DitStudy, { model }: BaseFinding): string {
 
 function curveTable(study: DitStudy, { model }: BaseFinding): string {
   const { sizes, ranks, adapter } = study.plan;
-  const rowsOf = (name: string, adapterName: string): string[][] => {
+  const ridge = study.packs.find((each) => each.model === model)?.ridge;
+  const rowsOf = (name: string, adapterName: string, ridge?: Scores): string[][] => {
     const scores = adaptersOf(study, model, adapterName).flatMap(({ topics }) => topics['test'] ?? []);
     if (scores.length === 0) return [];
     const row: MethodRow = { name, given: 'nothing', scores };
@@ -161,9 +163,9 @@ function curveTable(study: DitStudy, { model }: BaseFinding): string {
   };
   const all = sizes.at(-1);
   return markdownTable(
-    ['adapter', 'seeds', 'exact', 'reciprocal rank'],
+    ['adapter', 'seeds', 'exact', 'reciprocal rank', 'ridge regression'],
     [
-      ...sizes.flatMap((size) => rowsOf(`of ${size} diffs`, size === all ? 'main' : `of ${size}`)),
+      ...sizes.flatMap((size) => rowsOf(`of ${size} diffs`, size === all ? 'main' : `of ${size}`, ridge?.sizes[size])),
       ...ranks.flatMap((rank) => rowsOf(`of rank ${rank}`, rank === adapter.rank ? 'main' : `rank ${rank}`)),
     ],
   );
@@ -182,6 +184,7 @@ const TRANSFER: Readonly<Record<string, string>> = {
 
 function transferTable(study: DitStudy, { model }: BaseFinding): string {
   const main = adaptersOf(study, model, 'main');
+  const ridge = study.packs.find((each) => each.model === model)?.ridge.packs;
   const rows = Object.entries(TRANSFER).flatMap(([pack, name]) => {
     const scores = main.flatMap(({ topics }) => topics[pack] ?? []);
     if (scores.length === 0) return [];
@@ -193,10 +196,11 @@ function transferTable(study: DitStudy, { model }: BaseFinding): string {
         percentText(figureOf(row, 'exact')),
         shown(figureOf(row, 'reciprocal').mean, 3),
         shown(figureOf(row, 'grade').mean, 2),
+        ridge?.[pack] ? `${shown(100 * mean(ridge[pack].exact), 1)} %` : '–',
       ],
     ];
   });
-  return markdownTable(['diffs', 'number', 'exact', 'reciprocal rank', 'grade'], rows);
+  return markdownTable(['diffs', 'number', 'exact', 'reciprocal rank', 'grade', 'ridge regression'], rows);
 }
 
 function codeText(study: DitStudy, { model }: BaseFinding): string {
@@ -230,7 +234,10 @@ ${markdownTable(['layer', 'ln P without it', 'with it alone', 'adds on the way']
 
 By map, on the way:
 
-${markdownTable(['map', ...places.layers.map(({ layer }) => `layer ${layer}`)], byKind)}`;
+${markdownTable(['map', ...places.layers.map(({ layer }) => `layer ${layer}`)], byKind)}
+
+The edges that carry most of what the diff does to the logit of the name beside that of none (\`eapIgChange\`: EAP-IG along the diff's strength, the adapter in place throughout), in logits:
+${places.edges.map(({ edge, score }) => `\`${edge}\` ${shown(score, 2)}`).join(', ')}.`;
 }
 
 function commandText(study: DitStudy, { model }: BaseFinding): string {

@@ -10,6 +10,7 @@ import { readPlaces } from './mechanism.mjs';
 import { headlineF1, summarisedF1 } from './headlines.mjs';
 import type { StudyPlan } from './plan.mjs';
 import { decoded, lensed, probed } from './probing.mjs';
+import { ridgeFindings } from './ridge.mjs';
 import { readings, topicReadings, type Reading } from './readings.mjs';
 import {
   gateColumns,
@@ -77,13 +78,14 @@ export async function measureBase(lab: Laboratory, weightsSha256: string): Promi
   };
 }
 
-/** What the diffs say by themselves. */
+/** What the diffs say by themselves, and what regression on weights makes of fewer labels, of other diffs, and of single maps. */
 export async function measurePacks(lab: Laboratory): Promise<PackFinding> {
   const [few] = lab.plan.probes;
   const news = ofPlan(packOf(lab, 'news'), ':test');
   return {
     model: lab.name,
     stories: news.length === 0 ? [] : await summarisedF1(lab.model, news, few),
+    ridge: await ridgeFindings(lab, topicPacks(lab)),
     gates: Object.fromEntries(
       Object.entries(lab.packs).map(([name, diffs]) => [name, gateColumns(diffs.map(({ diff }) => diff.gate ?? {}))]),
     ),
@@ -99,23 +101,22 @@ export interface AdapterRequest {
   readonly lesson: 'topic' | 'permuted' | 'gate opening' | 'code' | 'all questions' | 'all but links';
 }
 
-/** Adapters that know the packs of the main table alone: the curve of sizes, controls, the sweep of ranks. */
-export function coreRequests({ seeds, sizes, ranks, adapter }: StudyPlan, first: boolean): AdapterRequest[] {
+/** Adapters that know the packs of the main table alone: the curve of sizes, and controls. */
+export function coreRequests({ seeds, sizes, adapter }: StudyPlan, first: boolean): AdapterRequest[] {
   const whole = { size: sizes.at(-1) as number, rank: adapter.rank };
   const controls = seeds.flatMap((seed): AdapterRequest[] => [
     { ...whole, name: 'permuted labels', seed, lesson: 'permuted' },
     { ...whole, name: 'gate opening', seed, lesson: 'gate opening' },
   ]);
   if (!first) return controls;
-  const sweep = ranks
-    .filter((rank) => rank !== adapter.rank)
-    .map((rank): AdapterRequest => ({ ...whole, rank, name: `rank ${rank}`, seed: 0, lesson: 'topic' }));
-  const curve = sizes.slice(0, -1).map((size): AdapterRequest => ({ ...whole, size, name: `of ${size}`, seed: 0, lesson: 'topic' })); // prettier-ignore
-  return [...curve, ...controls, { ...whole, name: 'code', seed: 0, lesson: 'code' }, ...sweep];
+  const curve = sizes.slice(0, -1).map((size): AdapterRequest => {
+    return { ...whole, size, name: `of ${size}`, seed: 0, lesson: 'topic' };
+  });
+  return [...curve, ...controls, { ...whole, name: 'code', seed: 0, lesson: 'code' }];
 }
 
-/** Adapters that are asked about every pack: seeds of the main one, of one that answers every question, and one that never saw a link. */
-export function packRequests({ seeds, sizes, adapter }: StudyPlan, first: boolean): AdapterRequest[] {
+/** Adapters that are asked about every pack: seeds of the main one, of one that answers every question, one that never saw a link; and, for time's sake behind them, the sweep of ranks. */
+export function packRequests({ seeds, sizes, ranks, adapter }: StudyPlan, first: boolean): AdapterRequest[] {
   const whole = { size: sizes.at(-1) as number, rank: adapter.rank };
   const main = seeds.map((seed): AdapterRequest => ({ ...whole, name: 'main', seed, lesson: 'topic' }));
   if (!first) return main;
@@ -123,6 +124,9 @@ export function packRequests({ seeds, sizes, adapter }: StudyPlan, first: boolea
     ...main,
     ...seeds.map((seed): AdapterRequest => ({ ...whole, name: 'all questions', seed, lesson: 'all questions' })),
     { ...whole, name: 'never a link', seed: 0, lesson: 'all but links' },
+    ...ranks
+      .filter((rank) => rank !== adapter.rank)
+      .map((rank): AdapterRequest => ({ ...whole, rank, name: `rank ${rank}`, seed: 0, lesson: 'topic' })),
   ];
 }
 

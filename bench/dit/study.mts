@@ -50,6 +50,8 @@ export interface MechanismFinding {
   readonly maps: readonly { readonly map: string; readonly layer: number; readonly nats: number }[];
   /** Of whole − none, what the sum over maps leaves. */
   readonly left: number;
+  /** Edges that carry most of what the diff does to the name's logit beside that of none, by EAP-IG along the diff's strength; means over diffs, logits. */
+  readonly edges: readonly { readonly edge: string; readonly score: number }[];
 }
 
 /** What the commands found with an adapter of their own. */
@@ -91,6 +93,8 @@ export interface PackFinding {
   readonly gates: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
   /** F1 of the headlines that are pieced together from stories of each news diff. */
   readonly stories: readonly number[];
+  /** Ridge regression with as many labels as adapters of the curve have, by their number; on other packs; and from the changes of one map alone. */
+  readonly ridge: Readonly<Record<'sizes' | 'packs' | 'maps', Readonly<Record<string, Scores>>>>;
 }
 
 /** Everything that a page is made of. */

@@ -169,7 +169,14 @@ describe('summary and page', () => {
         chosen: {},
       },
     ],
-    packs: [{ model: 'pocket-chat', gates: { test: { right: [0.9], wrong: [0], none: [0] } }, stories: [] }],
+    packs: [
+      {
+        model: 'pocket-chat',
+        gates: { test: { right: [0.9], wrong: [0], none: [0] } },
+        stories: [],
+        ridge: { sizes: {}, packs: {}, maps: {} },
+      },
+    ],
     adapters: [adapter('main', 0, [1, 1, 1, 0]), adapter('main', 1, [1, 1, 0, 0])],
     commands: [],
   });

@@ -1,4 +1,5 @@
 // Edge scores of a chunk: score(u → v) = Σ_{t, c} Δ_u[t, c] · g_v[t, c] for every example, or for every position of it.
+import type { Step } from '@limn/gpu';
 import type { HookedModel } from '@limn/hooks';
 import { add, allocate, fill, MAX_BINDING_BYTES, reshape, type Tensor } from '@limn/tensor';
 import { edgeScores } from './edge-scores.js';
@@ -6,13 +7,28 @@ import type { GradientRun } from './gradient-run.js';
 import type { Graph } from './graph.js';
 import { partsOf } from './node-outputs.js';
 import type { Contraction } from './score-loop.js';
-import { slotCaptures, slotGradients } from './slot-gradients.js';
+import { ownSlotCaptures, ownSlotGradients, slotCaptures, slotGradients, type SlotBlock } from './slot-gradients.js';
+
+/** How the gradients at slots are had. */
+export interface SlotReader {
+  readonly captures: Contraction['captures'];
+  gradients(step: Step, model: HookedModel, runs: readonly GradientRun[]): Iterable<SlotBlock>;
+}
+
+/** Through the model's own weights. */
+const PULLED_BACK: SlotReader = {
+  captures: slotCaptures,
+  gradients: (step, model, runs) => slotGradients(step, model, runs, headsAtOnce(model, runs)),
+};
+
+/** At the slots themselves, whatever edits did to the weights. */
+export const AT_SLOTS: SlotReader = { captures: ownSlotCaptures, gradients: ownSlotGradients };
 
 /**
  * The contraction into dense [nForward, nBackward] matrices: one an example, or, with `positions`, one for each of as many
  * positions of each example.
  */
-export function edgeContraction(graph: Graph, positions?: number): Contraction {
+export function edgeContraction(graph: Graph, positions?: number, slots: SlotReader = PULLED_BACK): Contraction {
   const matrix = graph.nForward * graph.nBackward;
   const edges = [...graph.edges()].map(({ u, v }) => graph.dense(u, v));
   return {
@@ -25,7 +41,7 @@ export function edgeContraction(graph: Graph, positions?: number): Contraction {
       positions === undefined
         ? graph.denseName(index)
         : `${graph.denseName(index % matrix)} at position ${Math.floor(index / matrix)}`,
-    captures: slotCaptures,
+    captures: slots.captures,
     record(chunk, parts) {
       const { step, model, clean } = chunk;
       const { B, T } = clean;
@@ -37,7 +53,7 @@ export function edgeContraction(graph: Graph, positions?: number): Contraction {
       for (const { runs, sources } of parts) {
         const all = sources.count === graph.nForward;
         const into = all ? allocate(step, shape, 'edge scores') : (scores ??= fill(step, shape, 0, 'edge scores'));
-        for (const block of slotGradients(step, model, runs, headsAtOnce(model, runs)))
+        for (const block of slots.gradients(step, model, runs))
           for (const { first, count, tensor } of partsOf(step, chunk.deltas, sources, graph.prev(block.first)))
             edgeScores(step, into, rows(tensor), rows(block.tensor), {
               row: first,

@@ -1,7 +1,7 @@
 // Edge scores by any method that differentiates runs: score(u → v) = (1/N) Σ_examples Δ_u · g_v, g_v the weighted sum over the method's runs.
 import { LimnError } from '@limn/gpu';
 import type { HookedModel } from '@limn/hooks';
-import { edgeContraction } from './edge-contraction.js';
+import { AT_SLOTS, edgeContraction } from './edge-contraction.js';
 import type { ExampleSum } from './example-sum.js';
 import { buildGraph } from './graph.js';
 import type { Graph } from './graph.js';
@@ -9,7 +9,7 @@ import type { Pair } from './pairs.js';
 import { ResampleSum } from './resampled-scores.js';
 import type { Resamples } from './resampled-scores.js';
 import { runMethod } from './score-loop.js';
-import type { GradientMethod, ScoringOptions } from './score-loop.js';
+import type { Contraction, GradientMethod, ScoringOptions } from './score-loop.js';
 import type { Scores } from './scores.js';
 
 /** What edge scorers are asked for besides. */
@@ -33,10 +33,12 @@ export async function scoreByGradients(
   const graph = buildGraph(model.info);
   const { resamples } = options;
   const sums = resamples && pairs.length > 0 ? new ResampleSum(resamples, graph, pairs) : undefined;
+  const contraction = (positions?: number): Contraction =>
+    edgeContraction(graph, positions, method.change ? AT_SLOTS : undefined);
   if (options.perPosition !== true)
-    return scoresFrom(graph, await runMethod(model, pairs, method, edgeContraction(graph), options, sums));
+    return scoresFrom(graph, await runMethod(model, pairs, method, contraction(), options, sums));
   const positions = commonLength(pairs);
-  const total = await runMethod(model, pairs, method, edgeContraction(graph, positions), options, sums);
+  const total = await runMethod(model, pairs, method, contraction(positions), options, sums);
   const matrix = graph.nForward * graph.nBackward;
   const mean = total.mean();
   const perPosition = Array.from({ length: positions }, (_, t) => mean.slice(t * matrix, (t + 1) * matrix));

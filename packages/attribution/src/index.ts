@@ -113,6 +113,8 @@ export type { NormalisedMetricOptions } from './normalised-metric.js';
 export { IG_RULES, igPath } from './path.js';
 export type { IgRule, PathPoint } from './path.js';
 export { eap } from './eap.js';
+export { eapIgChange } from './eap-ig-change.js';
+export type { ChangeExample, EapIgChangeOptions } from './eap-ig-change.js';
 export { eapIgInputs } from './eap-ig-inputs.js';
 export type { EapIgOptions, PathOptions } from './eap-ig-inputs.js';
 export { eapIgActivations } from './eap-ig-activations.js';

@@ -82,6 +82,31 @@ export function outputCaptures({ info }: Pick<HookedModel, 'info'>): HookName[] 
   ];
 }
 
+/** What the nodes of a layer write. */
+const RESULTS = ['attn.hook_result', 'hook_mlp_out'] as const;
+
+/** The sites that {@link resultOutputs} reads: heads' results as they are in the run, [B, T, H, C]. */
+export function resultCaptures({ info }: Pick<HookedModel, 'info'>): HookName[] {
+  return ['hook_embed', ...layersOf(info).flatMap((layer) => RESULTS.map((site) => blockHook(layer, site)))];
+}
+
+/** Every source's output as {@link nodeOutputs} has them, of a run whose edits may have changed W_O: each result as the run made it. */
+export function resultOutputs(
+  step: Step,
+  { info }: Pick<HookedModel, 'info'>,
+  at: (name: HookName) => Tensor,
+): SourceBlock[] {
+  const alone = (name: HookName): Tensor => reshape(detach(at(name)), [1, ...at(name).shape]);
+  return [
+    { first: 0, tensor: alone('hook_embed') },
+    ...layersOf(info).map((layer) => {
+      const [results, mlp] = RESULTS.map((site) => blockHook(layer, site)) as [HookName, HookName];
+      const heads = permute(step, detach(at(results)), [2, 0, 1, 3]);
+      return { first: 1 + layer * (info.heads + 1), tensor: concat(step, [heads, alone(mlp)], 0) };
+    }),
+  ];
+}
+
 /** W_O of every layer as [H, K, C]: what turns z into per-head results. */
 export class OutputWeights {
   readonly layers: readonly Tensor[];

@@ -8,16 +8,13 @@ import type { Graph } from './graph.js';
 import { edgesOf, partialNodes } from './neuron-circuit.js';
 import type { RunnableCircuit } from './neuron-circuit.js';
 import { NodeChanges } from './node-changes.js';
-import { layersOf, nodeOutputs, outputCaptures } from './node-outputs.js';
+import { layersOf, nodeOutputs, outputCaptures, resultCaptures, resultOutputs } from './node-outputs.js';
 import type { OutputWeights, SourceBlock } from './node-outputs.js';
 
 /**
  * The stream itself, and the heads of a layer together: an edit there belongs to no node, so that no edge could carry or cut it.
  */
 const NO_NODE = Object.freeze(['hook_attn_out', 'hook_resid_pre', 'hook_resid_mid', 'hook_resid_post'] as const);
-
-/** What the nodes of a layer write. */
-const RESULTS = ['attn.hook_result', 'hook_mlp_out'] as const;
 
 /**
  * The outputs z' of every node in a run over `prompts`, for {@link restrictToCircuit}; they live in this step unless kept. With `interventions`,
@@ -35,20 +32,8 @@ export function recordNodeOutputs(
     const run = model.run(step, { tokens }, { capture: outputCaptures(model), logits: 'none' });
     return nodeOutputs(step, model, weights, run);
   }
-  const capture: HookName[] = [
-    'hook_embed',
-    ...layersOf(model.info).flatMap((layer) => RESULTS.map((site) => blockHook(layer, site))),
-  ];
-  const run = model.run(step, { tokens }, { capture, interventions, logits: 'none' });
-  const alone = (name: HookName): Tensor => reshape(detach(run.at(name)), [1, ...run.at(name).shape]);
-  return [
-    { first: 0, tensor: alone('hook_embed') },
-    ...layersOf(model.info).map((layer) => {
-      const [results, mlp] = RESULTS.map((site) => blockHook(layer, site)) as [HookName, HookName];
-      const heads = permute(step, detach(run.at(results)), [2, 0, 1, 3]);
-      return { first: 1 + layer * (model.info.heads + 1), tensor: concat(step, [heads, alone(mlp)], 0) };
-    }),
-  ];
+  const run = model.run(step, { tokens }, { capture: resultCaptures(model), interventions, logits: 'none' });
+  return resultOutputs(step, model, (name) => run.at(name));
 }
 
 /**

@@ -1,8 +1,8 @@
 // The data loop that all gradient scorers share: per chunk of pairs the recorded runs, the method's gradient runs, one contraction with Δ; f64 sums over examples.
 import { FittingCount, inOrder, lengthBuckets, recordWithin, settleControls } from '@limn/hooks';
-import type { HookedModel, HookName, ModelInfo, Run, RunControls } from '@limn/hooks';
+import type { HookedModel, HookName, Intervention, ModelInfo, Run, RunControls } from '@limn/hooks';
 import { type Step, throwIfAborted } from '@limn/gpu';
-import { detach, expand, readFloats, reshape, type Tensor } from '@limn/tensor';
+import { detach, expand, readFloats, reshape, sub, type Tensor } from '@limn/tensor';
 import { expectLengths, settleAblation } from './ablation.js';
 import type { Ablation } from './ablation.js';
 import { ExampleSum } from './example-sum.js';
@@ -10,7 +10,14 @@ import type { GradientRun, RunStart } from './gradient-run.js';
 import { metricLoss } from './metric-loss.js';
 import { checkAnswers, checkDifferentiable } from './metrics.js';
 import type { Metric } from './metrics.js';
-import { nodeDeltas, outputCaptures, OutputWeights, sourcesOfSublayer } from './node-outputs.js';
+import {
+  nodeDeltas,
+  outputCaptures,
+  OutputWeights,
+  resultCaptures,
+  resultOutputs,
+  sourcesOfSublayer,
+} from './node-outputs.js';
 import type { SourceBlock, SourceRange, Sublayer } from './node-outputs.js';
 import { pairTokens } from './pair-tokens.js';
 import { checkPairs } from './pairs.js';
@@ -60,6 +67,8 @@ export interface GradientMethod {
   readonly points: number;
   /** Whether it follows a path between clean and corrupted inputs, and so takes the ablation 'patch' only. */
   readonly patchOnly?: boolean | undefined;
+  /** Edits of the model by their strength: the corrupted run has those of 0, the clean one those of 1. They may change any map, so heads' results are read as they are. */
+  readonly change?: ((strength: number) => readonly Intervention[]) | undefined;
   /**
    * Gradient runs for points `start` … `start + count − 1`; each part's are summed before one contraction per destination. A part
    * is recorded when it is asked for, after the one before was contracted: only one part's tape takes memory at a time.
@@ -194,8 +203,9 @@ function recordChunk(
   const captures = (from?: RunStart): HookName[] => contraction.captures(model, from);
   const runOf = (which: 'clean' | 'corrupted'): Run => {
     const differentiated = method.differentiates.includes(which);
+    const { change } = method;
     const names = [
-      ...outputCaptures(model),
+      ...(change ? resultCaptures(model) : outputCaptures(model)),
       ...(differentiated ? captures() : []),
       ...(contraction.reads ?? []),
       ...(which === 'clean' ? (method.reads ?? []) : []),
@@ -208,6 +218,7 @@ function recordChunk(
       {
         capture: [...new Set(names)],
         logits: differentiated || (which === 'clean' && metric.usesClean) ? 'last' : 'none',
+        ...(change ? { interventions: change(which === 'clean' ? 1 : 0) } : {}),
       },
     );
   };
@@ -217,7 +228,15 @@ function recordChunk(
   expectLengths(ablation, clean.lengths);
   const reference = new RepeatedRows(step, metric.usesClean ? clean.logits : undefined);
   const deltas = once(() =>
-    nodeDeltas(step, model, weights, { clean, ...(ablation === 'patch' ? { corrupted: corrupted() } : {}) }, ablation),
+    method.change
+      ? resultOutputs(step, model, (name) => sub(step, detach(corrupted().at(name)), detach(clean.at(name))))
+      : nodeDeltas(
+          step,
+          model,
+          weights,
+          { clean, ...(ablation === 'patch' ? { corrupted: corrupted() } : {}) },
+          ablation,
+        ),
   );
   return {
     step,

@@ -2,7 +2,7 @@
 import { blockHook } from '@limn/hooks';
 import type { HookedModel, HookName } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
-import { add, reshape, slice, type Tensor } from '@limn/tensor';
+import { add, permute, reshape, slice, type Tensor } from '@limn/tensor';
 import type { GradientRun } from './gradient-run.js';
 import { overRepeats, reachesHeads, reachesMlp, siteGradients, streamAfter } from './gradient-run.js';
 import type { RunStart } from './gradient-run.js';
@@ -69,6 +69,40 @@ export function* slotGradients(
     }
   }
 }
+
+/** Where each slot reads the stream by itself, [B, T, H, C] of heads: what {@link ownSlotGradients} needs. */
+export function ownSlotCaptures({ info: { layers } }: HookedModel): HookName[] {
+  return [
+    ...layersOf({ layers }).flatMap((layer) => [...headInputs(layer), blockHook(layer, 'hook_mlp_in')]),
+    streamAfter(layers - 1, layers),
+  ];
+}
+
+/**
+ * As {@link slotGradients}, of runs from the embeddings whose edits may have changed W_Q, W_K and W_V: at each slot's own input, and not pulled back through the model's weights. Takes 3·H times the
+ * memory of a residual stream for each layer.
+ */
+export function* ownSlotGradients(step: Step, model: HookedModel, runs: readonly GradientRun[]): Generator<SlotBlock> {
+  const { layers, heads } = model.info;
+  const perLayer = 3 * heads + 1;
+  const sets = runs.map((each) => siteGradients(step, each, ownSlotCaptures(model)));
+  const total = (name: HookName, slots: (gradient: Tensor) => Tensor): Tensor =>
+    runs
+      .map(({ weights }, i) => overRepeats(step, slots(sets[i]?.get(name) as Tensor), weights.length))
+      .reduce((a, b) => add(step, a, b));
+  const alone = (x: Tensor): Tensor => reshape(x, [1, ...x.shape]);
+  yield { first: layers * perLayer, tensor: total(streamAfter(layers - 1, layers), alone) };
+  for (const layer of layersOf(model.info).reverse()) {
+    yield { first: layer * perLayer + 3 * heads, tensor: total(blockHook(layer, 'hook_mlp_in'), alone) };
+    for (const [input, name] of headInputs(layer).entries())
+      yield {
+        first: layer * perLayer + input * heads,
+        tensor: total(name, (x) => permute(step, x, [2, 0, 1, 3])),
+      };
+  }
+}
+
+const headInputs = (layer: number): HookName[] => HEAD_INPUTS.map((input) => blockHook(layer, `hook_${input}_input`));
 
 /** The sites that the gradient at one slot needs in runs that start there; none where they do not reach it. */
 export function slotCapturesAt(model: HookedModel, slot: Slot, from?: RunStart): HookName[] {

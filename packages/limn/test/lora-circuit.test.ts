@@ -5,6 +5,7 @@ import path from 'node:path';
 import {
   buildGraph,
   Circuit,
+  eapIgChange,
   logitDiff,
   OutputWeights,
   recordNodeOutputs,
@@ -122,11 +123,23 @@ async function inCircuit(
 const apart = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
   Array.from(a).reduce((most, x, i) => Math.max(most, Math.abs(x - b[i]!)), 0);
 
-/** Scores by their definition: Σ (z'_u − z_u) · mean over points of ∂L/∂x_v, at each slot's own input, with edits in every run. */
+/** Between what two runs scores are: prompts at strength 0 and 1, what a run at a strength starts from, and its edits. */
+interface Between {
+  readonly prompts: readonly [from: readonly (readonly number[])[], to: readonly (readonly number[])[]];
+  readonly edits: (strength: number) => readonly Intervention[];
+}
+
+/** Clean and corrupted prompts, with the same edits in every run. */
+const betweenPrompts = (edits: readonly Intervention[]): Between => ({
+  prompts: [of('corrupted'), of('clean')],
+  edits: () => edits,
+});
+
+/** Scores by their definition: Σ (z'_u − z_u) · mean over points of ∂L/∂x_v, at each slot's own input. */
 async function scoresByDefinition(
   model: HookedModel,
   graph: Graph,
-  edits: readonly Intervention[],
+  { prompts, edits }: Between,
   points: readonly number[],
 ): Promise<(u: number, v: number) => number> {
   const { layers, heads: H, width: C } = model.info;
@@ -137,19 +150,19 @@ async function scoresByDefinition(
   const weights = await OutputWeights.of(model);
   const step = model.gpu.step();
   try {
-    const outputs = (which: 'clean' | 'corrupted'): Tensor =>
+    const outputs = (end: 0 | 1): Tensor =>
       concat(
         step,
-        recordNodeOutputs(step, model, weights, of(which), edits).map(({ tensor }) => tensor),
+        recordNodeOutputs(step, model, weights, prompts[end], edits(end)).map(({ tensor }) => tensor),
         0,
       );
-    const recorded = sub(step, outputs('corrupted'), outputs('clean'));
-    const [clean, corrupted] = [of('clean'), of('corrupted')].map((prompts) => tokenBatch(prompts, model.info));
+    const recorded = sub(step, outputs(0), outputs(1));
+    const [corrupted, clean] = prompts.map((each) => tokenBatch(each, model.info));
     const [from, to] = [model.embed(step, corrupted!), model.embed(step, clean!)];
     const parts = points.map((alpha) => {
       const embeddings = add(step, from, scale(step, sub(step, to, from), alpha));
       const input: RunInput = alpha === 1 ? { tokens: clean! } : { embeddings, lengths: clean!.lengths };
-      const run = model.run(step, input, { interventions: edits, capture: sites, logits: 'last' });
+      const run = model.run(step, input, { interventions: edits(alpha), capture: sites, logits: 'last' });
       const loss = logitDiff.loss(step, run.logits, PAIRS, undefined);
       const at = sites.map((site) => run.at(site));
       return gradients(step, loss, 'ones', at).map((slope) => scale(step, slope, 1 / points.length));
@@ -230,7 +243,7 @@ describe.each([
       const scores = await withMerged(model, lora, () =>
         scoreEdges(model, PAIRS, { method, metric: logitDiff, ...options }),
       );
-      const wanted = await scoresByDefinition(model, graph, adapter.interventions(), points);
+      const wanted = await scoresByDefinition(model, graph, betweenPrompts(adapter.interventions()), points);
       const plain = await scoreEdges(model, PAIRS, { method, metric: logitDiff, ...options });
       const edges = [...graph.edges()];
       const size = Math.max(...edges.map(({ u, v }) => Math.abs(scoreAt(scores, u, v))));
@@ -240,6 +253,34 @@ describe.each([
         Math.max(...edges.map(({ u, v }) => Math.abs(scoreAt(scores, u, v) - scoreAt(plain, u, v)))),
       ).toBeGreaterThan(0.05 * size);
     }
+  });
+
+  it('EAP-IG along a LoRA’s strength, beside one that stays: by definition, and 0 at sources that it does not reach', async () => {
+    const model = model_();
+    const [diff, other] = [random(model, 6), random(model, 7)];
+    const late = new Map([...diff.modules].filter(([name]) => model.linears().find((each) => each.name === name)?.layer === 1)); // prettier-ignore
+    using change = new LoraAdapter(model, { ...diff, modules: late });
+    using adapter = new LoraAdapter(model, other, { name: 'adapter' });
+    const edits = (strength: number): readonly Intervention[] => [
+      ...change.interventions({ strength }),
+      ...adapter.interventions(),
+    ];
+    const graph = buildGraph(model.info);
+    const examples = PAIRS.map(({ clean, correct, incorrect }) => ({ prompt: clean, correct, incorrect }));
+    const scores = await eapIgChange(model, examples, { metric: logitDiff, change: edits, steps: 2 });
+    const wanted = await scoresByDefinition(model, graph, { prompts: [of('clean'), of('clean')], edits }, [0.25, 0.75]);
+    const edges = [...graph.edges()];
+    const size = Math.max(...edges.map(({ u, v }) => Math.abs(scoreAt(scores, u, v))));
+    expect(size).toBeGreaterThan(1e-3);
+    const off = edges.map(({ u, v }) => Math.abs(scoreAt(scores, u, v) - wanted(u, v)));
+    expect(Math.max(...off), `of ${size}`).toBeLessThan(2e-5 * size);
+    // Sources of layer 0 write the same with the change and without.
+    const early = 1 + model.info.heads + 1;
+    for (const { u, v } of edges) if (u < early) expect(scoreAt(scores, u, v), graph.edgeName(u, v)).toBe(0);
+    // One pair at a time, and one point at a time, it is the same.
+    const alone = await eapIgChange(model, examples, { metric: logitDiff, change: edits, steps: 2, batchSize: 1 });
+    for (const { u, v } of edges)
+      expect(Math.abs(scoreAt(alone, u, v) - scoreAt(scores, u, v)), graph.edgeName(u, v)).toBeLessThan(2e-5 * size);
   });
 });
 
