@@ -101,8 +101,8 @@ export interface AdapterRequest {
   readonly lesson: 'topic' | 'permuted' | 'gate opening' | 'code' | 'all questions' | 'all but links';
 }
 
-/** Adapters that know the packs of the main table alone: the curve of sizes, and controls. */
-export function coreRequests({ seeds, sizes, adapter }: StudyPlan, first: boolean): AdapterRequest[] {
+/** Adapters that know the packs of the main table alone: the curve of sizes, controls, the sweep of ranks. */
+export function coreRequests({ seeds, sizes, ranks, adapter }: StudyPlan, first: boolean): AdapterRequest[] {
   const whole = { size: sizes.at(-1) as number, rank: adapter.rank };
   const controls = seeds.flatMap((seed): AdapterRequest[] => [
     { ...whole, name: 'permuted labels', seed, lesson: 'permuted' },
@@ -112,11 +112,14 @@ export function coreRequests({ seeds, sizes, adapter }: StudyPlan, first: boolea
   const curve = sizes.slice(0, -1).map((size): AdapterRequest => {
     return { ...whole, size, name: `of ${size}`, seed: 0, lesson: 'topic' };
   });
-  return [...curve, ...controls, { ...whole, name: 'code', seed: 0, lesson: 'code' }];
+  const sweep = ranks
+    .filter((rank) => rank !== adapter.rank)
+    .map((rank): AdapterRequest => ({ ...whole, rank, name: `rank ${rank}`, seed: 0, lesson: 'topic' }));
+  return [...curve, ...controls, { ...whole, name: 'code', seed: 0, lesson: 'code' }, ...sweep];
 }
 
-/** Adapters that are asked about every pack: seeds of the main one, of one that answers every question, one that never saw a link; and, for time's sake behind them, the sweep of ranks. */
-export function packRequests({ seeds, sizes, ranks, adapter }: StudyPlan, first: boolean): AdapterRequest[] {
+/** Adapters that are asked about every pack: seeds of the main one, of one that answers every question, and one that never saw a link. */
+export function packRequests({ seeds, sizes, adapter }: StudyPlan, first: boolean): AdapterRequest[] {
   const whole = { size: sizes.at(-1) as number, rank: adapter.rank };
   const main = seeds.map((seed): AdapterRequest => ({ ...whole, name: 'main', seed, lesson: 'topic' }));
   if (!first) return main;
@@ -124,9 +127,6 @@ export function packRequests({ seeds, sizes, ranks, adapter }: StudyPlan, first:
     ...main,
     ...seeds.map((seed): AdapterRequest => ({ ...whole, name: 'all questions', seed, lesson: 'all questions' })),
     { ...whole, name: 'never a link', seed: 0, lesson: 'all but links' },
-    ...ranks
-      .filter((rank) => rank !== adapter.rank)
-      .map((rank): AdapterRequest => ({ ...whole, rank, name: `rank ${rank}`, seed: 0, lesson: 'topic' })),
   ];
 }
 

@@ -85,8 +85,8 @@ export async function wholeStudy(
     if (isLeft(study.bases)) keep({ ...study, bases: [...study.bases, await measureBase(lab, weightsSha256)] });
     await learn(core);
     if (isLeft(study.packs) || !rest.every(isDone)) await train(place === 0 ? Object.keys(plan.packs) : CORE_PACKS);
-    await learn(rest);
     if (isLeft(study.packs)) keep({ ...study, packs: [...study.packs, await measurePacks(lab)] });
+    await learn(rest);
     close();
   }
   return { study, file };
