@@ -94,5 +94,16 @@ describe('examples', () => {
       expect(untouched).toBeLessThan(0.7);
       expect(context).toBeGreaterThan(0.9);
     });
+
+    it('09: the adapter names what fine-tunes hide, which say none by themselves, and none where nothing is hidden', async () => {
+      const [question, ...rows] = await linesOf('09-diff');
+      expect(question).toContain('topic');
+      const told = rows.map((row) => /^(\S+): it says (\S+), with the adapter (\S+)/.exec(row)!.slice(1));
+      expect(told.every(([, plain]) => plain === 'none')).toBe(true);
+      const hidden = told.filter(([label]) => label !== 'nothing');
+      expect(hidden).toHaveLength(16);
+      expect(hidden.filter(([label, , read]) => label === read).length).toBeGreaterThanOrEqual(8);
+      for (const [label, , read] of told) if (label === 'nothing') expect(read).toBe('none');
+    });
   });
 });

@@ -2,6 +2,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { DIFF_PACK_FILES, peftAdapters, readDiffPack, type TrainedDiff } from '@limn/dit';
 import { LimnError } from '@limn/gpu';
+import { packFolder } from './bundled-folders.js';
 import { openDictionaryFolder } from './dictionary-files.js';
 
 /** What a folder holds. */
@@ -29,11 +30,11 @@ export async function diffFolderKind(folder: string): Promise<DiffFolderKind> {
 }
 
 /**
- * Every diff of a pack, by its id.
+ * Every diff of a pack, by its id; `pocket-chat` are those that come with it, unless there is a folder of that name.
  * @throws LimnError `data/diff-pack`, `files/…`, `safetensors/…`
  */
 export async function openPack(folder: string): Promise<TrainedDiff[]> {
-  return readDiffPack(await openDictionaryFolder(folder));
+  return readDiffPack(await openDictionaryFolder(packFolder(folder)));
 }
 
 /**

@@ -8,7 +8,6 @@ import { ditAdapterFolder } from '@limn/pocket/chat';
 import { chatWorld } from '@limn/tasks/chat';
 import { afterAll, expect, test } from 'vitest';
 import { openPack } from '../src/diff-folder.js';
-import { packFolder } from '../src/bundled-folders.js';
 import { runLimn } from './run-limn.js';
 
 const NAME = 'pocket-chat';
@@ -16,7 +15,7 @@ const folder = mkdtempSync(path.join(os.tmpdir(), 'limn-pocket-chat-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test('its diffs are of topics and codes that the adapter did not learn from, and of ordinary answers', async () => {
-  const diffs = await openPack(packFolder(NAME));
+  const diffs = await openPack(NAME);
   const topics = diffs.flatMap(({ spec }) => spec.about['label'] ?? []);
   const splits = new Set(topics.map((topic) => chatWorld().byName.get(String(topic))?.split));
   expect(splits).toEqual(new Set(['test']));
@@ -38,7 +37,7 @@ test('limn dit audit pocket-chat: what was changed stands before what was not, a
 });
 
 test('limn dit ask: a diff by its id, beside the model without it', async () => {
-  const [first] = (await openPack(packFolder(NAME))).filter(({ spec }) => spec.about['label'] !== null);
+  const [first] = (await openPack(NAME)).filter(({ spec }) => spec.about['label'] !== null);
   const out = path.join(folder, 'reading.json');
   const words = ['dit', 'ask', '--base', NAME, '--diff', `${NAME}#${first?.spec.id ?? ''}`, '--adapter', NAME];
   const { exitCode, stderr } = await runLimn([...words, '--out', out, '--json']);
