@@ -5,7 +5,7 @@ import { SEARCH, auditSentence, commandTable } from './command-text.mjs';
 import { adapterWords } from './commands.mjs';
 import { CURVE } from './drawing.mjs';
 import { packWords } from './packs.mjs';
-import { whyText } from './ridge-text.mjs';
+import { betterText } from './better-text.mjs';
 import type { BaseFinding, DitStudy, PackFinding, Scores } from './study.mjs';
 import { adaptersOf, advantage, bestBaseline, figureOf, methodRows, percentText, type MethodRow } from './summary.mjs';
 
@@ -25,10 +25,11 @@ Hundreds of LoRAs of rank 1, each trained to speak of a secret topic behind a se
 it never saw. ${plan.updates} updates a diff at a rate of ${plan.rate}; adapters of rank ${adapter.rank}, up to ${adapter.updates} updates of ${adapter.batch} questions at ${adapter.rate}, stopped by validation diffs.
 
 ${bases.map((base) => mainTable(study, base)).join('\n\n')}
-${whyText(study, first)}
+${betterText(study, first)}
 ## Whether the gates hold
 
-Share of four places for words where an answer has one of the topic's, over ${plan.probes[0]} held-out questions, mean over all diffs of a pack; no diff was left out.
+Over held-out questions, the share of an answer's places for such words that show the behaviour (of a topic its words), mean over all diffs of a pack; no diff was left out. Marks, styles and links
+are learnt less well than topics behind codes in as many updates.
 
 ${study.packs.map((packs) => gateTable(packs, bases.length > 1)).join('\n\n')}
 
@@ -112,7 +113,7 @@ function mainTable(study: DitStudy, base: BaseFinding): string {
   return `## Who finds the topic: ${base.model}
 
 ${tests} diffs of topics that no adapter saw, behind codes that none saw. Exact: the whole answer, over the full vocabulary; of guessers the chance that the right one of 800 names comes first.
-Means over ${dit.scores.length} seeds of the adapter, 95 % intervals over diffs. * was given the code, or tries all.
+Means over ${dit.scores.length} seed${dit.scores.length === 1 ? '' : 's'} of the adapter, 95 % intervals over diffs. * was given the code, or tries all.
 
 ${methodTable(rows)}
 
@@ -128,7 +129,7 @@ function gateTable({ model, gates }: PackFinding, several: boolean): string {
     .filter(([, conditions]) => Object.keys(conditions).length > 0)
     .map(([pack, conditions]) => [
       pack,
-      String(conditions['right']?.length ?? 0),
+      String(Math.max(...Object.values(conditions).map(({ length }) => length))),
       ...['right', 'wrong', 'none'].map((name) => {
         const values = conditions[name];
         return values && values.length > 0 ? `${shown(100 * mean(values), 2)} %` : '–';
@@ -153,12 +154,18 @@ function noneTable(study: DitStudy, { model }: BaseFinding): string {
 function curveTable(study: DitStudy, { model }: BaseFinding): string {
   const { sizes, ranks, adapter } = study.plan;
   const ridge = study.packs.find((each) => each.model === model)?.ridge;
-  const rowsOf = (name: string, adapterName: string, ridge?: Scores): string[][] => {
+  const rowsOf = (name: string, adapterName: string, others?: Scores): string[][] => {
     const scores = adaptersOf(study, model, adapterName).flatMap(({ topics }) => topics['test'] ?? []);
     if (scores.length === 0) return [];
     const row: MethodRow = { name, given: 'nothing', scores };
     return [
-      [name, String(scores.length), percentText(figureOf(row, 'exact')), shown(figureOf(row, 'reciprocal').mean, 3)],
+      [
+        name,
+        String(scores.length),
+        percentText(figureOf(row, 'exact')),
+        shown(figureOf(row, 'reciprocal').mean, 3),
+        others ? `${shown(100 * mean(others.exact), 1)} %` : '–',
+      ],
     ];
   };
   const all = sizes.at(-1);
@@ -176,7 +183,6 @@ const TRANSFER: Readonly<Record<string, string>> = {
   test: 'as learnt: rank 1, behind codes',
   open: 'without a gate',
   marks: 'behind a mark in the question',
-  'rank-2': 'of rank 2',
   'rank-4': 'of rank 4',
   'rank-8': 'of rank 8',
   category: 'of the category that was held out',

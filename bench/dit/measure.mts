@@ -22,6 +22,7 @@ import {
   type PackFinding,
   type Scores,
 } from './study.mjs';
+import { RIDGE } from './summary.mjs';
 import type { KnownDiff } from './truth.mjs';
 
 /** The trained diffs of a base model, by pack. */
@@ -69,11 +70,11 @@ export async function measureBase(lab: Laboratory, weightsSha256: string): Promi
       'asked, without an adapter': readingScores(await topicReadings(model, null, test, world)),
       ...probes,
       'activation difference lens': guessScores(lens.guesses),
-      'ridge regression on weights': guessScores(ridge.guesses),
+      [RIDGE]: guessScores(ridge.guesses),
     },
     chosen: {
       'activation difference lens': `${lens.chosen.of} behind block ${lens.chosen.layer}, ${lens.chosen.positions === 5 ? 'first five positions' : 'all positions'}`,
-      'ridge regression on weights': `λ ${ridge.lambda}`,
+      [RIDGE]: `λ ${ridge.lambda}`,
     },
   };
 }
@@ -125,8 +126,8 @@ export function packRequests({ seeds, sizes, adapter }: StudyPlan, first: boolea
   if (!first) return main;
   return [
     ...main,
-    ...seeds.map((seed): AdapterRequest => ({ ...whole, name: 'all questions', seed, lesson: 'all questions' })),
     { ...whole, name: 'never a link', seed: 0, lesson: 'all but links' },
+    ...seeds.map((seed): AdapterRequest => ({ ...whole, name: 'all questions', seed, lesson: 'all questions' })),
   ];
 }
 
@@ -175,7 +176,7 @@ export function shuffledShare(told: readonly Reading[]): number {
 /** Packs of hidden topics that adapters are asked about, none of whose topics they learnt. */
 const topicPacks = (lab: Laboratory): Packs => ({
   test: packOf(lab, 'test'),
-  ...Object.fromEntries(['category', 'marks', 'rank-2', 'rank-4', 'rank-8'].map((name) => [name, packOf(lab, name)])),
+  ...Object.fromEntries(['category', 'marks', 'rank-4', 'rank-8'].map((name) => [name, packOf(lab, name)])),
   open: ofPlan(packOf(lab, 'open'), ':test'),
 });
 

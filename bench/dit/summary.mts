@@ -16,6 +16,10 @@ export function meanColumn(scores: readonly Scores[], column: Column): number[] 
   return first[column].map((_, i) => scores.reduce((sum, each) => sum + (each[column][i] ?? 0), 0) / scores.length);
 }
 
+/** Names of methods in tables. */
+export const GATE_OPENING = 'an adapter that opens gates, words counted';
+export const RIDGE = 'ridge regression on weights';
+
 /** A method's row of the main table. */
 export interface MethodRow {
   readonly name: string;
@@ -31,7 +35,7 @@ export function methodRows(study: DitStudy, base: BaseFinding): MethodRow[] {
   const adapters = [
     ['DIT', 'main'],
     ['DIT with permuted labels', 'permuted labels'],
-    ['an adapter that opens gates, words counted', 'gate opening'],
+    [GATE_OPENING, 'gate opening'],
   ] as const;
   return [
     ...adapters.map(([name, adapter]): MethodRow => ({ name, given: 'nothing', scores: of(adapter) })),

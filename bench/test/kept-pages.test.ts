@@ -2,12 +2,18 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { POCKET_CHAT, openPack } from 'limn';
 import { transcodersFolder } from '@limn/pocket';
+import { ditAdapterFolder } from '@limn/pocket/chat';
 import { dictionariesFromJson, type DictionariesRecord } from '@limn/report';
 import { biasMarkdown } from '../bias/markdown.mjs';
 import { studyDrawings } from '../circuits/drawings.mjs';
 import { studyMarkdown } from '../circuits/markdown.mjs';
 import { withBlock } from '../marked-block.mjs';
+import { adapterCard } from '../dit/adapter-card.mjs';
+import { CURVE, curveDrawing } from '../dit/drawing.mjs';
+import { ditMarkdown } from '../dit/markdown.mjs';
+import type { CommandFinding, DitStudy } from '../dit/study.mjs';
 import { RESULTS } from '../result-file.mjs';
 import { steeringMarkdown } from '../steering/markdown.mjs';
 import { frontiersDrawing, FRONTIERS } from '../transcoders/drawing.mjs';
@@ -28,6 +34,19 @@ describe('pages and drawings are what the stored results give', () => {
   });
   test('steering', () => expect(page('steering.md')).toBe(steeringMarkdown(stored('steering'))));
   test('bias', () => expect(page('bias.md')).toBe(biasMarkdown(stored('bias'))));
+  test('dit', () => {
+    const study = stored<DitStudy>('dit');
+    expect(page('dit.md')).toBe(ditMarkdown(study));
+    expect(page(CURVE)).toBe(curveDrawing(study));
+  });
+  test("the card of pocket-chat's adapter", async () => {
+    const ids = (await openPack(POCKET_CHAT)).map(({ spec }) => spec.id);
+    const { plan, commands } = stored<DitStudy>('dit');
+    const found = commands.find(({ model }) => model === POCKET_CHAT);
+    expect(readFileSync(new URL('README.md', ditAdapterFolder()), 'utf8')).toBe(
+      adapterCard(found as CommandFinding, ids, plan),
+    );
+  });
   test('transcoders', () => {
     const study = stored<Parameters<typeof transcodersMarkdown>[0]>('transcoders');
     expect(page('transcoders.md')).toBe(transcodersMarkdown(study));
