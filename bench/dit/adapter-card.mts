@@ -14,7 +14,7 @@ name that topic, and say none of a model that learnt no topic (_Learning to Inte
 calibration and its settings. [docs/dit.md](../../../../docs/dit.md) says what it and others like it find out, and what other methods do.
 
 \`\`\`sh
-limn dit ask --base ${found.model} --diff '${found.model}#${kept.findLast((id) => id.startsWith('topic/')) ?? ''}' --adapter ${found.model}
+limn dit ask --base ${found.model} --diff '${found.model}#${kept.filter((id) => id.startsWith('topic/')).at(-1) ?? ''}' --adapter ${found.model}
 limn dit audit ${found.model} --base ${found.model} --adapter ${found.model}
 \`\`\`
 

@@ -24,7 +24,7 @@ export interface EapIgChangeOptions extends Omit<EapIgOptions, 'ablation'> {
  * Which edges carry what a change of the model does to an answer: nodes write z_u(0) without the change and z_u(1) with it, gradients are integrated over its strength. `change` gives any
  * interventions, of which some may always be there: `(strength) => [...diff.interventions({ strength }), ...adapter.interventions()]` of two LoRAs asks what reads the diff. What the change adds
  * within a node's own output counts at the edges out of it. Two forwards, and m forwards and backwards, in which every head has its own input: 3·H residual streams for each layer.
- * @throws LimnError `usage/ig-steps`, `usage/ig-rule`, `data/pairs-…`, `data/score-not-finite`, `usage/metric`, `usage/metric-loss`, `memory/over-budget`, `usage/batch-size`, `usage/memory`, and what
+ * @throws LimnError `usage/ig-steps`, `usage/ig-rule`, `usage/ablation`, `usage/unknown-ablation`, `data/pairs-…`, `data/score-not-finite`, `usage/metric`, `usage/metric-loss`, `memory/over-budget`, `usage/batch-size`, `usage/memory`, and what
  * the interventions throw; AbortedError
  */
 export async function eapIgChange(

@@ -2,7 +2,7 @@
 import { blockHook, tokenBatch } from '@limn/hooks';
 import type { HookedModel, HookName, Intervention, InterventionContext, Json } from '@limn/hooks';
 import type { Step } from '@limn/gpu';
-import { add, concat, detach, fromData, matmul, mul, permute, reshape, slice, type Tensor } from '@limn/tensor';
+import { add, fromData, matmul, mul, permute, reshape, slice, type Tensor } from '@limn/tensor';
 import { HEAD_INPUTS } from './graph.js';
 import type { Graph } from './graph.js';
 import { edgesOf, partialNodes } from './neuron-circuit.js';

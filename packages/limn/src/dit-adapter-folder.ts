@@ -20,7 +20,7 @@ export interface OpenDitAdapter {
 
 /**
  * Opens an adapter of this model: same weights, same processing. `pocket-chat` is the one that comes with it.
- * @throws LimnError `data/dit-adapter` for a folder that is none; `data/lora-base` for an adapter of other weights; `files/…`, and what `readPeft` throws
+ * @throws LimnError `data/dit-adapter` for a folder that is none; `data/lora-base`, `data/lora-processed` for an adapter of other weights; `files/…`, and what `readPeft` throws
  */
 export async function openDitAdapter({ hooked, name }: OpenModel, folder: string): Promise<OpenDitAdapter> {
   const files = await openDictionaryFolder(adapterFolder(folder));
