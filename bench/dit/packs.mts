@@ -5,12 +5,11 @@ import { openPack } from 'limn';
 import { runLimn } from './commands.mjs';
 import type { PackPlan, StudyPlan } from './plan.mjs';
 
-/** Diffs that are trained together: what a CPU adapter is fastest with. */
-const TOGETHER = '64';
+const TOGETHER = 64;
 
 /** The words behind `limn` that make a pack. */
 export function packWords(base: string, folder: string, plan: PackPlan, study: StudyPlan): string[] {
-  const { plans, gate, each, rank, seed } = plan;
+  const { plans, gate, each, rank, seed, together = TOGETHER } = plan;
   const given = {
     gate,
     each,
@@ -19,7 +18,7 @@ export function packWords(base: string, folder: string, plan: PackPlan, study: S
     updates: study.updates,
     'sample-weights': study.sampleWeights,
     rate: study.rate,
-    tasks: TOGETHER,
+    tasks: together,
   };
   const options = Object.entries(given).flatMap(([name, value]) =>
     value === undefined ? [] : [`--${name}`, String(value)],
@@ -38,6 +37,6 @@ export async function trainedPack(
   runLimn([...packWords(base, folder, plan, study), ...(existsSync(folder) ? ['--resume'] : [])]);
   const diffs = await openPack(folder);
   if (diffs.every(({ gate }) => gate !== undefined)) return diffs;
-  runLimn(['diff', 'gate', folder, '--base', base, '--tasks', TOGETHER]);
+  runLimn(['diff', 'gate', folder, '--base', base, '--tasks', String(plan.together ?? TOGETHER)]);
   return openPack(folder);
 }

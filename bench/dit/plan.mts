@@ -11,6 +11,8 @@ export interface PackPlan {
   readonly rank?: number;
   /** Default 0: generic diffs of one seed are the same in every pack. */
   readonly seed?: number;
+  /** Diffs that are trained together; default 64, which a CPU adapter is fastest with where there are as many. */
+  readonly together?: number;
 }
 
 type Setting = 'rank' | 'rate' | 'batch' | 'updates' | 'warmUp' | 'decay' | 'patience' | 'evaluateEvery';

@@ -23,7 +23,7 @@ const DIFFS = 12;
 export async function quickTable(gpu: Gpu, world: ChatWorld): Promise<string> {
   const folder = mkdtempSync(path.join(tmpdir(), 'limn-dit-'));
   try {
-    const plan = { plans: [`topics:test:${DIFFS}`] };
+    const plan = { plans: [`topics:test:${DIFFS}`], together: DIFFS };
     const test = knownDiffs(await trainedPack(POCKET_CHAT, path.join(folder, 'test'), plan, FULL), world);
     using model = await openModel(gpu, POCKET_CHAT);
     const { lora } = await openDitAdapter(model, POCKET_CHAT);
