@@ -24,7 +24,7 @@ export interface KeptStudy<F extends Finding = Finding> {
 }
 
 /** The study in a file; undefined where there is none, or one of another machine, version or setting. Seeds may differ: each stands for itself. */
-export function keptStudy<S extends KeptStudy>(file: string, header: Partial<S>): S | undefined {
+export function keptStudy<S extends object>(file: string, header: Partial<S>): S | undefined {
   if (!existsSync(file)) return undefined;
   const kept = JSON.parse(readFileSync(file, 'utf8')) as S & Readonly<Record<string, unknown>>;
   const same = Object.entries(header).every(

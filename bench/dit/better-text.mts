@@ -1,7 +1,7 @@
 // What does better than the adapter that reads, and why: methods that got no code, and are surely right more often on the same diffs.
 import { markdownTable, mean, shown } from '../markdown-table.mjs';
 import type { BaseFinding, DitStudy, PackFinding } from './study.mjs';
-import { advantage, figureOf, GATE_OPENING, methodRows, percentText, RIDGE } from './summary.mjs';
+import { advantage, figureOf, GATE_OPENING, kindOf, methodRows, percentText, RIDGE } from './summary.mjs';
 
 /** A section where something does; else nothing. */
 export function betterText(study: DitStudy, base: BaseFinding): string {
@@ -71,5 +71,3 @@ function mapTable(maps: PackFinding['ridge']['maps']): string {
   const layers = namesOf(kinds[0] ?? '').map((_, layer) => `layer ${layer}`);
   return markdownTable(['from the changes of', ...layers], rows);
 }
-
-const kindOf = (map: string): string => map.split('.').slice(-2).join('.');

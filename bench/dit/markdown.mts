@@ -7,7 +7,16 @@ import { CURVE } from './drawing.mjs';
 import { packWords } from './packs.mjs';
 import { betterText } from './better-text.mjs';
 import type { BaseFinding, DitStudy, PackFinding, Scores } from './study.mjs';
-import { adaptersOf, advantage, bestBaseline, figureOf, methodRows, percentText, type MethodRow } from './summary.mjs';
+import {
+  adaptersOf,
+  advantage,
+  bestBaseline,
+  figureOf,
+  kindOf,
+  methodRows,
+  percentText,
+  type MethodRow,
+} from './summary.mjs';
 
 /** What was aimed at: exact answers of DIT, of probing without the code, and with shuffled diffs. */
 const AIM = { dit: 0.6, probing: 0.1, shuffled: 0.01 } as const;
@@ -227,7 +236,7 @@ function placesText(study: DitStudy, { model }: BaseFinding): string {
     shown(only - places.none, 2),
     shown(added(layer), 2),
   ]);
-  const kinds = [...new Set(places.maps.map(({ map }) => map.split('.').slice(-2).join('.')))];
+  const kinds = [...new Set(places.maps.map(({ map }) => kindOf(map)))];
   const byKind = kinds.map((kind) => {
     const own = places.maps.filter(({ map }) => map.endsWith(kind));
     return [kind, ...own.map(({ nats }) => shown(nats, 2))];

@@ -11,7 +11,7 @@ import {
 import type { HookedModel } from '@limn/hooks';
 import { chatIdOf, type ChatWorld } from '@limn/tasks/chat';
 import { mean } from '../markdown-table.mjs';
-import type { MechanismFinding } from './study.mjs';
+import { rounded, type MechanismFinding } from './study.mjs';
 import { answerTokens, asked, rightAnswer, topicOf, type KnownDiff } from './truth.mjs';
 
 /** Edges that are told. */
@@ -75,5 +75,3 @@ async function strongestEdges(
     .slice(0, TOLD)
     .map(([{ u, v }, score]) => ({ edge: graph.edgeName(u, v), score: rounded(score) }));
 }
-
-const rounded = (value: number): number => Math.round(value * 1e4) / 1e4;

@@ -133,7 +133,7 @@ const columns = (of: readonly Omit<Guess, 'id'>[]): Omit<Scores, 'exact'> => ({
 });
 
 /** Chances of equal scores have many digits; four are told. */
-const rounded = (value: number): number => Math.round(value * 1e4) / 1e4;
+export const rounded = (value: number): number => Math.round(value * 1e4) / 1e4;
 
 /** Gate figures of a pack's diffs by condition. */
 export function gateColumns(

@@ -66,3 +66,6 @@ export function percentText({ mean, interval }: MeanFigure): string {
   const shown = (value: number): string => (100 * value).toFixed(1).replace('-', '−');
   return interval ? `${shown(mean)} % (${shown(interval[0])} to ${shown(interval[1])})` : `${shown(mean)} %`;
 }
+
+/** What a map is in every layer: 'mlp.c_proj' of 'h.2.mlp.c_proj'. */
+export const kindOf = (map: string): string => map.split('.').slice(-2).join('.');

@@ -1,10 +1,10 @@
 // The whole study: packs, adapters and baselines of every base model, kept in a file after each step, so that a run goes on where the one before it stopped.
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import path from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
 import type { Gpu } from '@limn/gpu';
 import type { ChatWorld } from '@limn/tasks/chat';
 import { openModel, version } from 'limn';
+import { keptStudy } from '../kept-study.mjs';
 import { adapterName, save } from '../result-file.mjs';
 import { commandFigures } from './commands.mjs';
 import {
@@ -47,7 +47,13 @@ export async function wholeStudy(
     plan,
   } as const;
   const file = path.join(out, `dit-${adapterName(source, header.adapter)}.json`);
-  let study: DitStudy = keptOf(file) ?? { ...header, bases: [], packs: [], adapters: [], commands: [] };
+  let study: DitStudy = keptStudy<DitStudy>(file, header) ?? {
+    ...header,
+    bases: [],
+    packs: [],
+    adapters: [],
+    commands: [],
+  };
   for (const [place, name] of bases.entries()) {
     const folder = path.join(work, path.basename(name));
     mkdirSync(folder, { recursive: true });
@@ -94,13 +100,5 @@ export async function wholeStudy(
   function keep(next: DitStudy): void {
     study = next;
     save(file, `${JSON.stringify(study)}\n`);
-  }
-
-  /** What an earlier run measured with the same settings on the same machine. */
-  function keptOf(name: string): DitStudy | undefined {
-    if (!existsSync(name)) return undefined;
-    const kept = JSON.parse(readFileSync(name, 'utf8')) as DitStudy;
-    const same = Object.entries(header).every(([key, value]) => isDeepStrictEqual(kept[key as keyof DitStudy], value));
-    return same ? kept : undefined;
   }
 }
