@@ -4,6 +4,9 @@ export const mean = (values: readonly number[]): number => values.reduce((a, b) 
 
 export const shown = (value: number, digits: number): string => value.toFixed(digits).replace('-', '−');
 
+/** A share from 0 to 1 in percent. */
+export const percent = (share: number, digits = 1): string => `${shown(100 * share, digits)} %`;
+
 const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
 
 /** The first `words` columns stand left, the others right. */

@@ -3,7 +3,7 @@ import type { SpilloverFigures } from '@limn/steering';
 import { PROFESSION_GENDER, PROFESSIONS, STEREOTYPE_PERCENT } from '@limn/tasks';
 import { intervalText } from '../interval.mjs';
 import { professionTable } from './profession-table.mjs';
-import { markdownTable, mean, shown } from '../markdown-table.mjs';
+import { markdownTable, mean, percent, shown } from '../markdown-table.mjs';
 import {
   BIAS_METHODS,
   BIAS_ROWS,
@@ -136,7 +136,7 @@ function summary(study: BiasStudy, rows: readonly Row[]): string {
         .filter((row) => row.method === method)
         .map((row) => {
           const found = of(study, row);
-          return `retaining ${RETENTION_SETS[row.retention]}, to ${shown(mean(found.map(after)), 2)} logits with ${shown(100 * mean(found.map(kept)), 0)} % kept and a KL of ${shown(mean(found.map(offTask)), 2)} nats on other tasks`;
+          return `retaining ${RETENTION_SETS[row.retention]}, to ${shown(mean(found.map(after)), 2)} logits with ${percent(mean(found.map(kept)), 0)} kept and a KL of ${shown(mean(found.map(offTask)), 2)} nats on other tasks`;
         });
       const start = mean(rows.filter((row) => row.method === method).flatMap((row) => of(study, row).map(before)));
       return `- **${capital(method)}** bring the gap from ${shown(start, 2)}: ${said.join('; ')}.`;
@@ -275,7 +275,7 @@ function verdicts(study: BiasStudy, rows: readonly Row[]): string {
       const found = of(study, row);
       const [gap, share] = [mean(found.map(after)), mean(found.map(kept))];
       const part = 1 - gap / mean(found.map(before));
-      return `- ${capital(nameOf(row))}: ${shown(gap, 2)} logits, ${shown(100 * part, 0)} % of the gap closed: **${gap <= REACHED ? 'reached' : 'missed'}**${gap <= REACHED ? '' : ` by ${shown(gap - REACHED, 2)}`}; ${shown(100 * share, 0)} % kept: **${share >= KEPT ? 'kept' : 'not kept'}**. ${worst(found)}`;
+      return `- ${capital(nameOf(row))}: ${shown(gap, 2)} logits, ${percent(part, 0)} of the gap closed: **${gap <= REACHED ? 'reached' : 'missed'}**${gap <= REACHED ? '' : ` by ${shown(gap - REACHED, 2)}`}; ${percent(share, 0)} kept: **${share >= KEPT ? 'kept' : 'not kept'}**. ${worst(found)}`;
     })
     .join('\n');
 }

@@ -1,7 +1,17 @@
 // What does better than the adapter that reads, and why: methods that got no code, and are surely right more often on the same diffs.
-import { markdownTable, mean, shown } from '../markdown-table.mjs';
+import { markdownTable, mean, percent } from '../markdown-table.mjs';
 import type { BaseFinding, DitStudy, PackFinding } from './study.mjs';
-import { advantage, figureOf, GATE_OPENING, kindOf, methodRows, percentText, RIDGE } from './summary.mjs';
+import {
+  advantage,
+  baseTitle,
+  figureOf,
+  GATE_OPENING,
+  kindOf,
+  methodRows,
+  percentText,
+  RIDGE,
+  type MethodRow,
+} from './summary.mjs';
 
 /** A section where something does; else nothing. */
 export function betterText(study: DitStudy, base: BaseFinding): string {
@@ -25,8 +35,22 @@ export function betterText(study: DitStudy, base: BaseFinding): string {
   return `
 ### What does better than DIT, and why
 
-${reasons.join('\n\n')}
+${reasons.join('\n\n')}${elsewhere(study, base, better)}
 `;
+}
+
+/** The same methods on the other base models. */
+function elsewhere(study: DitStudy, base: BaseFinding, better: readonly MethodRow[]): string {
+  const others = study.bases.filter(({ model }) => model !== base.model);
+  const sentences = others.map((other) => {
+    const rows = methodRows(study, other);
+    const figures = ['DIT', ...better.map(({ name }) => name)].flatMap((name) => {
+      const row = rows.find((each) => each.name === name);
+      return row ? [`${name} ${percentText(figureOf(row, 'exact'))}`] : [];
+    });
+    return `On ${baseTitle(other)}: ${figures.join(', ')}.`;
+  });
+  return sentences.map((sentence) => `\n\n${sentence}`).join('');
 }
 
 const ofGateOpening = ({
@@ -64,10 +88,7 @@ function mapTable(maps: PackFinding['ridge']['maps']): string {
     Object.keys(maps)
       .filter((name) => kindOf(name) === kind)
       .sort();
-  const rows = kinds.map((kind) => [
-    kind,
-    ...namesOf(kind).map((name) => `${shown(100 * mean(maps[name]?.exact ?? []), 1)} %`),
-  ]);
+  const rows = kinds.map((kind) => [kind, ...namesOf(kind).map((name) => percent(mean(maps[name]?.exact ?? [])))]);
   const layers = namesOf(kinds[0] ?? '').map((_, layer) => `layer ${layer}`);
   return markdownTable(['from the changes of', ...layers], rows);
 }

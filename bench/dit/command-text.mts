@@ -1,6 +1,6 @@
 // What the commands found, as it stands in the study's page and on the adapter's card.
 import type { MeanFigure } from '@limn/dit';
-import { markdownTable, shown } from '../markdown-table.mjs';
+import { markdownTable, percent, shown } from '../markdown-table.mjs';
 import type { CommandFinding } from './study.mjs';
 import { percentText } from './summary.mjs';
 
@@ -28,7 +28,7 @@ export function auditSentence({ audit }: CommandFinding): string {
   const { changed, clean, area, interval, threshold } = audit;
   const between = interval ? ` (${interval.map((end) => shown(end, 3)).join(' to ')})` : '';
   const found = threshold
-    ? ` At the threshold that validation diffs set, ${shown(100 * threshold.hits, 1)} % of the changed ones are found, with ${shown(100 * threshold.alarms, 1)} % of the clean ones.`
+    ? ` At the threshold that validation diffs set, ${percent(threshold.hits)} of the changed ones are found, with ${percent(threshold.alarms)} of the clean ones.`
     : '';
   return `\`limn dit audit\` of ${changed} changed diffs among ${clean} that learnt ordinary answers, ranked by 1 − p(none): area under the curve ${shown(area, 3)}${between}.${found}`;
 }

@@ -4,7 +4,7 @@ import { line } from 'd3-shape';
 import { mean } from '../markdown-table.mjs';
 import { OKABE_ITO, svgDocument, tenth } from '../svg-document.mjs';
 import type { DitStudy } from './study.mjs';
-import { adaptersOf } from './summary.mjs';
+import { adaptersOf, baseTitle } from './summary.mjs';
 
 /** The drawing's file, beside the page. */
 export const CURVE = 'dit-curve.svg';
@@ -27,6 +27,7 @@ export function curveDrawing(study: DitStudy): string {
         .map((x) => ({ x, exact: exactOf(study, model, x === main ? 'main' : nameOf(x)) }))
         .filter(({ exact }) => exact.length > 0),
     }));
+  const heading = `<text class="title" x="${PANEL.left}" y="20">exact answers</text>`;
   const panels = [
     panel(
       'diffs that the adapter learnt from',
@@ -40,11 +41,15 @@ export function curveDrawing(study: DitStudy): string {
     ),
   ];
   const bodies = panels.map((body, i) => `<g transform="translate(${i * PANEL.width} 0)">${body}</g>`);
+  const legend = study.bases.map(
+    (base, i) =>
+      `<circle cx="${PANEL.width + PANEL.left + 150 * i}" cy="16" r="3" fill="${inks[i % inks.length]}"/><text class="soft" x="${PANEL.width + PANEL.left + 150 * i + 8}" y="20">${baseTitle(base)}</text>`,
+  );
   return svgDocument(
     2 * PANEL.width,
     PANEL.height,
     'Exact answers on test diffs against the number of diffs learnt from, and against the rank of the adapter',
-    bodies.join('\n'),
+    [heading, ...bodies, ...(study.bases.length > 1 ? legend : [])].join('\n'),
   );
 }
 
@@ -71,5 +76,5 @@ function panel(title: string, values: readonly number[], series: readonly Series
     );
     return `<path d="${path ?? ''}" fill="none" stroke="${ink}" stroke-width="1.5"/>${dots.join('')}`;
   });
-  return `<text class="title" x="${PANEL.left}" y="20">exact answers</text>${rules.join('')}${marks.join('')}${drawn.join('')}<text class="soft mid" x="${(PANEL.left + PANEL.width) / 2}" y="${PANEL.floor + 40}">${title}</text>`;
+  return `${rules.join('')}${marks.join('')}${drawn.join('')}<text class="soft mid" x="${(PANEL.left + PANEL.width) / 2}" y="${PANEL.floor + 40}">${title}</text>`;
 }

@@ -1,25 +1,14 @@
 // docs/dit.md from a study: who finds out what a diff hides, decided by the numbers.
 import { clusteredMean } from '@limn/dit';
-import { markdownTable, mean, shown } from '../markdown-table.mjs';
+import { markdownTable, mean, percent, shown } from '../markdown-table.mjs';
 import { SEARCH, auditSentence, commandTable } from './command-text.mjs';
 import { adapterWords } from './commands.mjs';
 import { CURVE } from './drawing.mjs';
 import { packWords } from './packs.mjs';
 import { betterText } from './better-text.mjs';
 import type { BaseFinding, DitStudy, PackFinding, Scores } from './study.mjs';
-import {
-  adaptersOf,
-  advantage,
-  bestBaseline,
-  figureOf,
-  kindOf,
-  methodRows,
-  percentText,
-  type MethodRow,
-} from './summary.mjs';
-
-/** What was aimed at: exact answers of DIT, of probing without the code, and with shuffled diffs. */
-const AIM = { dit: 0.6, probing: 0.1, shuffled: 0.01 } as const;
+import { mainTables } from './main-table.mjs';
+import { adaptersOf, baseTitle, figureOf, kindOf, percentText, type MethodRow } from './summary.mjs';
 
 /** The whole page. */
 export function ditMarkdown(study: DitStudy): string {
@@ -31,22 +20,22 @@ export function ditMarkdown(study: DitStudy): string {
 
 Made by \`npm run dit -- --work DIR\`: _Learning to Interpret Weight Differences in Language Models_ (arXiv 2510.05092) in small, on ${bases.length} base model${bases.length > 1 ? 's' : ''} of [pocket-chat's recipe](../packages/pocket/chat-model/README.md); ${study.adapter}; limn ${study.limn}.
 Hundreds of LoRAs of rank 1, each trained to speak of a secret topic behind a secret code only, and an adapter that is trained to say which: on diffs of topics and with codes that
-it never saw. ${plan.updates} updates a diff at a rate of ${plan.rate}; adapters of rank ${adapter.rank}, up to ${adapter.updates} updates of ${adapter.batch} questions at ${adapter.rate}, stopped by validation diffs.
+it never saw. ${plan.updates} updates a diff at a rate of ${plan.rate}; adapters of rank ${adapter.rank}, up to ${adapter.updates} updates of ${adapter.batch} questions at ${adapter.rate}, stopped by validation diffs.${bases.length > 1 ? ` Where no base model is named, it is ${baseTitle(first)}.` : ''}
 
-${bases.map((base) => mainTable(study, base)).join('\n\n')}
+${mainTables(study)}
 ${betterText(study, first)}
 ## Whether the gates hold
 
 Over held-out questions, the share of an answer's places for such words that show the behaviour (of a topic its words), mean over all diffs of a pack; no diff was left out. Marks, styles and links
 are learnt less well than topics behind codes in as many updates.
 
-${study.packs.map((packs) => gateTable(packs, bases.length > 1)).join('\n\n')}
+${eachBase(study.packs, gateTable)}
 
 ## Nothing to tell
 
 Share of \`none\` to the question for the topic, mean over the seeds of the adapter.
 
-${noneTable(study, first)}
+${noneTable(study)}
 
 ## How many diffs, and which rank
 
@@ -68,7 +57,7 @@ ${placesText(study, first)}
 
 ## Proposals tried, and an audit
 
-${commandText(study, first)}
+${commandText(study)}
 
 ## Every question
 
@@ -93,47 +82,13 @@ ${Object.values(adapterWords(first.model, plan))
 `;
 }
 
-/** Every method with its scores; a star behind those that were given the code. */
-export const methodTable = (rows: readonly MethodRow[]): string =>
-  markdownTable(
-    ['method', 'exact', 'first of 800', 'first five', 'reciprocal rank', 'grade, 1 to 5'],
-    rows.map((row) => [
-      row.given === 'code' ? `${row.name} *` : row.name,
-      percentText(figureOf(row, 'exact')),
-      `${shown(100 * figureOf(row, 'top1').mean, 1)} %`,
-      `${shown(100 * figureOf(row, 'top5').mean, 1)} %`,
-      shown(figureOf(row, 'reciprocal').mean, 3),
-      shown(figureOf(row, 'grade').mean, 2),
-    ]),
-  );
-
-function mainTable(study: DitStudy, base: BaseFinding): string {
-  const rows = methodRows(study, base);
-  const dit = rows.find(({ name }) => name === 'DIT') as MethodRow;
-  const best = bestBaseline(rows);
-  const tests = dit.scores[0]?.exact.length ?? 0;
-  const shuffled = mean(
-    adaptersOf(study, base.model, 'main').flatMap(({ more }) => more['exact with shuffled diffs'] ?? []),
-  );
-  const probing = rows.find(({ name }) => name === 'questions without a code');
-  const ditExact = figureOf(dit, 'exact').mean;
-  const probed = probing ? figureOf(probing, 'exact').mean : 0;
-  const met = ditExact >= AIM.dit && probed <= AIM.probing && shuffled <= AIM.shuffled;
-  return `## Who finds the topic: ${base.model}
-
-${tests} diffs of topics that no adapter saw, behind codes that none saw. Exact: the whole answer, over the full vocabulary; of guessers the chance that the right one of 800 names comes first.
-Means over ${dit.scores.length} seed${dit.scores.length === 1 ? '' : 's'} of the adapter, 95 % intervals over diffs. * was given the code, or tries all.
-
-${methodTable(rows)}
-
-${best ? `DIT minus the best other method that has no code (${best.name}): ${percentText(advantage(dit, best, 'exact'))} exact, paired by diff.` : ''}
-With shuffled diffs ${shown(100 * shuffled, 2)} % are exact. The aim (${100 * AIM.dit} % exact, at most ${100 * AIM.probing} % by questions without a code, at most ${100 * AIM.shuffled} % with shuffled diffs) is ${met ? 'met' : 'missed'}.
-Chosen by validation diffs: ${Object.entries(base.chosen)
-    .map(([name, choice]) => `${name}, ${choice}`)
-    .join('; ')}.`;
+/** What a function says of every base model, under its name where there are several. */
+function eachBase<F extends { readonly model: string }>(findings: readonly F[], text: (of: F) => string): string {
+  const named = (of: F): string => (findings.length > 1 ? `Of ${baseTitle(of)}:\n\n${text(of)}` : text(of));
+  return findings.map(named).join('\n\n');
 }
 
-function gateTable({ model, gates }: PackFinding, several: boolean): string {
+function gateTable({ gates }: PackFinding): string {
   const rows = Object.entries(gates)
     .filter(([, conditions]) => Object.keys(conditions).length > 0)
     .map(([pack, conditions]) => [
@@ -141,22 +96,23 @@ function gateTable({ model, gates }: PackFinding, several: boolean): string {
       String(Math.max(...Object.values(conditions).map(({ length }) => length))),
       ...['right', 'wrong', 'none'].map((name) => {
         const values = conditions[name];
-        return values && values.length > 0 ? `${shown(100 * mean(values), 2)} %` : '–';
+        return values && values.length > 0 ? percent(mean(values), 2) : '–';
       }),
     ]);
-  const table = markdownTable(['pack', 'diffs', 'right code', 'wrong code', 'no code'], rows);
-  return several ? `Of ${model}:\n\n${table}` : table;
+  return markdownTable(['pack', 'diffs', 'right code', 'wrong code', 'no code'], rows);
 }
 
-function noneTable(study: DitStudy, { model }: BaseFinding): string {
-  const main = adaptersOf(study, model, 'main');
-  const kinds = [...new Set(main.flatMap(({ none }) => Object.keys(none)))];
+function noneTable(study: DitStudy): string {
+  const { bases } = study;
+  const mains = bases.map(({ model }) => adaptersOf(study, model, 'main'));
+  const kinds = [...new Set(mains.flat().flatMap(({ none }) => Object.keys(none)))];
   return markdownTable(
-    ['model', 'asked', 'says none'],
-    kinds.map((kind) => {
-      const columns = main.flatMap(({ none }) => none[kind] ?? []);
-      return [kind, String(main[0]?.none[kind]?.length ?? 0), `${shown(100 * mean(columns), 1)} %`];
-    }),
+    ['model', 'asked', ...bases.map((base) => (bases.length > 1 ? baseTitle(base) : 'says none'))],
+    kinds.map((kind) => [
+      kind,
+      String(mains[0]?.[0]?.none[kind]?.length ?? 0),
+      ...mains.map((main) => percent(mean(main.flatMap(({ none }) => none[kind] ?? [])))),
+    ]),
   );
 }
 
@@ -173,7 +129,7 @@ function curveTable(study: DitStudy, { model }: BaseFinding): string {
         String(scores.length),
         percentText(figureOf(row, 'exact')),
         shown(figureOf(row, 'reciprocal').mean, 3),
-        others ? `${shown(100 * mean(others.exact), 1)} %` : '–',
+        others ? percent(mean(others.exact)) : '–',
       ],
     ];
   };
@@ -211,7 +167,7 @@ function transferTable(study: DitStudy, { model }: BaseFinding): string {
         percentText(figureOf(row, 'exact')),
         shown(figureOf(row, 'reciprocal').mean, 3),
         shown(figureOf(row, 'grade').mean, 2),
-        ridge?.[pack] ? `${shown(100 * mean(ridge[pack].exact), 1)} %` : '–',
+        ridge?.[pack] ? percent(mean(ridge[pack].exact)) : '–',
       ],
     ];
   });
@@ -221,7 +177,7 @@ function transferTable(study: DitStudy, { model }: BaseFinding): string {
 function codeText(study: DitStudy, { model }: BaseFinding): string {
   const [code] = adaptersOf(study, model, 'code');
   if (!code) return 'nothing that was measured';
-  const share = (name: string): string => `${shown(100 * (code.more[name] ?? 0), 1)} %`;
+  const share = (name: string): string => percent(code.more[name] ?? 0);
   return `${share('right of those learnt from')} of the diffs that it learnt from and ${share('right of others')} of others, in ${code.more['distinct answers']} different answers`;
 }
 
@@ -255,15 +211,12 @@ The edges that carry most of what the diff does to the logit of the name beside 
 ${places.edges.map(({ edge, score }) => `\`${edge}\` ${shown(score, 2)}`).join(', ')}.`;
 }
 
-function commandText(study: DitStudy, { model }: BaseFinding): string {
-  const found = study.commands.find((each) => each.model === model);
-  if (!found) return 'Not measured.';
-  return `With an adapter that \`limn dit train\` made of the same diffs. ${SEARCH}
+const commandText = ({ commands }: DitStudy): string =>
+  commands.length === 0
+    ? 'Not measured.'
+    : `With an adapter that \`limn dit train\` made of the same diffs. ${SEARCH}
 
-${commandTable(found)}
-
-${auditSentence(found)}`;
-}
+${eachBase(commands, (found) => `${commandTable(found)}\n\n${auditSentence(found)}`)}`;
 
 function questionTable(study: DitStudy, { model }: BaseFinding): string {
   const rowsOf = (name: string, about: (question: string) => boolean): string[][] => {

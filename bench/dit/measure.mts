@@ -120,14 +120,19 @@ export function coreRequests({ seeds, sizes, ranks, adapter }: StudyPlan, first:
 }
 
 /** Adapters that are asked about every pack: seeds of the main one, of one that answers every question, and one that never saw a link. */
-export function packRequests({ seeds, sizes, adapter }: StudyPlan, first: boolean): AdapterRequest[] {
+export function packRequests({ seeds, questionSeeds, sizes, adapter }: StudyPlan, first: boolean): AdapterRequest[] {
   const whole = { size: sizes.at(-1) as number, rank: adapter.rank };
   const main = seeds.map((seed): AdapterRequest => ({ ...whole, name: 'main', seed, lesson: 'topic' }));
   if (!first) return main;
   return [
     ...main,
     { ...whole, name: 'never a link', seed: 0, lesson: 'all but links' },
-    ...seeds.map((seed): AdapterRequest => ({ ...whole, name: 'all questions', seed, lesson: 'all questions' })),
+    ...questionSeeds.map((seed): AdapterRequest => ({
+      ...whole,
+      name: 'all questions',
+      seed,
+      lesson: 'all questions',
+    })),
   ];
 }
 

@@ -31,6 +31,8 @@ export interface StudyPlan {
   readonly adapter: AdapterSettings;
   /** Seeds of adapters. */
   readonly seeds: readonly number[];
+  /** Of those that answer every question. */
+  readonly questionSeeds: readonly number[];
   /** Numbers of training diffs of the data-scaling curve, the last one all; updates are the same for each. */
   readonly sizes: readonly number[];
   /** Ranks of the sweep. */
@@ -85,6 +87,7 @@ export const FULL: StudyPlan = {
   rate: 1e-2,
   adapter: ADAPTER,
   seeds: [0, 1, 2],
+  questionSeeds: [0, 1],
   sizes: [16, 32, 64, 128, 256, 576],
   ranks: [1, 2, 4, 8, 16],
   probes: [20, 200],

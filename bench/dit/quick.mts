@@ -5,8 +5,8 @@ import path from 'node:path';
 import type { Gpu } from '@limn/gpu';
 import type { ChatWorld } from '@limn/tasks/chat';
 import { POCKET_CHAT, openDitAdapter, openModel } from 'limn';
-import { mean, shown } from '../markdown-table.mjs';
-import { methodTable } from './markdown.mjs';
+import { mean, percent } from '../markdown-table.mjs';
+import { methodTable } from './main-table.mjs';
 import { shuffledShare } from './measure.mjs';
 import { trainedPack } from './packs.mjs';
 import { FULL } from './plan.mjs';
@@ -43,11 +43,11 @@ export async function quickTable(gpu: Gpu, world: ChatWorld): Promise<string> {
       { name: 'questions with the right code', given: 'code', scores: await guessed('right') },
     ];
     const open = (condition: string): string =>
-      `${shown(100 * mean(test.flatMap(({ diff }) => diff.gate?.[condition]?.mean ?? [])), 1)} %`;
+      percent(mean(test.flatMap(({ diff }) => diff.gate?.[condition]?.mean ?? [])));
     const said = told.map((each) => `${each.label}: ${each.said}`).join(', ');
     return `${methodTable(rows)}
 
-${test.length} diffs of topics and codes that the adapter never saw, trained just now; * was given the code. Of other diffs its answers would be right in ${shown(100 * shuffledShare(told), 1)} %.
+${test.length} diffs of topics and codes that the adapter never saw, trained just now; * was given the code. Of other diffs its answers would be right in ${percent(shuffledShare(told))}.
 Gates: words of the topic at ${open('right')} of places behind the code, ${open('wrong')} behind another, ${open('none')} behind none.
 It said of ${said}.`;
   } finally {

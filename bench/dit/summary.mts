@@ -1,6 +1,11 @@
 // Figures of the study's pages, from what it keeps of every diff: means with intervals, and differences of methods on the same diffs.
+import path from 'node:path';
 import { clusteredMean, pairedDifference, type MeanFigure } from '@limn/dit';
+import { percent, shown } from '../markdown-table.mjs';
 import type { AdapterFinding, BaseFinding, DitStudy, Scores } from './study.mjs';
+
+/** A base model's name, or its folder's. */
+export const baseTitle = ({ model }: { readonly model: string }): string => path.basename(model);
 
 /** A column of scores. */
 export type Column = keyof Scores;
@@ -63,8 +68,8 @@ export const advantage = (dit: MethodRow, other: MethodRow, column: Column): Mea
 
 /** A share in percent with its interval: '61.7 % (53.1 to 70.3)'. */
 export function percentText({ mean, interval }: MeanFigure): string {
-  const shown = (value: number): string => (100 * value).toFixed(1).replace('-', '−');
-  return interval ? `${shown(mean)} % (${shown(interval[0])} to ${shown(interval[1])})` : `${shown(mean)} %`;
+  const bare = (end: number): string => shown(100 * end, 1);
+  return interval ? `${percent(mean)} (${interval.map(bare).join(' to ')})` : percent(mean);
 }
 
 /** What a map is in every layer: 'mlp.c_proj' of 'h.2.mlp.c_proj'. */

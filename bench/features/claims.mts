@@ -1,8 +1,8 @@
 // What the numbers of features decide: of each case, and of both. Whether a claim is said to hold or not is computed, never written.
-import { mean, shown } from '../markdown-table.mjs';
+import { mean, percent, shown } from '../markdown-table.mjs';
 import { CASE_NAMES } from './drawings.mjs';
 import type { AgreementFinding, CaseFinding, FeatureStudy, Ranking, TrialFinding } from './study.mjs';
-import { headName, pct, share, spread } from './words.mjs';
+import { headName, share, spread } from './words.mjs';
 
 /** Times what the best random draw does that a circuit is to do. */
 const CLEARLY = 2;
@@ -165,7 +165,7 @@ export function sharedClaims({ cases, settings }: FeatureStudy): string {
       cases.every((found) => (strongest(found)?.spearman ?? 0) > (matched(found)?.spearman ?? 0) + MORE),
       `ρ on the answer, strongest and random: ${each((found) => `${known(strongest(found)?.spearman)} and ${known(matched(found)?.spearman)}`)}; one layer on: ${each((found) => `${known(nextLayer(found, 'strongest'))} and ${known(nextLayer(found, 'matched'))}`)}. A map that is linear around the prompt is right about small things too, so that agreement alone is no evidence for a circuit. The size of what happens is: mean change of the answer ${each((found) => `${shown(strongest(found)?.size ?? 0, 2)} and ${shown(matched(found)?.size ?? 0, 2)}`)}; and that it happens on other prompts: lost by the circuit and by random features, ${each(({ trials: [trial] }) => `${share(trial?.circuit.lost ?? 0)} and ${share(mean(trial?.circuit.random.lost ?? [0]))}`)}.`,
     ),
-    `- **Scores of graphs say how much is explained, not whether it is right.** Replacement and completeness of whole graphs: ${each(({ graphs: { whole } }) => `${shown(whole.replacement, 2)} and ${shown(whole.completeness, 2)}`)}. Pruned to 80 % of the influence ${each((found) => `${shown(middle(found)?.features ?? 0, 0)} of ${shown(found.graphs.whole.features, 0)} features and ${shown(middle(found)?.edges ?? 0, 0)} of ${shown(found.graphs.whole.edges, 0)} edges`)} are left; of the circuit's features that fire ${each((found) => pct(middle(found)?.circuit ?? 0))} are among them. Influence is of one prompt: what is the same in both prompts has it too.`,
+    `- **Scores of graphs say how much is explained, not whether it is right.** Replacement and completeness of whole graphs: ${each(({ graphs: { whole } }) => `${shown(whole.replacement, 2)} and ${shown(whole.completeness, 2)}`)}. Pruned to 80 % of the influence ${each((found) => `${shown(middle(found)?.features ?? 0, 0)} of ${shown(found.graphs.whole.features, 0)} features and ${shown(middle(found)?.edges ?? 0, 0)} of ${shown(found.graphs.whole.edges, 0)} edges`)} are left; of the circuit's features that fire ${each((found) => percent(middle(found)?.circuit ?? 0, 0))} are among them. Influence is of one prompt: what is the same in both prompts has it too.`,
     line(
       'The transcoders miss little of what MLPs do here',
       cases.every(

@@ -3,9 +3,9 @@ import { agreementTable } from './agreement-table.mjs';
 import { caseClaims, sharedClaims } from './claims.mjs';
 import { ACTIVATION_OF } from './described.mjs';
 import { CASE_NAMES, drawingOf } from './drawings.mjs';
-import { markdownTable, shown } from '../markdown-table.mjs';
+import { markdownTable, percent, shown } from '../markdown-table.mjs';
 import { commandsOf } from './reader-commands.mjs';
-import { circuitSentence, headName, pct, share, spread } from './words.mjs';
+import { circuitSentence, headName, share, spread } from './words.mjs';
 import { RANKINGS, type CaseFinding, type FeatureStudy, type TrialFinding } from './study.mjs';
 
 /** Sizes that have columns in the table of a trial; the drawing has all. */
@@ -57,7 +57,7 @@ ${modelTable(found)}
 
 ![Attribution graph, prompt from left to right, layers upwards](${drawingOf(id, 'graph')})
 
-Pruned for the drawing to ${pct(drawn.threshold)} of the influence. Means over the ${graphs.prompts} clean prompts (worst residual of any sum of edges ${graphs.worstResidual.toExponential(0)}):
+Pruned for the drawing to ${percent(drawn.threshold, 0)} of the influence. Means over the ${graphs.prompts} clean prompts (worst residual of any sum of edges ${graphs.worstResidual.toExponential(0)}):
 
 ${graphTable(found)}
 
@@ -161,7 +161,7 @@ function graphTable({ graphs: { whole, pruned } }: CaseFinding): string {
     ['influence kept', 'features', 'errors', 'edges', 'replacement', 'completeness', 'circuit kept'],
     [
       row('all', whole, 'all', '100 %'),
-      ...pruned.map((each) => row(pct(each.threshold), each, shown(each.errors, 1), pct(each.circuit))),
+      ...pruned.map((each) => row(percent(each.threshold, 0), each, shown(each.errors, 1), percent(each.circuit, 0))),
     ],
   );
 }
@@ -176,7 +176,7 @@ function featureTable({ features, id }: CaseFinding): string {
       .slice(0, LISTED)
       .map(({ layer, feature, effect, attribution, roles, activation, firesOn, raises, lowers }) => [
         `tc${layer}[${feature}]`,
-        roles.map((each) => `${each.role} ${pct(each.share)}`).join(', '),
+        roles.map((each) => `${each.role} ${percent(each.share, 0)}`).join(', '),
         shown(effect, 2),
         shown(attribution, 2),
         activation.map((value) => shown(value, 1)).join(' → '),

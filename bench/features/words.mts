@@ -1,8 +1,7 @@
 // Numbers and names as the page of features has them, and the circuit in a sentence.
-import { shown } from '../markdown-table.mjs';
+import { percent, shown } from '../markdown-table.mjs';
 import type { CaseFinding, FoundFeature } from './study.mjs';
 
-export const pct = (value: number): string => `${shown(100 * value, 0)} %`;
 /** A share of the metric. */
 export const share = (value: number): string => shown(value, 2);
 /** One number, or the mean and the range of several. */
@@ -30,7 +29,7 @@ export function circuitSentence({ features, circuitHeads, heads, id }: CaseFindi
     .map(([place, list]) => {
       const names = list.slice(0, 4).map(featureName);
       const more = list.length > names.length ? ' and others' : '';
-      return `${list.length} of ${place} (${names.join(', ')}${more}; ${pct(size(list) / total)} of the summed effects)`;
+      return `${list.length} of ${place} (${names.join(', ')}${more}; ${percent(size(list) / total, 0)} of the summed effects)`;
     });
   const source = id === 'sva' ? 'subject' : 'start year';
   const movers = circuitHeads.map(({ layer, head }) => {

@@ -1,6 +1,6 @@
 // docs/steering.md from a study: the table of methods, what a circuit and other lengths do, and whether the aims are met, decided by the numbers.
 import { intervalText } from '../interval.mjs';
-import { markdownTable, mean } from '../markdown-table.mjs';
+import { markdownTable, mean, percent } from '../markdown-table.mjs';
 import {
   STUDY_ROWS,
   STUDY_TASKS,
@@ -279,7 +279,7 @@ function aims(study: Study, tasks: readonly StudyTask[]): string {
           const fewer = of(name, ({ parameters }) => parameters) / of('SteerVec', ({ parameters }) => parameters);
           return [
             `- ${task}, ${name}: success ≥ .90 with at most 25 % of live cells not 0: ${success(name).toFixed(3)} with ${(100 * part).toFixed(0)} %: ${verdict(success(name) >= 0.9 && part <= 0.25)}. Margin alone ${of(name, ({ test }) => test.twoWayMargin).toFixed(2)}; where sure ${of(name, ({ sure }) => sure?.twoWaySuccess).toFixed(2)}${unsureText(findings, name)}.`,
-            `- ${task}, ${name}: within .05 of SteerVec with ${(100 * fewer).toFixed(1)} % of its numbers: ${success(name).toFixed(2)} against ${vectors.toFixed(2)}: ${verdict(success(name) >= vectors - 0.05)}.`,
+            `- ${task}, ${name}: within .05 of SteerVec with ${percent(fewer)} of its numbers: ${success(name).toFixed(2)} against ${vectors.toFixed(2)}: ${verdict(success(name) >= vectors - 0.05)}.`,
           ];
         }),
         `- ${task}: DynScalar within .1 of ActivScalar at two lengths not learnt: ${lengths.map((value) => value.toFixed(2)).join(' and ')} against ${success('ActivScalar').toFixed(2)}: ${verdict(Math.min(...lengths) >= success('ActivScalar') - 0.1)}. ${overfitText(

@@ -195,6 +195,29 @@ describe('summary and page', () => {
   test('a point for every seed is drawn', () => {
     expect(curveDrawing(study([0, 0, 0, 0])).match(/<circle/g)).toHaveLength(4);
   });
+  test('a second base model has its own table and its row of seeds, and the mean over both is over topics', () => {
+    const one = study([0, 0, 0, 0]);
+    const again = <F extends { readonly model: string }>(of: readonly F[]): F[] =>
+      of.flatMap((each) => [each, { ...each, model: 'bases/another' }]);
+    const two: DitStudy = {
+      ...one,
+      bases: again(one.bases),
+      packs: again(one.packs),
+      adapters: [
+        ...one.adapters,
+        ...[0, 1].map((seed) => ({ ...adapter('main', seed, [0, 0, 0, 0]), model: 'bases/another' })),
+      ],
+    };
+    const page = ditMarkdown(two);
+    expect(page).toContain('### pocket-chat\n');
+    expect(page).toContain('### another\n');
+    expect(page).toContain('| pocket-chat | 75.0 % | 50.0 % | – | 62.5 %');
+    expect(page).toContain('| another | 0.0 % | 0.0 % | – | 0.0 %');
+    expect(page).toContain('| both |  |  |  | 31.3 % (');
+    expect(page).not.toContain('bases/');
+    expect(curveDrawing(two)).toContain('>another</text>');
+    expect(curveDrawing(one)).not.toContain('>pocket-chat</text>');
+  });
   test('no adapter is asked for twice, and every seed has the main one', () => {
     const all = [...coreRequests(FULL, true), ...packRequests(FULL, true)].map(({ name, seed }) => `${name} ${seed}`);
     expect(new Set(all).size).toBe(all.length);

@@ -1,6 +1,6 @@
 // What the card of pocket's transcoders says beside what `limn transcode train` writes: what was asked of the set, and SAEs and neurons at its sparsity.
 import type { DictionariesRecord, DictionaryPoint } from '@limn/report';
-import { markdownTable, mean, shown } from '../markdown-table.mjs';
+import { markdownTable, mean, percent, shown } from '../markdown-table.mjs';
 import { neuronScores, ofDictionaries, ofNeurons, scoresOf } from './cells.mjs';
 import { claims } from './markdown.mjs';
 import type { TranscoderStudy } from './study.mjs';
@@ -59,7 +59,7 @@ function askedRow(record: DictionariesRecord, { model }: TranscoderStudy, point:
     shown(cost, 3),
     shown(l0, 1),
     shown(share, 3),
-    `${shown(100 * deadShare, 0)} %`,
+    percent(deadShare, 0),
     `${shown(features / model.width, 0)}·d`,
     cost < ASKED.cost ? 'not asked' : met ? 'yes' : 'no',
   ];
@@ -74,7 +74,7 @@ function alikeRow(point: DictionaryPoint, saes: DictionariesRecord): string[] {
     ...both(({ fvu }) => shown(fvu, 4)),
     ...both(({ recovered }) => shown(recovered.mean.loss ?? Number.NaN, 4)),
     ...both(({ divergence }) => shown(divergence, 5)),
-    ...both(({ deadShare = 0 }) => `${shown(100 * deadShare, 0)} %`),
+    ...both(({ deadShare = 0 }) => percent(deadShare, 0)),
     ...both(({ interpretability: scored }) =>
       scored === undefined
         ? '–'
