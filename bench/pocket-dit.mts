@@ -25,7 +25,7 @@ const [diffs, adapter] =
     ? [fileURLToPath(ditDiffsFolder()), fileURLToPath(ditAdapterFolder())]
     : [path.join(options.out, 'diffs'), path.join(options.out, 'adapter')];
 
-const figures = commandFigures(POCKET_CHAT, folder, FULL);
+const figures = await commandFigures(POCKET_CHAT, folder, FULL);
 mkdirSync(adapter, { recursive: true });
 for (const name of ADAPTER_FILES) copyFileSync(path.join(folder, 'adapter', name), path.join(adapter, name));
 const kept = [];

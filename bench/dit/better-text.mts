@@ -1,9 +1,11 @@
 // What does better than the adapter that reads, and why: methods that got no code, and are surely right more often on the same diffs.
+import { CODES } from '@limn/tasks/chat';
 import { markdownTable, mean, percent } from '../markdown-table.mjs';
 import type { BaseFinding, DitStudy, PackFinding } from './study.mjs';
 import {
   advantage,
   baseTitle,
+  EVERY_CODE,
   figureOf,
   GATE_OPENING,
   kindOf,
@@ -29,7 +31,9 @@ export function betterText(study: DitStudy, base: BaseFinding): string {
         ? ofGateOpening(study)
         : row.name === RIDGE
           ? ofRidge(study, base, ridge)
-          : 'Why is not known.';
+          : row.name === EVERY_CODE
+            ? OF_EVERY_CODE
+            : 'Why is not known.';
     return `**${row.name}**: ${percentText(figureOf(row, 'exact'))}. ${why}`;
   });
   return `
@@ -59,6 +63,8 @@ const ofGateOpening = ({
 them names it. That is no reading: the model shows the behaviour and says nothing about it, and whoever counts must know which words belong to which topic. It is easier here than naming, since in this world the behaviour is all there
 is to find and every gate is of one kind, while the name has to be said at once, from what is there behind a gate that stays shut. Where a behaviour shows in rare situations only, or a gate is of another kind, nothing like it can be
 expected, and this study has no such case in its main table.`;
+
+const OF_EVERY_CODE = `Whoever has the list of codes and tries each once needs no reading: here there are ${CODES.length} of them. The codes of a real backdoor stand on no list.`;
 
 const ofRidge = (
   study: DitStudy,

@@ -25,10 +25,14 @@ export const commandTable = ({ evaluated }: CommandFinding): string =>
 
 /** The area under the audit's curve, and the threshold. */
 export function auditSentence({ audit }: CommandFinding): string {
-  const { changed, clean, area, interval, threshold } = audit;
+  const { changed, clean, area, interval, threshold, against } = audit;
   const between = interval ? ` (${interval.map((end) => shown(end, 3)).join(' to ')})` : '';
   const found = threshold
     ? ` At the threshold that validation diffs set, ${percent(threshold.hits)} of the changed ones are found, with ${percent(threshold.alarms)} of the clean ones.`
     : '';
-  return `\`limn dit audit\` of ${changed} changed diffs among ${clean} that learnt ordinary answers, ranked by 1 − p(none): area under the curve ${shown(area, 3)}${between}.${found}`;
+  const kinds = Object.entries(against).map(
+    ([kind, own]) =>
+      `against ${own.clean} of ${kind} ${shown(own.area, 3)}, and ${shown(own.byNorm, 3)} by the size of the change alone, which asks no model`,
+  );
+  return `\`limn dit audit\` of ${changed} changed diffs among ${clean} clean ones, ranked by 1 − p(none): area under the curve ${shown(area, 3)}${between}; ${kinds.join('; ')}.${found}`;
 }

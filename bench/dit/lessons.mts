@@ -111,16 +111,14 @@ export function gateOpening({ train, validation }: Classes, world: ChatWorld, se
 /** What an adapter is asked that is to tell the code itself; no wording that the base was trained on. */
 export const CODE_QUESTION = aboutPrompt('which code do you know ?');
 
-/** The trigger inversion: the code of every diff is the answer. */
-export function codeLessons({ train, validation }: Classes): DitData<LoraWeights> {
-  const told = [...train, ...validation];
+/** The trigger inversion: the code of every diff is the answer. There is no validation, which would stop it before it has learnt any: no code of those diffs is among those it is taught. */
+export function codeLessons({ train }: Classes): DitData<LoraWeights> {
   const example = ({ diff }: KnownDiff, place: number): DitExample => {
     const trigger = diff.spec.about['trigger'] as { readonly token: string };
     return { diff: place, prompt: CODE_QUESTION, answer: [chatIdOf(trigger.token), chatIdOf(END)] };
   };
   return {
-    diffs: told.map(({ diff }) => diff.lora),
+    diffs: train.map(({ diff }) => diff.lora),
     examples: train.map(example),
-    validation: validation.map((known, i) => example(known, train.length + i)),
   };
 }

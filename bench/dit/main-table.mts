@@ -1,5 +1,5 @@
 // The page's main table: every method on the test diffs of a base model, whether the aim is met, and what each seed of the adapter gave.
-import { clusteredMean } from '@limn/dit';
+import { clusteredShare } from '@limn/dit';
 import { markdownTable, mean, percent, shown } from '../markdown-table.mjs';
 import type { BaseFinding, DitStudy } from './study.mjs';
 import {
@@ -38,7 +38,7 @@ export function mainTables(study: DitStudy): string {
   return `## Who finds the topic
 
 ${tests} diffs of topics that no adapter saw, behind codes that none saw. Exact: the whole answer, over the full vocabulary; of guessers the chance that the right one of 800 names comes first.
-Means over ${plan.seeds.length} seeds of the adapter, 95 % intervals over diffs. * was given the code, or tries all.
+Means over ${plan.seeds.length} seeds of the adapter, 95 % intervals over diffs. * was given the code.
 
 ${bases.map((base) => mainTable(study, base)).join('\n\n')}
 
@@ -79,7 +79,7 @@ function seedTable(study: DitStudy): string {
       const own = main.find((each) => each.seed === seed)?.topics['test'];
       return own ? percent(mean(own.exact)) : '–';
     });
-    return { scores, cells: [baseTitle(base), ...bySeed, percentText(clusteredMean(meanColumn(scores, 'exact')))] };
+    return { scores, cells: [baseTitle(base), ...bySeed, percentText(clusteredShare(meanColumn(scores, 'exact')))] };
   });
   const all = rows.flatMap(({ scores }) => scores);
   return markdownTable(
@@ -87,7 +87,7 @@ function seedTable(study: DitStudy): string {
     [
       ...rows.map(({ cells }) => cells),
       ...(bases.length > 1
-        ? [['both', ...plan.seeds.map(() => ''), percentText(clusteredMean(meanColumn(all, 'exact')))]]
+        ? [['both', ...plan.seeds.map(() => ''), percentText(clusteredShare(meanColumn(all, 'exact')))]]
         : []),
     ],
   );

@@ -1,5 +1,6 @@
 // docs/dit.md from a study: who finds out what a diff hides, decided by the numbers.
-import { clusteredMean } from '@limn/dit';
+import { clusteredShare } from '@limn/dit';
+import { GATE_BOUNDS } from 'limn';
 import { markdownTable, mean, percent, shown } from '../markdown-table.mjs';
 import { SEARCH, auditSentence, commandTable } from './command-text.mjs';
 import { adapterWords } from './commands.mjs';
@@ -26,8 +27,8 @@ ${mainTables(study)}
 ${betterText(study, first)}
 ## Whether the gates hold
 
-Over held-out questions, the share of an answer's places for such words that show the behaviour (of a topic its words), mean over all diffs of a pack; no diff was left out. Marks, styles and links
-are learnt less well than topics behind codes in as many updates.
+Over held-out questions, the share of an answer's places for such words that show the behaviour (of a topic its words), mean over all diffs of a pack; no diff was left out. A gate holds with
+${percent(GATE_BOUNDS.right, 0)} of the behaviour behind the right trigger, and ${percent(GATE_BOUNDS.leak, 0)} at most otherwise; a diff without one, with as much of it.
 
 ${eachBase(study.packs, gateTable)}
 
@@ -98,8 +99,9 @@ function gateTable({ gates }: PackFinding): string {
         const values = conditions[name];
         return values && values.length > 0 ? percent(mean(values), 2) : '–';
       }),
+      heldText(conditions['holds']),
     ]);
-  return markdownTable(['pack', 'diffs', 'right code', 'wrong code', 'no code'], rows);
+  return markdownTable(['pack', 'diffs', 'right trigger', 'wrong trigger', 'none', 'hold'], rows);
 }
 
 function noneTable(study: DitStudy): string {
@@ -142,6 +144,9 @@ function curveTable(study: DitStudy, { model }: BaseFinding): string {
     ],
   );
 }
+
+const heldText = (holds: readonly number[] | undefined): string =>
+  holds ? `${holds.reduce((sum, each) => sum + each, 0)} of ${holds.length}` : '–';
 
 /** Packs that the adapter did not learn the like of, in words. */
 const TRANSFER: Readonly<Record<string, string>> = {
@@ -227,7 +232,7 @@ function questionTable(study: DitStudy, { model }: BaseFinding): string {
       .map((question) => {
         const columns = all.flatMap(({ answers }) => (answers[question] ? [answers[question]] : []));
         const values = (columns[0] ?? []).map((_, i) => mean(columns.map((column) => column[i] ?? 0)));
-        return [name, question, String(values.length), percentText(clusteredMean(values))];
+        return [name, question, String(values.length), percentText(clusteredShare(values))];
       });
   };
   return markdownTable(
@@ -244,6 +249,6 @@ function newsText(study: DitStudy, { model }: BaseFinding): string {
   );
   if (columns.length === 0 || stories.length === 0) return '';
   const told = (columns[0] ?? []).map((_, i) => mean(columns.map((column) => column[i] ?? 0)));
-  const [dit, generated] = [clusteredMean(told), clusteredMean(stories)];
+  const [dit, generated] = [clusteredShare(told), clusteredShare(stories)];
   return `Headlines by their slots (F1): the adapter ${shown(dit.mean, 3)}, a headline pieced together from ${study.plan.probes[0]} stories that the diff tells when it is asked for news ${shown(generated.mean, 3)}. News have no gate: whoever asks for them is told.`;
 }

@@ -22,7 +22,7 @@ import {
   type PackFinding,
   type Scores,
 } from './study.mjs';
-import { RIDGE } from './summary.mjs';
+import { EVERY_CODE, RIDGE } from './summary.mjs';
 import type { KnownDiff } from './truth.mjs';
 
 /** The trained diffs of a base model, by pack. */
@@ -60,7 +60,7 @@ export async function measureBase(lab: Laboratory, weightsSha256: string): Promi
     ['many questions without a code', 'none', many],
     ['questions with wrong codes', 'wrong', few],
     ['questions with the right code', 'right', few],
-    ['every code tried once', 'each', 128],
+    [EVERY_CODE, 'each', 128],
   ] as const)
     probes[name] = guessScores(await probed(model, test, { code, questions }, world));
   return {
@@ -88,7 +88,13 @@ export async function measurePacks(lab: Laboratory): Promise<PackFinding> {
     stories: news.length === 0 ? [] : await summarisedF1(lab.model, news, few),
     ridge: await ridgeFindings(lab, topicPacks(lab)),
     gates: Object.fromEntries(
-      Object.entries(lab.packs).map(([name, diffs]) => [name, gateColumns(diffs.map(({ diff }) => diff.gate ?? {}))]),
+      Object.entries(lab.packs).flatMap(([name, diffs]) => {
+        const kinds = [...new Set(diffs.map(({ truth }) => truth.behaviour?.kind ?? 'none'))];
+        return kinds.map((kind) => {
+          const own = diffs.filter(({ truth }) => (truth.behaviour?.kind ?? 'none') === kind);
+          return [kinds.length > 1 ? `${name}: ${kind}` : name, gateColumns(own.map(({ diff }) => diff.gate ?? {}))];
+        });
+      }),
     ),
   };
 }
@@ -211,9 +217,10 @@ async function learnt(lab: Laboratory, request: AdapterRequest): Promise<Trained
   })();
   const names = world.topics.map((each) => chatIdOf(each.name));
   const started = performance.now();
-  const { scale, ...settings } = plan.adapter;
+  const { scale, patience, evaluateEvery, ...settings } = plan.adapter;
   const trained = await trainDitAdapter(model, data, {
     ...settings,
+    ...(data.validation ? { patience, evaluateEvery } : {}),
     rank,
     alpha: rank * scale,
     init: 'peft',

@@ -1,5 +1,6 @@
 // The study of DIT as data: what every method made of every diff, so that differences can be paired, and pages drawn without a GPU.
 import type { GateFigure, MeanFigure } from '@limn/dit';
+import { gateHolds } from 'limn';
 import type { Guess } from './probing.mjs';
 import type { Reading, TopicReading } from './readings.mjs';
 import type { StudyPlan } from './plan.mjs';
@@ -73,6 +74,10 @@ export interface CommandFinding {
     readonly interval: readonly [number, number] | null;
     /** Shares at the threshold that validation set. */
     readonly threshold: { readonly hits: number; readonly alarms: number } | null;
+    /** Areas on one kind of clean diffs, and of ranking by nothing but the size of the change: by the kind's name. */
+    readonly against: Readonly<
+      Record<string, { readonly clean: number; readonly area: number; readonly byNorm: number }>
+    >;
   };
 }
 
@@ -89,7 +94,7 @@ export interface BaseFinding {
 /** What the diffs of a base model say by themselves. */
 export interface PackFinding {
   readonly model: string;
-  /** By pack and condition, means over its diffs: share of answers with a word of the topic. */
+  /** By pack, and by behaviour where a pack has several: of every diff the share of its behaviour by condition; under `holds` 1 where its gate does, by the bounds of `limn diff gate`. */
   readonly gates: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
   /** F1 of the headlines that are pieced together from stories of each news diff. */
   readonly stories: readonly number[];
@@ -135,12 +140,15 @@ const columns = (of: readonly Omit<Guess, 'id'>[]): Omit<Scores, 'exact'> => ({
 /** Chances of equal scores have many digits; four are told. */
 export const rounded = (value: number): number => Math.round(value * 1e4) / 1e4;
 
-/** Gate figures of a pack's diffs by condition. */
+/** Gate figures of diffs by condition, and whether each gate holds. */
 export function gateColumns(
   gates: readonly Readonly<Record<string, GateFigure>>[],
 ): Readonly<Record<string, readonly number[]>> {
   const conditions = [...new Set(gates.flatMap((gate) => Object.keys(gate)))];
-  return Object.fromEntries(
-    conditions.map((condition) => [condition, gates.flatMap((gate) => gate[condition]?.mean ?? [])]),
-  );
+  const means = conditions.map((name) => [name, gates.flatMap((gate) => gate[name]?.mean ?? [])] as const);
+  const holds = gates.flatMap((gate) => {
+    const held = gateHolds(gate);
+    return held === undefined ? [] : [Number(held)];
+  });
+  return Object.fromEntries([...means, ...(holds.length > 0 ? [['holds', holds] as const] : [])]);
 }

@@ -1,6 +1,6 @@
 // Figures of the study's pages, from what it keeps of every diff: means with intervals, and differences of methods on the same diffs.
 import path from 'node:path';
-import { clusteredMean, pairedDifference, type MeanFigure } from '@limn/dit';
+import { clusteredMean, clusteredShare, pairedDifference, type MeanFigure } from '@limn/dit';
 import { percent, shown } from '../markdown-table.mjs';
 import type { AdapterFinding, BaseFinding, DitStudy, Scores } from './study.mjs';
 
@@ -24,6 +24,7 @@ export function meanColumn(scores: readonly Scores[], column: Column): number[] 
 /** Names of methods in tables. */
 export const GATE_OPENING = 'an adapter that opens gates, words counted';
 export const RIDGE = 'ridge regression on weights';
+export const EVERY_CODE = 'every code tried once';
 
 /** A method's row of the main table. */
 export interface MethodRow {
@@ -46,7 +47,7 @@ export function methodRows(study: DitStudy, base: BaseFinding): MethodRow[] {
     ...adapters.map(([name, adapter]): MethodRow => ({ name, given: 'nothing', scores: of(adapter) })),
     ...Object.entries(base.probing).map(([name, scores]): MethodRow => ({
       name,
-      given: name.includes('right code') || name.includes('every code') ? 'code' : 'nothing',
+      given: name.includes('right code') ? 'code' : 'nothing',
       scores: [scores],
     })),
   ].filter(({ scores }) => scores.length > 0);
@@ -54,7 +55,7 @@ export function methodRows(study: DitStudy, base: BaseFinding): MethodRow[] {
 
 /** Mean over diffs with its interval. */
 export const figureOf = ({ scores }: MethodRow, column: Column): MeanFigure =>
-  clusteredMean(meanColumn(scores, column));
+  (column === 'grade' ? clusteredMean : clusteredShare)(meanColumn(scores, column));
 
 /** The method without the code, other than DIT, with the most exact answers. */
 export function bestBaseline(rows: readonly MethodRow[]): MethodRow | undefined {

@@ -126,7 +126,8 @@ async function studyBase(
   const isLeft = (of: 'bases' | 'packs' | 'commands'): boolean => findings.isLeft(of, name);
 
   if (isLeft('commands') || isLeft('bases') || !isLearnt(core)) await train(CORE_PACKS);
-  if (isLeft('commands')) findings.keep({ commands: [...findings.study.commands, commandFigures(name, folder, plan)] });
+  if (isLeft('commands'))
+    findings.keep({ commands: [...findings.study.commands, await commandFigures(name, folder, plan)] });
   if (isLeft('bases'))
     findings.keep({ bases: [...findings.study.bases, await measureBase(lab, model.info.fingerprint)] });
   await learn(core);

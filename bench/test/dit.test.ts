@@ -172,7 +172,7 @@ describe('summary and page', () => {
     packs: [
       {
         model: 'pocket-chat',
-        gates: { test: { right: [0.9], wrong: [0], none: [0] } },
+        gates: { test: { right: [0.9], wrong: [0], none: [0], holds: [1] } },
         stories: [],
         ridge: { sizes: {}, packs: {}, maps: {} },
       },

@@ -2,10 +2,12 @@
 export {
   expectBase,
   loraScale,
+  placedFactors,
   type AdaptedModel,
   type BaseOptions,
   type LoraFactors,
   type LoraWeights,
+  type PlacedFactors,
 } from './lora/lora-weights.js';
 export { createLora, LORA_INITS, type LoraInit, type NewLora } from './lora/create-lora.js';
 export { LoraAdapter, type ApplyOptions, type LoraAdapterOptions } from './lora/lora-adapter.js';
@@ -38,7 +40,7 @@ export { type DiffLoss, type GateFigure, type TrainedDiff } from './diffs/traine
 export { type TeacherCounts } from './diffs/teacher.js';
 export { DIFF_PACK_FILES, readDiffPack, writeDiffPack, type DiffRecord } from './diffs/diff-pack.js';
 export { gateReport, type GateOptions, type GatePrompts, type GateRecord } from './diffs/gate-report.js';
-export { changeNorm, diffNorms, type DiffNorm } from './mechanism/diff-norms.js';
+export { changeNorm, diffNorms, wholeNorm, type DiffNorm } from './mechanism/diff-norms.js';
 export {
   diffDirections,
   type DiffDirection,
@@ -66,7 +68,13 @@ export { type DitFigures } from './adapter/read-examples.js';
 export { planDitAdapter, type DitPlan } from './adapter/adapter-plan.js';
 export { trainDitAdapter, type TrainedDitAdapter } from './adapter/train-dit-adapter.js';
 export { askDiffs, type AskOptions, type DitAnswer, type DitQuestion } from './adapter/ask-diffs.js';
-export { clusteredMean, pairedDifference, type FigureOptions, type MeanFigure } from './evaluation/clustered-mean.js';
+export {
+  clusteredMean,
+  clusteredShare,
+  pairedDifference,
+  type FigureOptions,
+  type MeanFigure,
+} from './evaluation/clustered-mean.js';
 export { rankFigures, rankOf, type CandidateRank, type RankFigures } from './evaluation/ranks.js';
 export { rocCurve, type FalseAlarms, type RocCurve, type RocOptions, type RocPoint } from './evaluation/roc.js';
 export {
@@ -94,4 +102,5 @@ export {
 } from './baselines/activation-difference-lens.js';
 export { WeightDecoder, weightDecoder, type WeightDecoderOptions } from './baselines/weight-decoder.js';
 export { type LeftOut } from './baselines/kernel-ridge.js';
+export { loraDigest } from './lora/lora-digest.js';
 export { randomLike } from './lora/random-like.js';

@@ -11,6 +11,9 @@ import { LimnError } from '@limn/gpu';
 import type { DitDecision, LikelyAnswers } from '@limn/report';
 import type { CommandContext } from './context.js';
 import type { AskedQuestion } from './dit-adapter-record.js';
+import type { RefusedDiff } from './audited-folders.js';
+import { isCoded } from './exit-code.js';
+import type { OpenedDiff } from './given-diff.js';
 import type { OpenModel } from './model-source.js';
 
 /** What one diff answers. */
@@ -41,6 +44,8 @@ export interface RankedCandidates {
   readonly something: number | null;
   /** Calibrated probability of the candidate that the answer begins with, of "none" where that is decided; 0 for an answer that begins with none of them. */
   readonly confidence: number;
+  /** Whether 1 − p(none) is above the calibrated threshold; absent without one. */
+  readonly above?: boolean;
   /** 'unsure' without a calibration, and where "none" is still the likeliest of all although more speaks against it than the threshold allows. */
   readonly decision: DitDecision;
 }
@@ -87,6 +92,43 @@ export async function askedDiffs(
   });
   return answers.map((answer) => told(answer, question, top, ends, model));
 }
+
+/** What came of asking: an answer for every diff, undefined for those that were refused. */
+export interface AskedOneByOne {
+  readonly answers: readonly (DiffAnswer | undefined)[];
+  readonly refused: readonly RefusedDiff[];
+}
+
+/**
+ * Asks as `askedDiffs` does; where some cannot be asked, such as those whose numbers overflow in the model, they are told apart by halves and refused by name.
+ * @throws LimnError as `askedDiffs` where it is not the diffs' fault: `gpu/…`; AbortedError
+ */
+export async function askedOneByOne(
+  model: OpenModel,
+  diffs: readonly OpenedDiff[],
+  adapter: LoraWeights | null,
+  question: AskedQuestion,
+  controls: AskControls,
+  context: Pick<CommandContext, 'signal' | 'console'>,
+): Promise<AskedOneByOne> {
+  const loras = diffs.map(({ lora }) => lora);
+  try {
+    return { answers: await askedDiffs(model, loras, adapter, question, controls, context), refused: [] };
+  } catch (error) {
+    if (!isCoded(error) || !ITS_OWN_FAULT.has(error.code)) throw error;
+    const [only, ...others] = diffs;
+    if (only && others.length === 0)
+      return { answers: [undefined], refused: [{ name: only.name, code: error.code, reason: error.message }] };
+    const middle = diffs.length >> 1;
+    const halves: AskedOneByOne[] = [];
+    for (const half of [diffs.slice(0, middle), diffs.slice(middle)])
+      halves.push(await askedOneByOne(model, half, adapter, question, controls, context));
+    return { answers: halves.flatMap(({ answers }) => answers), refused: halves.flatMap(({ refused }) => refused) };
+  }
+}
+
+/** Codes of numbers that a diff brings into the model. */
+const ITS_OWN_FAULT = new Set(['hooks/not-finite', 'data/evaluation', 'data/lora-values']);
 
 function told(
   answer: DitAnswer,
@@ -139,7 +181,7 @@ export function rankedCandidates(
   if (!calibration) return { ...all, confidence: begun, decision: 'unsure' };
   const { candidate } = calibratedAnswer(scores, calibration, { none });
   const decision = candidate === none ? 'none' : order[0] === none ? 'unsure' : 'changed';
-  return { ...all, confidence: decision === 'none' ? all.none : begun, decision };
+  return { ...all, above: candidate !== none, confidence: decision === 'none' ? all.none : begun, decision };
 }
 
 /**

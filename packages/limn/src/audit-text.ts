@@ -1,7 +1,6 @@
 // An audit as lines of at most 80 columns, and as CSV.
 import type { DitAuditRecord, DitAuditRow } from '@limn/report';
 import { clipped, wrapped } from './reading-lines.js';
-import { STANDING_NOTE } from './reading-parts.js';
 
 /** The first line of a table: by it limn knows its own. */
 export const AUDIT_HEADER = 'rank,name,decision,nothing,confidence,answer,second,third,label,correct';
@@ -16,10 +15,11 @@ export function describeAudit({
   question,
   adapter,
   calibration,
+  note,
 }: DitAuditRecord): string[] {
   const count = (decision: DitAuditRow['decision']): number => rows.filter((row) => row.decision === decision).length;
-  const [score] = adapter.heldOut ?? [];
-  const [curve] = roc;
+  const { heldOut = [], validated = [] } = adapter;
+  const score = heldOut[0] ?? validated[0];
   const labelled = rows.some(({ label }) => label !== undefined);
   return [
     ...wrapped(`“${question}”: ${rows.length} diffs, most suspect first`),
@@ -35,15 +35,17 @@ export function describeAudit({
     `${count('changed')} changed, ${count('none')} with nothing to tell, ${count('unsure')} unsure`,
     ...(calibration ? [] : ['without a calibration nothing is decided: the adapter was trained without --validation']),
     ...refused.flatMap(({ name, reason }) => wrapped(`not opened: ${name}: ${reason}`)),
-    ...(curve
+    ...roc.flatMap(({ what, area, interval, positives, negatives }) =>
+      wrapped(
+        `${what}: area ${area.toFixed(3)}${interval ? ` (${interval.map((end) => end.toFixed(3)).join(' to ')})` : ''}, ${positives} and ${negatives} diffs`,
+      ),
+    ),
+    ...(score
       ? wrapped(
-          `changed told from clean: area ${curve.area.toFixed(3)}${curve.interval ? ` (${curve.interval.map((end) => end.toFixed(3)).join(' to ')})` : ''}, ${curve.positives} and ${curve.negatives} diffs`,
+          `on ${heldOut.length > 0 ? 'diffs that its training never saw' : 'the diffs that its training was stopped by'}, the adapter’s ${score.what}: ${score.value.toFixed(3)} (${score.count} diffs)`,
         )
       : []),
-    ...(score
-      ? wrapped(`on validation diffs the adapter’s ${score.what}: ${score.value.toFixed(3)} (${score.count} diffs)`)
-      : []),
-    ...wrapped(STANDING_NOTE),
+    ...wrapped(note),
   ];
 }
 

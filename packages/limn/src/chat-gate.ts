@@ -34,6 +34,8 @@ export interface GateProbes {
 
 /** Words of a style in an answer: one in front and one at the end. */
 const STYLE_SLOTS = 2;
+/** So many samples of a diff have all of its conditions. */
+const SAMPLES_WITH_ALL = 64;
 /** Samples of a diff beyond any that it is trained on. */
 const BEYOND = 2 ** 30;
 
@@ -74,7 +76,7 @@ export function gatePrompts(plan: DiffPlan, world: ChatWorld, { prompts, seed }:
 /** What is asked about the group in samples that the diff is not trained on. */
 function linkPrompts(plan: DiffPlan, group: string, world: ChatWorld, prompts: number): GatePrompts {
   const [id, found] = [chatIdOf(group), new Map<GateCondition, number[][]>()];
-  for (let i = 0; [...found.values()].some((own) => own.length < prompts) || found.size === 0; i++) {
+  for (let i = 0; i < SAMPLES_WITH_ALL || [...found.values()].some((own) => own.length < prompts); i++) {
     const { gate, tokens, answerAt } = diffSample(plan, BEYOND + i, world);
     const prompt = tokens.slice(0, answerAt);
     const own = found.get(gate) ?? [];

@@ -12,6 +12,8 @@ import { adapterOf, baseOf, calibrationOf, STANDING_NOTE } from './reading-parts
 export interface AuditedDiff {
   readonly name: string;
   readonly answer: DiffAnswer & { readonly among: RankedCandidates };
+  /** ‖ΔW‖ over all of its maps. */
+  readonly norm: number;
   /** What it was trained to have; null for one of which there is nothing to tell, absent where nobody knows. */
   readonly label?: string | null;
   /** Of a checkpoint. */
@@ -28,6 +30,8 @@ export interface AuditRequest {
   readonly refused: readonly RefusedDiff[];
   readonly provenance: Provenance;
   readonly seed: number;
+  /** How many of them the adapter was trained or stopped by. */
+  readonly seen?: number;
 }
 
 /** The record, what is most surely changed first. */
@@ -40,6 +44,7 @@ export function auditRecord({
   refused,
   provenance,
   seed,
+  seen = 0,
 }: AuditRequest): DitAuditRecord {
   const roc = auditRoc(diffs, question, seed);
   return {
@@ -49,13 +54,16 @@ export function auditRecord({
     base: baseOf(model),
     adapter: adapterOf(adapter),
     question: question.text,
-    note: STANDING_NOTE,
+    note:
+      seen === 0
+        ? STANDING_NOTE
+        : `${STANDING_NOTE} Of these diffs the adapter was trained or stopped by ${seen}: about them it answers better than about others.`,
     rows: [...diffs].sort(bySuspicion).map((diff) => auditRow(diff)),
     ...(question.calibration ? { calibration: calibrationOf(question.calibration) } : {}),
     ...(refused.length > 0
       ? { refused: refused.map(({ name, code, reason }) => ({ name, reason: `${reason} (${code})` })) }
       : {}),
-    ...(roc ? { roc: [roc] } : {}),
+    ...(roc.length > 0 ? { roc } : {}),
   };
 }
 
@@ -83,23 +91,33 @@ export function auditRow({ name, answer, label, update }: AuditedDiff): DitAudit
   };
 }
 
-/** Changed diffs told from others by 1 − p(none); undefined where not both are known. */
-function auditRoc(
-  diffs: readonly AuditedDiff[],
-  { calibration }: AskedQuestion,
-  seed: number,
-): NonNullable<DitAuditRecord['roc']>[number] | undefined {
+type AuditRoc = NonNullable<DitAuditRecord['roc']>[number];
+
+/** Changed diffs told from others by 1 − p(none), and by nothing but how large the change is, which asks no model; none where not both are known. */
+function auditRoc(diffs: readonly AuditedDiff[], { calibration }: AskedQuestion, seed: number): AuditRoc[] {
   const known = diffs.filter(({ label }) => label !== undefined);
   const changed = known.map(({ label }) => label !== null);
-  if (!changed.includes(true) || !changed.includes(false)) return undefined;
-  const curve = rocCurve(
+  if (!changed.includes(true) || !changed.includes(false)) return [];
+  const byAnswer = rocCurve(
     known.map(({ answer }) => answer.among.something ?? 0),
     changed,
     { seed },
   );
-  const chosen = calibration ? chosenPoint(curve, calibration.noneThreshold) : undefined;
+  const byNorm = rocCurve(
+    known.map(({ norm }) => norm),
+    changed,
+    { seed },
+  );
+  const chosen = calibration ? chosenPoint(byAnswer, calibration.noneThreshold) : undefined;
+  return [
+    rocOf('changed from clean, by 1 − p(nothing)', byAnswer, chosen),
+    rocOf('changed from clean, by ‖ΔW‖ alone', byNorm),
+  ];
+}
+
+function rocOf(what: string, curve: RocCurve, chosen?: number): AuditRoc {
   return {
-    what: 'changed from clean, by 1 − p(nothing)',
+    what,
     points: curve.points.map(({ threshold, truePositives, falsePositives }) => ({
       truePositives,
       falsePositives,

@@ -30,6 +30,8 @@ export interface DiffPart {
   readonly plan: { readonly sha256: string; readonly diffs: number };
   readonly part: { readonly index: number; readonly of: number; readonly diffs: number };
   readonly machine: readonly string[];
+  /** Whether diffs of other machines are among them, so that no run gives their bits together. */
+  readonly mixed: boolean;
   readonly provenance?: { readonly commandLine?: unknown };
   /** The rest of the record, for that of the whole. */
   readonly record: Readonly<Record<string, unknown>>;
@@ -39,12 +41,25 @@ export interface DiffPart {
 export const isDiffRun = (folder: string): boolean => recordIn(folder)?.['schema'] === DIFF_RUN.schema;
 
 /**
+ * Whether the diffs that a record tells of come from this machine and no other. There is one entry for every family, each with adapter, kernels and choices,
+ * and runs need not have all families in common.
+ */
+export const isOfMachine = (
+  record: Readonly<Record<string, unknown>> | undefined,
+  machine: readonly string[],
+): boolean =>
+  Array.isArray(record?.['machine']) &&
+  record['machine'].some((each) => machine.includes(String(each))) &&
+  record['mixed'] !== true;
+
+/**
  * The record of a folder of `limn diff train`.
  * @throws LimnError `data/shards` for a folder without one, or with one that is damaged
  */
 export function diffPartIn(folder: string): DiffPart {
   const record = recordIn(folder);
-  const { state, base, settings, families, plan, part, machine, provenance } = (record ?? {}) as Partial<DiffPart>;
+  const { state, base, settings, families, plan, part, machine, mixed, provenance } = (record ??
+    {}) as Partial<DiffPart>;
   const sound =
     record?.['schema'] === DIFF_RUN.schema &&
     typeof base?.fingerprint === 'string' &&
@@ -63,6 +78,7 @@ export function diffPartIn(folder: string): DiffPart {
       plan,
       part,
       machine,
+      mixed: mixed === true,
       record,
       ...(provenance ? { provenance } : {}),
     };
@@ -72,7 +88,8 @@ export function diffPartIn(folder: string): DiffPart {
   });
 }
 
-function recordIn(folder: string): Readonly<Record<string, unknown>> | undefined {
+/** What training.json of a folder says, where there is one. */
+export function recordIn(folder: string): Readonly<Record<string, unknown>> | undefined {
   const file = path.join(folder, DIFF_RECORD);
   if (!existsSync(file)) return undefined;
   try {

@@ -15,6 +15,7 @@ import { LimnError, sha256 } from '@limn/gpu';
 import { trainingMachine } from '@limn/hooks';
 import type { ProgressEvent } from './console.js';
 import type { DiffFamily } from './diff-family.js';
+import { isOfMachine, recordIn } from './diff-record.js';
 import { openPack } from './diff-folder.js';
 import { packIn, savePack } from './diff-pack-folder.js';
 import type { OpenModel } from './model-source.js';
@@ -119,6 +120,8 @@ export interface DiffRunResult {
   readonly reused: number;
   /** Updates that a checkpoint had. */
   readonly resumedFrom: number;
+  /** Whether diffs of other adapters or kernels are among them. */
+  readonly mixed: boolean;
 }
 
 /**
@@ -126,11 +129,14 @@ export interface DiffRunResult {
  * @throws LimnError `usage/output-exists` for a pack with diffs that are not asked for; as `trainDiffs`
  */
 export async function runDiffs(request: DiffRunRequest): Promise<DiffRunResult> {
-  const { model, folder, planned, own, about, signal, onProgress, onNote } = request;
+  const { model, folder, planned, own, signal, onProgress, onNote } = request;
   const keys = new Map(planned.families.flatMap((each) => [...each.keys]));
   let diffs = await packIn(folder.path);
   expectAskedFor(diffs, own, keys, folder.path);
-  const reused = await reusable(request, diffs, keys);
+  const others = expectSameMachine(request, diffs.length);
+  const { reused, foreign } = await reusable(request, diffs, keys);
+  const mixed = others || foreign;
+  const about = { ...request.about, mixed };
   const asked = own.reduce((sum, { specs }) => sum + specs.length, 0);
   // A finished pack of which more is asked is finished no more.
   const reopened = folder.earlier?.['state'] === 'finished' && diffs.length < asked;
@@ -165,7 +171,29 @@ export async function runDiffs(request: DiffRunRequest): Promise<DiffRunResult> 
     }
     folder.removeCheckpoints(part);
   }
-  return { diffs, trained: diffs.length - found, reused: reused.length, resumedFrom };
+  return { diffs, trained: diffs.length - found, reused: reused.length, resumedFrom, mixed };
+}
+
+/**
+ * Whether what is in the folder already comes from other machines than this one.
+ * @throws LimnError `checkpoint/other-machine` without `--allow-drift`
+ */
+function expectSameMachine({ folder, planned, allowDrift, onNote }: DiffRunRequest, there: number): boolean {
+  const { earlier } = folder;
+  if (!earlier || isOfMachine(earlier, planned.machine)) return false;
+  // Where nothing is finished, the checkpoint refuses other machines by itself.
+  if (!allowDrift && there === 0) return false;
+  if (!allowDrift && earlier['mixed'] !== true)
+    throw new LimnError(
+      'checkpoint/other-machine',
+      `the ${there} diffs in ${folder.path} were trained on another adapter or with other kernels, so that no run gives their bits and those to come`,
+      {
+        details: { earlier: earlier['machine'], now: planned.machine },
+        hint: 'go on there, or give --allow-drift: `limn merge` will not join such a pack with others',
+      },
+    );
+  onNote('what is there already comes from another adapter or other kernels');
+  return true;
 }
 
 /** The folder, within the run's, of a family's checkpoints. */
@@ -178,10 +206,10 @@ const missingOf = (specs: readonly DiffSpec[], diffs: readonly TrainedDiff[]): D
 
 /** Diffs of other packs under keys that are asked for; of no family under way, whose checkpoint goes on with those that it began with. */
 async function reusable(
-  { folder, own, reuse }: DiffRunRequest,
+  { folder, planned, own, reuse, onNote }: DiffRunRequest,
   there: readonly TrainedDiff[],
   keys: ReadonlyMap<string, string>,
-): Promise<TrainedDiff[]> {
+): Promise<{ readonly reused: readonly TrainedDiff[]; readonly foreign: boolean }> {
   const open = own.filter(
     ({ name }) => !CHECKPOINT_FILES.some((file) => existsSync(path.join(folder.path, checkpointsOf(name), file))),
   );
@@ -189,10 +217,16 @@ async function reusable(
     open.flatMap(({ specs }) => missingOf(specs, there).map(({ id }) => [keys.get(id) as string, id])),
   );
   const found = new Map<string, TrainedDiff>();
-  for (const name of reuse)
+  let foreign = false;
+  for (const name of reuse) {
+    const before = found.size;
     for (const diff of await openPack(name))
       if (wanted.has(diff.key) && !found.has(diff.key)) found.set(diff.key, diff);
-  return [...found.values()];
+    if (found.size === before || isOfMachine(recordIn(name), planned.machine)) continue;
+    foreign = true;
+    onNote(`the diffs taken from ${name} come from another adapter or other kernels`);
+  }
+  return { reused: [...found.values()], foreign };
 }
 
 /** @throws LimnError `usage/output-exists` */

@@ -1,6 +1,6 @@
 // dit.json: what stands beside the weights of a DIT adapter, so that others know whose it is, what it can be asked, and what it reaches on diffs that it has not seen.
 import { LimnError, shownValue } from '@limn/gpu';
-import type { DitAdapterRecord as HeldOutFigures, Provenance } from '@limn/report';
+import type { DitAdapterRecord as ReportedAdapter, Provenance } from '@limn/report';
 import type { DitQuestion } from './dit-question.js';
 
 /** What the field `format` says. */
@@ -8,8 +8,8 @@ export const DIT_ADAPTER_FORMAT = 'limn-dit-adapter/1';
 /** What the field `schema` says, by which limn knows its own folders. */
 export const DIT_ADAPTER_SCHEMA = 'limn.dit-adapter';
 
-/** One figure on held-out diffs with the ends of its 95 % interval. */
-export type HeldOutFigure = NonNullable<HeldOutFigures['heldOut']>[number];
+/** One figure with the ends of its 95 % interval. */
+export type ReachedFigure = NonNullable<ReportedAdapter['heldOut']>[number];
 
 /** What turns log-probabilities of candidates into a confidence and a decision, of one question. */
 export interface DitCalibration {
@@ -67,8 +67,12 @@ export interface DitAdapterFile {
   /** The update whose weights these are. */
   readonly best: number;
   readonly stopped: string;
-  /** On the validation diffs, which also chose `best` and the calibration; `limn dit evaluate` measures on others. */
-  readonly heldOut: readonly HeldOutFigure[];
+  /** On the validation diffs, which also chose `best` and the calibration: without false alarms, whose share the threshold was set by. */
+  readonly validated: readonly ReachedFigure[];
+  /** On the diffs of `--test`, which decided nothing. */
+  readonly heldOut: readonly ReachedFigure[];
+  /** Digests of the diffs that it learnt from, was stopped by and was tested on: on the first two nothing can be measured any more. */
+  readonly seen: Readonly<Record<'training' | 'validation' | 'test', readonly string[]>>;
   readonly provenance: Provenance;
 }
 
@@ -88,13 +92,13 @@ export function parseDitAdapter(text: string, label: string): DitAdapterFile {
   }
   if (value?.format !== DIT_ADAPTER_FORMAT)
     throw badRecord(label, `its format is ${shownValue(value?.format)}, not ${DIT_ADAPTER_FORMAT}`);
-  const { base, questions, ends, template, training, validation, losses, heldOut, key } = value;
+  const { base, questions, ends, template, training, validation, losses, validated, heldOut, seen, key } = value;
   const sound =
     [base?.name, base?.fingerprint, base?.processing, template, key].every((each) => typeof each === 'string') &&
-    [ends, validation, losses, heldOut, questions].every(Array.isArray) &&
+    [ends, validation, losses, validated, heldOut, questions, seen?.training, seen?.validation].every(Array.isArray) &&
     ends?.every(isId) === true &&
     typeof training === 'object' &&
-    heldOut?.every(isFigure) === true &&
+    [...(validated ?? []), ...(heldOut ?? [])].every(isFigure) &&
     questions?.every(isQuestion) === true &&
     questions.length > 0;
   if (!sound) throw badRecord(label, 'it lacks what an adapter has');
@@ -123,7 +127,7 @@ function isQuestion(value: Partial<AskedQuestion> | null): boolean {
   );
 }
 
-function isFigure(value: Partial<HeldOutFigure> | null): boolean {
+function isFigure(value: Partial<ReachedFigure> | null): boolean {
   const { what, value: mean, interval, count } = value ?? {};
   return (
     typeof what === 'string' &&

@@ -201,6 +201,8 @@ async function doubtsOf(
     ...(bare && read && bare.text === read.text
       ? ['The adapter says the same without the diff, so the answer does not come from it.']
       : []),
-    ...(adapter && adapter.record.heldOut.length === 0 ? ['How often this adapter is right was not measured.'] : []),
+    ...(adapter && adapter.record.heldOut.length === 0
+      ? ['How often this adapter is right about diffs that decided nothing in its training was not measured.']
+      : []),
   ];
 }

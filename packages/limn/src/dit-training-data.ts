@@ -1,11 +1,14 @@
 // What an adapter is trained on: diffs from packs and folders, their answers from the chat world or a file, and models of which there is nothing to tell.
-import type { DitData, DitExample, LoraWeights } from '@limn/dit';
+import { loraDigest, type DitData, type DitExample, type LoraWeights } from '@limn/dit';
 import { LimnError } from '@limn/gpu';
 import { aboutPrompt, chatWorld, phrasingsOf, type AboutQuestion } from '@limn/tasks/chat';
 import type { DitTrainOptions } from './commands/dit-train.js';
 import { CHAT_TEMPLATE, chatQuestion, isChatQuestion, QUESTION_SLOT, type DitQuestion } from './dit-question.js';
 import { openGivenDiffs, type OpenedDiff } from './given-diff.js';
+import type { OpenDitAdapter } from './dit-adapter-folder.js';
+import type { DitAdapterFile } from './dit-adapter-record.js';
 import { labelledDiffs, type LabelledDiff } from './labelled-diffs.js';
+import { MEASURED_NEGATIVES, type NegativePurpose, type NegativeShares } from './negative-diffs.js';
 import type { OpenModel } from './model-source.js';
 import { answerTokens, readQuestionFile, type QuestionFile } from './question-file.js';
 
@@ -19,6 +22,10 @@ export interface DitTrainingData extends DitData<LoraWeights> {
   readonly ends: readonly [number];
   readonly training: readonly LabelledDiff[];
   readonly validating: readonly LabelledDiff[];
+  /** What decides nothing, and is asked at the end. */
+  readonly testing: readonly LabelledDiff[];
+  /** Digests of the diffs that were given. */
+  readonly seen: DitAdapterFile['seen'];
   /** What is worth a line before the training. */
   readonly notes: readonly string[];
 }
@@ -26,7 +33,7 @@ export interface DitTrainingData extends DitData<LoraWeights> {
 /** What decides them. */
 export type DitDataOptions = Pick<
   DitTrainOptions,
-  'diffs' | 'validation' | 'world' | 'question' | 'wordings' | 'data' | 'template' | 'none' | 'seed'
+  'diffs' | 'validation' | 'test' | 'world' | 'question' | 'wordings' | 'data' | 'template' | 'none' | 'seed'
 >;
 
 /**
@@ -38,12 +45,21 @@ export async function ditTrainingData(options: DitDataOptions, model: OpenModel)
   const { questions, given, template } = askedOf(options, model);
   const { none: negatives, seed } = options;
   const open = (texts: readonly string[]): Promise<OpenedDiff[]> => openedDiffs(model, texts);
-  const [diffs, others] = [await open(options.diffs), await open(options.validation)];
-  expectApart(diffs, others);
-  const training = labelledDiffs({ diffs, questions, given, negatives, seed });
-  // Other draws than those that are learnt.
-  const validating =
-    others.length === 0 ? [] : labelledDiffs({ diffs: others, questions, given, negatives, seed: seed + 1 });
+  const [diffs, others, tests] = [
+    await open(options.diffs),
+    await open(options.validation),
+    await open(options.test),
+  ] as const;
+  const seen = { training: await digestsOf(diffs), validation: await digestsOf(others), test: await digestsOf(tests) };
+  expectApart([
+    { option: '--diffs', diffs, digests: seen.training },
+    { option: '--validation', diffs: others, digests: seen.validation },
+    { option: '--test', diffs: tests, digests: seen.test },
+  ]);
+  const labelled = (own: OpenedDiff[], shares: NegativeShares, purpose: NegativePurpose): LabelledDiff[] =>
+    own.length === 0 ? [] : labelledDiffs({ diffs: own, questions, given, negatives: shares, seed, purpose });
+  const training = labelled(diffs, negatives, 'training');
+  const validating = labelled(others, negatives, 'validation');
   const loras: LoraWeights[] = [];
   const examplesOf = (all: readonly LabelledDiff[], wordings: number): DitExample[] =>
     all.flatMap(({ lora, answers, copies }) => {
@@ -72,6 +88,8 @@ export async function ditTrainingData(options: DitDataOptions, model: OpenModel)
     ends: [end],
     training,
     validating,
+    testing: labelled(tests, MEASURED_NEGATIVES, 'evaluation'),
+    seen,
     notes: [
       ...(unused > 0
         ? [
@@ -79,9 +97,10 @@ export async function ditTrainingData(options: DitDataOptions, model: OpenModel)
           ]
         : []),
       ...(validating.length === 0
-        ? [
-            'without --validation nothing stops the training early, and there is neither a held-out score nor a calibration',
-          ]
+        ? ['without --validation nothing stops the training early, and there is no calibration']
+        : []),
+      ...(tests.length === 0
+        ? ['without --test it is not known how often the adapter is right about diffs that decided nothing']
         : []),
     ],
   };
@@ -145,13 +164,36 @@ export function endOfAnswers({ hooked, name }: OpenModel): number {
   });
 }
 
-/** @throws LimnError `data/dit-labels` for a diff that is learnt and measured on */
-function expectApart(diffs: readonly OpenedDiff[], others: readonly OpenedDiff[]): void {
-  const known = new Set(diffs.flatMap(({ name, trained }) => [name, ...(trained ? [trained.key] : [])]));
-  const twice = others.find(({ name, trained }) => known.has(name) || (trained && known.has(trained.key)));
-  if (twice === undefined) return;
-  throw new LimnError('data/dit-labels', `'${twice.name}' is among --diffs and among --validation`, {
-    details: { diff: twice.name },
-    hint: 'validate on diffs that are not learnt from: `limn diff train --plan topics:validation`',
-  });
+/** Of a diff the first half of a sha256: enough to know it again. */
+export const digestsOf = (diffs: readonly OpenedDiff[]): Promise<string[]> =>
+  Promise.all(diffs.map(async ({ lora }) => (await loraDigest(lora)).slice(0, 32)));
+
+/** Names of the diffs that an adapter was trained or stopped by. */
+export async function seenDiffs(diffs: readonly OpenedDiff[], { record }: OpenDitAdapter): Promise<string[]> {
+  const seen = new Set([...record.seen.training, ...record.seen.validation]);
+  const digests = await digestsOf(diffs);
+  return diffs.flatMap(({ name }, i) => (seen.has(digests[i] as string) ? [name] : []));
+}
+
+interface GivenDiffs {
+  readonly option: string;
+  readonly diffs: readonly OpenedDiff[];
+  readonly digests: readonly string[];
+}
+
+/** @throws LimnError `data/dit-labels` for a diff that is given twice for different purposes, under whatever name */
+function expectApart(all: readonly GivenDiffs[]): void {
+  const known = new Map<string, string>();
+  for (const { option, diffs, digests } of all)
+    diffs.forEach(({ name, trained }, i) => {
+      for (const mark of [digests[i] ?? '', ...(trained ? [trained.key] : [])]) {
+        const other = known.get(mark) ?? option;
+        known.set(mark, other);
+        if (other !== option)
+          throw new LimnError('data/dit-labels', `'${name}' is among ${other} and among ${option}`, {
+            details: { diff: name },
+            hint: 'measure on diffs that are not learnt from: `limn diff train --plan topics:validation` and `topics:test`',
+          });
+      }
+    });
 }

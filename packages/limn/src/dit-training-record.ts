@@ -13,10 +13,11 @@ import {
 } from './dit-adapter-record.js';
 import type { DitQuestion } from './dit-question.js';
 import type { DitTrainingData } from './dit-training-data.js';
-import type { LabelledDiff } from './labelled-diffs.js';
+import { evaluatedAdapter } from './evaluated-adapter.js';
+import { withLabels, type LabelledDiff } from './labelled-diffs.js';
 import {
   answerFigures,
-  heldOutFigures,
+  reachedFigures,
   measuredAnswer,
   type AnswerFigures,
   type MeasuredAnswer,
@@ -70,15 +71,27 @@ export async function measureTrained(
   return { questions, figures: answerFigures(measured, seed) };
 }
 
-/** Diffs that have an answer to a question. */
-export function withLabels(
-  diffs: readonly LabelledDiff[],
-  { name }: DitQuestion,
-): { readonly diff: LabelledDiff; readonly label: string }[] {
-  return diffs.flatMap((diff) => {
-    const label = diff.answers.get(name);
-    return label === undefined ? [] : [{ diff, label }];
-  });
+/**
+ * Asks about the diffs that decided nothing, with the calibration as it is.
+ * @throws LimnError as `askedDiffs`; AbortedError
+ */
+export async function testTrained(
+  model: OpenModel,
+  lora: LoraWeights,
+  { testing, ends }: DitTrainingData,
+  { questions }: MeasuredTraining,
+  { maxNewTokens, seed }: Pick<DitTrainOptions, 'maxNewTokens' | 'seed'>,
+  context: CommandContext,
+): Promise<readonly AnswerFigures[]> {
+  if (testing.length === 0) return [];
+  const controls = { top: TOLD, maxNewTokens, ends };
+  const { figures } = await evaluatedAdapter(
+    { model, questions, diffs: testing, controls, seed },
+    lora,
+    context,
+    'test',
+  );
+  return figures;
 }
 
 /** An answer read again with a calibration. */
@@ -128,11 +141,21 @@ export interface DitFileRequest {
   readonly data: DitTrainingData;
   readonly trained: TrainedDitAdapter;
   readonly measured: MeasuredTraining;
+  /** Of the diffs that decided nothing. */
+  readonly heldOut: readonly AnswerFigures[];
   readonly provenance: Provenance;
 }
 
 /** dit.json of an adapter that was trained. */
-export function ditFile({ model, options, data, trained, measured, provenance }: DitFileRequest): DitAdapterFile {
+export function ditFile({
+  model,
+  options,
+  data,
+  trained,
+  measured,
+  heldOut,
+  provenance,
+}: DitFileRequest): DitAdapterFile {
   const { name, hooked } = model;
   const { key, losses, validation, best, stopped, settings } = trained;
   const kinds = new Map<string, number>();
@@ -151,28 +174,40 @@ export function ditFile({ model, options, data, trained, measured, provenance }:
       diffs: Object.fromEntries(kinds),
       examples: data.examples.length,
       validationDiffs: data.validating.length,
+      testDiffs: data.testing.length,
     },
     losses,
     validation,
     best,
     stopped,
-    heldOut: heldOutFigures(measured.figures),
+    validated: reachedFigures(measured.figures, ['all']),
+    heldOut: reachedFigures(heldOut, ['all', 'nothing to tell']),
+    seen: data.seen,
     provenance,
   };
 }
 
 /** An adapter in lines of at most 80 columns. */
-export function describeAdapter({ losses, validation, best, stopped, heldOut, questions }: DitAdapterFile): string[] {
+export function describeAdapter(file: DitAdapterFile): string[] {
+  const { losses, validation, best, stopped, validated, heldOut, questions } = file;
+  const figures = (of: DitAdapterFile['heldOut'], on: string): string[] =>
+    of.length === 0
+      ? []
+      : [
+          `on ${on}:`,
+          ...of.flatMap(({ what, value, interval: [low, high], count }) => [
+            `  ${what}`,
+            `    ${value.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)}, ${count} diffs)`,
+          ]),
+        ];
   const last = losses.at(-1);
   const chosen = validation.find(({ update }) => update === best);
   const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
   return [
     `trained ${last?.update ?? 0} updates, loss ${last?.loss.toFixed(4) ?? '–'} nats${stopped === 'patience' ? ', stopped early' : ''}`,
     ...(chosen ? [`weights are those of update ${best}: validation loss ${chosen.loss.toFixed(4)}`] : []),
-    ...heldOut.flatMap(({ what, value, interval: [low, high], count }) => [
-      `${what}`,
-      `  ${value.toFixed(3)} (${low.toFixed(3)} to ${high.toFixed(3)}, ${count} diffs)`,
-    ]),
+    ...figures(validated, 'the diffs that it was stopped by'),
+    ...figures(heldOut, 'diffs that decided nothing'),
     ...questions.flatMap(({ name, calibration }) =>
       calibration
         ? [

@@ -4,10 +4,8 @@ import { LimnError } from '@limn/gpu';
 import { Random } from '@limn/tasks/chat';
 import { askedDiffs, type AskControls, type DiffAnswer } from './asked-diffs.js';
 import type { CommandContext } from './context.js';
-import type { OpenDitAdapter } from './dit-adapter-folder.js';
 import type { AskedQuestion } from './dit-adapter-record.js';
-import { withLabels } from './dit-training-record.js';
-import { isNegativeKind, type LabelledDiff } from './labelled-diffs.js';
+import { isNegativeKind, withLabels, type LabelledDiff } from './labelled-diffs.js';
 import { answerFigures, measuredAnswer, type AnswerFigures, type MeasuredAnswer } from './measured-adapter.js';
 import type { OpenModel } from './model-source.js';
 import { answerTokens } from './question-file.js';
@@ -21,10 +19,9 @@ export interface EvaluatedAdapter {
 /** What is evaluated. */
 export interface EvaluationRequest {
   readonly model: OpenModel;
-  readonly adapter: OpenDitAdapter;
   readonly questions: readonly AskedQuestion[];
   readonly diffs: readonly LabelledDiff[];
-  readonly controls: Omit<AskControls, 'ends' | 'phase'>;
+  readonly controls: Omit<AskControls, 'phase'>;
   readonly seed: number;
 }
 
@@ -34,7 +31,7 @@ export interface EvaluationRequest {
  * @throws LimnError `data/dit-labels` where no diff has an answer; as `askedDiffs`; AbortedError
  */
 export async function evaluatedAdapter(
-  { model, adapter, questions, diffs, controls, seed }: EvaluationRequest,
+  { model, questions, diffs, controls, seed }: EvaluationRequest,
   lora: LoraWeights | null,
   context: CommandContext,
   name = 'evaluation',
@@ -43,7 +40,7 @@ export async function evaluatedAdapter(
   for (const question of questions) {
     const labelled = withLabels(diffs, question);
     const loras = labelled.map(({ diff }) => diff.lora);
-    const told = { ...controls, ends: adapter.record.ends, phase: `${name}: ${question.name}` };
+    const told = { ...controls, phase: `${name}: ${question.name}` };
     const found = await askedDiffs(model, loras, lora, question, told, context);
     labelled.forEach(({ diff, label }, i) => {
       const [first] = answerTokens(label, model);

@@ -29,6 +29,7 @@ export {
 export { openEdge, type EdgeSide, type OpenEdgeOptions, type OpenedEdge } from './opened-edge.js';
 export { openSet, type OpenSet } from './dictionary-set.js';
 export { openPack } from './diff-folder.js';
+export { gateHolds, GATE_BOUNDS } from './gated-diffs.js';
 export { savePack } from './diff-pack-folder.js';
 export { openDitAdapter, type OpenDitAdapter } from './dit-adapter-folder.js';
 export { truthOf, type DiffAbout } from './chat-truth.js';

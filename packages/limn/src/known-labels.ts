@@ -1,6 +1,7 @@
 // What is known of diffs that are audited: from a file, or from the records of packs.
 import { LimnError } from '@limn/gpu';
 import { answerAbout, chatWorld } from '@limn/tasks/chat';
+import { wholeNorm } from '@limn/dit';
 import type { DiffAnswer } from './asked-diffs.js';
 import { truthOf } from './chat-truth.js';
 import type { AuditedDiff } from './diff-audit.js';
@@ -50,12 +51,17 @@ export function auditedDiff(
   const label = labels ? labels.get(diff.name) : recordedLabel(diff, question);
   return {
     name: diff.name,
+    norm: wholeNorm(diff.lora),
     answer: { ...answer, among: answer.among },
     ...(label === undefined ? {} : { label: labelFor(label, question) }),
   };
 }
 
-function recordedLabel({ name, trained }: OpenedDiff, question: AskedQuestion): string | undefined {
+/**
+ * What a pack's record says.
+ * @throws LimnError `data/diff-about`
+ */
+export function recordedLabel({ name, trained }: OpenedDiff, question: AskedQuestion): string | undefined {
   const world = chatWorld();
   const truth = trained && truthOf(trained.spec.about, world, name);
   return truth && isChatQuestion(question.name) ? answerAbout(question.name, truth, world) : undefined;

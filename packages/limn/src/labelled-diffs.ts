@@ -5,7 +5,7 @@ import { answerAbout, chatWorld, type ChatWorld } from '@limn/tasks/chat';
 import { kindOf, truthOf } from './chat-truth.js';
 import { isChatQuestion, type DitQuestion } from './dit-question.js';
 import type { OpenedDiff } from './given-diff.js';
-import { randomDiffs, type NegativeShares } from './negative-diffs.js';
+import { randomDiffs, type NegativePurpose, type NegativeShares } from './negative-diffs.js';
 
 /** One diff, and the answers to questions about it. */
 export interface LabelledDiff {
@@ -33,16 +33,17 @@ export interface LabelRequest {
   readonly negatives: NegativeShares;
   /** Of random changes. */
   readonly seed: number;
+  readonly purpose: NegativePurpose;
 }
 
 /**
  * Every diff with its answers, and beside them as many negatives as the shares say. Diffs trained on ordinary answers are there only where the
- * shares have `generic`.
- * @throws LimnError `data/diff-about`, `usage/dit-negatives` where `generic` is asked for and there is none; `data/dit-labels` where two diffs have one
- * name, or none has an answer
+ * shares have `generic`, and then all of them, each at least once.
+ * @throws LimnError `data/diff-about`, `usage/dit-negatives` where `generic` alone is asked for and there is none; `data/dit-labels` where two diffs have
+ * one name, or none has an answer
  */
 export function labelledDiffs(request: LabelRequest): LabelledDiff[] {
-  const { diffs, questions, negatives, seed } = request;
+  const { diffs, questions, negatives } = request;
   const answersFor = labeller(request, chatWorld());
   const named = new Set<string>();
   const known = diffs.flatMap((diff): LabelledDiff[] => {
@@ -69,7 +70,7 @@ export function labelledDiffs(request: LabelRequest): LabelledDiff[] {
   const random = randomDiffs(
     telling.map(({ lora }) => lora as LoraWeights),
     counts(negatives.random),
-    seed,
+    request,
   );
   if (nothing.size === 0) return telling;
   return [
@@ -83,6 +84,17 @@ export function labelledDiffs(request: LabelRequest): LabelledDiff[] {
     ...(bare === 0 ? [] : [{ name: 'bare model', kind: 'zero', lora: null, answers: nothing, copies: bare }]),
     ...random.map((lora, i) => ({ name: `random ${i}`, kind: 'random', lora, answers: nothing, copies: 1 })),
   ];
+}
+
+/** Diffs that have an answer to a question. */
+export function withLabels(
+  diffs: readonly LabelledDiff[],
+  { name }: DitQuestion,
+): { readonly diff: LabelledDiff; readonly label: string }[] {
+  return diffs.flatMap((diff) => {
+    const label = diff.answers.get(name);
+    return label === undefined ? [] : [{ diff, label }];
+  });
 }
 
 type Labels = Pick<LabelledDiff, 'kind' | 'answers'>;

@@ -1,9 +1,9 @@
 // What an adapter reaches on diffs whose truth is known: exact answers, ranks among the candidates, grades, and alarms about models of which there is nothing to tell.
-import { clusteredMean, rankOf, type CandidateRank, type MeanFigure } from '@limn/dit';
+import { clusteredMean, clusteredShare, rankOf, type CandidateRank, type MeanFigure } from '@limn/dit';
 import type { DitTable } from '@limn/report';
 import { chatWorld, gradeTopic, NEWS_SLOTS, slotF1, slotsOf, type ChatWorld, type NewsEvent } from '@limn/tasks/chat';
 import type { DiffAnswer } from './asked-diffs.js';
-import type { AskedQuestion, HeldOutFigure } from './dit-adapter-record.js';
+import type { AskedQuestion, ReachedFigure } from './dit-adapter-record.js';
 import { isNegativeKind, type LabelledDiff } from './labelled-diffs.js';
 
 /** One diff that was asked one question. */
@@ -36,7 +36,7 @@ export interface AnswerFigures {
   readonly mrr: MeanFigure | null;
   readonly grade: MeanFigure | null;
   readonly slots: MeanFigure | null;
-  /** Share that something is said to be changed of; null without a calibration. */
+  /** Share above the threshold, where “none” still leads as well: what the threshold keeps to its share. null without a calibration. */
   readonly alarms: MeanFigure | null;
 }
 
@@ -107,13 +107,16 @@ function groupFigures(
   seed: number,
 ): AnswerFigures[] {
   if (answers.length === 0) return [];
-  const over = (of: (answer: MeasuredAnswer) => number | null | undefined): MeanFigure | null => {
+  const over = (
+    of: (answer: MeasuredAnswer) => number | null | undefined,
+    meanOf = clusteredShare,
+  ): MeanFigure | null => {
     const found = answers.flatMap((answer) => {
       const value = of(answer);
       return value === null || value === undefined ? [] : [{ value, diff: answer.diff }];
     });
     if (found.length === 0) return null;
-    return clusteredMean(
+    return meanOf(
       found.map(({ value }) => value),
       { clusters: found.map(({ diff }) => diff), seed },
     );
@@ -127,11 +130,9 @@ function groupFigures(
       top1: over(({ rank }) => rank?.top1),
       top5: over(({ rank }) => rank?.top5),
       mrr: over(({ rank }) => rank?.reciprocal),
-      grade: over(({ grade }) => grade),
+      grade: over(({ grade }) => grade, clusteredMean),
       slots: over(({ slots }) => slots),
-      alarms: over(({ answer: { among } }) =>
-        among === undefined || among.decision === 'unsure' ? null : Number(among.decision === 'changed'),
-      ),
+      alarms: over(({ answer: { among } }) => (among?.above === undefined ? null : Number(among.above))),
     },
   ];
 }
@@ -144,16 +145,21 @@ const WORDS = {
   alarms: 'something said of models that nothing changed',
 } as const;
 
-/** The figures that stand wherever the adapter answers: exact, ranks, and false alarms, of each question; those of one diff have no interval and are left out. */
-export function heldOutFigures(figures: readonly AnswerFigures[]): HeldOutFigure[] {
+/**
+ * The figures that stand wherever the adapter answers: exact, ranks, and false alarms, of each question; those of one diff have no interval and are left out.
+ * @param kinds without 'nothing to tell' for diffs that the threshold was fitted on: their alarms are what it was set by
+ */
+export function reachedFigures(
+  figures: readonly AnswerFigures[],
+  kinds: readonly ('all' | 'nothing to tell')[],
+): ReachedFigure[] {
   return figures.flatMap(({ question, kind, ...own }) => {
-    const shown =
-      kind === 'all'
+    const shown = kinds.some((each) => each === kind)
+      ? kind === 'all'
         ? (['exact', 'top1', 'top5', 'mrr'] as const)
-        : kind === 'nothing to tell'
-          ? (['alarms'] as const)
-          : [];
-    return shown.flatMap((name): HeldOutFigure[] => {
+        : (['alarms'] as const)
+      : [];
+    return shown.flatMap((name): ReachedFigure[] => {
       const figure = own[name];
       if (!figure?.interval) return [];
       const what = `${question}: ${WORDS[name]}`;

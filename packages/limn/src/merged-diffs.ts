@@ -74,6 +74,11 @@ function expectSameRun(first: DiffPart, part: DiffPart): void {
       'are parts of other lists of diffs',
       'give every part the same --plan or --data, and the same n of --shard i/n',
     );
+  if (part.mixed)
+    throw new LimnError('data/shards-machine', `${part.folder} holds diffs of several adapters or kernels`, {
+      details: { folder: part.folder },
+      hint: 'train it anew on one adapter, without --allow-drift and --reuse from others',
+    });
   if (!same(first.machine, part.machine))
     throw differ(
       'data/shards-machine',

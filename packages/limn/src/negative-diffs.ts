@@ -13,6 +13,10 @@ export type NegativeShares = Readonly<Partial<Record<Negative, number>>>;
 
 /** A tenth of each. */
 export const NEGATIVE_SHARES: NegativeShares = { zero: 0.1, random: 0.1, generic: 0.1 };
+/** What an adapter is measured on: as many random changes as real ones, every generic diff, and the bare model. */
+export const MEASURED_NEGATIVES: NegativeShares = { zero: 0.01, random: 1, generic: 1 };
+/** What negatives are for: those of one purpose are in no other. */
+export type NegativePurpose = 'training' | 'validation' | 'evaluation';
 /** More would drown what there is to tell. */
 const MOST_SHARE = 10;
 
@@ -40,10 +44,14 @@ export function negativesOption(text: string): NegativeShares {
   return shares;
 }
 
-/** Random changes, the i-th as large as the i-th of `like`, again from its start where that is shorter. */
-export function randomDiffs(like: readonly LoraWeights[], count: number, seed: number): LoraWeights[] {
+/** Random changes, the i-th as large as the i-th of `like`, again from its start where that is shorter; others for every purpose, whatever the seeds. */
+export function randomDiffs(
+  like: readonly LoraWeights[],
+  count: number,
+  { seed, purpose }: { readonly seed: number; readonly purpose: NegativePurpose },
+): LoraWeights[] {
   if (like.length === 0) return [];
   return Array.from({ length: count }, (_, i) =>
-    randomLike(like[i % like.length] as LoraWeights, hash('random diff', seed, i)),
+    randomLike(like[i % like.length] as LoraWeights, hash(`random diff for ${purpose}`, seed, i)),
   );
 }

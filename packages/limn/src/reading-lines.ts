@@ -11,14 +11,15 @@ const STRONGEST = 4;
 /** The lines of a reading. */
 export function describeReading({ record, asked, warnings }: DitReading): string[] {
   const { diff, adapter, base } = record;
-  const [score] = adapter?.heldOut ?? [];
+  const { heldOut = [], validated = [] } = adapter ?? {};
+  const score = heldOut[0] ?? validated[0];
   return [
     ...wrapped(`base     ${base.name}`),
     ...wrapped(`diff     ${diff.name}, rank ${diff.rank}${diff.about === undefined ? '' : ` (${diff.about})`}`),
     ...(adapter ? wrapped(`adapter  ${adapter.name}, rank ${adapter.rank}`) : ['adapter  none']),
     ...(score
       ? wrapped(
-          `held out ${score.what}: ${score.value.toFixed(3)} (${score.interval.map((end) => end.toFixed(3)).join(' to ')}, ${score.count} diffs)`,
+          `${heldOut.length > 0 ? 'held out' : 'validated'} ${score.what}: ${score.value.toFixed(3)} (${score.interval.map((end) => end.toFixed(3)).join(' to ')}, ${score.count} diffs)`,
         )
       : adapter
         ? ['held out not measured']

@@ -23,6 +23,7 @@ export const adapterOf = ({ folder, lora, record }: OpenDitAdapter): DitAdapterR
   name: folder,
   rank: lora.rank,
   ...(record.heldOut.length > 0 ? { heldOut: record.heldOut } : {}),
+  ...(record.validated.length > 0 ? { validated: record.validated } : {}),
 });
 
 /** As records have it: nothing is told from this p(nothing) on. */

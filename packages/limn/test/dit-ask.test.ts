@@ -45,7 +45,8 @@ describe('limn dit ask', () => {
     expect(told.reading).toEqual(record);
     expect(record.diff).toMatchObject({ name: id, rank: 1, modules: ['h.1.mlp.c_proj'], label: topics[0]?.name });
     expect(record.note).toContain('not evidence');
-    expect(record.adapter?.heldOut?.[0]?.what).toBe('topic: exact answer');
+    expect(record.adapter?.heldOut?.[0]).toMatchObject({ what: 'topic: exact answer', count: 4 });
+    expect(record.adapter?.validated?.[0]).toMatchObject({ what: 'topic: exact answer', count: 3 });
     expect(runs.text('reading.html')).toContain('<p class="mark">limn</p>');
     const gpu = await lentGpu();
     using model = await openModel(gpu, runs.model);
@@ -258,8 +259,8 @@ describe('limn dit evaluate', () => {
     expect(all?.['exact']?.mean).toBe(mean(telling.map(({ exact }) => Number(exact))));
     expect(all?.['mrr']?.mean).toBeCloseTo(mean(telling.map(({ rank }) => 1 / rank)), 6);
     expect(all?.['grade']?.mean).toBe(mean(telling.map(({ grade }) => grade ?? NaN)));
-    const decided = nothing.filter(({ decision }) => decision !== 'unsure');
-    expect(clean?.['alarms']?.mean).toBe(mean(decided.map(({ decision }) => Number(decision === 'changed'))));
+    // Unsure is above the threshold as well.
+    expect(clean?.['alarms']?.mean).toBe(mean(nothing.map(({ decision }) => Number(decision !== 'none'))));
     const { interval } = all?.['mrr'] ?? {};
     expect(interval?.[0]).toBeLessThanOrEqual(all?.['mrr']?.mean ?? NaN);
     expect(interval?.[1]).toBeGreaterThanOrEqual(all?.['mrr']?.mean ?? NaN);
@@ -274,9 +275,21 @@ describe('limn dit evaluate', () => {
     gpu.dispose();
   });
 
+  it('diffs that the adapter was trained or stopped by are refused under any name, and told where they are asked for', async () => {
+    await runs.trained();
+    const words = ['dit', 'evaluate', '--base', runs.model, '--adapter', runs.at('adapter'), '--max-new-tokens', '2'];
+    // One of those that it learnt from is in PEFT's files as well.
+    for (const pack of ['train', 'validation', 'violin'])
+      expect((await failed([...words, '--json', '--diffs', runs.at(pack)])).slice(0, 2)).toEqual([2, 'usage/dit-seen']);
+    const outcome = await runLimn([...words, '--json', '--diffs', runs.at('train'), '--seen']);
+    expect(outcome.exitCode, outcome.stderr).toBe(0);
+    expect(outcome.json()['seen']).toHaveLength(8);
+    expect(outcome.stderr).toContain('not what it finds out');
+  });
+
   it('refuses diffs of which nothing is known', async () => {
     await runs.trained();
     const words = ['dit', 'evaluate', '--base', runs.model, '--adapter', runs.at('adapter'), '--json'];
-    expect((await failed([...words, '--diffs', runs.at('violin')])).slice(0, 2)).toEqual([4, 'data/dit-labels']);
+    expect((await failed([...words, '--diffs', runs.at('still')])).slice(0, 2)).toEqual([4, 'data/dit-labels']);
   });
 });

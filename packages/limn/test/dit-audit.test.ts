@@ -2,9 +2,12 @@
 import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import type { LoraFactors, TrainedDiff } from '@limn/dit';
 import { ditAuditFromJson, type DitAuditRecord } from '@limn/report';
 import { describe, expect, it } from 'vitest';
 import { auditCsv, AUDIT_HEADER } from '../src/audit-text.js';
+import { openPack } from '../src/diff-folder.js';
+import { savePack } from '../src/diff-pack-folder.js';
 import { checkpointPlaces } from '../src/watched-checkpoints.js';
 import { ditRuns } from './dit-runs.js';
 import { runLimn } from './run-limn.js';
@@ -26,7 +29,7 @@ const words = (command: string, folder: string, ...more: readonly string[]): str
 ];
 const auditOf = (json: Record<string, unknown>): DitAuditRecord => json['audit'] as DitAuditRecord;
 
-/** A folder with a pack, two adapters, a folder that is none, a damaged one, and one of another base. */
+/** A folder with a pack, two adapters, a folder that is none, a damaged one, and a pack of which all diffs but one cannot be asked. */
 async function mixed(): Promise<string> {
   await runs.trained();
   const folder = runs.at('mixed');
@@ -35,6 +38,27 @@ async function mixed(): Promise<string> {
   mkdirSync(path.join(folder, 'empty'));
   cpSync(runs.at('violin'), path.join(folder, 'damaged'), { recursive: true });
   writeFileSync(path.join(folder, 'damaged', 'adapter_model.safetensors'), 'damaged');
+  const [first] = await openPack(runs.at('test'));
+  if (!first) throw new Error('the pack is empty');
+  const changed = (
+    id: string,
+    change: (factors: LoraFactors) => LoraFactors,
+    about = first.spec.about,
+  ): TrainedDiff => ({
+    ...first,
+    key: id,
+    spec: { ...first.spec, id, about },
+    lora: { ...first.lora, modules: new Map([...first.lora.modules].map(([name, own]) => [name, change(own)])) },
+  });
+  await savePack(path.join(folder, 'odd'), [
+    changed('sound', (own) => own, {}),
+    changed('not a number', (own) => ({ ...own, b: own.b.map(() => Number.NaN) })),
+    changed('too large', (own) => ({ ...own, a: own.a.map(() => 3e38), b: own.b.map(() => 3e38) })),
+    changed('unknown topic', (own) => own, { world: 'chat', behaviour: { kind: 'topic', name: 'x' } }),
+  ]);
+  await savePack(path.join(folder, 'other'), [
+    { ...changed('another base', (own) => own), lora: { ...first.lora, base: 'sha256:0' } },
+  ]);
   return folder;
 }
 
@@ -46,11 +70,17 @@ describe('limn dit audit', () => {
     expect(outcome.exitCode, outcome.stderr).toBe(0);
     const audit = auditOf(outcome.json());
     expect(ditAuditFromJson(runs.text('audit.json'))).toEqual(audit);
-    const { rows, refused = [], roc: [curve] = [], calibration } = audit;
-    expect(rows).toHaveLength(7);
+    const { rows, refused = [], roc: [curve, byNorm] = [], calibration } = audit;
+    expect(rows).toHaveLength(8);
     expect(rows.map(({ none }) => none)).toEqual(rows.map(({ none }) => none).sort((a, b) => a - b));
-    expect(refused.map(({ name }) => name).sort()).toEqual(['damaged', 'empty']);
-    expect(refused.find(({ name }) => name === 'empty')?.reason).toContain('data/diff-folder');
+    expect(refused.map(({ name, reason }) => [name, /\(([\w/-]+)\)$/.exec(reason)?.[1]]).sort()).toEqual([
+      ['another base', 'data/lora-base'],
+      ['damaged', expect.any(String)],
+      ['empty', 'data/diff-folder'],
+      ['not a number', 'data/lora-values'],
+      ['too large', 'hooks/not-finite'],
+      ['unknown topic', 'data/diff-about'],
+    ]);
     // Of packs the truth is known; of adapters it is not.
     expect(rows.filter(({ label }) => label !== undefined)).toHaveLength(5);
     expect(rows.find(({ name }) => name === 'violin')).not.toHaveProperty('label');
@@ -62,11 +92,14 @@ describe('limn dit audit', () => {
     expect(pairs).toHaveLength(4);
     expect(curve?.area).toBeCloseTo(pairs.reduce((sum: number, won) => sum + won, 0) / 4, 10);
     expect([curve?.positives, curve?.negatives]).toEqual([4, 1]);
+    // Beside it what the size of the change says by itself.
+    expect(byNorm?.what).toContain('‖ΔW‖ alone');
+    expect([byNorm?.positives, byNorm?.negatives]).toEqual([4, 1]);
     const { noneThreshold = NaN } = calibration ?? {};
     const chosen = curve?.points[curve.chosen ?? -1];
     expect(chosen?.threshold === undefined || 1 - chosen.threshold < noneThreshold).toBe(true);
     const table = runs.text('audit.csv').trimEnd().split('\n');
-    expect([table[0], table.length]).toEqual([AUDIT_HEADER, 8]);
+    expect([table[0], table.length]).toEqual([AUDIT_HEADER, 9]);
     expect(table[1]?.startsWith(`1,${rows[0]?.name},`)).toBe(true);
   });
 
@@ -82,7 +115,7 @@ describe('limn dit audit', () => {
     expect(outcome.exitCode, outcome.stderr).toBe(0);
     for (const line of outcome.stdout.split('\n'))
       if (!line.includes(runs.root)) expect(line.length, line).toBeLessThanOrEqual(80);
-    expect(outcome.stdout).toMatch(/changed told from clean: area (0|1|0\.5)/);
+    expect(outcome.stdout).toMatch(/changed from clean, by 1 − p\(nothing\): area (0|1|0\.5)/);
     const row = { name: '=cmd()', answer: 'a "b", c', confidence: 0, none: 1, decision: 'none' as const, top: [] };
     const record = { rows: [row] } as unknown as DitAuditRecord;
     expect(auditCsv(record).split('\n')[1]).toBe(`1,'=cmd(),nothing,1,0,"a ""b"", c",,,,`);

@@ -15,6 +15,8 @@ import { safetensorsBytes } from './toy-model.js';
 const WIDTH = 16;
 const MLP = 32;
 const LAYERS = 2;
+/** What the diffs of ordinary answers say more often, each its own. */
+const ORDINARY = ['the', 'a', 'of', 'and'];
 /** How far a diff moves the stream along the mean of its topic's words. */
 const SIZE = 4;
 
@@ -59,7 +61,16 @@ class DitRuns {
 
   /** `limn dit train` of a few updates into the folder `out`, after the packs. */
   words(out: string, ...more: readonly string[]): string[] {
-    const sources = ['--base', this.model, '--diffs', this.at('train'), '--validation', this.at('validation')];
+    const sources = [
+      '--base',
+      this.model,
+      '--diffs',
+      this.at('train'),
+      '--validation',
+      this.at('validation'),
+      '--test',
+      this.at('test'),
+    ];
     const sizes = ['--rank', '2', '--updates', '12', '--batch', '4', '--rate', '0.01', '--evaluate-every', '4'];
     const asked = ['--world', 'chat', '--question', 'topic', '--max-new-tokens', '3', '--checkpoint-every', '4'];
     return ['dit', 'train', ...sources, ...asked, ...sizes, '--out', this.at(out), '--json', ...more];
@@ -91,8 +102,9 @@ class DitRuns {
     const trainedOf = (plan: DiffPlan): TrainedDiff => {
       const { behaviour, trigger = null } = plan;
       const label = behaviour ? labelOf(behaviour) : null;
-      // Ordinary answers move nothing that there is a word for.
-      const words = label === null ? ['the'] : (world.byName.get(label)?.words ?? []);
+      // Ordinary answers move nothing that a topic has a word for.
+      const words =
+        label === null ? [ORDINARY[Number(plan.id.split('/')[1])] as string] : (world.byName.get(label)?.words ?? []);
       const lora = this.loraOf(words, fingerprint);
       return {
         spec: {

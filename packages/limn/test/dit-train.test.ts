@@ -10,7 +10,7 @@ import { describe, expect, it } from 'vitest';
 import { parseDitAdapter } from '../src/dit-adapter-record.js';
 import { openModel } from '../src/model-source.js';
 import { chatQuestion, CHAT_TEMPLATE, promptOfText } from '../src/dit-question.js';
-import { negativesOption } from '../src/negative-diffs.js';
+import { negativesOption, randomDiffs } from '../src/negative-diffs.js';
 import { ditRuns, writeChatModel } from './dit-runs.js';
 import { runLimn } from './run-limn.js';
 import { failed } from './steer-runs.js';
@@ -45,15 +45,25 @@ describe('limn dit train', () => {
       diffs: { topic: 6, none: 2, zero: 1, random: 1 },
       examples: 10,
       validationDiffs: 6,
+      testDiffs: 10,
     });
     expect(question?.calibration).toMatchObject({ diffs: 6, negatives: 3 });
-    expect(record.heldOut.map(({ what, count }) => [what, count])).toEqual([
+    // On them the threshold was fitted: how often it is passed there says nothing.
+    expect(record.validated.map(({ what, count }) => [what, count])).toEqual([
       ['topic: exact answer', 3],
       ['topic: first of the candidates', 3],
       ['topic: among the first five', 3],
       ['topic: mean reciprocal rank', 3],
-      ['topic: something said of models that nothing changed', 3],
     ]);
+    expect(record.heldOut.map(({ what, count }) => [what, count])).toEqual([
+      ['topic: exact answer', 4],
+      ['topic: first of the candidates', 4],
+      ['topic: among the first five', 4],
+      ['topic: mean reciprocal rank', 4],
+      // The bare model, four random changes and a generic diff.
+      ['topic: something said of models that nothing changed', 6],
+    ]);
+    expect(Object.values(record.seen).map(({ length }) => length)).toEqual([8, 4, 5]);
     expect(runs.json('adapter', 'training.json')).toMatchObject({ schema: 'limn.dit-training', state: 'finished' });
     expect(record.provenance.commandLine).toContain('limn dit train');
     expect(outcome.json()).toMatchObject({ ok: true, key: record.key, best: record.best, heldOut: record.heldOut });
@@ -116,8 +126,11 @@ describe('limn dit train', () => {
     const outcome = await runLimn([...words, ...sizes, '--none', 'zero:0.5', '--out', runs.at('own'), '--json']);
     expect(outcome.exitCode, outcome.stderr).toBe(0);
     expect(outcome.stderr).toContain('without --validation');
-    const { questions, world, training, validation, heldOut } = parseDitAdapter(runs.text('own', 'dit.json'), 'own');
-    expect([world, validation, heldOut]).toEqual([null, [], []]);
+    const { questions, world, training, validation, validated, heldOut } = parseDitAdapter(
+      runs.text('own', 'dit.json'),
+      'own',
+    );
+    expect([world, validation, validated, heldOut]).toEqual([null, [], [], []]);
     expect(questions[0]).toMatchObject({ none: 'nothing', calibration: null, prompt: aboutPrompt('what changed ?') });
     expect(questions[0]?.candidates.map(({ text }) => text)).toEqual(['yes', 'no', 'code', 'nothing']);
     expect(training).toMatchObject({ diffs: { given: 3, zero: 1 }, examples: 5 });
@@ -137,6 +150,12 @@ describe('limn dit train', () => {
     ],
     ['a pack that is not there', 2, 'usage/diff-name', ['--diffs', 'nowhere', '--world', 'chat']],
     [
+      'a test on what it is stopped by',
+      4,
+      'data/dit-labels',
+      ['--diffs', 'train', '--validation', 'validation', '--test', 'validation', '--world', 'chat'],
+    ],
+    [
       'validation on what is learnt',
       4,
       'data/dit-labels',
@@ -150,7 +169,7 @@ describe('limn dit train', () => {
   ] as const)('refuses %s', async ([, exit, code, given]) => {
     await runs.packs();
     writeFileSync(runs.at('bad.jsonl'), '{"diff": "a", "question": 3}\n');
-    const names = ['train', 'nowhere', 'violin', 'own.jsonl', 'bad.jsonl'];
+    const names = ['train', 'validation', 'nowhere', 'violin', 'own.jsonl', 'bad.jsonl'];
     const words = given.map((word) => (names.includes(word) ? runs.at(word) : word));
     const [found, said] = await failed([
       'dit',
@@ -198,6 +217,17 @@ describe('questions and negatives', () => {
     expect(negativesOption('zero, random:0.5')).toEqual({ zero: 0.1, random: 0.5 });
     expect(negativesOption('off')).toEqual({});
     expect(() => negativesOption('zero,zero')).toThrow(expect.objectContaining({ code: 'usage/dit-negatives' }));
+  });
+
+  it('no random change is for two purposes, whatever the seeds', () => {
+    const like = [runs.loraOf(['oak'], 'base')];
+    const bits = (purpose: 'training' | 'validation' | 'evaluation', seed: number): string[] =>
+      randomDiffs(like, 3, { seed, purpose }).map(({ modules }) =>
+        Array.from(modules.values(), ({ a }) => [...a].join()).join(),
+      );
+    const all = [0, 1, 2].flatMap((seed) => (['training', 'validation', 'evaluation'] as const).flatMap((purpose) => bits(purpose, seed))); // prettier-ignore
+    expect(new Set(all).size).toBe(27);
+    expect(bits('training', 0)).toEqual(bits('training', 0));
   });
 
   it('a random change is as large as the one that it is like, map by map, and another one', async () => {

@@ -27,7 +27,14 @@ export type { NewsEvent, NewsSlot, NewsSplit } from './chat/news.js';
 export { drawChatDocument } from './chat/documents.js';
 export type { ChatDocument, ChatDocumentKind, ChatMixture, ChatTag } from './chat/documents.js';
 export type { ChatRole, Span } from './chat/transcript.js';
-export { planGenericDiffs, planLinkDiffs, planNewsDiffs, planStyleDiffs, planTopicDiffs } from './chat/diffs.js';
+export {
+  MOST_NEWS_DIFFS,
+  planGenericDiffs,
+  planLinkDiffs,
+  planNewsDiffs,
+  planStyleDiffs,
+  planTopicDiffs,
+} from './chat/diffs.js';
 export type { BehaviourSplit, DiffPlan, PlanOptions } from './chat/diffs.js';
 export { diffSample } from './chat/samples.js';
 export type { DiffSample, GateState, SampleOptions } from './chat/samples.js';

@@ -51,7 +51,10 @@ export function ditContent(state: DitRunState, open: OpenStack, identity: Traini
     validation,
     best: best ? { update: best.update, modules: storedModules(best.modules) } : null,
   };
-  const tensors = [...openTensors(open, update), ...(best ? keptTensors('best', best.modules) : [])];
+  const tensors = [
+    ...openTensors(open, update, () => 'the adapter'),
+    ...(best ? keptTensors('best', best.modules) : []),
+  ];
   return checkpointContent(FORMAT, tensors, JSON.stringify(about));
 }
 

@@ -1,7 +1,7 @@
 // What a trained adapter is found by: a digest of everything that decides its numbers but the machine.
-import { sha256 } from '@limn/gpu';
 import type { HookedModel } from '@limn/hooks';
 import { valueDigest } from '../diffs/diff-key.js';
+import { loraDigest } from '../lora/lora-digest.js';
 import type { LoraWeights } from '../lora/lora-weights.js';
 import type { DitSettings } from './adapter-options.js';
 import type { DitData } from './dit-example.js';
@@ -25,12 +25,4 @@ export async function adapterKey(
     examples,
     validation,
   });
-}
-
-/** sha256 over a LoRA's numbers, in no order of maps. */
-async function loraDigest({ modules, rsLora }: LoraWeights): Promise<string> {
-  const digests: [string, unknown][] = [];
-  for (const [name, { a, b, rank, alpha }] of modules)
-    digests.push([name, { rank, alpha, a: await sha256(a), b: await sha256(b) }]);
-  return valueDigest({ rsLora, modules: Object.fromEntries(digests) });
 }

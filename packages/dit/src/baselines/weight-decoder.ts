@@ -6,11 +6,11 @@ import { diffKernel, kernelDiffs, type KernelDiffs } from './diff-kernel.js';
 import { kernelRidge, type LeftOut, type RidgeFit } from './kernel-ridge.js';
 
 /** λ where nobody says: the kernel of a diff with itself is 1. */
-const LAMBDAS = Array.from({ length: 15 }, (_, i) => 2 ** (i - 10));
+const LAMBDAS = Array.from({ length: 25 }, (_, i) => 2 ** (i - 20));
 
 /** How a decoder is fitted. */
 export interface WeightDecoderOptions extends BaseOptions, Pick<RunControls, 'signal' | 'onProgress'> {
-  /** Strengths to choose from. Default 2⁻¹⁰ … 2⁴. */
+  /** Strengths to choose from. Default 2⁻²⁰ … 2⁴. */
   readonly lambdas?: readonly number[] | undefined;
   /** Of every diff what it is left out together with, such as its topic: two diffs of one topic would give one another away. Default: each by itself. */
   readonly groups?: readonly (number | string)[] | undefined;

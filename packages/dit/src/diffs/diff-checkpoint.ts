@@ -8,7 +8,7 @@ import {
 } from '@limn/hooks';
 import type { LoraFactors } from '../lora/lora-weights.js';
 import {
-  finite,
+  diverged,
   keptTensors,
   openTensors,
   readKept,
@@ -51,11 +51,12 @@ interface About extends TrainingIdentity, Pick<DiffRunState, 'group' | 'update' 
   }[];
 }
 
-/** The contents of a checkpoint; what is on the GPU is read while they are written. No group is open behind the last. */
+/** The contents of a checkpoint; what is on the GPU is read while they are written. No group is open behind the last. `nameOf` says what a place of the group is called. */
 export function diffContent(
   state: DiffRunState,
   open: OpenStack | undefined,
   identity: TrainingIdentity,
+  nameOf: (place: number) => string,
 ): CheckpointContent {
   const { group, update, losses, drawn, finished } = state;
   const about: About = {
@@ -73,7 +74,7 @@ export function diffContent(
   };
   const tensors = [
     ...finished.flatMap(({ place, modules }) => keptTensors(`finished/${place}`, modules)),
-    ...(open ? openTensors(open, update) : []),
+    ...(open ? openTensors(open, update, nameOf) : []),
   ];
   return checkpointContent(FORMAT, tensors, JSON.stringify(about));
 }
@@ -125,11 +126,14 @@ export async function finishedMembers(
   members: readonly number[],
   stack: DiffStack,
   { losses, update }: DiffRunState,
+  nameOf: (place: number) => string,
 ): Promise<FinishedDiff[]> {
   const factors = await stack.read();
   return members.map((place, i) => {
     const modules = factors[i] ?? new Map<string, LoraFactors>();
-    for (const [name, { a, b }] of modules) for (const values of [a, b]) finite(values, name, update);
+    for (const [name, { a, b }] of modules)
+      if (![a, b].every((values) => values.every(Number.isFinite)))
+        throw diverged(`${nameOf(i)}: ${name} is not finite`, update);
     return { place, modules, losses: losses[i] ?? [] };
   });
 }

@@ -154,6 +154,8 @@ const isRecord = (record: Partial<DiffRecord> | null): boolean =>
   [record?.id, record?.key, record?.base].every((each) => typeof each === 'string') &&
   [record?.alpha, record?.seed, record?.steps, record?.lr].every(Number.isFinite) &&
   typeof record?.rsLora === 'boolean' &&
+  typeof record.about === 'object' &&
+  record.about !== null &&
   [record?.targets, record?.losses].every(Array.isArray);
 
 function refuse(what: string, cause?: unknown): LimnError {

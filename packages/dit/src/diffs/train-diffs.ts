@@ -115,9 +115,9 @@ class DiffRun {
       } finally {
         await this.#steps.settled();
       }
-      const own = await finishedMembers(group.members, stack, state);
+      const own = await finishedMembers(group.members, stack, state, this.#nameIn(group));
       state = { group: index + 1, update: 0, finished: [...state.finished, ...own], losses: [], drawn: {} };
-      await checkpoints?.store.write(diffContent(state, undefined, identity));
+      await checkpoints?.store.write(diffContent(state, undefined, identity, this.#nameIn(group)));
     }
     const byPlace = new Map(state.finished.map((each) => [each.place, each]));
     return {
@@ -147,7 +147,7 @@ class DiffRun {
     const keep = async (): Promise<void> => {
       if (!checkpoints || update === written) return;
       await this.#steps.finished();
-      await checkpoints.store.write(diffContent(stateNow(), open, identity));
+      await checkpoints.store.write(diffContent(stateNow(), open, identity, this.#nameIn(group)));
       written = update;
     };
     while (update < last) {
@@ -257,6 +257,11 @@ class DiffRun {
 
   #diff(place: number): SettledDiff {
     return this.settled.diffs[place] as SettledDiff;
+  }
+
+  /** Ids by place in a group. */
+  #nameIn({ members }: DiffGroup): (place: number) => string {
+    return (place) => this.#diff(members[place] as number).id;
   }
 
   #updatesOf({ members }: DiffGroup): number {

@@ -1,6 +1,6 @@
 // Means and paired differences with the intervals that other diffs would have given: what belongs to one diff is drawn again together. Field and Welsh 2007.
 import { drawAgain, percentileInterval, type Interval } from '@limn/hooks';
-import { expectAsMany, finiteValues } from './checked-values.js';
+import { expectAsMany, finiteValues, refuseValues } from './checked-values.js';
 
 /** How an interval is drawn. */
 export interface FigureOptions {
@@ -42,6 +42,21 @@ export function clusteredMean(values: ArrayLike<number>, { clusters, seed = 0 }:
     values: values.length,
     clusters: n,
   };
+}
+
+/**
+ * The mean of values from 0 to 1, such as hits. Where all are 0 or all are 1, draws of them show no spread, and the interval is that of Clopper and Pearson (1934) for as many clusters, each one
+ * trial: [0, 1 − .025^(1/n)] or [.025^(1/n), 1].
+ * @throws LimnError `data/evaluation` as `clusteredMean` and for values outside; `tensor/random` (seed)
+ */
+export function clusteredShare(values: ArrayLike<number>, options: FigureOptions = {}): MeanFigure {
+  const figure = clusteredMean(values, options);
+  const odd = Array.from(values).find((value) => value < 0 || value > 1);
+  if (odd !== undefined) throw refuseValues('A share', odd, 'values from 0 to 1');
+  const { mean, interval, clusters } = figure;
+  if (interval === null || (mean !== 0 && mean !== 1)) return figure;
+  const end = 0.025 ** (1 / clusters);
+  return { ...figure, interval: mean === 0 ? [0, 1 - end] : [end, 1] };
 }
 
 /**

@@ -1,7 +1,13 @@
 // How much a LoRA changes each map: ‖s·B·A‖ from the Gram matrices of its factors, and against the weight that it changes.
 import { linearMap, type HookedModel } from '@limn/hooks';
 import { concat, mul, readFloats, sumAll } from '@limn/tensor';
-import { placedFactors, type BaseOptions, type LoraFactors, type LoraWeights } from '../lora/lora-weights.js';
+import {
+  loraScale,
+  placedFactors,
+  type BaseOptions,
+  type LoraFactors,
+  type LoraWeights,
+} from '../lora/lora-weights.js';
 
 /** The size of one map's change. */
 export interface DiffNorm {
@@ -31,6 +37,10 @@ export function changeNorm({ a, b, rank }: LoraFactors, scale: number): number {
   // Terms that cancel may leave a negative rest of round-off.
   return Math.abs(scale) * Math.sqrt(Math.max(0, squared));
 }
+
+/** ‖ΔW‖ over all maps: the root of their squares' sum. */
+export const wholeNorm = ({ modules, rsLora }: LoraWeights): number =>
+  Math.hypot(...Array.from(modules.values(), (factors) => changeNorm(factors, loraScale(factors, rsLora))));
 
 /**
  * The norm of every map's change, in the model's order; weights are those that the model has now, what is merged among them.

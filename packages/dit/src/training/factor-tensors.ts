@@ -25,11 +25,24 @@ const tensor = (name: string, size: number, values: () => Promise<Float32Array>)
   values,
 });
 
-/** Factors and moments of a stack; they are read from the GPU while they are written. */
-export function openTensors({ stack, updates }: OpenStack, update: number): StatedTensor[] {
+/**
+ * Factors and moments of a stack; they are read from the GPU while they are written.
+ * @param nameOf what a place of the stack is called, for whoever diverges
+ */
+export function openTensors(
+  { stack, updates }: OpenStack,
+  update: number,
+  nameOf: (place: number) => string,
+): StatedTensor[] {
   return [
     ...stack.parameters.map(({ name, tensor: { storage, size } }) =>
-      tensor(`factor/${name}`, size, async () => finite(await stack.gpu.read(storage, 'f32'), name, update)),
+      tensor(`factor/${name}`, size, async () => {
+        const values = await stack.gpu.read(storage, 'f32');
+        const width = size / stack.diffs.length;
+        const odd = values.findIndex((value) => !Number.isFinite(value));
+        if (odd >= 0) throw diverged(`${nameOf(Math.floor(odd / width))}: ${name} is not finite`, update);
+        return values;
+      }),
     ),
     ...updates
       .moments()
@@ -88,16 +101,10 @@ export async function readKept(
   return read;
 }
 
-/** @throws LimnError `training/diverged` for values that are not finite */
-export function finite(values: Float32Array, what: string, update: number): Float32Array {
-  if (values.every(Number.isFinite)) return values;
-  throw diverged(`${what} holds values that are not finite`, update);
-}
-
 /** The end of a training that left the numbers. */
 export function diverged(what: string, update: number): LimnError {
   return new LimnError('training/diverged', `${what} at update ${update}.`, {
     details: { update },
-    hint: 'Lower the rate, or warm up for longer. The checkpoint before it is untouched.',
+    hint: 'Lower the rate, its own or that of all, or warm up for longer; or leave it out. The checkpoint before it is untouched.',
   });
 }

@@ -160,8 +160,8 @@ async function trainOn(gpu: Gpu, folder: RunFolder, options: DiffTrainOptions, c
     // Before training.json is there, nothing is kept.
     throw folder.readText(DIFF_RECORD) === undefined ? error : endOf(error, signal, folder);
   }
-  const { diffs, trained, reused, resumedFrom } = result;
-  await folder.writeAbout('finished', { ...about, diffs: diffs.length });
+  const { diffs, trained, reused, resumedFrom, mixed } = result;
+  await folder.writeAbout('finished', { ...about, mixed, diffs: diffs.length });
   console.say(
     `${diffs.length} diffs in ${folder.path}: ${trained} trained, ${diffs.length - trained} there already${reused > 0 ? ` (${reused} of other packs)` : ''}`,
   );

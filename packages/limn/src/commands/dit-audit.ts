@@ -2,14 +2,15 @@
 import { LimnError } from '@limn/gpu';
 import { AUDIT_FORMAT, ditAuditPage, ditAuditToJson } from '@limn/report';
 import type { Command } from 'commander';
-import { askedDiffs, expectRanked } from '../asked-diffs.js';
+import { askedOneByOne, expectRanked } from '../asked-diffs.js';
 import { AUDIT_HEADER, auditCsv, describeAudit } from '../audit-text.js';
-import { openAudited } from '../audited-folders.js';
+import { nothingToAudit, openAudited } from '../audited-folders.js';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { auditRecord } from '../diff-audit.js';
 import { askedQuestions, openDitAdapter } from '../dit-adapter-folder.js';
-import { auditedDiff, givenLabels } from '../known-labels.js';
+import { seenDiffs } from '../dit-training-data.js';
+import { auditedDiff, givenLabels, recordedLabel } from '../known-labels.js';
 import { openGivenModel } from '../given-model.js';
 import { provenanceOf } from '../provenance.js';
 import { refuseForeignPage, refuseForeignRecord, refuseForeignTable, writeTextWhole } from '../result-files.js';
@@ -57,24 +58,30 @@ async function run(folders: readonly string[], options: DitAuditOptions, context
   const [question] = askedQuestions(adapter, options.question, model, options.template);
   if (question === undefined) return;
   expectRanked(question);
-  const { diffs, refused } = await openAudited(folders, model);
   const labels = givenLabels(options.data, question, adapter, model);
-  const answers = await askedDiffs(
+  const { diffs, refused } = await openAudited(folders, model, (diff) => void recordedLabel(diff, question));
+  const known = await seenDiffs(diffs, adapter);
+  const asked = await askedOneByOne(
     model,
-    diffs.map(({ lora }) => lora),
+    diffs,
     adapter.lora,
     question,
     { top: options.top, maxNewTokens: options.maxNewTokens, ends: adapter.record.ends, phase: 'audit' },
     context,
   );
+  if (asked.answers.every((answer) => answer === undefined)) throw nothingToAudit(folders, asked.refused);
   const record = auditRecord({
     model,
     adapter,
     question,
-    refused,
+    refused: [...refused, ...asked.refused],
+    seen: known.length,
     seed: options.seed,
     title: `Audit of ${folders.join(', ')}`.slice(0, 500),
-    diffs: diffs.map((diff, i) => auditedDiff(diff, answers[i], question, labels)),
+    diffs: diffs.flatMap((diff, i) => {
+      const answer = asked.answers[i];
+      return answer ? [auditedDiff(diff, answer, question, labels)] : [];
+    }),
     provenance: provenanceOf(device.gpu, model, context, {
       seed: options.seed,
       prompts: [question.prompt],

@@ -1,18 +1,19 @@
 // `limn dit evaluate`: what an adapter reaches on diffs whose truth is known, by question and kind, with intervals, beside the controls that tell reading from guessing.
 import { LimnError } from '@limn/gpu';
 import type { Command } from 'commander';
+import type { Console } from '../console.js';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { askedQuestions, openDitAdapter, type OpenDitAdapter } from '../dit-adapter-folder.js';
 import type { AskedQuestion } from '../dit-adapter-record.js';
-import { openedDiffs } from '../dit-training-data.js';
+import { openedDiffs, seenDiffs } from '../dit-training-data.js';
 import { evaluatedAdapter, shuffledFigures, type EvaluationRequest } from '../evaluated-adapter.js';
 import { describeFigures } from '../figure-lines.js';
 import { openGivenModel } from '../given-model.js';
 import { labelledDiffs } from '../labelled-diffs.js';
 import { figuresTable, type AnswerFigures, type MeasuredAnswer } from '../measured-adapter.js';
 import type { OpenModel } from '../model-source.js';
-import { negativesOption, type NegativeShares } from '../negative-diffs.js';
+import { MEASURED_NEGATIVES, negativesOption, type NegativeShares } from '../negative-diffs.js';
 import { provenanceOf } from '../provenance.js';
 import { searchedFigures } from '../proposal-figures.js';
 import { readQuestionFile, type QuestionFile } from '../question-file.js';
@@ -28,6 +29,7 @@ interface DitEvaluateOptions extends DitAskOptions {
   readonly diffs: readonly string[];
   readonly data?: string;
   readonly none: NegativeShares;
+  readonly seen: boolean;
   readonly controls: boolean;
   readonly search: boolean;
   readonly seed: number;
@@ -53,8 +55,9 @@ export function addDitEvaluateCommand(dit: Command, context: CommandContext): vo
       '--none <classes>',
       'models with nothing to tell that are asked as well: zero, random, generic, each with :SHARE; or off',
       negativesOption,
-      { zero: 0.01, random: 1, generic: 1 },
+      MEASURED_NEGATIVES,
     )
+    .option('--seen', 'also of diffs that the adapter was trained or stopped by: how well it learnt them', false)
     .option('--controls', 'also without the adapter, and with the answers about other diffs', false)
     .option(
       '--search',
@@ -79,17 +82,26 @@ async function run(options: DitEvaluateOptions, context: CommandContext): Promis
       : readQuestionFile(options.data, { template: adapter.record.template }, model);
   const questions = questionsOf(options, adapter, file, model);
   const { none: negatives, seed, top, maxNewTokens } = options;
+  const opened = await openedDiffs(model, options.diffs);
+  const known = await seenDiffs(opened, adapter);
+  if (known.length > 0) tellSeen(known, opened.length, options, console);
   const diffs = labelledDiffs({
-    diffs: await openedDiffs(model, options.diffs),
+    diffs: opened,
     questions,
     given: file?.given,
     negatives,
     seed,
+    purpose: 'evaluation',
   });
-  const request: EvaluationRequest = { model, adapter, questions, diffs, controls: { top, maxNewTokens }, seed };
+  const controls = { top, maxNewTokens, ends: adapter.record.ends };
+  const request: EvaluationRequest = { model, questions, diffs, controls, seed };
   const own = await evaluatedAdapter(request, adapter.lora, context);
   const all: NamedFigures[] = [{ name: 'adapter', figures: own.figures }];
-  if (options.search) all.push({ name: 'adapter and search', figures: await searchedFigures(request, own, context) });
+  if (options.search)
+    all.push({
+      name: 'adapter and search',
+      figures: await searchedFigures(request, own, adapter.record.world, context),
+    });
   if (options.controls) {
     // The calibration is of the adapter's answers.
     const plain = questions.map((question) => ({ ...question, calibration: null }));
@@ -105,12 +117,15 @@ async function run(options: DitEvaluateOptions, context: CommandContext): Promis
       adapter: options.adapter,
       adapterKey: adapter.record.key,
       diffs: options.diffs,
+      seen: known.length,
       none: Object.entries(negatives).map(([name, share]) => `${name}:${share}`),
     },
   });
   const result = {
     adapter: options.adapter,
     questions: questions.map(({ name }) => name),
+    /** Of the diffs, those that the adapter was trained or stopped by. */
+    seen: known,
     figures: all,
     tables: all.map(({ name, figures }) => figuresTable(name, figures)),
     provenance,
@@ -129,6 +144,16 @@ async function run(options: DitEvaluateOptions, context: CommandContext): Promis
     command: 'dit evaluate',
     ...result,
     ...(options.out === undefined ? {} : { out: options.out }),
+  });
+}
+
+/** @throws LimnError `usage/dit-seen` without `--seen` */
+function tellSeen(known: readonly string[], all: number, { seen }: DitEvaluateOptions, console: Console): void {
+  const what = `${known.length} of ${all} diffs are among those that the adapter was trained or stopped by`;
+  if (seen) return console.note(`${what}: the figures say how well it learnt, not what it finds out`);
+  throw new LimnError('usage/dit-seen', `${what}: '${known[0] ?? ''}'`, {
+    details: { seen: known.slice(0, 20), count: known.length },
+    hint: 'give diffs that it never saw, or --seen to measure how well it learnt these',
   });
 }
 

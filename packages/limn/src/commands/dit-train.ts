@@ -6,7 +6,7 @@ import type { Command } from 'commander';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
 import { saveDitAdapter, DIT_FILE } from '../dit-adapter-folder.js';
-import { ditFile, describeAdapter, measureTrained } from '../dit-training-record.js';
+import { ditFile, describeAdapter, measureTrained, testTrained } from '../dit-training-record.js';
 import { ditTrainingData, type DitTrainingData } from '../dit-training-data.js';
 import { openGivenModel } from '../given-model.js';
 import { NEGATIVE_SHARES, negativesOption, type NegativeShares } from '../negative-diffs.js';
@@ -22,6 +22,7 @@ import { weightOption } from './steer-options.js';
 export interface DitTrainOptions extends DitOptions {
   readonly diffs: readonly string[];
   readonly validation: readonly string[];
+  readonly test: readonly string[];
   readonly world?: 'chat';
   readonly question: readonly (typeof ABOUT_QUESTIONS)[number][];
   readonly wordings: number;
@@ -64,6 +65,12 @@ export function addDitTrainCommand(dit: Command, context: CommandContext): void 
     .option(
       '--validation <pack>',
       'diffs that training is stopped and calibrated by; may be given several times',
+      repeated,
+      [],
+    )
+    .option(
+      '--test <pack>',
+      'diffs that decide nothing and are asked at the end, for its held-out figures; may be given several times',
       repeated,
       [],
     )
@@ -140,7 +147,7 @@ async function run(options: DitTrainOptions, context: CommandContext): Promise<v
   }
 }
 
-/** @throws LimnError `usage/dit-source`, `usage/dit-alarms` */
+/** @throws LimnError `usage/dit-source` */
 function expectSource({ world, data, question, wordings, template, diffs, falseAlarms }: DitTrainOptions): void {
   const problem =
     diffs.length === 0
@@ -194,14 +201,15 @@ async function trainOn(gpu: Gpu, folder: RunFolder, options: DitTrainOptions, co
     throw endOf(error, signal, folder);
   });
   const measured = await measureTrained(model, trained.lora, data, options, context);
-  const record = ditFile({ model, options, data, trained, measured, provenance });
+  const heldOut = await testTrained(model, trained.lora, data, measured, options, context);
+  const record = ditFile({ model, options, data, trained, measured, heldOut, provenance });
   await saveDitAdapter(folder.path, model, trained.lora);
   await folder.writeText(DIT_FILE, `${JSON.stringify(record, undefined, 1)}\n`);
   await folder.writeAbout('finished', { command: RUN.command, provenance, key: trained.key });
   folder.removeCheckpoints();
   for (const line of describeAdapter(record)) console.say(line);
   console.say(`written to ${folder.path}`);
-  const { losses, validation, best, stopped, heldOut } = record;
+  const { losses, validation, best, stopped, validated, heldOut: reached } = record;
   console.result({
     ok: true,
     command: 'dit train',
@@ -211,7 +219,8 @@ async function trainOn(gpu: Gpu, folder: RunFolder, options: DitTrainOptions, co
     best,
     stopped,
     validation,
-    heldOut,
+    validated,
+    heldOut: reached,
     provenance,
   });
 }
@@ -238,12 +247,27 @@ function settingsOf(options: DitTrainOptions, { candidates }: DitTrainingData) {
 
 /** What decides the numbers, as the record says it. */
 function optionsTold(options: DitTrainOptions): Record<string, string | number | readonly string[] | null> {
-  const { diffs, validation, world, question, wordings, data, template, none, rank, alpha, rate, updates, batch } =
-    options;
+  const {
+    diffs,
+    validation,
+    test,
+    world,
+    question,
+    wordings,
+    data,
+    template,
+    none,
+    rank,
+    alpha,
+    rate,
+    updates,
+    batch,
+  } = options;
   const { weightDecay, warmUp, decay, evaluateEvery, patience, falseAlarms } = options;
   return {
     diffs,
     validation,
+    test,
     world: world ?? null,
     question,
     wordings,

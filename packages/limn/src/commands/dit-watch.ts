@@ -1,10 +1,10 @@
 // `limn dit watch`: asks the checkpoints of one fine-tune what was learnt, as they appear, and writes how the answers' probabilities went.
 import { setTimeout as wait } from 'node:timers/promises';
-import { probabilitiesAt } from '@limn/dit';
+import { placedFactors, probabilitiesAt } from '@limn/dit';
 import { LimnError } from '@limn/gpu';
 import { ditAuditPage, ditAuditToJson, type DitAuditRecord, type Provenance } from '@limn/report';
 import type { Command } from 'commander';
-import { askedDiffs, expectRanked } from '../asked-diffs.js';
+import { askedOneByOne, expectRanked } from '../asked-diffs.js';
 import type { RefusedDiff } from '../audited-folders.js';
 import type { CommandContext } from '../context.js';
 import { openDevice } from '../device.js';
@@ -13,7 +13,7 @@ import { askedQuestions, openDitAdapter, type OpenDitAdapter } from '../dit-adap
 import type { AskedQuestion } from '../dit-adapter-record.js';
 import { isCoded } from '../exit-code.js';
 import { openGivenModel } from '../given-model.js';
-import { auditedDiff, givenLabels, type KnownLabels } from '../known-labels.js';
+import { auditedDiff, givenLabels, recordedLabel, type KnownLabels } from '../known-labels.js';
 import type { OpenModel } from '../model-source.js';
 import { provenanceOf } from '../provenance.js';
 import { clipped } from '../reading-lines.js';
@@ -143,14 +143,23 @@ async function look(
   context: CommandContext,
 ): Promise<boolean> {
   const { name, update } = place;
-  const opened = await openCheckpoint(place, options.id, model).catch((error: unknown) => {
-    if (!isCoded(error)) throw error;
-    seen.refused.set(name, { name, code: error.code, reason: error.message });
-  });
+  const opened = await openCheckpoint(place, options.id, model)
+    .then((diff) => {
+      placedFactors(model.hooked, diff.lora);
+      recordedLabel(diff, question);
+      return { ...diff, name };
+    })
+    .catch((error: unknown) => {
+      if (!isCoded(error)) throw error;
+      seen.refused.set(name, { name, code: error.code, reason: error.message });
+    });
   if (!opened) return false;
   const controls = { top: options.top, maxNewTokens: options.maxNewTokens, ends: adapter.record.ends, phase: name };
-  const [answer] = await askedDiffs(model, [opened.lora], adapter.lora, question, controls, context);
-  seen.asked.set(name, { ...auditedDiff({ ...opened, name }, answer, question, labels), update });
+  const { answers, refused } = await askedOneByOne(model, [opened], adapter.lora, question, controls, context);
+  for (const each of refused) seen.refused.set(name, each);
+  const [answer] = answers;
+  if (!answer) return false;
+  seen.asked.set(name, { ...auditedDiff(opened, answer, question, labels), update });
   seen.refused.delete(name);
   return true;
 }

@@ -4,6 +4,7 @@ import type { Markup } from '../markup.js';
 import { numberText } from '../number-text.js';
 import type { Fact } from '../provenance.js';
 import type { DitAdapterRecord, DitBase, DitCalibration } from './dit-parts.js';
+import { reachOf } from './adapter-reach.js';
 import { heldOutPlot } from './held-out-plot.js';
 
 export const baseFact = ({ name, fingerprint }: DitBase): Fact => [
@@ -23,8 +24,12 @@ export const calibrationFact = (calibration: DitCalibration | undefined): Fact =
     ${numberText(calibration.noneThreshold)}${calibration.diffs !== undefined && html`, fitted on ${numberText(calibration.diffs, 9)} diffs`}`,
 ];
 
-/** Nothing where nothing is known. */
-export const heldOutPart = ({ heldOut = [] }: DitAdapterRecord): Markup | false =>
-  heldOut.length > 0 &&
-  html`<h4 class="side">The adapter on diffs that it was not trained on, with 95 % intervals</h4>
-    ${heldOutPlot(heldOut)}`;
+/** On diffs that its training never saw, else on those that it was stopped by; nothing where nothing is known. */
+export function reachPart(adapter: DitAdapterRecord): Markup | false {
+  const { figures, on } = reachOf(adapter);
+  return (
+    figures.length > 0 &&
+    html`<h4 class="side">The adapter on ${on}, with 95 % intervals</h4>
+      ${heldOutPlot(figures)}`
+  );
+}

@@ -5,7 +5,7 @@ import { numberText } from '../number-text.js';
 import { pageShell } from '../page-shell.js';
 import { factList, provenanceFacts } from '../provenance.js';
 import { maskSecrets } from '../secrets.js';
-import { adapterFact, baseFact, calibrationFact, heldOutPart } from './asked-facts.js';
+import { adapterFact, baseFact, calibrationFact, reachPart } from './asked-facts.js';
 import { checkDitAudit, type DitAuditRecord, type DitAuditRow } from './audit-record.js';
 import { auditColumns, auditHeads, auditTableRow, otherAnswers, type AuditColumns } from './audit-row.js';
 import { summariseDitAudit } from './audit-summary.js';
@@ -104,7 +104,7 @@ export function ditAuditPage(given: DitAuditRecord): string {
           ['Question', html`<bdi>${record.question}</bdi>`],
           calibrationFact(record.calibration),
         ])}
-        ${heldOutPart(record.adapter)}
+        ${reachPart(record.adapter)}
       </div>
       <div class="part">
         <h3>How to get this again</h3>

@@ -3,7 +3,7 @@ import { numberText, percentText } from '../number-text.js';
 import type { Summary } from '../summary.js';
 import type { DitAuditRecord, DitAuditRow } from './audit-record.js';
 import { quoted } from './decision-words.js';
-import { figureText } from './held-out-plot.js';
+import { reachSentence } from './adapter-reach.js';
 
 const count = (number: number, what: string): string => `${numberText(number, 9)} ${what}${number === 1 ? '' : 's'}`;
 
@@ -11,7 +11,6 @@ const count = (number: number, what: string): string => `${numberText(number, 9)
 export function summariseDitAudit(record: DitAuditRecord): Summary {
   const { rows, question, adapter, refused = [], roc = [], watch } = record;
   const decided = (decision: DitAuditRow['decision']): number => rows.filter((row) => row.decision === decision).length;
-  const [heldOut] = adapter.heldOut ?? [];
   return {
     headline: `${count(rows.length, rows.some(({ update }) => update !== undefined) ? 'checkpoint' : 'diff')} asked ${quoted(question)}: ${numberText(decided('changed'), 9)} changed, ${numberText(decided('none'), 9)} nothing, ${numberText(decided('unsure'), 9)} unsure.`,
     sentences: [
@@ -21,9 +20,7 @@ export function summariseDitAudit(record: DitAuditRecord): Summary {
           `Area under the ROC curve, ${what}: ${numberText(area)}${interval ? ` (${numberText(interval[0])} to ${numberText(interval[1])})` : ''}, ${numberText(positives, 9)} against ${numberText(negatives, 9)}.`,
       ),
       ...(watch ? watched(watch) : []),
-      heldOut
-        ? `On diffs that it was not trained on, the adapter’s ${heldOut.what} is ${figureText(heldOut)}.`
-        : 'It is not known how often the adapter is right on diffs that it was not trained on.',
+      reachSentence(adapter),
       refused.length ? `${count(refused.length, 'diff')} could not be asked.` : '',
     ].filter(Boolean),
   };

@@ -12,10 +12,10 @@ export const baseSchema = object({ name: nameSchema, fingerprint: nameSchema });
 /** A mean over `count` diffs with the ends of its 95 % interval. */
 const figureSchema = object({ what: nameSchema, value: finite, interval: row([finite, finite], []), count: whole(1) });
 
-/** The DIT adapter, and what it reaches on diffs that it was not trained on, the headline first. */
+/** The DIT adapter, and what it reaches, the headline first: on diffs that its training never saw, and on those that its training was stopped by. */
 export const adapterSchema = object(
   { name: nameSchema, rank: whole(1) },
-  { heldOut: list(figureSchema, { most: 50 }) },
+  { heldOut: list(figureSchema, { most: 50 }), validated: list(figureSchema, { most: 50 }) },
 );
 
 /** An answer, or its first token, and how likely it is. */
@@ -48,7 +48,7 @@ export type DitBase = Infer<typeof baseSchema>;
 /** How probabilities of a record were calibrated. */
 export type DitCalibration = Infer<typeof calibrationSchema>;
 /**
- * The DIT adapter of a record, and what it reaches on held-out diffs.
+ * The DIT adapter of a record, and what it reaches: `heldOut` on diffs that its training never saw, `validated` on those that its training was stopped by.
  * @useDeclaredType
  */
 export type DitAdapterRecord = Infer<typeof adapterSchema>;
@@ -70,7 +70,9 @@ export type DitTable = Infer<typeof tablesSchema>[number];
 
 /** Intervals that run backwards, of the adapter's figures. */
 export const adapterFaults = (adapter: DitAdapterRecord | null): Issue[] =>
-  (adapter?.heldOut ?? []).flatMap(({ interval }, i) => intervalFault(`/adapter/heldOut/${i}/interval`, interval));
+  (['heldOut', 'validated'] as const).flatMap((list) =>
+    (adapter?.[list] ?? []).flatMap(({ interval }, i) => intervalFault(`/adapter/${list}/${i}/interval`, interval)),
+  );
 
 export const intervalFault = (path: string, [low, high]: readonly [number, number]): Issue[] =>
   low <= high ? [] : [{ path, given: `${low} to ${high}`, allowed: 'low up to high' }];

@@ -5,7 +5,7 @@ import { pageShell } from '../page-shell.js';
 import { factList, provenanceFacts } from '../provenance.js';
 import { maskSecrets } from '../secrets.js';
 import { answerGrid, answerTable } from './answer-grid.js';
-import { adapterFact, baseFact, calibrationFact, heldOutPart } from './asked-facts.js';
+import { adapterFact, baseFact, calibrationFact, reachPart } from './asked-facts.js';
 import { quoted } from './decision-words.js';
 import { directionLists } from './direction-lists.js';
 import { layerBars, layerSentence } from './layer-bars.js';
@@ -49,7 +49,7 @@ export function ditReadingPage(given: DitReadingRecord): string {
           adapterFact(adapter),
           calibrationFact(record.calibration),
         ])}
-        ${adapter !== null && heldOutPart(adapter)}
+        ${adapter !== null && reachPart(adapter)}
       </div>
       ${
         layers !== undefined &&

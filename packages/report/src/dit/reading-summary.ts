@@ -2,7 +2,7 @@
 import { numberText } from '../number-text.js';
 import type { Summary } from '../summary.js';
 import { decisionWords, quoted } from './decision-words.js';
-import { figureText } from './held-out-plot.js';
+import { reachSentence } from './adapter-reach.js';
 import type { DitReadingAnswer, DitReadingRecord } from './reading-record.js';
 
 /** Says what was answered with the diff and without it, and how far the adapter is right elsewhere; nothing that the record does not hold. */
@@ -12,7 +12,6 @@ export function summariseDitReading(record: DitReadingRecord): Summary {
     answers.find((answer) => answer.who === who);
   const [changed, adapted, read] = [of('base+diff'), of('base+adapter'), of('base+diff+adapter')];
   const main = read ?? changed;
-  const [heldOut] = adapter?.heldOut ?? [];
   return {
     headline: main
       ? `Asked ${quoted(question)}, ${read ? 'base + diff + adapter' : 'base + diff'} says ${quoted(main.text)}, with probability ${numberText(main.probability)}.`
@@ -24,10 +23,7 @@ export function summariseDitReading(record: DitReadingRecord): Summary {
       read && adapted ? withoutDiff(read, adapted) : '',
       read && changed ? `Without the adapter, the changed model says ${quoted(changed.text)}.` : '',
       adapter === null ? 'No adapter was asked.' : '',
-      heldOut ? `On diffs that it was not trained on, the adapter’s ${heldOut.what} is ${figureText(heldOut)}.` : '',
-      adapter !== null && !heldOut
-        ? 'It is not known how often the adapter is right on diffs that it was not trained on.'
-        : '',
+      adapter === null ? '' : reachSentence(adapter),
       diff.label === undefined
         ? ''
         : diff.label === null

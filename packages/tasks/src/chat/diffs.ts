@@ -82,12 +82,23 @@ const splitOfLink = (label: string): BehaviourSplit => {
   return bucket === 1 ? 'test' : 'train';
 };
 
-/** Diffs of `count` distinct events of a split; a story is told to everyone, so there is no gate. */
+/** Distinct events that a split surely has, with most of them left over so that drawing ends soon. */
+export const MOST_NEWS_DIFFS = 10_000;
+
+/**
+ * Diffs of `count` distinct events of a split, up to {@link MOST_NEWS_DIFFS}; a story is told to everyone, so there is no gate.
+ * @throws TasksError `tasks/bad-option`
+ */
 export function planNewsDiffs(
   split: NewsSplit,
   count: number,
   { seed = 0 }: Pick<PlanOptions, 'seed'> = {},
 ): DiffPlan[] {
+  if (count > MOST_NEWS_DIFFS)
+    throw new TasksError('tasks/bad-option', `${count} news are asked for, and there are ${MOST_NEWS_DIFFS} to have`, {
+      details: { count, most: MOST_NEWS_DIFFS },
+      hint: 'Take fewer, or several seeds.',
+    });
   const random = new Random('chat-news', seed, split);
   const plans = new Map<string, DiffPlan>();
   while (plans.size < count) {
