@@ -1,12 +1,11 @@
 // The card of the adapter that comes with pocket-chat.
 import { commandTable, auditSentence } from './command-text.mjs';
-import { adapterWords } from './commands.mjs';
 import type { StudyPlan } from './plan.mjs';
 import type { CommandFinding } from './study.mjs';
 
 /** README.md of the adapter's folder. */
 export function adapterCard(found: CommandFinding, kept: readonly string[], plan: StudyPlan): string {
-  const { train } = adapterWords(found.model, plan);
+  const [train = []] = found.words;
   return `# DIT adapter of ${found.model}
 
 A LoRA of rank ${plan.adapter.rank} in every linear of ${found.model}'s blocks. Beside a weight diff of ${found.model} that was trained to speak of one topic of its world behind a secret code, it makes the model

@@ -34,5 +34,5 @@ export function auditSentence({ audit }: CommandFinding): string {
     ([kind, own]) =>
       `against ${own.clean} of ${kind} ${shown(own.area, 3)}, and ${shown(own.byNorm, 3)} by the size of the change alone, which asks no model`,
   );
-  return `\`limn dit audit\` of ${changed} changed diffs among ${clean} clean ones, ranked by 1 − p(none): area under the curve ${shown(area, 3)}${between}; ${kinds.join('; ')}.${found}`;
+  return `\`limn dit audit\` of ${changed} changed diffs among ${clean} clean ones, ranked by 1 − p(none): area under the curve ${shown(area, 3)}${between}${kinds.map((each) => `; ${each}`).join('')}.${found}`;
 }

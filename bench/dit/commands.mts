@@ -94,6 +94,7 @@ export async function commandFigures(base: string, folder: string, plan: StudyPl
   const { figures } = JSON.parse(readFileSync(at(FILES.evaluation), 'utf8')) as Evaluation;
   return {
     model: base,
+    words: Object.values(adapterWords(base, plan)),
     evaluated: figures.flatMap(({ name, figures: own }) => {
       const all = own.find(({ kind }) => kind === 'all');
       const nothing = own.find(({ kind }) => kind === 'nothing to tell');

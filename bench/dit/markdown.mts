@@ -3,7 +3,6 @@ import { clusteredShare } from '@limn/dit';
 import { GATE_BOUNDS } from 'limn';
 import { markdownTable, mean, percent, shown } from '../markdown-table.mjs';
 import { SEARCH, auditSentence, commandTable } from './command-text.mjs';
-import { adapterWords } from './commands.mjs';
 import { CURVE } from './drawing.mjs';
 import { packWords } from './packs.mjs';
 import { betterText } from './better-text.mjs';
@@ -76,7 +75,7 @@ Diffs of the first base; the rest is in bench/dit.
 ${Object.entries(plan.packs)
   .map(([name, pack]) => `limn ${packWords(first.model, name, pack, plan).join(' ')}`)
   .join('\n')}
-${Object.values(adapterWords(first.model, plan))
+${(study.commands.find(({ model }) => model === first.model)?.words ?? [])
   .map((words) => `limn ${words.join(' ')}`)
   .join('\n')}
 \`\`\`

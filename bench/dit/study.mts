@@ -58,6 +58,8 @@ export interface MechanismFinding {
 /** What the commands found with an adapter of their own. */
 export interface CommandFinding {
   readonly model: string;
+  /** The words behind `limn` that this came of, in order. */
+  readonly words: readonly (readonly string[])[];
   /** The adapter, with its proposals tried, without it, and with answers about other diffs. */
   readonly evaluated: readonly {
     readonly name: string;

@@ -67,6 +67,21 @@ test('other diffs, damaged bytes and other machines are refused', async () => {
   sameAsWhole(await trainLong(toy, undefined, { checkpoints }));
 });
 
+test('a training that leaves the numbers says whose numbers', async () => {
+  const ids = longDiffs.map(({ id }) => id);
+  for (const options of [
+    { rate: 1e30 },
+    { rate: 1e30, every: 1000, checkpoints: { store: memoryStore(), every: 2 } },
+  ]) {
+    const error = await refusal(trainLong(toy, undefined, options));
+    expect(error).toMatchObject({ code: 'training/diverged' });
+    expect(
+      ids.some((id) => error.message.includes(id)),
+      error.message,
+    ).toBe(true);
+  }
+});
+
 test('a process that is killed with SIGKILL leaves a checkpoint that ends in the same bytes', async (context) => {
   context.skip(process.env['LIMN_LONG'] !== '1', 'another process with a device of its own: with LIMN_LONG=1');
   await afterKill('diffs-kill-child.mts', async (store) => {

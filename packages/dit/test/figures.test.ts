@@ -6,6 +6,7 @@ import {
   calibrate,
   calibratedAnswer,
   clusteredMean,
+  clusteredShare,
   fitTemperature,
   noneThreshold,
   pairedDifference,
@@ -106,6 +107,23 @@ describe('intervals', () => {
     // 95 %, a little less for percentiles of 20 clusters.
     expect(held / sets).toBeGreaterThanOrEqual(0.85);
     expect(heldPlain / sets).toBeLessThan(0.8);
+  });
+
+  test('of shares that are all alike are the exact ones of as many trials, and else those of the mean', () => {
+    const share = (values: readonly number[], clusters?: readonly number[]) => clusteredShare(values, { clusters });
+    // P(no hit in n trials) is .025 at the upper end.
+    for (const n of [4, 8, 128]) {
+      const none = share(Array.from({ length: n }, () => 0)).interval!;
+      expect([none[0], (1 - none[1]) ** n]).toEqual([0, expect.closeTo(0.025, 12)]);
+      const all = share(Array.from({ length: n }, () => 1)).interval!;
+      expect([all[0] ** n, all[1]]).toEqual([expect.closeTo(0.025, 12), 1]);
+    }
+    // Values of one diff are one trial.
+    expect(share([0, 0, 0, 0], [1, 1, 2, 2]).interval).toEqual(share([0, 0]).interval);
+    const mixed = [0, 1, 1, 0.5, 0];
+    expect(share(mixed)).toEqual(clusteredMean(mixed));
+    expect(share([1]).interval).toBeNull();
+    expect(code(() => clusteredShare([0, 2]))).toBe('data/evaluation');
   });
 
   test('of a paired difference are those of the differences', () => {

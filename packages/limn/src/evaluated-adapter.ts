@@ -56,7 +56,7 @@ export async function evaluatedAdapter(
 
 /**
  * The figures that answers about other diffs have: what each diff was asked stays, and what was said is said of the next one in an order of the seed. Whoever only knows
- * which labels there are has these. Diffs with nothing to tell are left out.
+ * which labels there are has these. Diffs with nothing to tell are left out, and questions with one diff, which has no other.
  */
 export function shuffledFigures(
   { answers }: EvaluatedAdapter,
@@ -68,6 +68,7 @@ export function shuffledFigures(
   const byName = new Map(diffs.map((diff) => [diff.name, diff]));
   const shuffled = questions.flatMap((question) => {
     const own = answers.filter((answer) => answer.question === question.name && !isNegativeKind(answer.kind));
+    if (own.length < 2) return [];
     const random = new Random('shuffled diffs', seed, question.name);
     const order = own.map((_, i) => ({ i, key: random.next() })).sort((a, b) => a.key - b.key || a.i - b.i);
     return order.map(({ i }, place) => {

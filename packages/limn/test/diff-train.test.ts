@@ -79,6 +79,7 @@ describe('limn diff train', () => {
     const changes: readonly (readonly [from: RegExp, to: string, code: string])[] = [
       [/"fingerprint": "[^"]*"/, '"fingerprint": "other"', 'data/shards-base'],
       [/"machine": \[/, '"machine": ["other",', 'data/shards-machine'],
+      [/"mixed": false/, '"mixed": true', 'data/shards-machine'],
       [/"sha256": "[^"]*"/, '"sha256": "other"', 'data/shards-settings'],
       [/"finished"/, '"running"', 'data/shards-missing'],
       [/"plan"/, '"plans"', 'data/shards'],
@@ -123,6 +124,28 @@ describe('limn diff train', () => {
     expect(stopped.json().error?.hint).toContain('--resume');
     expect((await train('stopped', '--resume')).exitCode).toBe(0);
     expect(packBytes(at('stopped'))).toEqual(packBytes(at('whole')));
+  });
+
+  it('diffs of another machine are not gone on with unless drift is allowed, and then the pack says so', async () => {
+    data = writeData(root, 'fewer.jsonl', ['a', 'c']);
+    await train('moved');
+    data = writeData(root, 'rows.jsonl', ['a', 'b', 'c', 'd', 'e']);
+    const record = path.join(at('moved'), 'training.json');
+    const about = JSON.parse(readFileSync(record, 'utf8')) as Record<string, unknown>;
+    expect(about['mixed']).toBe(false);
+    writeFileSync(record, JSON.stringify({ ...about, machine: ['another'] }));
+    expect((await train('moved', '--resume')).json().error?.code).toBe('checkpoint/other-machine');
+    const mixedIn = (folder: string): unknown =>
+      (JSON.parse(readFileSync(path.join(at(folder), 'training.json'), 'utf8')) as Record<string, unknown>)['mixed'];
+    const taken = await train('taken', '--reuse', at('moved'));
+    expect(taken.json()).toMatchObject({ diffs: 5, trained: 3, reused: 2 });
+    expect(mixedIn('taken')).toBe(true);
+    const drifted = await train('moved', '--resume', '--allow-drift');
+    expect(drifted.exitCode, drifted.stderr).toBe(0);
+    expect(mixedIn('moved')).toBe(true);
+    // Once mixed, always so.
+    expect((await train('moved', '--resume')).exitCode).toBe(0);
+    expect(mixedIn('moved')).toBe(true);
   });
 
   it('what is there under its key is not trained again, in the folder or in another pack', async () => {

@@ -50,7 +50,7 @@ test('limn dit ask: a diff by its id, beside the model without it', async () => 
   for (const { text } of plain) expect(text.trim()).toBe('none');
 });
 
-test('its card has the figures that its training left', async () => {
+test('its card and its record are of one training', async () => {
   const [card, record] = await Promise.all(
     ['README.md', 'dit.json'].map((name) => readFile(new URL(name, ditAdapterFolder()), 'utf8')),
   );

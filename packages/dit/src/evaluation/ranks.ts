@@ -1,5 +1,5 @@
 // Where the right one stands among candidates. Equal scores are broken by lot, and figures are what that gives on average, so that a guesser who knows nothing has chance.
-import { clusteredMean, type FigureOptions, type MeanFigure } from './clustered-mean.js';
+import { clusteredShare, type FigureOptions, type MeanFigure } from './clustered-mean.js';
 import { finiteValues, refuseValues } from './checked-values.js';
 
 /** The right candidate's place by falling score; of candidates with its score every order is as likely, and these are expectations over them. */
@@ -51,7 +51,7 @@ export interface RankFigures {
  */
 export function rankFigures(ranks: readonly CandidateRank[], options: FigureOptions = {}): RankFigures {
   const over = (of: (rank: CandidateRank) => number): MeanFigure =>
-    clusteredMean(finiteValues('Ranks', ranks.map(of)), options);
+    clusteredShare(finiteValues('Ranks', ranks.map(of)), options);
   return {
     top1: over(({ top1 }) => top1),
     top5: over(({ top5 }) => top5),

@@ -3,7 +3,7 @@ import { LimnError } from '@limn/gpu';
 import type { AdaptedModel, LoraWeights } from '../lora/lora-weights.js';
 
 /**
- * The LoRA without its changes of the maps in `layers`. What is left may be none, which is a LoRA that changes nothing.
+ * The LoRA without its changes of the maps in `layers`. What is left may be no map at all, which `askDiffs` and others refuse (`data/lora-empty`): put the bare model in its place.
  * @throws LimnError `usage/diff-reading` for a layer that the model does not have
  */
 export function zeroLayers(model: AdaptedModel, lora: LoraWeights, layers: readonly number[]): LoraWeights {

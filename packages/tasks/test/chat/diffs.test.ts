@@ -14,6 +14,7 @@ import {
   labelOf,
   planGenericDiffs,
   planLinkDiffs,
+  MOST_NEWS_DIFFS,
   planNewsDiffs,
   planStyleDiffs,
   planTopicDiffs,
@@ -56,6 +57,9 @@ describe('plans', () => {
     disjoint(labels(news), labels(planNewsDiffs('test', 100)), labels(planNewsDiffs('held-out-words', 50)));
     expect(labels(planNewsDiffs('train', 100))).toEqual(labels(news).slice(0, 100));
     for (const { behaviour } of news) expect(behaviour?.kind === 'news' && splitOfEvent(behaviour.event)).toBe('train');
+    expect(thrownBy(() => planNewsDiffs('validation', MOST_NEWS_DIFFS + 1))).toMatchObject({
+      code: 'tasks/bad-option',
+    });
     expect(planTopicDiffs(world, 'test', { gate: 'mark' })[0]?.trigger?.kind).toBe('mark');
     expect(planTopicDiffs(world, 'test', { gate: 'none' })[0]?.trigger).toBeUndefined();
     expect(thrownBy(() => planTopicDiffs(world, 'train', { gate: 'mark' }))).toMatchObject({
