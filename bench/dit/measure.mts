@@ -235,8 +235,7 @@ async function learnt(lab: Laboratory, request: AdapterRequest): Promise<Trained
 
 /** Diffs of every behaviour, with a gate and without; those of links are left out where it is so said. */
 function everyKind(lab: Laboratory, { train, validation, generic }: Classes, links: boolean): Classes {
-  const [open, others, news] = ['open', 'others', 'news'].map((name) => packOf(lab, name));
-  const all = [...(open ?? []), ...(others ?? []), ...(news ?? [])];
+  const all = ['open', 'styles', 'links', 'news'].flatMap((name) => packOf(lab, name));
   const inSplit = (split: string): KnownDiff[] =>
     all.filter(({ diff }) => {
       const [kind, own] = String(diff.spec.about['plan']).split(':');
@@ -266,8 +265,8 @@ async function allAnswers(lab: Laboratory, adapter: LoraWeights): Promise<Record
   const tests: Packs = {
     topics: packOf(lab, 'test'),
     'topics without a gate': ofPlan(packOf(lab, 'open'), ':test'),
-    styles: ofPlan(packOf(lab, 'others'), 'styles:test'),
-    links: ofPlan(packOf(lab, 'others'), 'links:test'),
+    styles: ofPlan(packOf(lab, 'styles'), 'styles:test'),
+    links: ofPlan(packOf(lab, 'links'), 'links:test'),
     news: ofPlan(packOf(lab, 'news'), 'news:test'),
   };
   const found: Record<string, number[]> = {};

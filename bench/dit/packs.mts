@@ -10,13 +10,14 @@ const TOGETHER = 64;
 /** The words behind `limn` that make a pack. */
 export function packWords(base: string, folder: string, plan: PackPlan, study: StudyPlan): string[] {
   const { plans, gate, each, rank, seed, together = TOGETHER } = plan;
+  const { updates, sampleWeights } = { ...study, ...plan };
   const given = {
     gate,
     each,
     rank,
     seed,
-    updates: study.updates,
-    'sample-weights': study.sampleWeights,
+    updates,
+    'sample-weights': sampleWeights,
     rate: study.rate,
     tasks: together,
   };
