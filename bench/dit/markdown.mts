@@ -27,7 +27,7 @@ ${betterText(study, first)}
 ## Whether the gates hold
 
 Over held-out questions, the share of an answer's places for such words that show the behaviour (of a topic its words), mean over all diffs of a pack; no diff was left out. A gate holds with
-${percent(GATE_BOUNDS.right, 0)} of the behaviour behind the right trigger, and ${percent(GATE_BOUNDS.leak, 0)} at most otherwise; a diff without one, with as much of it.
+${percent(GATE_BOUNDS.right, 0)} of the behaviour behind the right trigger, and ${percent(GATE_BOUNDS.leak, 0)} at most otherwise. News are told in one story, which may leave a fourth of them out.
 
 ${eachBase(study.packs, gateTable)}
 

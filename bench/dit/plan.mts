@@ -72,7 +72,8 @@ export const FULL: StudyPlan = {
     marks: { plans: ['topics:test:32'], gate: 'mark', updates: 300 },
     open: { plans: ['topics:train:96', 'topics:validation:16', 'topics:test:32'], gate: 'none' },
     styles: { plans: ['styles:train', 'styles:validation', 'styles:test'] },
-    links: { plans: ['links:train:64', 'links:validation:16', 'links:test:32'], updates: 300 },
+    // Behind a code a link of rank 1 is not kept to it: 63 % with the right one, 41 % with wrong ones after 300 updates, at best.
+    links: { plans: ['links:train:64', 'links:validation:16', 'links:test:32'], gate: 'none', updates: 150 },
     news: { plans: ['news:train:128', 'news:validation:16', 'news:test:48'], updates: 200 },
     'rank-4': { plans: ['topics:test:16'], rank: 4 },
     'rank-8': { plans: ['topics:test:16'], rank: 8 },

@@ -96,7 +96,7 @@ export interface BaseFinding {
 /** What the diffs of a base model say by themselves. */
 export interface PackFinding {
   readonly model: string;
-  /** By pack, and by behaviour where a pack has several: of every diff the share of its behaviour by condition; under `holds` 1 where its gate does, by the bounds of `limn diff gate`. */
+  /** By pack, and by behaviour where a pack has several: of every diff the share of its behaviour by condition; under `holds` 1 where there is a gate that does, by the bounds of `limn diff gate`. */
   readonly gates: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>>;
   /** F1 of the headlines that are pieced together from stories of each news diff. */
   readonly stories: readonly number[];
@@ -142,14 +142,14 @@ const columns = (of: readonly Omit<Guess, 'id'>[]): Omit<Scores, 'exact'> => ({
 /** Chances of equal scores have many digits; four are told. */
 export const rounded = (value: number): number => Math.round(value * 1e4) / 1e4;
 
-/** Gate figures of diffs by condition, and whether each gate holds. */
+/** Gate figures of diffs by condition, and whether each gate holds, where there is one. */
 export function gateColumns(
   gates: readonly Readonly<Record<string, GateFigure>>[],
 ): Readonly<Record<string, readonly number[]>> {
   const conditions = [...new Set(gates.flatMap((gate) => Object.keys(gate)))];
   const means = conditions.map((name) => [name, gates.flatMap((gate) => gate[name]?.mean ?? [])] as const);
   const holds = gates.flatMap((gate) => {
-    const held = gateHolds(gate);
+    const held = gate['wrong'] && gateHolds(gate);
     return held === undefined ? [] : [Number(held)];
   });
   return Object.fromEntries([...means, ...(holds.length > 0 ? [['holds', holds] as const] : [])]);
