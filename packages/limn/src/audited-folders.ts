@@ -1,7 +1,7 @@
 // What an audit finds in folders: every diff of packs, every adapter of PEFT folders, and those in folders below; what cannot be opened is told and left out.
 import { readdirSync } from 'node:fs';
 import path from 'node:path';
-import { peftAdapters, placedFactors } from '@limn/dit';
+import { peftAdapters } from '@limn/dit';
 import { LimnError } from '@limn/gpu';
 import { isCoded } from './exit-code.js';
 import { packFolder } from './bundled-folders.js';
@@ -25,7 +25,7 @@ export interface AuditedFolders {
 }
 
 /**
- * Opens all of the folders, and holds every diff against the model and against `expectSound`. A damaged or foreign one is refused by name and costs itself only, in a pack as well.
+ * Opens all of the folders, and holds every diff against `expectSound`. A damaged or foreign one is refused by name and costs itself only, in a pack as well.
  * @param expectSound throws a coded error of a diff that cannot be asked
  * @throws LimnError `files/not-found` for a name that is no folder; `data/diff-folder` where nothing at all can be opened
  */
@@ -55,7 +55,6 @@ export async function openAudited(
         for (const { name, open } of await entriesOf(place, shown, model))
           await orRefused(prefix + name, async () => {
             const diff = { ...(await open()), name: prefix + name };
-            placedFactors(model.hooked, diff.lora);
             expectSound(diff);
             diffs.push(diff);
           });

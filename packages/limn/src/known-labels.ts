@@ -1,7 +1,7 @@
 // What is known of diffs that are audited: from a file, or from the records of packs.
 import { LimnError } from '@limn/gpu';
 import { answerAbout, chatWorld } from '@limn/tasks/chat';
-import { wholeNorm } from '@limn/dit';
+import { placedFactors, wholeNorm } from '@limn/dit';
 import type { DiffAnswer } from './asked-diffs.js';
 import { truthOf } from './chat-truth.js';
 import type { AuditedDiff } from './diff-audit.js';
@@ -58,10 +58,19 @@ export function auditedDiff(
 }
 
 /**
+ * Refuses a diff that cannot be asked and told of: of other weights or shapes, with numbers that are none, or with a record that the chat world does not know.
+ * @throws LimnError `data/diff-about`; as `placedFactors`
+ */
+export function expectAskable({ hooked }: OpenModel, diff: OpenedDiff, question: AskedQuestion): void {
+  placedFactors(hooked, diff.lora);
+  recordedLabel(diff, question);
+}
+
+/**
  * What a pack's record says.
  * @throws LimnError `data/diff-about`
  */
-export function recordedLabel({ name, trained }: OpenedDiff, question: AskedQuestion): string | undefined {
+function recordedLabel({ name, trained }: OpenedDiff, question: AskedQuestion): string | undefined {
   const world = chatWorld();
   const truth = trained && truthOf(trained.spec.about, world, name);
   return truth && isChatQuestion(question.name) ? answerAbout(question.name, truth, world) : undefined;

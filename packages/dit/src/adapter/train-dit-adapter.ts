@@ -6,7 +6,7 @@ import { DiffStack } from '../diffs/diff-stack.js';
 import type { DiffLoss } from '../diffs/trained-diff.js';
 import { createLora } from '../lora/create-lora.js';
 import type { LoraFactors, LoraWeights } from '../lora/lora-weights.js';
-import { diverged, type OpenStack } from '../training/factor-tensors.js';
+import { diverged, finiteFactors, type OpenStack } from '../training/factor-tensors.js';
 import { StackUpdates } from '../training/stack-updates.js';
 import { StepQueue } from '../training/step-queue.js';
 import { ditContent, restoreDit, type BestFactors, type DitRunState } from './adapter-checkpoint.js';
@@ -223,10 +223,7 @@ class DitRun {
   /** @throws LimnError `training/diverged` */
   async #factors(): Promise<ReadonlyMap<string, LoraFactors>> {
     const [modules = new Map<string, LoraFactors>()] = await this.open.stack.read();
-    for (const [name, { a, b }] of modules)
-      if (![a, b].every((values) => values.every(Number.isFinite)))
-        throw diverged(`the adapter: ${name} is not finite`, this.#update);
-    return modules;
+    return finiteFactors(modules, 'the adapter', this.#update);
   }
 
   #state(): DitRunState {

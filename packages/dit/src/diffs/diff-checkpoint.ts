@@ -8,7 +8,7 @@ import {
 } from '@limn/hooks';
 import type { LoraFactors } from '../lora/lora-weights.js';
 import {
-  diverged,
+  finiteFactors,
   keptTensors,
   openTensors,
   readKept,
@@ -130,10 +130,7 @@ export async function finishedMembers(
 ): Promise<FinishedDiff[]> {
   const factors = await stack.read();
   return members.map((place, i) => {
-    const modules = factors[i] ?? new Map<string, LoraFactors>();
-    for (const [name, { a, b }] of modules)
-      if (![a, b].every((values) => values.every(Number.isFinite)))
-        throw diverged(`${nameOf(i)}: ${name} is not finite`, update);
+    const modules = finiteFactors(factors[i] ?? new Map<string, LoraFactors>(), nameOf(i), update);
     return { place, modules, losses: losses[i] ?? [] };
   });
 }

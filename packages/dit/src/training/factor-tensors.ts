@@ -101,6 +101,21 @@ export async function readKept(
   return read;
 }
 
+/**
+ * The factors of a LoRA that was trained.
+ * @throws LimnError `training/diverged` for values that are not finite, by whose they are
+ */
+export function finiteFactors(
+  modules: ReadonlyMap<string, LoraFactors>,
+  who: string,
+  update: number,
+): ReadonlyMap<string, LoraFactors> {
+  for (const [name, { a, b }] of modules)
+    if (![a, b].every((values) => values.every(Number.isFinite)))
+      throw diverged(`${who}: ${name} is not finite`, update);
+  return modules;
+}
+
 /** The end of a training that left the numbers. */
 export function diverged(what: string, update: number): LimnError {
   return new LimnError('training/diverged', `${what} at update ${update}.`, {

@@ -10,7 +10,7 @@ import { openDevice } from '../device.js';
 import { auditRecord } from '../diff-audit.js';
 import { askedQuestions, openDitAdapter } from '../dit-adapter-folder.js';
 import { seenDiffs } from '../dit-training-data.js';
-import { auditedDiff, givenLabels, recordedLabel } from '../known-labels.js';
+import { auditedDiff, expectAskable, givenLabels } from '../known-labels.js';
 import { openGivenModel } from '../given-model.js';
 import { provenanceOf } from '../provenance.js';
 import { refuseForeignPage, refuseForeignRecord, refuseForeignTable, writeTextWhole } from '../result-files.js';
@@ -59,7 +59,7 @@ async function run(folders: readonly string[], options: DitAuditOptions, context
   if (question === undefined) return;
   expectRanked(question);
   const labels = givenLabels(options.data, question, adapter, model);
-  const { diffs, refused } = await openAudited(folders, model, (diff) => void recordedLabel(diff, question));
+  const { diffs, refused } = await openAudited(folders, model, (diff) => expectAskable(model, diff, question));
   const known = await seenDiffs(diffs, adapter);
   const asked = await askedOneByOne(
     model,

@@ -1,6 +1,6 @@
 // `limn dit watch`: asks the checkpoints of one fine-tune what was learnt, as they appear, and writes how the answers' probabilities went.
 import { setTimeout as wait } from 'node:timers/promises';
-import { placedFactors, probabilitiesAt } from '@limn/dit';
+import { probabilitiesAt } from '@limn/dit';
 import { LimnError } from '@limn/gpu';
 import { ditAuditPage, ditAuditToJson, type DitAuditRecord, type Provenance } from '@limn/report';
 import type { Command } from 'commander';
@@ -13,7 +13,7 @@ import { askedQuestions, openDitAdapter, type OpenDitAdapter } from '../dit-adap
 import type { AskedQuestion } from '../dit-adapter-record.js';
 import { isCoded } from '../exit-code.js';
 import { openGivenModel } from '../given-model.js';
-import { auditedDiff, givenLabels, recordedLabel, type KnownLabels } from '../known-labels.js';
+import { auditedDiff, expectAskable, givenLabels, type KnownLabels } from '../known-labels.js';
 import type { OpenModel } from '../model-source.js';
 import { provenanceOf } from '../provenance.js';
 import { clipped } from '../reading-lines.js';
@@ -145,8 +145,7 @@ async function look(
   const { name, update } = place;
   const opened = await openCheckpoint(place, options.id, model)
     .then((diff) => {
-      placedFactors(model.hooked, diff.lora);
-      recordedLabel(diff, question);
+      expectAskable(model, diff, question);
       return { ...diff, name };
     })
     .catch((error: unknown) => {
