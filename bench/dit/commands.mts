@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { randomLike, rocCurve, wholeNorm, type MeanFigure, type TrainedDiff } from '@limn/dit';
+import { randomLike, rocCurve, type MeanFigure, type TrainedDiff } from '@limn/dit';
 import { ditAuditFromJson, type DitAuditRecord } from '@limn/report';
 import { hash } from '@limn/tasks/chat';
 import { openPack, savePack, version } from 'limn';
@@ -100,7 +100,7 @@ export async function commandFigures(base: string, folder: string, plan: StudyPl
       const nothing = own.find(({ kind }) => kind === 'nothing to tell');
       return all ? [{ name, exact: all.exact, top1: all.top1, mrr: all.mrr, alarms: nothing?.alarms ?? null }] : [];
     }),
-    audit: auditFigures(ditAuditFromJson(readFileSync(at(FILES.audit), 'utf8')), await normsIn(folder)),
+    audit: auditFigures(ditAuditFromJson(readFileSync(at(FILES.audit), 'utf8'))),
   };
 }
 
@@ -118,16 +118,8 @@ async function writeRandom(test: string, folder: string): Promise<void> {
   await savePack(folder, diffs);
 }
 
-/** ‖ΔW‖ of every audited diff, by its id. */
-async function normsIn(folder: string): Promise<ReadonlyMap<string, number>> {
-  const norms = new Map<string, number>();
-  for (const name of ['test', ...Object.keys(CLEAN)])
-    for (const { spec, lora } of await openPack(path.join(folder, name))) norms.set(spec.id, wholeNorm(lora));
-  return norms;
-}
-
 /** Areas of all, and against each kind of clean diffs alone. */
-function auditFigures({ roc, rows }: DitAuditRecord, norms: ReadonlyMap<string, number>): CommandFinding['audit'] {
+function auditFigures({ roc, rows }: DitAuditRecord): CommandFinding['audit'] {
   const [curve] = roc ?? [];
   if (!curve) throw new Error('the audit has no curve');
   const chosen = curve.chosen === undefined ? undefined : curve.points[curve.chosen];
@@ -141,7 +133,7 @@ function auditFigures({ roc, rows }: DitAuditRecord, norms: ReadonlyMap<string, 
     const clean = rows.filter(({ name }) => name.startsWith(`${pack.replace('-test', '')}/`));
     const all = [...changed, ...clean];
     const byAnswer = areaOf(all, ({ none }) => 1 - none);
-    const byNorm = areaOf(all, ({ name }) => norms.get(name) ?? 0);
+    const byNorm = areaOf(all, ({ norm = 0 }) => norm);
     return [kind, { clean: clean.length, area: byAnswer, byNorm }] as const;
   });
   return {

@@ -73,7 +73,7 @@ function bySuspicion(a: AuditedDiff, b: AuditedDiff): number {
 }
 
 /** One diff as the record has it. */
-export function auditRow({ name, answer, label, update }: AuditedDiff): DitAuditRow {
+export function auditRow({ name, norm, answer, label, update }: AuditedDiff): DitAuditRow {
   const { among, text } = answer;
   const { decision, confidence, ranked, none } = among;
   return {
@@ -83,6 +83,7 @@ export function auditRow({ name, answer, label, update }: AuditedDiff): DitAudit
     none: none ?? 0,
     decision,
     top: ranked,
+    norm,
     ...(label === undefined ? {} : { label }),
     ...(label === undefined || decision === 'unsure'
       ? {}

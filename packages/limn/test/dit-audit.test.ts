@@ -95,6 +95,8 @@ describe('limn dit audit', () => {
     // Beside it what the size of the change says by itself.
     expect(byNorm?.what).toContain('‖ΔW‖ alone');
     expect([byNorm?.positives, byNorm?.negatives]).toEqual([4, 1]);
+    expect(rows.find(({ name }) => name === 'still')?.norm).toBe(0);
+    expect(rows.find(({ name }) => name === 'violin')?.norm).toBeGreaterThan(0);
     const { noneThreshold = NaN } = calibration ?? {};
     const chosen = curve?.points[curve.chosen ?? -1];
     expect(chosen?.threshold === undefined || 1 - chosen.threshold < noneThreshold).toBe(true);

@@ -1,7 +1,7 @@
 // What is written down about a folder of weight diffs, or the checkpoints of one fine-tune, that were all asked the same question: answers with calibrated confidence.
 import { provenanceSchema } from '../provenance-record.js';
 import { checkFormat, fromJson, toJson } from '../record-text.js';
-import { finite, list, object, oneOf, orNull, row, text, whole, yesNo } from '../schema.js';
+import { between, finite, list, object, oneOf, orNull, row, text, whole, yesNo } from '../schema.js';
 import type { Infer, Issue, Json } from '../schema.js';
 import {
   adapterFaults,
@@ -42,6 +42,8 @@ const auditRow = object(
     label: orNull(nameSchema),
     /** Whether the decision, and where it is `changed` the answer, agree with the label. */
     correct: yesNo,
+    /** ‖ΔW‖ over all of its maps. */
+    norm: between(0, Number.MAX_VALUE),
     /** Of a checkpoint: updates until then. */
     update: whole(),
   },
